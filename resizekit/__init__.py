@@ -1,0 +1,77 @@
+"""Learned tensor resizing: make an image small in a way that a matching network can undo.
+
+    codec = resizekit.load("sr-x2")
+    low = codec.down(image)
+    image = codec.up(low)
+
+Every name below is loaded when it is first used, so that `import resizekit` costs next to nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resizekit import guides as guides
+    from resizekit import losses as losses
+    from resizekit import ops as ops
+    from resizekit.api import build as build
+    from resizekit.api import from_toml as from_toml
+    from resizekit.api import tasks as tasks
+    from resizekit.checkpoint import load as load
+    from resizekit.checkpoint import save as save
+    from resizekit.codec import Codec as Codec
+    from resizekit.codec import Resized as Resized
+    from resizekit.errors import ResizeKitError as ResizeKitError
+    from resizekit.images.files import down_file as down_file
+    from resizekit.images.files import up_file as up_file
+    from resizekit.ops.kernel import Kernel as Kernel
+    from resizekit.plugin import hookimpl as hookimpl
+    from resizekit.spec import ResizeSpec as ResizeSpec
+    from resizekit.task import Compression as Compression
+    from resizekit.task import Network as Network
+    from resizekit.task import NoOptions as NoOptions
+    from resizekit.task import Stage as Stage
+    from resizekit.task import Task as Task
+    from resizekit.task import TaskConfig as TaskConfig
+    from resizekit.task import Weights as Weights
+
+_WHERE = {
+    "Codec": "resizekit.codec",
+    "Compression": "resizekit.task",
+    "Kernel": "resizekit.ops.kernel",
+    "Network": "resizekit.task",
+    "NoOptions": "resizekit.task",
+    "ResizeKitError": "resizekit.errors",
+    "ResizeSpec": "resizekit.spec",
+    "Resized": "resizekit.codec",
+    "Stage": "resizekit.task",
+    "Task": "resizekit.task",
+    "TaskConfig": "resizekit.task",
+    "Weights": "resizekit.task",
+    "build": "resizekit.api",
+    "down_file": "resizekit.images.files",
+    "from_toml": "resizekit.api",
+    "guides": "resizekit.guides",
+    "hookimpl": "resizekit.plugin",
+    "load": "resizekit.checkpoint",
+    "losses": "resizekit.losses",
+    "ops": "resizekit.ops",
+    "save": "resizekit.checkpoint",
+    "tasks": "resizekit.api",
+    "up_file": "resizekit.images.files",
+}
+
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'resizekit' has no attribute {name!r}")
+    module = importlib.import_module(_WHERE[name])
+    value = module if name in ("guides", "losses", "ops") else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

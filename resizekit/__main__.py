@@ -1,0 +1,5 @@
+"""`python -m resizekit`: the command line."""
+
+from resizekit.cli import main
+
+main()

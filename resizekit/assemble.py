@@ -1,0 +1,86 @@
+"""The ONE assembly of a codec: names and options in, networks, guide and compression together out."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from resizekit.codec import Codec, Names
+from resizekit.config import RunConfig, TrainConfig, validate
+from resizekit.registry import installed
+from resizekit.task import Task, TaskConfig
+
+__all__ = ["Recipe", "assemble", "json_schema", "resolve"]
+
+
+class Recipe(BaseModel):
+    """All that it takes to build a codec again; plain data, safe to store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str
+    config: dict[str, Any] = Field(default_factory=dict)
+    network: dict[str, Any] = Field(default_factory=dict)
+    compression: dict[str, Any] = Field(default_factory=dict)
+    times: int | None = Field(None, ge=1, le=64)
+
+
+def resolve(recipe: Recipe, *, where: str = "config") -> tuple[Task[Any], TaskConfig]:
+    """Find a recipe's task and check its config; `UnknownNameError` or `ConfigError` otherwise."""
+    task = installed().task(recipe.task)
+    return task, cast(TaskConfig, validate(task.config, recipe.config, where=where))
+
+
+def assemble(recipe: Recipe, *, where: str = "config", weights: str | None = None) -> Codec:
+    """Build the codec of a recipe, untrained.
+
+    Raises `UnknownNameError` for a name that nobody offers and `ConfigError` for options that do not fit.
+    """
+    registry = installed()
+    task, config = resolve(recipe, where=where)
+    network = registry.network(config.network)
+    compression = registry.compression(config.compression)
+    options = validate(network.options, recipe.network, where=f"{where} [network] of {network.name}")
+    settings = validate(
+        compression.options,
+        recipe.compression,
+        where=f"{where} [compression] of {compression.name}",
+    )
+    step = task.spec(config)
+    encoder, decoder = network.build(step, config.channels, options)
+    codec = Codec(
+        step=step,
+        low_channels=config.channels,
+        encoder=encoder,
+        decoder=decoder,
+        guide=lambda spec: task.guide(spec, config),
+        compression=compression.build(settings),
+        residual=task.residual and not network.carrier,
+        times=task.times(config) if recipe.times is None else recipe.times,
+        names=Names(task.name, network.name, compression.name, weights),
+    )
+    codec.recipe = recipe.model_dump(mode="json", exclude_defaults=True) | {"config": config.model_dump(mode="json")}
+    return codec
+
+
+def json_schema(task_name: str) -> Mapping[str, Any]:
+    """Give the JSON schema of a whole TOML config of one task, with its default network's options."""
+    registry = installed()
+    task = registry.task(task_name)
+    defaults = task.config()
+    network = registry.network(defaults.network)
+    compression = registry.compression(defaults.compression)
+    schema = RunConfig.model_json_schema()
+    definitions: dict[str, Any] = schema.setdefault("$defs", {})
+    tables: dict[str, type[BaseModel]] = {
+        "config": task.config,
+        "network": network.options,
+        "compression": compression.options,
+        "train": TrainConfig,
+    }
+    for key, model in tables.items():
+        inner = model.model_json_schema()
+        definitions.update(inner.pop("$defs", {}))
+        schema["properties"][key] = inner
+    schema["properties"]["task"]["const"] = task_name
+    return schema

@@ -1,0 +1,35 @@
+"""Files that are never half written: written beside the target, then renamed."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from resizekit.errors import UsageError
+
+__all__ = ["written_beside"]
+
+
+@contextmanager
+def written_beside(target: Path) -> Iterator[Path]:
+    """Give a path in the target's folder to write to; rename it at the end, remove it if anything goes wrong.
+
+    Raises `UsageError` for a folder that is missing or cannot be written to.
+    """
+    beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("xb") as file:  # fails before any work is done
+            mode = os.fstat(file.fileno()).st_mode  # as the umask wants it; some writers make files private
+    except FileNotFoundError:
+        raise UsageError(f"the folder {target.parent} does not exist; make it first") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror or error}") from None
+    try:
+        yield beside
+        beside.chmod(mode)
+        beside.replace(target)
+    except IsADirectoryError:
+        raise UsageError(f"cannot write {target}: it is a folder; name a file") from None
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,22 @@
+"""What the core itself offers through the hooks: the paper's network and the three compressions."""
+
+from collections.abc import Iterator
+
+from resizekit.compressions import Float, Round, Uint8
+from resizekit.nn import TadOptions, tad
+from resizekit.plugin import hookimpl
+from resizekit.task import Compression, Network, NoOptions
+
+
+@hookimpl
+def resizekit_register_networks() -> Iterator[Network[TadOptions]]:
+    """Offer `tad`, so that a stranger's task works with every other plugin disabled."""
+    yield Network(name="tad", options=TadOptions, build=tad)
+
+
+@hookimpl
+def resizekit_register_compressions() -> Iterator[Compression[NoOptions]]:
+    """Offer `uint8`, `round` and `none`."""
+    yield Compression(name="uint8", options=NoOptions, build=lambda options: Uint8())
+    yield Compression(name="round", options=NoOptions, build=lambda options: Round())
+    yield Compression(name="none", options=NoOptions, build=lambda options: Float())

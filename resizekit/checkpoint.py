@@ -1,0 +1,164 @@
+"""Weights in a file: safetensors, and a header that says how to build what they belong to.
+
+Header values are JSON texts; nothing is ever unpickled.  Loading is
+header ─► registry ─► build ─► strict load ─► digest.
+"""
+
+import copy
+import functools
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_model, save_model
+
+from resizekit.assemble import Recipe, assemble
+from resizekit.atomic import written_beside
+from resizekit.codec import Codec
+from resizekit.errors import CheckpointError, UnknownNameError
+from resizekit.registry import installed
+
+__all__ = ["FORMAT", "Header", "default_weights", "load", "read_header", "save"]
+
+FORMAT = 1
+"""Version of the header; a newer one is refused."""
+
+
+class Header(BaseModel):
+    """What a weights file says of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: int = FORMAT
+    resizekit: str = Field(default_factory=lambda: version("resizekit"))
+    task: str
+    provider: str = "unknown"
+    spec: str = ""
+    times: int = 1
+    recipe: Recipe
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+    metrics: dict[str, float] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+
+
+def save(
+    codec: Codec,
+    path: str | Path,
+    *,
+    metrics: Mapping[str, float] | None = None,
+    training: Mapping[str, Any] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Header:
+    """Write a codec's weights beside the target and rename; what loads is bit-equal to what was saved in float32.
+
+    With `dtype=torch.float16` the file is half the size, and the digest is that of the values after rounding.
+    """
+    if codec.recipe is None:
+        raise CheckpointError("this codec was not made by resizekit.build or load, so no file can say how to build it")
+    recipe = Recipe.model_validate(codec.recipe)
+    twin = assemble(recipe)
+    twin.load_state_dict(codec.state_dict())
+    twin.to(dtype=dtype)
+    with written_beside(Path(path)) as beside:
+        header = Header(
+            task=codec.names.task,
+            provider=installed().tasks[codec.names.task].provider,
+            spec=str(codec.spec),
+            times=codec.times,
+            recipe=recipe,
+            digest=copy.deepcopy(twin).float().digest,
+            metrics=dict(metrics or {}),
+            training=dict(training or {}),
+        )
+        texts = {key: json.dumps(value) for key, value in header.model_dump(mode="json").items()}
+        save_model(twin, str(beside), metadata=texts)  # knows parameters that are shared
+    return header
+
+
+def read_header(path: str | Path) -> Header:
+    """Read what a weights file says of itself, without its tensors; a `CheckpointError` if it is not one of ours."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no weights file {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            texts = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is no safetensors file ({error}); pass a file that `train` wrote") from None
+    try:
+        values = {key: json.loads(text) for key, text in texts.items()}
+        if int(values.get("format", 0)) > FORMAT:
+            raise CheckpointError(
+                f"{path} was written by resizekit {values.get('resizekit')} in format {values['format']}; "
+                f"this one reads up to {FORMAT}: upgrade resizekit"
+            )
+        return Header.model_validate(values)
+    except (json.JSONDecodeError, ValidationError, RecursionError, TypeError, ValueError):
+        raise CheckpointError(
+            f"{path} has no resizekit header; pass a file that `train` or `resizekit.checkpoint.save` wrote"
+        ) from None
+
+
+def load(source: str | Path, *, times: int | None = None, device: str | torch.device = "cpu") -> Codec:
+    """Give a trained codec by the name of installed weights, or from a .safetensors file, ready for use (eval mode).
+
+    `times` overrides how often its networks are applied.  Raises `UnknownNameError` for a name that nobody installed
+    and `CheckpointError` for a file that does not fit what it says it is.
+    """
+    path, name, digest = _locate(source)
+    header = read_header(path)
+    recipe = header.recipe if times is None else header.recipe.model_copy(update={"times": times})
+    where = f"the header of {path.name}"
+    _check_shapes(path, recipe, where)
+    codec = assemble(recipe, where=where, weights=name)
+    try:
+        load_model(codec, path, strict=True)
+    except (RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{path} does not fit its own header: {' '.join(str(error).split())[:200]}") from None
+    if codec.digest != header.digest or digest not in (None, header.digest):
+        raise CheckpointError(f"{path} does not hold the weights that it names: the digest differs; fetch it again")
+    codec.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return codec.eval().requires_grad_(False)
+
+
+def _locate(source: str | Path) -> tuple[Path, str, str | None]:
+    """Find the file, the name and, for installed weights, the digest that the task vouches for."""
+    if isinstance(source, Path) or source.endswith(".safetensors") or "/" in source or "\\" in source:
+        path = Path(source)
+        return path, path.stem, None
+    weights = installed().weight(source)[1]
+    return Path(str(weights.file)), source, weights.digest
+
+
+def _check_shapes(path: Path, recipe: Recipe, where: str) -> None:
+    """Compare every tensor's shape with the file's before memory is taken for one."""
+    with torch.device("meta"):
+        wanted = {name: list(t.shape) for name, t in assemble(recipe, where=where).state_dict().items()}
+    with safe_open(path, framework="pt") as file:
+        held = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    for name, shape in held.items():
+        if wanted.get(name) != shape:
+            raise CheckpointError(
+                f"{path} does not fit its own header: {name} is {shape}, the network wants {wanted.get(name)}"
+            )
+
+
+def default_weights(task: str, channels: int) -> str:
+    """Name a task's first weights for pictures of so many channels, or its first of all if none fits."""
+    names = list(installed().task(task).weights)
+    if not names:
+        raise UnknownNameError(f"task {task!r} comes without weights; train some and pass --weights FILE")
+    fitting = [name for name in names if _channels(name) == channels]
+    return (fitting or names)[0]
+
+
+@functools.cache
+def _channels(name: str) -> int:
+    recipe = read_header(_locate(name)[0]).recipe
+    with torch.device("meta"):
+        return assemble(recipe).channels

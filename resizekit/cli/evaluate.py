@@ -1,0 +1,61 @@
+"""`resizekit evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resizekit.cli.options import Device, Json, Precision, TaskName, WeightsName, read_weights
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Sets of pictures, a row for each.")],
+    weights: WeightsName = None,
+    task: TaskName = None,
+    device: Device = "auto",
+    precision: Precision = "float32",
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many pictures a set, evenly spread.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure weights on folders of pictures: PSNR of high and low, RGB and Y, beside bicubic down and up."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from resizekit.cli.progress import counted
+    from resizekit.evaluation.table import evaluate_folder
+    from resizekit.images.weights import choose_codec
+
+    chosen, of_task = read_weights(weights, task)
+    codec = choose_codec(weights=chosen, task=of_task, device=device, precision=precision)
+    errors = Console(stderr=True)
+    sets = []
+    for folder in folders:
+        with counted(errors, folder.name, 1) as count:
+            sets.append(evaluate_folder(codec, folder, limit=limit, progress=count.part))
+        for line in sets[-1].skipped:
+            typer.echo(f"warning: left out: {line}", err=True)
+    if as_json:
+        typer.echo(json.dumps({"weights": codec.names.weights, "sets": [s.as_dict() for s in sets]}, indent=2))
+        return
+    grey = codec.channels == 1
+    columns = ("high Y", "low Y", "bicubic Y") if grey else (
+        "high RGB", "high Y", "low RGB", "low Y", "bicubic RGB", "bicubic Y",
+    )  # fmt: skip
+    table = Table("set", "pictures", *columns, box=None, header_style="bold")
+    for row in sets:
+        values = (row.mean[name.lower().replace(" ", "_")] for name in columns)
+        table.add_row(row.name, str(row.pictures), *(f"{value:.2f}" for value in values))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"mean PSNR in dB of {codec.names.weights}: high against the original, low against bicubic; "
+        "8-bit pictures, RGB without border, Y with a border of the factor",
+        highlight=False,
+    )

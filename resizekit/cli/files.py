@@ -1,0 +1,112 @@
+"""`resizekit down` and `resizekit up`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resizekit.cli.jobs import pair_up, work_through
+from resizekit.cli.options import (
+    Device,
+    Json,
+    Overwrite,
+    Precision,
+    TaskName,
+    Tile,
+    WeightsName,
+    read_tile,
+    read_weights,
+)
+
+__all__ = ["down", "up"]
+
+Sources = Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures, folders or patterns.")]
+Out = Annotated[Path, typer.Argument(help="A file for one picture, a folder for several.")]
+
+
+def down(
+    sources: Sources,
+    out: Out,
+    weights: WeightsName = None,
+    task: TaskName = None,
+    tile: Tile = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Make pictures small: ordinary PNG files that know how to be restored."""
+    from resizekit.images.files import down_file
+
+    side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
+    rows: list[dict[str, object]] = []
+
+    def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+        manifest = down_file(
+            source,
+            target,
+            weights=chosen,
+            task=of_task,
+            tile=side,
+            device=device,
+            precision=precision,
+            overwrite=overwrite,
+            progress=progress,
+        )
+        rows.append({"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json")})
+
+    _work(sources, out, run, rows, as_json)
+
+
+def up(
+    sources: Sources,
+    out: Out,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="The .safetensors file of weights of your own.", show_default=False),
+    ] = None,
+    tile: Tile = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Restore pictures from their small PNG files alone."""
+    from resizekit.images.files import up_file
+
+    side = read_tile(tile)
+    rows: list[dict[str, object]] = []
+
+    def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+        manifest = up_file(
+            source,
+            target,
+            weights=weights,
+            tile=side,
+            device=device,
+            precision=precision,
+            overwrite=overwrite,
+            progress=progress,
+        )
+        rows.append({"in": str(source), "out": str(target), "size": list(manifest.size)})
+
+    _work(sources, out, run, rows, as_json)
+
+
+def _work(
+    sources: list[Path],
+    out: Path,
+    run: Callable[[Path, Path, Callable[[int, int], None]], None],
+    rows: list[dict[str, object]],
+    as_json: bool,
+) -> None:
+    try:
+        work_through(pair_up(sources, out, ".png"), run)
+    finally:
+        if as_json:
+            typer.echo(json.dumps(rows, indent=2))
+        else:
+            for row in rows:
+                typer.echo(row["out"])

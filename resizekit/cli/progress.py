@@ -1,0 +1,80 @@
+"""Progress on anything that takes a while, on stderr so that output can be piped."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+__all__ = ["Count", "counted", "training_progress"]
+
+
+@contextmanager
+def training_progress(console: Console, steps: int) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
+    """Show steps, steps a second, time left and the newest figures; a plain line a hundred steps without a terminal."""
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[figures]}"),
+        console=console,
+        disable=not console.is_terminal,
+        speed_estimate_period=60,
+    )
+    with bar:
+        row = bar.add_task("training", total=steps, rate="", figures="")
+
+        def update(step: int, figures: Mapping[str, float]) -> None:
+            speed = bar.tasks[0].speed
+            words = "  ".join(f"{k} {v:.4g}" for k, v in figures.items() if k not in ("lr", "seconds"))
+            bar.update(row, completed=step, rate=f"{speed:.1f} steps/s" if speed else "", figures=words)
+            if bar.disable and step % 100 == 0:
+                console.print(f"step {step}/{steps}  {words}", highlight=False, soft_wrap=True)
+
+        yield update
+
+
+class Count:
+    """How many of several things are done, and how far the present one is."""
+
+    def __init__(self, bar: Progress, label: str, total: int) -> None:
+        self._bar, self._row, self._done = bar, bar.add_task(label, total=total), 0
+
+    def part(self, done: int, of: int) -> None:
+        """Tell how far the present one is: so many tiles of so many."""
+        self._bar.update(self._row, completed=self._done + done / of)
+
+    def begin(self, name: str) -> None:
+        """Tell which one begins."""
+        self._bar.update(self._row, description=name)
+
+    def finish(self) -> None:
+        """Tell that the present one is done."""
+        self._done += 1
+        self._bar.update(self._row, completed=self._done)
+
+
+@contextmanager
+def counted(console: Console, label: str, total: int) -> Iterator[Count]:
+    """Show a bar over `total` things that goes away when they are done."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        yield Count(bar, label, total)

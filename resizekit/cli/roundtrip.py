@@ -1,0 +1,71 @@
+"""`resizekit roundtrip`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resizekit.cli.options import (
+    Device,
+    Json,
+    Overwrite,
+    Precision,
+    TaskName,
+    Tile,
+    WeightsName,
+    read_tile,
+    read_weights,
+)
+
+__all__ = ["roundtrip"]
+
+
+def roundtrip(
+    picture: Annotated[Path, typer.Argument(metavar="IN", help="A picture.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures.", show_default="IN-roundtrip")] = None,
+    weights: WeightsName = None,
+    task: TaskName = None,
+    tile: Tile = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Take a picture down and up; write small, restored and a side-by-side picture, and print how good they are."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from resizekit.cli.jobs import work_through
+    from resizekit.evaluation.roundtrip import Figures, roundtrip_file
+
+    side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
+    folder = out or picture.with_name(f"{picture.stem}-roundtrip")
+    results: list[Figures] = []
+    work_through(
+        [(picture, folder)],
+        lambda source, target, progress: results.append(
+            roundtrip_file(
+                source,
+                target,
+                weights=chosen,
+                task=of_task,
+                tile=side,
+                device=device,
+                precision=precision,
+                overwrite=overwrite,
+                progress=progress,
+            )
+        ),
+    )
+    figures = results[0]
+    if as_json:
+        typer.echo(json.dumps(figures.as_dict(), indent=2))
+        return
+    table = Table("", figures.weights, "bicubic", box=None, header_style="bold")
+    for name, ours, theirs in figures.rows():
+        table.add_row(name, ours, theirs)
+    console = Console()
+    console.print(table)
+    console.print(f"pictures: {folder}", highlight=False, soft_wrap=True)

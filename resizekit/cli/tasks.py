@@ -1,0 +1,43 @@
+"""`resizekit tasks`."""
+
+import typer
+
+from resizekit.cli.options import Json
+
+__all__ = ["tasks"]
+
+
+def tasks(as_json: Json = False) -> None:
+    """List what is installed: tasks, who offers them, and their weights."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from resizekit.registry import installed
+
+    registry = installed()
+    rows = [
+        {
+            "task": name,
+            "summary": offer.value.summary,
+            "provider": offer.provider,
+            "weights": {label: dict(w.metrics) for label, w in offer.value.weights.items()},
+        }
+        for name, offer in sorted(registry.tasks.items())
+    ]
+    if as_json:
+        others = {
+            "networks": {name: offer.provider for name, offer in registry.networks.items()},
+            "compressions": {name: offer.provider for name, offer in registry.compressions.items()},
+            "left_out": [str(failure) for failure in registry.failures],
+        }
+        typer.echo(json.dumps({"tasks": rows} | others, indent=2))
+        return
+    table = Table("task", "what it does", "from", "weights", box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(str(row[key]) for key in ("task", "summary", "provider")), ", ".join(row["weights"]))
+    console = Console()
+    console.print(table)
+    console.print(f"networks: {', '.join(sorted(registry.networks))}", highlight=False)
+    console.print(f"compressions: {', '.join(sorted(registry.compressions))}", highlight=False)

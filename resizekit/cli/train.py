@@ -1,0 +1,56 @@
+"""`resizekit train` and `resizekit schema`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resizekit.cli.options import Device
+
+__all__ = ["schema", "train"]
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A TOML config; `resizekit schema TASK` describes it.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run; resumed if it holds one.", show_default="runs/CONFIG"),
+    ] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="Folders of pictures, instead of the config's.")] = None,
+    validation: Annotated[list[Path] | None, typer.Option(help="The same for the validation.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Train a codec; a run that was interrupted goes on where it stopped, exactly."""
+    from rich.console import Console
+
+    from resizekit.cli.progress import training_progress
+    from resizekit.config import TrainConfig, read_toml, validate
+    from resizekit.training.loop import train as run_training
+
+    run = read_toml(config)
+    told = {"data": data, "validation": validation, "steps": steps}
+    changed = run.train.model_dump() | {key: value for key, value in told.items() if value}
+    run = run.model_copy(update={"train": validate(TrainConfig, changed, where="command line")})
+    folder = out or Path("runs") / config.stem
+    console = Console(stderr=True)
+    with training_progress(console, run.train.steps) as progress:
+        result = run_training(run, folder, device=device, progress=progress)
+    for line in result.skipped:
+        console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True, markup=False)
+    if result.skipped:
+        console.print(f"{len(result.skipped)} pictures were left out", style="yellow")
+    if result.weights is None or result.header is None:
+        console.print(f"stopped after {result.steps} steps; the same command goes on from {folder}")
+        raise typer.Exit(130)
+    figures = ", ".join(f"{name} {value:.2f} dB" for name, value in result.header.metrics.items())
+    typer.echo(f"{result.weights}  {figures}")
+
+
+def schema(task: Annotated[str, typer.Argument(help="An installed task.")]) -> None:
+    """Print the JSON schema of a task's TOML config, for editors and checkers."""
+    import json
+
+    from resizekit.assemble import json_schema
+
+    typer.echo(json.dumps(json_schema(task), indent=2))

@@ -1,0 +1,198 @@
+"""The codec: a pair of networks with everything that stands between them.
+
+    high ─► encoder ─►(+ guide)─► compression ─► low ─► decoder ─► restored
+       └──► guide ────────┘
+
+With `times` above 1 the encoder runs so often before the one compression, and the decoder so often after it.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from resizekit.convert import ImageLike, from_tensor, to_tensor
+from resizekit.errors import ResizeShapeError, UsageError
+from resizekit.guides import Guide
+from resizekit.nn import digest, high_channels, reach
+from resizekit.spec import ResizeSpec
+
+__all__ = ["Codec", "Names", "Precision", "Resized"]
+
+Precision = Literal["float32", "bfloat16"]
+AnyImage = TypeVar("AnyImage", bound=ImageLike)
+
+
+class Resized(NamedTuple):
+    """What one pass through a codec gives; all float, nominally in [0, 1]."""
+
+    low: Tensor
+    """`b c h w`, as it will be read back from storage."""
+    guide: Tensor
+    """`b c h w`, what low should look like."""
+    restored: Tensor
+    """`b (t c) (s h) (r w)`, not clamped."""
+
+
+class Names(NamedTuple):
+    """What a codec was assembled from, by name: what a manifest and a checkpoint say of it."""
+
+    task: str = "none"
+    network: str = "none"
+    compression: str = "none"
+    weights: str | None = None
+
+
+class Codec(nn.Module):
+    """An encoder, a decoder and what lies between; an ordinary `nn.Module`.
+
+    `guide` makes the guide of a spec; `residual` says that the encoder adds to it (3.2).  An encoder of None means that
+    low *is* the guide: any super-resolution network then stands as the decoder.  Raises `UsageError` for fewer than one
+    application, or for more than one of a step that changes the channels.
+    """
+
+    def __init__(
+        self,
+        *,
+        step: ResizeSpec,
+        low_channels: int,
+        encoder: nn.Module | None,
+        decoder: nn.Module,
+        guide: Callable[[ResizeSpec], Guide],
+        compression: nn.Module,
+        residual: bool = True,
+        times: int = 1,
+        names: Names | None = None,
+    ) -> None:
+        super().__init__()
+        if times < 1:
+            raise UsageError(f"times={times}: a codec applies its networks once or more")
+        if times > 1 and step.t != 1:
+            raise UsageError(f"a step with t={step.t} changes the channels and cannot be repeated")
+        self.encoder, self.decoder, self.compression = encoder, decoder, compression
+        self.step, self.times, self.residual = step, times, residual
+        self.low_channels, self.channels = low_channels, high_channels(step, low_channels)
+        self.spec = step**times
+        self.guide, self.step_guide, self._make_guide = guide(self.spec), guide(step), guide
+        self.names = Names() if names is None else names
+        self.recipe: Mapping[str, Any] | None = None
+        """What `resizekit.checkpoint` needs to build it again; set by whoever assembled it."""
+        self.precision: Precision = "float32"
+
+    def at(self, times: int) -> "Codec":
+        """Give the codec that applies these very networks, weights shared, `times` times."""
+        return self._with(times=times)
+
+    def with_compression(self, compression: nn.Module) -> "Codec":
+        """Give the codec of these very networks, weights shared, with another compression."""
+        return self._with(compression=compression)
+
+    def _with(self, *, times: int | None = None, compression: nn.Module | None = None) -> "Codec":
+        twin = Codec(
+            step=self.step,
+            low_channels=self.low_channels,
+            encoder=self.encoder,
+            decoder=self.decoder,
+            guide=self._make_guide,
+            compression=self.compression if compression is None else compression,
+            residual=self.residual,
+            times=self.times if times is None else times,
+            names=self.names,
+        )
+        twin.precision, twin.recipe = self.precision, self.recipe
+        return twin.train(self.training)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the weights, the same whichever file they came from."""
+        return digest(self)
+
+    def encode(self, high: Tensor) -> Tensor:
+        """Go down without compression: `b (t c) (s h) (r w) -> b c h w`, float."""
+        self.spec.low_shape(high.shape[1:])
+        if self.encoder is None:
+            return self.guide(high)
+        low = high
+        for _ in range(self.times):
+            delta = self.encoder(low)
+            low = self.step_guide(low) + delta if self.residual else delta
+        return low
+
+    def decode(self, low: Tensor) -> Tensor:
+        """Go up: `b c h w -> b (t c) (s h) (r w)`, float, not clamped."""
+        for _ in range(self.times):
+            low = self.decoder(low)
+        return low
+
+    def forward(self, high: Tensor) -> Resized:
+        """Go down and up again, as training sees it; `high` float in [0, 1]."""
+        low = self.compression(self.encode(high))
+        return Resized(low, self.guide(high), self.decode(low))
+
+    def down_tensor(self, high: Tensor) -> Tensor:
+        """Make small, as it will be read back: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1] both."""
+        with self._inference_precision(high.device.type):
+            return cast(Tensor, self.compression(self.encode(_channels_last(high))))
+
+    def up_tensor(self, low: Tensor) -> Tensor:
+        """Restore: `b c h w -> b (t c) (s h) (r w)`, float in [0, 1] both.
+
+        Raises `ResizeShapeError` for another number of channels or a size that a fractional factor does not divide.
+        """
+        if low.shape[1] != self.low_channels:
+            raise ResizeShapeError(f"low has {low.shape[1]} channels; this codec takes {self.low_channels}")
+        self.spec.high_shape(low.shape[1:])
+        with self._inference_precision(low.device.type):
+            return self.decode(_channels_last(low)).clamp(0, 1)
+
+    def down(self, image: AnyImage) -> AnyImage:
+        """Make an image small.
+
+        Takes a PIL image, an `h w c` uint8 array or a `b c h w` float tensor in [0, 1] and gives the same kind.  A size
+        that the factors do not divide is a `ResizeShapeError` naming the nearest crop; `resizekit.down_file` pads.
+        """
+        return self._through(self.down_tensor, image)
+
+    def up(self, image: AnyImage) -> AnyImage:
+        """Restore an image from its small one; takes and gives what `down` does."""
+        return self._through(self.up_tensor, image)
+
+    def _through(self, way: Callable[[Tensor], Tensor], image: AnyImage) -> AnyImage:
+        if isinstance(image, Tensor):  # gradients are the caller's to want
+            return cast(AnyImage, way(to_tensor(image)))
+        with torch.inference_mode():
+            device = next(self.parameters()).device
+            return from_tensor(way(to_tensor(image).to(device)).cpu(), like=image)
+
+    @functools.cached_property
+    def halo(self) -> int:
+        """How many low pixels to any side either direction depends on (measured once by a probe).
+
+        A step looks `reach` cells far; each further step does so on a grid that many times finer or coarser, which is a
+        geometric series.
+        """
+        high = self.step.s.numerator, self.step.r.numerator
+        low = self.step.s.denominator, self.step.r.denominator
+        probe, was_training = self.at(1).eval(), self.training
+        device = next(self.parameters()).device
+        down = reach(lambda x: probe.encode(x.to(device)), self.channels, high, low)
+        up = reach(lambda x: probe.decode(x.to(device)), self.low_channels, low, high)
+        self.train(was_training)
+        ratio = max(1 / self.step.s, 1 / self.step.r, Fraction(0))
+        cells = max(down, up) * sum(ratio**k for k in range(self.times))
+        return math.ceil(cells) * max(low)
+
+    @contextmanager
+    def _inference_precision(self, device: str) -> Iterator[None]:
+        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            yield
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """The layout that convolutions on the CPU are fastest in."""
+    return x.contiguous(memory_format=torch.channels_last)

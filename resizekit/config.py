@@ -1,0 +1,102 @@
+"""TOML to a validated config, and the JSON schema of it.
+
+task = "sr"
+[config]            # the task's own config: spec, channels, guide_weight, network, compression, ...
+[network]           # options of the network
+[compression]       # options of the compression
+[train]             # the recipe; only `resizekit train` reads it
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resizekit.errors import ConfigError
+
+__all__ = ["RunConfig", "TrainConfig", "read_toml", "validate"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class TrainConfig(BaseModel):
+    """The recipe of a training; the defaults are a short schedule for a machine without a GPU."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: tuple[Path, ...] = Field((), description="folders, pictures or uncompressed tars of pictures to learn from")
+    validation: tuple[Path, ...] = Field((), description="folders or pictures to report PSNR on meanwhile")
+    steps: int = Field(20_000, ge=1, description="optimiser steps, all stages together")
+    batch: int = Field(8, ge=1, le=65536, description="crops a step, over all processes")
+    patch: int = Field(64, ge=1, le=8192, description="side of a crop, in high pixels")
+    lr: float = Field(5e-4, gt=0, description="peak learning rate of Adam")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="Adam's two decay rates")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate")
+    warmup: int = Field(200, ge=0, description="steps of linear warm-up")
+    clip: float | None = Field(0.5, gt=0, description="largest norm of the gradient; null for none")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights; 0 for none")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the trunks; auto takes bfloat16 where the machine has it"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="of the weights, the crops and their order")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="how often the state is written")
+    validate_every: int = Field(1000, ge=1, description="steps between two validations")
+    log: Literal["csv", "tensorboard", "none"] = Field("csv", description="where the curves go")
+
+
+class RunConfig(BaseModel):
+    """A whole TOML file; the tables that belong to a task, a network or a compression are checked by these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str = Field(description="an installed task")
+    config: dict[str, Any] = Field(default_factory=dict, description="the task's config")
+    network: dict[str, Any] = Field(default_factory=dict, description="options of the network")
+    compression: dict[str, Any] = Field(default_factory=dict, description="options of the compression")
+    train: TrainConfig = TrainConfig()
+
+
+def read_toml(path: str | Path) -> RunConfig:
+    """Read a config; relative data paths are taken from the config's own folder.
+
+    Raises `ConfigError` naming the file, the key, what came and what would do.
+    """
+    path = Path(path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    run = validate(RunConfig, raw, where=str(path))
+    here = path.parent
+    located = {name: tuple(here / item for item in getattr(run.train, name)) for name in ("data", "validation")}
+    return run.model_copy(update={"train": run.train.model_copy(update=located)})
+
+
+def validate(model: type[M], raw: object, *, where: str) -> M:
+    """Check data against a pydantic model; a `ConfigError` says which key, what came and what would do."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_one_line(error, model)}") from None
+
+
+def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
+    first, *others = error.errors(include_url=False, include_context=False)
+    key = ".".join(str(part) for part in first["loc"]) or "the whole"
+    if first["type"] == "extra_forbidden":
+        fields = model.model_fields
+        for part in first["loc"][:-1]:
+            inner = fields[str(part)].annotation if str(part) in fields else None
+            fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
+        told = f"unknown key {key!r}; known here: {', '.join(sorted(fields)) or 'none'}"
+    elif first["type"] == "missing":
+        told = f"key {key!r} is missing"
+    else:
+        shown = repr(first["input"])
+        shown = shown if len(shown) <= 60 else shown[:60] + "..."
+        message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        told = f"{key} = {shown}: {message}"
+    return told + (f" (and {len(others)} more)" if others else "")

@@ -1,0 +1,39 @@
+"""Where to compute and how precisely: the two choices that depend on the machine."""
+
+import torch
+
+from resizekit.codec import Precision
+from resizekit.errors import UsageError
+
+__all__ = ["pick_device", "pick_precision"]
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Turn "auto", "cpu" or "cuda" into a device; "auto" takes a GPU where there is one.
+
+    Raises `UsageError` for any other name, and for "cuda" where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise UsageError(f"device {name!r} is unknown; use auto, cpu or cuda")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise UsageError(f"device {name!r}: torch sees no CUDA device here; use --device cpu")
+    return torch.device(name)
+
+
+def pick_precision(name: str, device: torch.device) -> Precision:
+    """Turn "auto", "float32" or "bfloat16" into a precision; "auto" takes bfloat16 where the hardware multiplies it."""
+    if name == "auto":
+        return "bfloat16" if _multiplies_bfloat16(device) else "float32"
+    if name not in ("float32", "bfloat16"):
+        raise UsageError(f"precision {name!r} is unknown; use auto, float32 or bfloat16")
+    return "bfloat16" if name == "bfloat16" else "float32"
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    ask = getattr(torch.cpu, "get_capabilities", None)  # absent from older releases of torch
+    able = ask() if ask is not None else {}
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

@@ -1,0 +1,85 @@
+"""One picture through a codec and back, measured as section 4.1 measures and stored as a user stores it."""
+
+from collections.abc import Mapping
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from resizekit.codec import Codec
+from resizekit.evaluation.metrics import luma, psnr
+from resizekit.ops import codes, resample_uint8
+from resizekit.ops.quantize import SCALE
+
+__all__ = ["bicubic_roundtrip", "measure", "roundtrip"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
+    """Take a picture `h w c` down, through a real PNG, and up again: (low, restored), uint8.
+
+    The factors must divide its size.
+    """
+    device = next(codec.parameters()).device
+    with torch.inference_mode():
+        low = _array(codec.down_tensor(_tensor(high).to(device)))
+        low = _through_png(low)
+        restored = _array(codec.up_tensor(_tensor(low).to(device)))
+    return low, restored
+
+
+def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
+    """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored), uint8.
+
+    Only for resizes in space alone; the low picture is also the reference that a codec's low is measured against.
+    """
+    _, h, w = codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
+    s, r = codec.spec.s, codec.spec.r
+    picture = torch.from_numpy(high).permute(2, 0, 1)[None]
+    low = resample_uint8(picture, (h, w), scale=(s, r))
+    restored = resample_uint8(low, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r))
+    return _hwc(low), _hwc(restored)
+
+
+def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
+    """PSNR in dB of one picture `h w c`: high against the original, low against bicubic, and bicubic's own.
+
+    RGB without a border; Y (16 to 235) with a border of the factor.  Keys: high_rgb, high_y, low_rgb, low_y,
+    bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.
+    """
+    border = int(max(codec.spec.s, codec.spec.r))
+    low, restored = roundtrip(codec, high)
+    guide, plain = bicubic_roundtrip(codec, high)
+    return {
+        "high_rgb": psnr(restored, high),
+        "high_y": psnr(luma(restored), luma(high), border=border),
+        "low_rgb": psnr(low, guide),
+        "low_y": psnr(luma(low), luma(guide), border=border),
+        "bicubic_rgb": psnr(plain, high),
+        "bicubic_y": psnr(luma(plain), luma(high), border=border),
+    }
+
+
+def _tensor(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() * SCALE
+
+
+def _array(x: torch.Tensor) -> Pixels:
+    return _hwc(codes(x).cpu())
+
+
+def _hwc(x: torch.Tensor) -> Pixels:
+    array: Pixels = x[0].permute(1, 2, 0).contiguous().numpy()
+    return array
+
+
+def _through_png(pixels: Pixels) -> Pixels:
+    file = BytesIO()
+    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "png")
+    file.seek(0)
+    with Image.open(file) as image:
+        read: Pixels = np.asarray(image).reshape(pixels.shape)
+    return read.copy()

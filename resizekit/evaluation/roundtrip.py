@@ -1,0 +1,146 @@
+"""One picture file down and up, with the pictures to look at and the figures beside bicubic's."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from resizekit.errors import UsageError
+from resizekit.evaluation.measure import bicubic_roundtrip
+from resizekit.evaluation.metrics import luma, psnr
+from resizekit.evaluation.sheet import side_by_side
+from resizekit.images.files import read_small
+from resizekit.images.pad import canvas, fit
+from resizekit.images.picture import Picture
+from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.read import read_picture
+from resizekit.images.tile import Progress, Tile
+from resizekit.images.weights import choose_codec
+from resizekit.images.write import write_picture
+
+__all__ = ["Figures", "roundtrip_file"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How good one roundtrip was; PSNR in dB, sizes in bytes."""
+
+    weights: str
+    restored_rgb: float
+    restored_y: float
+    bicubic_rgb: float
+    bicubic_y: float
+    small_rgb: float
+    """The small picture against bicubic's."""
+    small_y: float
+    original_bytes: int
+    small_bytes: int
+    """The small PNG without its manifest."""
+    bicubic_bytes: int
+    """Bicubic's small picture as a PNG."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """Give (what, ours, bicubic's) for a table."""
+        yield "restored, PSNR RGB", f"{self.restored_rgb:.2f} dB", f"{self.bicubic_rgb:.2f} dB"
+        yield "restored, PSNR Y", f"{self.restored_y:.2f} dB", f"{self.bicubic_y:.2f} dB"
+        yield "small against bicubic's, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
+        yield "small against bicubic's, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
+        yield "small PNG", _kib(self.small_bytes), _kib(self.bicubic_bytes)
+        yield "original file", _kib(self.original_bytes), ""
+
+
+def _kib(size: int) -> str:
+    return f"{size / 1024:,.1f} KiB"
+
+
+def roundtrip_file(
+    src: Path,
+    folder: Path,
+    *,
+    weights: str | Path | None = None,
+    task: str | None = None,
+    tile: Tile = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    overwrite: bool = False,
+    progress: Progress = lambda done, of: None,
+) -> Figures:
+    """Write small.png, restored.png and side-by-side.png into `folder`, and measure them.
+
+    The restored picture is made from the file small.png, not from memory.  Raises what `down_file` and `up_file` raise.
+    """
+    names = ("small", "restored", "side-by-side")
+    targets = {name: folder / f"{name}.png" for name in names}
+    for target in targets.values():
+        if target.exists() and not overwrite:
+            raise UsageError(f"{target} exists; pass --overwrite or another --out folder")
+    picture = read_picture(src)
+    codec = choose_codec(
+        weights=weights,
+        task=task,
+        channels=picture.pixels.shape[2],
+        device=device,
+        precision=precision,
+    )
+    small, _ = down_picture(codec, picture, tile=tile, progress=lambda done, of: progress(done, 2 * of))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
+    write_picture(targets["small"], small, overwrite=overwrite)
+    small, manifest = read_small(targets["small"])
+    restored = up_picture(codec, small, manifest, tile=tile, progress=lambda done, of: progress(of + done, 2 * of))
+    write_picture(targets["restored"], restored, overwrite=overwrite)
+
+    original = picture.pixels
+    room = canvas(codec.spec, original.shape[:2])
+    guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
+    guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
+    low = _like(small.pixels, guide)
+    sheet = side_by_side(original, plain, restored.pixels, low)
+    write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
+    border = int(max(codec.spec.s, codec.spec.r))
+    return Figures(
+        weights=str(codec.names.weights),
+        restored_rgb=psnr(restored.pixels, original),
+        restored_y=_psnr_y(restored.pixels, original, border),
+        bicubic_rgb=psnr(plain, original),
+        bicubic_y=_psnr_y(plain, original, border),
+        small_rgb=psnr(low, guide),
+        small_y=_psnr_y(low, guide, border),
+        original_bytes=src.stat().st_size,
+        small_bytes=_png_bytes(replace(small, note=None)),
+        bicubic_bytes=_png_bytes(replace(small, pixels=guide, note=None)),
+    )
+
+
+def _like(low: Pixels, guide: Pixels) -> Pixels:
+    """A grey picture through colour weights has a small picture of three channels; compare it as grey."""
+    if low.shape == guide.shape:
+        return low
+    grey: Pixels = np.rint(low.mean(axis=2, keepdims=True)).astype(np.uint8)
+    return grey
+
+
+def _psnr_y(a: Pixels, b: Pixels, border: int) -> float:
+    fits = 2 * border < min(a.shape[:2])  # a picture of a few pixels is measured whole
+    return psnr(luma(a), luma(b), border=border if fits else 0)
+
+
+def _png_bytes(picture: Picture) -> int:
+    colours = picture.pixels
+    if picture.alpha is not None:
+        colours = np.concatenate([colours, picture.alpha[:, :, None]], axis=2)
+    file = BytesIO()
+    Image.fromarray(colours.squeeze(2) if colours.shape[2] == 1 else colours).save(file, "png")
+    return file.tell()

@@ -1,0 +1,73 @@
+"""A set of pictures through a codec: the mean of every figure, and each picture's own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from resizekit.codec import Codec
+from resizekit.errors import ImageError
+from resizekit.evaluation.measure import measure
+from resizekit.evaluation.metrics import luma
+from resizekit.images.find import find_pictures
+from resizekit.images.read import read_picture
+
+__all__ = ["SetFigures", "evaluate_folder"]
+
+
+@dataclass(frozen=True)
+class SetFigures:
+    """What a codec reaches on a set of pictures, in dB."""
+
+    name: str
+    pictures: int
+    mean: Mapping[str, float]
+    """Means over the pictures of what `measure` gives."""
+    each: Mapping[str, Mapping[str, float]]
+    """The same by file name."""
+    skipped: list[str] = field(default_factory=list)
+    """Files that could not be used, with the reasons."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def evaluate_folder(
+    codec: Codec,
+    folder: Path,
+    *,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> SetFigures:
+    """Measure every picture of a folder, cropped at the upper left to what the factors divide (4.1).
+
+    With a codec for one channel, colour pictures are measured on their luma (16..235), grey ones as they are.  `limit`
+    takes that many, evenly spread.  Raises `ImageError` if the folder holds nothing usable.
+    """
+    paths = list(find_pictures([folder]))
+    if limit is not None and limit < len(paths):
+        paths = [paths[i * len(paths) // limit] for i in range(limit)]
+    each: dict[str, Mapping[str, float]] = {}
+    skipped: list[str] = []
+    for done, path in enumerate(paths, start=1):
+        try:
+            pixels = read_picture(path).pixels
+        except ImageError as error:
+            skipped.append(str(error))
+            continue
+        if codec.channels == 1:
+            pixels = luma(pixels)[:, :, None]
+        elif pixels.shape[2] == 1:
+            pixels = pixels.repeat(codec.channels, axis=2)
+        _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
+        each[path.name] = measure(codec, np.ascontiguousarray(pixels[:h, :w]))
+        progress(done, len(paths))
+    if not each:
+        first = f"; the first: {skipped[0]}" if skipped else ""
+        raise ImageError(f"no usable picture in {folder}{first}; name a folder of pictures")
+    names = next(iter(each.values()))
+    mean = {name: fmean(row[name] for row in each.values()) for name in names}
+    return SetFigures(folder.name, len(each), mean, each, skipped)

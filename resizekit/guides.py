@@ -1,0 +1,62 @@
+"""Guides: fixed maps from `high` to what `low` should look like (the guidance image of section 3.2).
+
+Each is called as `guide(spec, config)` by a task and returns the map itself, `b (t c) (s h) (r w) -> b c h w`, float in
+[0, 1], differentiable.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from resizekit.errors import ResizeShapeError
+from resizekit.ops import resample
+from resizekit.spec import ResizeSpec
+
+__all__ = ["Guide", "bicubic", "channel_mean", "lanczos", "luma"]
+
+Guide = Callable[[Tensor], Tensor]
+
+# ITU-R BT.601, full range: the luma that a grey picture stores.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def bicubic(spec: ResizeSpec, config: object = None) -> Guide:
+    """MATLAB's antialiased bicubic in space (4.1), the mean of each group in the channels."""
+    return partial(_resize, spec=spec, kernel="bicubic")
+
+
+def lanczos(spec: ResizeSpec, config: object = None) -> Guide:
+    """Antialiased Lanczos-3 in space (named in section 1), the mean of each group in the channels."""
+    return partial(_resize, spec=spec, kernel="lanczos")
+
+
+def channel_mean(spec: ResizeSpec, config: object = None) -> Guide:
+    """The mean of each group of t channels; bicubic where the spec also scales space."""
+    return bicubic(spec, config)
+
+
+def luma(spec: ResizeSpec, config: object = None) -> Guide:
+    """BT.601 luma of RGB, full range (the Y of YCbCr, 4.3); for t = 3, bicubic where the spec also scales space."""
+    if spec.t != 3:
+        raise ResizeShapeError(f"luma needs t=3 (RGB to grey), got t={spec.t}; use channel_mean")
+    return partial(_luma, spec=spec)
+
+
+def _resize(high: Tensor, *, spec: ResizeSpec, kernel: Literal["bicubic", "lanczos"]) -> Tensor:
+    _, h, w = spec.low_shape(high.shape[1:])
+    if spec.t != 1:
+        if spec.t.denominator != 1:
+            raise ResizeShapeError(f"no guide averages channels by t={spec.t}; use a whole t")
+        high = torch.stack(high.chunk(spec.t.numerator, 1)).mean(0)
+    if (h, w) == tuple(high.shape[2:]):
+        return high
+    return resample(high, (h, w), scale=(spec.s, spec.r), kernel=kernel)
+
+
+def _luma(high: Tensor, *, spec: ResizeSpec) -> Tensor:
+    red, green, blue = high.chunk(3, 1)
+    grey = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    return _resize(grey, spec=ResizeSpec(s=spec.s, r=spec.r), kernel="bicubic")

@@ -1,0 +1,14 @@
+"""Pictures in files: read, made small, written with a manifest, and brought back.
+
+picture.py    what a file holds: 8-bit colours, alpha, colour profile
+read.py       any file that Pillow reads, or one clear line why not
+write.py      an output that is whole or not there
+manifest.py   the note in the small image that `up` needs
+alpha.py      transparency that leaves no rim
+pad.py        sizes that the factor does not divide, and very small ones
+tile.py       memory bounded by the tile
+weights.py    which networks, and whether a manifest means these
+pictures.py   down and up in memory
+find.py       folders and patterns to pictures
+files.py      the two verbs: down_file, up_file
+"""

@@ -1,0 +1,89 @@
+"""The two verbs: a picture file becomes a small PNG, and from that PNG alone the picture again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from resizekit.codec import Codec
+from resizekit.errors import ManifestError, UsageError
+from resizekit.images.manifest import Manifest
+from resizekit.images.picture import Picture
+from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.read import check_pixels, read_picture
+from resizekit.images.tile import Progress, Tile
+from resizekit.images.weights import choose_codec, named_codec
+from resizekit.images.write import output
+
+__all__ = ["down_file", "read_small", "up_file"]
+
+
+def down_file(
+    src: str | Path,
+    dst: str | Path,
+    *,
+    weights: str | Path | None = None,
+    task: str | None = None,
+    codec: Codec | None = None,
+    tile: Tile = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Make a picture file small: writes a PNG and gives the manifest that stands in it.
+
+    Say which networks: `weights` (an installed name or a .safetensors file), `task` (its default
+    weights for grey or for colour, whichever the picture is) or a loaded `codec`, which stays on
+    its device and keeps its precision.  Any size and any mode that `read_picture` takes will do.  Raises `ImageError`
+    for the input, `UsageError` for the output, and what loading weights raises.
+    """
+    if sum(choice is not None for choice in (weights, task, codec)) != 1:
+        raise UsageError("how shall the picture be made small? Say one of weights, task and codec")
+    if Path(dst).suffix.lower() != ".png":
+        raise UsageError(f"a small image is a PNG, which keeps every code: name it .png, not {dst}")
+    picture = read_picture(src)
+    with output(dst, picture, source=src, overwrite=overwrite) as save:
+        if codec is None:
+            channels = picture.pixels.shape[2]
+            codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
+        small, manifest = down_picture(codec, picture, tile=tile, progress=progress)
+        save(small)
+    return manifest
+
+
+def up_file(
+    src: str | Path,
+    dst: str | Path,
+    *,
+    weights: str | Path | None = None,
+    codec: Codec | None = None,
+    tile: Tile = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Restore a picture from its small PNG alone, in the format that the suffix of `dst` names.
+
+    The manifest names installed weights; `weights` (a file) or `codec` stand in for those of one's
+    own training, and must be the very same by their digest.  Raises `ManifestError` for a file
+    that is no small image or has been changed since, and otherwise as `down_file`.
+    """
+    small, manifest = read_small(src)
+    check_pixels(dst, manifest.size)
+    with output(dst, replace(small, note=None), source=src, overwrite=overwrite) as save:
+        if codec is None:
+            codec = named_codec(manifest, src, weights, device, precision)
+        save(up_picture(codec, small, manifest, where=src, tile=tile, progress=progress))
+    return manifest
+
+
+def read_small(path: str | Path) -> tuple[Picture, Manifest]:
+    """Read a small image with its manifest; a `ManifestError` if it is none or has been changed."""
+    picture = read_picture(path)
+    manifest = Manifest.from_text(picture.note, path)
+    if manifest.pixels != picture.digest:
+        raise ManifestError(
+            f"{path} was changed after it was made small (edited, resized or compressed anew): "
+            "give the PNG as `down` wrote it"
+        )
+    return picture, manifest

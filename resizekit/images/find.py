@@ -1,0 +1,37 @@
+"""Files, folders and patterns to the pictures they mean."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from resizekit.errors import ImageError
+
+__all__ = ["SUFFIXES", "find_pictures"]
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""What a folder is searched for; a file named outright is taken whatever it is called."""
+
+
+def find_pictures(paths: Iterable[str | Path]) -> Iterator[Path]:
+    """Give every picture meant, each once: a file itself, a folder's pictures (also deeper), a pattern's matches.
+
+    In the order given, within a folder by name.  Raises `ImageError` for a path or pattern that means nothing.
+    """
+    seen: set[Path] = set()
+    for given in paths:
+        for path in _meant(Path(given)):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _meant(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if path.exists():
+        return [path]
+    if any(mark in path.name for mark in "*?[") and path.parent.is_dir():
+        matches = sorted(p for p in path.parent.glob(path.name) if p.is_file())
+        if matches:
+            return matches
+        raise ImageError(f"nothing matches {path}; check the pattern")
+    raise ImageError(f"no file or folder {path}; check the name")

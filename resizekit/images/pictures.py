@@ -1,0 +1,90 @@
+"""Down and up in memory: everything about a picture but the files.
+
+    picture ─► colours ─► fill_hidden ─► pad ─► tiles through the encoder ─► crop ─► small
+            └► alpha ───────────────────► pad ─► antialiased bicubic ──────► crop ─┘
+
+The way up is the mirror image: pad, tiles through the decoder, crop to the size in the manifest.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from resizekit.codec import Codec
+from resizekit.convert import Pixels
+from resizekit.errors import ImageError, ManifestError, UsageError
+from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
+from resizekit.images.manifest import Manifest
+from resizekit.images.pad import canvas, fit
+from resizekit.images.picture import Picture
+from resizekit.images.tile import Progress, Tile, tiled_down, tiled_up
+from resizekit.images.weights import manifest_name, matching
+
+__all__ = ["down_picture", "up_picture"]
+
+
+def down_picture(
+    codec: Codec, picture: Picture, *, tile: Tile = "auto", progress: Progress | None = None
+) -> tuple[Picture, Manifest]:
+    """Make a picture small in memory; the small one carries the manifest as its note."""
+    name = manifest_name(codec)
+    if codec.low_channels not in (1, 3):
+        raise UsageError(f"weights {name!r} make {codec.low_channels} channels, which no PNG holds: use 1 or 3")
+    size = picture.size[1], picture.size[0]
+    room = canvas(codec.spec, size)
+    colours, alpha = _channels(picture.pixels, codec, name), picture.alpha
+    if alpha is not None:
+        colours = fill_hidden(colours, alpha)
+        alpha = fit(alpha_down(codec.spec, fit(alpha, room.high)), room.stored)
+    low = tiled_down(codec, fit(colours, room.high), tile, progress)
+    small = Picture(pixels=fit(low, room.stored), alpha=alpha, icc=picture.icc)
+    manifest = Manifest(
+        task=codec.names.task,
+        weights=name,
+        digest=codec.digest,
+        spec=codec.spec,
+        times=codec.times,
+        compression=codec.names.compression,
+        size=picture.size,
+        mode=picture.mode,
+        pixels=small.digest,
+    )
+    return replace(small, note=manifest.to_text()), manifest
+
+
+def up_picture(
+    codec: Codec,
+    small: Picture,
+    manifest: Manifest,
+    *,
+    where: object = "this image",
+    tile: Tile = "auto",
+    progress: Progress | None = None,
+) -> Picture:
+    """Restore a picture in memory; `ManifestError` if codec, image and manifest do not fit."""
+    codec = matching(codec, manifest, where)
+    size = manifest.size[1], manifest.size[0]
+    room = canvas(codec.spec, size)
+    whole = (*room.stored, codec.low_channels)
+    if small.pixels.shape != whole or (small.alpha is not None) != manifest.mode.endswith("A"):
+        raise ManifestError(f"{where} does not fit its own manifest: make the small image again")
+    alpha = small.alpha
+    if alpha is not None:
+        alpha = fit(alpha_up(codec.spec, fit(alpha, room.low)), size)
+    colours = fit(tiled_up(codec, fit(small.pixels, room.low), tile, progress), size)
+    if manifest.mode in ("L", "LA") and colours.shape[2] > 1:  # grey went in as equal channels
+        colours = np.rint(colours.mean(axis=2, keepdims=True, dtype=np.float32)).astype(np.uint8)
+    return Picture(pixels=colours, alpha=alpha, icc=small.icc)
+
+
+def _channels(pixels: Pixels, codec: Codec, name: str) -> Pixels:
+    """Give a picture the channels of a codec: grey is repeated, colour is never dropped."""
+    have = pixels.shape[2]
+    if have == codec.channels:
+        return pixels
+    if have == 1:
+        return np.repeat(pixels, codec.channels, axis=2)
+    raise ImageError(
+        f"a colour picture for weights {name!r}, which take {codec.channels} channel(s): "
+        "use weights for RGB, or convert the picture to grey first"
+    )

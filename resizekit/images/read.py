@@ -1,0 +1,138 @@
+"""From a file to a `Picture`, or one clear line why not."""
+
+import functools
+import warnings
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from PIL.Image import Transpose
+
+from resizekit.errors import ImageError
+from resizekit.images.manifest import KEYWORD
+from resizekit.images.picture import Picture
+
+__all__ = ["check_pixels", "read_picture"]
+
+# What each mode of Pillow's becomes; those that carry transparency get an A.
+_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+
+
+def read_picture(path: str | Path) -> Picture:
+    """Decode one still picture of 8 bits a channel: orientation applied, palettes spelt out.
+
+    Raises `ImageError`, in one line, for a path that is no file, for a file that is empty,
+    truncated or no picture, and for pictures of more pixels than Pillow's limit, of several frames,
+    of more than 8 bits a channel or in colours other than grey and RGB.
+    """
+    path = Path(path)
+    try:
+        head = _head(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(path, formats=_formats()) as image:
+                return _decode(path, image, head)
+    except ImageError:
+        raise
+    except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError):
+        raise ImageError(f"{path} has too many pixels: {_limit()}") from None
+    except PIL.UnidentifiedImageError:
+        raise ImageError(f"{path} is no picture that Pillow can read: give a PNG, JPEG, ...") from None
+    except Exception as error:  # decoders raise whatever they like over a broken file
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ImageError(f"{path} cannot be read ({reason}): fetch or export it again") from None
+
+
+def check_pixels(path: str | Path, size: tuple[int, int]) -> None:
+    """Refuse, before memory is taken, a (width, height) of more pixels than Pillow's limit."""
+    limit = PIL.Image.MAX_IMAGE_PIXELS
+    if limit is not None and size[0] * size[1] > limit:
+        raise ImageError(f"{path} would have {size[0]}x{size[1]} pixels, too many: {_limit()}")
+
+
+def _limit() -> str:
+    return (
+        f"the limit is {PIL.Image.MAX_IMAGE_PIXELS}, a guard against files that fill the memory; "
+        "cut the picture into parts, or raise PIL.Image.MAX_IMAGE_PIXELS in Python"
+    )
+
+
+@functools.cache
+def _formats() -> list[str]:
+    """All of Pillow's formats but those that it hands to another program, as EPS to Ghostscript."""
+    PIL.Image.init()
+    return [name for name in PIL.Image.OPEN if name not in ("EPS", "WMF")]
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes, where every format says how deep it is; refuses what is no file."""
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder: name a picture in it")
+    if not path.exists():
+        raise ImageError(f"{path} does not exist: check the path")
+    if not path.is_file():
+        raise ImageError(f"{path} is a device or pipe: give a picture file")
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head:
+        raise ImageError(f"{path} is empty: fetch or export it again")
+    return head
+
+
+def _decode(path: Path, image: PIL.Image.Image, head: bytes) -> Picture:
+    # the second picture in a phone's MPO is a preview or a depth map; the first is the photograph
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        raise ImageError(f"{path} holds several frames or pages: export one of them as a picture")
+    if image.mode[0] in "IF" or _is_deep(image, head):
+        raise ImageError(f"{path} has more than 8 bits a channel: convert it to 8 bits first")
+    if image.mode not in _MODES:
+        raise ImageError(f"{path} is in {image.mode} colours: convert it to RGB or grey first")
+    image.load()
+    note = getattr(image, "text", {}).get(KEYWORD) if image.format == "PNG" else None
+    icc = image.info.get("icc_profile") or None
+    turn = _UPRIGHT.get(_orientation(image))
+    has_alpha = image.has_transparency_data
+    image = image.convert(_MODES[image.mode] + "A" * has_alpha)
+    if turn is not None:
+        image = image.transpose(turn)
+    array = np.array(image).reshape(image.height, image.width, -1)
+    if not has_alpha:
+        return Picture(pixels=array, icc=icc, note=note)
+    pixels, alpha = array[:, :, :-1].copy(), array[:, :, -1].copy()
+    return Picture(pixels=pixels, alpha=alpha, icc=icc, note=note)
+
+
+def _is_deep(image: PIL.Image.Image, head: bytes) -> bool:
+    """Tell whether a channel has more than 8 bits in the file: Pillow drops the rest unasked."""
+    if image.format == "PNG":
+        return head[24] > 8
+    if image.format == "TIFF":
+        return any(bits > 8 for bits in getattr(image, "tag_v2", {}).get(258, ()))
+    if image.format == "JPEG2000":  # Ssiz of the first component, in the SIZ marker
+        at = head.find(b"\xff\x4f\xff\x51")
+        return at >= 0 and (head[at + 42] & 0x7F) + 1 > 8
+    if image.format == "AVIF":  # high_bitdepth in the AV1 configuration box
+        at = head.find(b"av1C")
+        return at >= 0 and bool(head[at + 6] & 0x40)
+    tiles = getattr(image, "tile", [])
+    if image.format == "PPM":
+        return any(isinstance(arg, int) and arg > 255 for tile in tiles for arg in tile[3])
+    return ";16" in str(tiles)
+
+
+def _orientation(image: PIL.Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # broken metadata is no reason to refuse a sound picture
+        return 1

@@ -1,0 +1,92 @@
+"""Which networks: named by the user on the way down, by the manifest on the way up."""
+
+import functools
+import re
+from pathlib import Path
+
+import torch
+
+from resizekit.checkpoint import default_weights, load
+from resizekit.codec import Codec, Precision
+from resizekit.device import pick_device, pick_precision
+from resizekit.errors import ManifestError, ResizeKitError, UsageError
+from resizekit.images.manifest import NAME, Manifest
+from resizekit.registry import installed
+
+__all__ = ["choose_codec", "manifest_name", "matching", "named_codec"]
+
+
+def choose_codec(
+    *,
+    weights: str | Path | None,
+    task: str | None,
+    channels: int = 3,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Codec:
+    """Load installed weights by name, a .safetensors file, or the weights of a task that fit the channels.
+
+    The last two that were loaded stay so.  Raises `UsageError` unless one of `weights` and `task` is said.
+    """
+    if (weights is None) == (task is None):
+        raise UsageError("which networks? Say either weights or a task")
+    chosen = default_weights(str(task), channels) if weights is None else weights
+    stamp = Path(chosen).stat().st_mtime_ns if Path(chosen).is_file() else 0
+    place = pick_device(device)
+    return _loaded(chosen, stamp, place, pick_precision(precision, place))
+
+
+@functools.lru_cache(maxsize=2)  # a folder of pictures loads colour and grey weights once each
+def _loaded(weights: str | Path, stamp: int, device: torch.device, precision: Precision) -> Codec:
+    codec = load(weights, device=device)
+    codec.precision = precision
+    return codec
+
+
+def named_codec(manifest: Manifest, src: str | Path, weights: str | Path | None, device: str, precision: str) -> Codec:
+    """Load the weights that a manifest names, or the file that is said to hold them."""
+    if weights is None:
+        # looked up by name alone: what `load` would take for a path is refused here
+        if manifest.weights not in installed().weights:
+            installed().task(manifest.task)
+            raise ManifestError(
+                f"{src} needs weights {manifest.weights!r} of task {manifest.task!r}, which are "
+                "not installed: pass the file they are in with --weights"
+            )
+        weights = manifest.weights
+    return choose_codec(weights=weights, task=None, device=device, precision=precision)
+
+
+def matching(codec: Codec, manifest: Manifest, where: object) -> Codec:
+    """Check that these are the weights that made the image; gives the codec of its `times`."""
+    if codec.digest != manifest.digest:
+        raise ManifestError(
+            f"{where} was made with other weights {manifest.weights!r} (digest "
+            f"{manifest.digest[:12]}, these are {codec.digest[:12]}): install resizekit "
+            f"{manifest.resizekit}, which had them, or pass their file with --weights"
+        )
+    try:
+        if codec.times != manifest.times:
+            codec = codec.at(manifest.times)
+        fits = codec.spec == manifest.spec and codec.names.task == manifest.task
+    except (ValueError, ResizeKitError):  # a power of the step that no picture has
+        fits = False
+    if not fits:
+        raise ManifestError(
+            f"{where} says {manifest.spec} of task {manifest.task!r}, but weights "
+            f"{manifest.weights!r} do not do that: make the small image again"
+        )
+    return codec
+
+
+def manifest_name(codec: Codec) -> str:
+    """Give the name under which a manifest may name a codec's weights."""
+    name = codec.names.weights
+    if name is None:
+        raise UsageError("this codec has no weights that a manifest could name: save and load it first")
+    if re.fullmatch(NAME, name) is None:
+        raise UsageError(
+            f"weights named {name[:80]!r} cannot stand in a manifest: rename the file to "
+            "small letters, digits, dots, - and _, at most 64"
+        )
+    return name

@@ -1,0 +1,11 @@
+"""Networks: blocks, the generic builder and the exact merging of linear convolutions."""
+
+from resizekit.nn.blocks import Down as Down
+from resizekit.nn.blocks import ResidualBlock as ResidualBlock
+from resizekit.nn.blocks import Up as Up
+from resizekit.nn.build import Resizer as Resizer
+from resizekit.nn.build import TadOptions as TadOptions
+from resizekit.nn.build import high_channels as high_channels
+from resizekit.nn.build import tad as tad
+from resizekit.nn.digest import digest as digest
+from resizekit.nn.reach import reach as reach

@@ -1,0 +1,1 @@
+"""Learning a codec: data, schedule, state that resumes exactly, and the loop."""

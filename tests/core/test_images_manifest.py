@@ -1,0 +1,158 @@
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resizekit.errors import ManifestError
+from resizekit.images.manifest import FORMAT, LIMIT, Manifest
+from resizekit.images.picture import Picture
+from resizekit.spec import LIMIT as FACTOR_LIMIT
+from resizekit.spec import ResizeSpec
+
+MADE = Manifest(
+    resizekit="1.2.3",
+    task="some-task",
+    weights="some-weights_1.0",
+    digest="0" * 64,
+    spec=ResizeSpec(s=2, r="3/2"),
+    compression="uint8",
+    size=(640, 480),
+    mode="RGBA",
+    pixels="f" * 64,
+)
+VALUES = json.loads(MADE.to_text())
+
+factors = st.fractions(Fraction(1, 99), 99, max_denominator=99)
+manifests = st.builds(
+    Manifest,
+    task=st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True),
+    weights=st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True),
+    digest=st.text("0123456789abcdef", min_size=64, max_size=64),
+    spec=st.builds(ResizeSpec, s=factors, r=factors, t=factors),
+    times=st.integers(1, 64),
+    compression=st.just("uint8"),
+    size=st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)),
+    mode=st.sampled_from(["L", "RGB", "LA", "RGBA"]),
+    pixels=st.just("a" * 64),
+)
+
+
+@given(manifests)
+def test_text_and_back_is_the_same(manifest):
+    assert Manifest.from_text(manifest.to_text(), "x") == manifest
+
+
+def test_the_longest_manifest_stays_under_the_limit():
+    name, factor = "a" * 64, Fraction(FACTOR_LIMIT, FACTOR_LIMIT - 1)
+    longest = Manifest(
+        resizekit="9" * 64,
+        task=name,
+        weights=name,
+        digest="0" * 64,
+        spec=ResizeSpec(s=factor, r=factor, t=factor),
+        times=64,
+        compression=name,
+        size=(2**31 - 1, 2**31 - 1),
+        mode="RGBA",
+        pixels="0" * 64,
+    )
+    assert len(longest.to_text()) < LIMIT / 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"format": FORMAT + 1, "fresh": "key"}, "made by resizekit 1.2.3 in manifest format 2"),
+        ({"format": 0}, "format"),
+        ({"format": "1"}, "format"),
+        ({"extra": 1}, "extra"),
+        ({"resizekit": "1.0\nline"}, "resizekit"),
+        ({"weights": "../../etc/passwd"}, "weights"),
+        ({"weights": "/w.safetensors"}, "weights"),
+        ({"weights": "Name"}, "weights"),
+        ({"weights": "name\n"}, "weights"),
+        ({"weights": ""}, "weights"),
+        ({"task": "a" * 65}, "task"),
+        ({"digest": "0" * 63}, "digest"),
+        ({"spec": {"s": 1.5}}, "spec"),
+        ({"spec": {"s": 0}}, "spec"),
+        ({"times": 0}, "times"),
+        ({"times": 10**9}, "times"),
+        ({"size": [0, 5]}, "size"),
+        ({"size": [5]}, "size"),
+        ({"size": [2**31, 5]}, "size"),
+        ({"mode": "CMYK"}, "mode"),
+        ({"pixels": None}, "pixels"),
+    ],
+)
+def test_a_broken_or_newer_manifest_is_refused_in_one_line(change, says):
+    with pytest.raises(ManifestError) as refusal:
+        Manifest.from_text(json.dumps(VALUES | change), "small.png")
+    assert says in str(refusal.value)
+    assert "small.png" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "carries no manifest"),
+        ("", "broken manifest"),
+        ("{", "broken manifest"),
+        ("[" * 2000, "broken manifest"),
+        ("[]", "broken manifest"),
+        (json.dumps(VALUES) + " " * LIMIT, "over 2048 bytes"),
+        ("✓" * 1000, "over 2048 bytes"),
+        (json.dumps(VALUES | {"k\n\x1b[31m" * 9: 1}), "broken manifest"),
+    ],
+)
+def test_hostile_text_is_refused_in_one_printable_line(text, says):
+    with pytest.raises(ManifestError) as refusal:
+        Manifest.from_text(text, "small.png")
+    assert says in str(refusal.value)
+    assert str(refusal.value).isprintable()
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(sorted(VALUES)), anything)
+def test_any_value_anywhere_is_taken_or_refused_never_a_crash(key, value):
+    refusal = None
+    try:
+        manifest = Manifest.from_text(json.dumps(VALUES | {key: value}), "x")
+    except ManifestError as error:
+        refusal = str(error)
+    if refusal is None:
+        assert manifest == MADE.model_copy(update={key: getattr(manifest, key)})
+    else:
+        assert refusal.isprintable()
+        assert len(refusal) < 400
+
+
+@given(st.text())
+def test_any_text_is_refused(text):
+    with pytest.raises(ManifestError):
+        Manifest.from_text(text, "x")
+
+
+def test_the_digest_sees_size_mode_colours_and_alpha():
+    flat = np.arange(12, dtype=np.uint8)
+    same = Picture(pixels=flat.reshape(2, 2, 3)).digest
+    assert same == Picture(pixels=flat.reshape(2, 2, 3).copy(), icc=b"x", note="y").digest
+    others = [
+        Picture(pixels=flat.reshape(1, 4, 3)),
+        Picture(pixels=flat.reshape(4, 3, 1)),
+        Picture(pixels=flat[::-1].reshape(2, 2, 3)),
+        Picture(pixels=flat.reshape(2, 2, 3), alpha=np.zeros((2, 2), np.uint8)),
+        Picture(pixels=flat.reshape(2, 2, 3), alpha=np.ones((2, 2), np.uint8)),
+        Picture(pixels=flat[:8].reshape(2, 4, 1), alpha=flat[:8].reshape(2, 4)),
+    ]
+    assert len({same, *(other.digest for other in others)}) == 7

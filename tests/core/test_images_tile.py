@@ -1,0 +1,189 @@
+"""Padding, tiling and alpha with the paper's network, untrained but for some noise."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resizekit import Codec, ResizeSpec, guides
+from resizekit.codec import Names
+from resizekit.compressions import Float, Uint8
+from resizekit.convert import to_tensor
+from resizekit.errors import ResizeShapeError, UsageError
+from resizekit.images import tile as tiling
+from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
+from resizekit.images.pad import SMALLEST, canvas, fit
+from resizekit.images.tile import tile_side, tiled_down, tiled_up
+from resizekit.nn import TadOptions, tad
+
+RNG = np.random.default_rng(0)
+X2 = ResizeSpec(s=2, r=2)
+
+
+def codec_of(spec, low_channels=3, compression=None, noise=0.02, width=64):
+    torch.manual_seed(0)
+    encoder, decoder = tad(spec, low_channels, TadOptions(width=width))
+    codec = Codec(
+        step=spec,
+        low_channels=low_channels,
+        encoder=encoder,
+        decoder=decoder,
+        guide=guides.bicubic,
+        compression=Uint8() if compression is None else compression,
+        names=Names("toy", "tad", "uint8", "toy"),
+    )
+    with torch.no_grad():
+        for parameter in codec.parameters():
+            parameter.add_(torch.randn_like(parameter) * noise)
+    codec.to(memory_format=torch.channels_last)
+    return codec.eval().requires_grad_(False)
+
+
+SPECS = [
+    (X2, 3),
+    (X2, 1),
+    (ResizeSpec(s=3, r=2), 3),
+    (ResizeSpec(s="3/2", r="3/2"), 3),
+    (ResizeSpec(t=3), 1),
+]
+
+
+@pytest.mark.parametrize(("spec", "low_channels"), SPECS, ids=str)
+def test_tiled_and_whole_are_bit_equal(spec, low_channels):
+    codec = codec_of(spec, low_channels)
+    high = RNG.integers(0, 256, (126, 132, codec.channels), np.uint8)
+    whole = tiled_down(codec, high, "off")
+    assert np.array_equal(tiled_down(codec, high, 64), whole)
+    restored = tiled_up(codec, whole, "off")
+    assert restored.shape == high.shape
+    assert np.array_equal(tiled_up(codec, whole, 64), restored)
+    assert len(np.unique(restored)) > 50  # not all clamped, or the test could not fail
+
+
+def test_what_is_stored_is_what_the_codec_gave():
+    codec = codec_of(X2)
+    high = RNG.integers(0, 256, (70, 90, 3), np.uint8)
+    assert torch.equal(to_tensor(tiled_down(codec, high)), codec.down_tensor(to_tensor(high)))
+
+
+def test_no_more_than_a_tile_and_its_halo_is_seen_at_once(monkeypatch):
+    codec = codec_of(X2, width=8)
+    seen, down = [], codec.down_tensor
+    monkeypatch.setattr(codec, "down_tensor", lambda x: seen.append(x.shape[2:]) or down(x))
+    steps = []
+    high = RNG.integers(0, 256, (130, 200, 3), np.uint8)
+    tiled_down(codec, high, 64, lambda done, total: steps.append((done, total)))
+    assert max(max(shape) for shape in seen) <= 64 + 2 * 2 * codec.halo
+    assert steps == [(n, 12) for n in range(1, 13)]
+
+
+def test_auto_takes_small_pictures_whole_and_large_ones_in_tiles():
+    assert tile_side("auto", (2000, 2000)) is None
+    assert tile_side("auto", (2001, 2000)) == 1024
+    assert tile_side("off", (9000, 9000)) is None
+    assert tile_side(64, (9, 9)) == 64
+    for bad in (63, 0, -1, True, "some", 64.0):
+        with pytest.raises(UsageError, match="at least 64"):
+            tile_side(bad, (9, 9))
+
+
+def test_values_that_8_bits_cannot_hold_are_refused():
+    with pytest.raises(UsageError, match="8-bit file"):
+        tiled_down(codec_of(X2, compression=Float(), width=8), np.full((8, 8, 3), 7, np.uint8))
+
+
+def test_sizes_that_do_not_divide_are_refused():
+    with pytest.raises(ResizeShapeError):
+        tiled_down(codec_of(X2, width=8), np.zeros((7, 8, 3), np.uint8))
+
+
+sides = st.integers(1, 60)
+factors = st.sampled_from([1, 2, 3, "3/2", "5/4"])
+
+
+@given(sides, sides, factors, factors)
+def test_the_canvas_holds_the_picture_and_divides(height, width, s, r):
+    spec = ResizeSpec(s=s, r=r)
+    room = canvas(spec, (height, width))
+    assert spec.low_shape((1, *room.high))[1:] == room.low
+    assert min(room.low) >= SMALLEST
+    assert spec.low_shape((1, *spec.pad((height, width))))[1:] == room.stored
+    assert all(a >= b for a, b in zip(room.high, (height, width), strict=True))
+    picture = RNG.integers(0, 256, (height, width, 3), np.uint8)
+    assert np.array_equal(fit(fit(picture, room.high), (height, width)), picture)
+
+
+def test_padding_reflects_and_a_single_pixel_is_repeated():
+    row = np.array([[1, 2, 3]], np.uint8)
+    assert fit(row, (2, 8)).tolist() == [[1, 2, 3, 2, 1, 2, 3, 2]] * 2
+    assert fit(np.full((1, 1, 3), 9, np.uint8), (4, 5)).tolist() == [[[9] * 3] * 5] * 4
+
+
+@pytest.mark.parametrize("spec", [X2, ResizeSpec(s=3, r="3/2"), ResizeSpec(t=3)], ids=str)
+def test_alpha_in_tiles_is_alpha_at_once(monkeypatch, spec):
+    alpha = RNG.integers(0, 256, (150, 204), np.uint8)
+    small = alpha_down(spec, alpha)
+    back = alpha_up(spec, small)
+    assert back.shape == alpha.shape
+    monkeypatch.setattr("resizekit.images.alpha._SIDE", 30)
+    assert np.array_equal(alpha_down(spec, alpha), small)
+    assert np.array_equal(alpha_up(spec, small), back)
+
+
+def test_opaque_stays_opaque_and_transparent_transparent():
+    for value in (0, 255):
+        alpha = np.full((30, 42), value, np.uint8)
+        assert (alpha_down(X2, alpha) == value).all()
+        assert (alpha_up(X2, alpha) == value).all()
+
+
+def disc(size=96):
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    alpha = np.clip((size / 3 - np.hypot(x, y)) * 255, 0, 255).astype(np.uint8)
+    pixels = np.zeros((size, size, 3), np.uint8)
+    pixels[alpha > 0] = (200, 30, 40)
+    return pixels, alpha
+
+
+def test_a_disc_on_transparent_black_gets_no_dark_rim():
+    pixels, alpha = disc()
+    codec = codec_of(X2, noise=0, width=8)  # untrained: down is bicubic, up a plain resize
+    low = tiled_down(codec, fill_hidden(pixels, alpha))
+    assert (low == (200, 30, 40)).all()
+    bled = tiled_down(codec, pixels)[alpha_down(X2, alpha) > 8]
+    assert bled[:, 0].min() < 100  # what would happen otherwise
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_visible_colours_are_kept_and_hidden_ones_lie_between_them(height, width, seed):
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+    alpha = rng.choice(np.array([0, 0, 0, 8, 255], np.uint8), (height, width))
+    filled = fill_hidden(pixels, alpha)
+    assert np.array_equal(filled[alpha > 0], pixels[alpha > 0])
+    if alpha.any():
+        low, high = pixels[alpha > 0].min(axis=0), pixels[alpha > 0].max(axis=0)
+        assert ((filled >= low) & (filled <= high)).all()
+    else:
+        assert np.array_equal(filled, pixels)
+
+
+def test_filling_changes_what_is_seen_by_two_codes_at_most():
+    pixels = RNG.choice(np.array([0, 255], np.uint8), (64, 64, 3))
+    alpha = RNG.integers(0, 10, (64, 64), np.uint8)
+    change = np.abs(fill_hidden(pixels, alpha).astype(float) - pixels)
+    assert (change * alpha[:, :, None] / 255).max() <= 2
+
+
+def test_filling_in_bands_is_filling_at_once(monkeypatch):
+    pixels = RNG.integers(0, 256, (67, 33, 1), np.uint8)
+    alpha = RNG.choice(np.array([0, 0, 3, 200], np.uint8), (67, 33))
+    whole = fill_hidden(pixels, alpha)
+    monkeypatch.setattr("resizekit.images.alpha._ROWS", 8)
+    assert np.array_equal(fill_hidden(pixels, alpha), whole)
+
+
+def test_the_last_tile_is_as_large_as_the_others():
+    assert list(tiling._windows(10, 4, 1)) == [(0, 4, 0, 5), (4, 8, 3, 9), (6, 10, 5, 10)]
+    assert list(tiling._windows(3, 4, 1)) == [(0, 3, 0, 3)]

@@ -1,0 +1,128 @@
+import stat
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from resizekit.errors import ImageError, UsageError
+from resizekit.images.picture import Picture
+from resizekit.images.read import read_picture
+from resizekit.images.write import output, write_picture
+
+RNG = np.random.default_rng(0)
+RGB_PROFILE, GREY_PROFILE = bytes(16) + b"RGB " + bytes(8), bytes(16) + b"GRAY" + bytes(8)
+
+
+def picture(channels=3, *, alpha=False, **more):
+    pixels = RNG.integers(0, 256, (5, 4, channels), np.uint8)
+    return Picture(pixels=pixels, alpha=RNG.integers(0, 256, (5, 4), np.uint8) if alpha else None, **more)
+
+
+OPAQUE = [(suffix, False) for suffix in (".png", ".webp", ".tif", ".TIFF", ".bmp")]
+
+
+@pytest.mark.parametrize(("suffix", "alpha"), [*OPAQUE, (".png", True), (".webp", True), (".tif", True)])
+def test_lossless_formats_give_back_every_code(tmp_path, suffix, alpha):
+    before = picture(alpha=alpha)
+    write_picture(tmp_path / f"x{suffix}", before)
+    assert read_picture(tmp_path / f"x{suffix}").digest == before.digest
+
+
+@pytest.mark.parametrize("alpha", [False, True], ids=["L", "LA"])
+def test_a_png_keeps_grey_profile_and_note(tmp_path, alpha):
+    before = picture(1, alpha=alpha, icc=GREY_PROFILE, note="note ✓")
+    write_picture(tmp_path / "x.png", before)
+    after = read_picture(tmp_path / "x.png")
+    assert (after.digest, after.icc, after.note) == (before.digest, before.icc, before.note)
+
+
+def test_a_profile_about_other_colours_is_left_out(tmp_path):
+    write_picture(tmp_path / "x.png", picture(1, icc=RGB_PROFILE))
+    assert read_picture(tmp_path / "x.png").icc is None
+
+
+def test_a_jpeg_is_close_and_keeps_its_profile(tmp_path):
+    smooth = np.linspace(0, 255, 16 * 16 * 3).reshape(16, 16, 3).astype(np.uint8)
+    write_picture(tmp_path / "x.jpg", Picture(pixels=smooth, icc=RGB_PROFILE))
+    after = read_picture(tmp_path / "x.jpg")
+    assert after.icc == RGB_PROFILE
+    assert np.abs(after.pixels.astype(int) - smooth).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "says"),
+    [
+        ("x.xyz", picture(), "end it in one of .png"),
+        ("x", picture(), "end it in one of .png"),
+        ("x.jpg", picture(alpha=True), "would lose the transparency"),
+        ("x.bmp", picture(alpha=True), "would lose the transparency"),
+        ("x.bmp", picture(icc=RGB_PROFILE), "would lose the colour profile"),
+        ("x.webp", picture(note="n"), "would lose the manifest"),
+        ("folder.png", picture(), "is a folder"),
+        ("old.png", picture(), "--overwrite"),
+        ("missing/x.png", picture(), "does not exist"),
+    ],
+)
+def test_an_output_that_will_not_do_is_refused_before_the_work(tmp_path, name, like, says):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "old.png").write_bytes(b"old")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError) as refusal, output(tmp_path / name, like):
+        pytest.fail("the work began")
+    assert says in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "old.png").read_bytes() == b"old"
+
+
+def test_the_input_survives_even_with_overwrite(tmp_path):
+    write_picture(tmp_path / "x.png", picture())
+    (tmp_path / "link.png").symlink_to(tmp_path / "x.png")
+    for name in ("x.png", "link.png"):
+        with (
+            pytest.raises(UsageError, match="input itself"),
+            output(tmp_path / name, picture(), source=tmp_path / "x.png", overwrite=True),
+        ):
+            pytest.fail("the work began")
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_nothing_and_the_old_file_whole(tmp_path, failure):
+    (tmp_path / "x.png").write_bytes(b"old")
+
+    def work():
+        with output(tmp_path / "x.png", picture(), overwrite=True) as save:
+            save(picture())
+            raise failure
+
+    with pytest.raises(failure):
+        work()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+    assert (tmp_path / "x.png").read_bytes() == b"old"
+
+
+def test_a_writer_that_fails_leaves_nothing(tmp_path):
+    wide = Picture(pixels=np.zeros((1, 20_000, 3), np.uint8))  # WebP ends at 16383
+    with pytest.raises(ImageError, match=r"cannot write .*x\.webp"):
+        write_picture(tmp_path / "x.webp", wide)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_appears_meanwhile_is_not_lost(tmp_path):
+    def work():
+        with output(tmp_path / "x.png", picture()) as save:
+            save(picture())
+            (tmp_path / "x.png").write_bytes(b"somebody else's")
+
+    with pytest.raises(UsageError, match="exists"):
+        work()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"somebody else's"]
+
+
+def test_overwriting_and_permissions_are_the_usual_ones(tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    for _ in range(2):
+        write_picture(tmp_path / "x.png", picture(), overwrite=True)
+    mode = stat.S_IMODE((tmp_path / "x.png").stat().st_mode)
+    assert mode == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+    PIL.Image.open(tmp_path / "x.png").verify()

@@ -1,0 +1,277 @@
+import math
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from resizekit.errors import ResizeShapeError, UsageError
+from resizekit.ops.resample import Border, Kernel, reach, resample, resample_uint8
+
+Floats = npt.NDArray[np.float64]
+KERNELS: tuple[Kernel, ...] = ("bicubic", "lanczos")
+BORDERS: tuple[Border, ...] = ("replicate", "symmetric")
+GOLDEN = Path(__file__).parents[1] / "golden" / "imresize_bicubic_x2.png"
+
+kernels = st.sampled_from(KERNELS)
+borders = st.sampled_from(BORDERS)
+sizes = st.integers(1, 14)
+
+
+# The definition, written down a second time: pixel by pixel, with fractions and plain loops.
+
+
+def curve(kernel: Kernel, distance: Fraction) -> float:
+    d = abs(distance)
+    if kernel == "bicubic":
+        if d <= 1:
+            return float(Fraction(3, 2) * d**3 - Fraction(5, 2) * d**2 + 1)
+        return float(-(d**3) / 2 + Fraction(5, 2) * d**2 - 4 * d + 2) if d < 2 else 0.0
+    if d == 0:
+        return 1.0
+    if d.denominator == 1 or d >= 3:
+        return 0.0
+    x = math.pi * float(d)
+    return math.sin(x) / x * math.sin(x / 3) / (x / 3)
+
+
+def inside(k: int, n: int, border: Border) -> int:
+    if border == "replicate":
+        return min(max(k, 0), n - 1)
+    while not 0 <= k < n:
+        k = -1 - k if k < 0 else 2 * n - 1 - k
+    return k
+
+
+def matrix(n: int, out: int, factor: Fraction, kernel: Kernel, border: Border) -> Floats:
+    rows = np.zeros((out, n))
+    stretch = max(factor, Fraction(1))
+    half = (2 if kernel == "bicubic" else 3) * stretch
+    for i in range(out):
+        u = (i + Fraction(1, 2)) * factor - Fraction(1, 2)
+        near = range(math.floor(u - half), math.ceil(u + half) + 1)
+        values = [curve(kernel, (k - u) / stretch) for k in near]
+        for k, value in zip(near, values, strict=True):
+            rows[i, inside(k, n, border)] += value / math.fsum(values)
+    return rows
+
+
+def by_definition(x: Floats, size: tuple[int, int], kernel: Kernel, border: Border) -> Floats:
+    h, w = x.shape[-2:]
+    down = matrix(h, size[0], Fraction(h, size[0]), kernel, border)
+    across = matrix(w, size[1], Fraction(w, size[1]), kernel, border)
+    return np.asarray(down @ x @ across.T)
+
+
+def by_definition_uint8(x: Floats, size: tuple[int, int], border: Border) -> Floats:
+    h, w = x.shape[-2:]
+    factors = [Fraction(h, size[0]), Fraction(w, size[1])]
+    for axis in sorted((0, 1), key=lambda axis: -factors[axis]):  # stable: height first if equal
+        n = x.shape[axis - 2]
+        m = matrix(n, size[axis], factors[axis], "bicubic", border)
+        x = m @ x if axis == 0 else x @ m.T
+        x = np.clip(np.floor(x + 0.5), 0, 255)
+    return x
+
+
+def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(sizes, sizes), st.tuples(sizes, sizes), kernels, borders)
+def test_equals_its_definition(old: tuple[int, int], new: tuple[int, int], kernel: Kernel, border: Border) -> None:
+    x = noise(2, 1, *old, dtype=torch.float64)
+    want = by_definition(x.numpy(), new, kernel, border)
+    got = resample(x, new, kernel=kernel, border=border)
+    np.testing.assert_allclose(got.numpy(), want, rtol=0, atol=1e-12)
+    single = resample(x.float(), new, kernel=kernel, border=border)
+    assert single.dtype == torch.float32
+    np.testing.assert_allclose(single.numpy(), want, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("old", "new"), [((481, 77), (100, 333)), ((60, 3), (1, 50))])
+def test_large_and_coprime_sizes(old: tuple[int, int], new: tuple[int, int]) -> None:
+    x = noise(1, 1, *old, dtype=torch.float64)
+    want = by_definition(x.numpy(), new, "bicubic", "replicate")
+    np.testing.assert_allclose(resample(x, new).numpy(), want, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("size", [(8, 8), (4, 4), (32, 32), (8, 5), (3, 8), (5, 23), (16, 16)])
+def test_uint8_rounds_after_each_pass(size: tuple[int, int], border: Border) -> None:
+    # black and white: the cubic overshoots, so that clamping between the passes shows
+    x = (noise(1, 3, 16, 16) > 0.5).to(torch.uint8) * 255
+    want = by_definition_uint8(x.double().numpy(), size, border)
+    got = resample_uint8(x, size, border=border)
+    assert got.dtype == torch.uint8
+    np.testing.assert_array_equal(got.numpy(), want)
+
+
+def golden_input() -> npt.NDArray[np.uint8]:
+    i, j, c = np.mgrid[0:24, 0:20, 0:3]
+    grey = (i * 37 + j * 91 + c * 53 + i * j * 7) % 256
+    edges = 255 * ((i // 5 + j // 7) % 2)  # in blue: here the cubic overshoots
+    return np.asarray(np.where(c == 2, edges, grey), np.uint8)
+
+
+def test_uint8_golden_picture() -> None:
+    with Image.open(GOLDEN) as picture:
+        want = np.asarray(picture)
+    x = torch.from_numpy(golden_input()).permute(2, 0, 1)[None]
+    np.testing.assert_array_equal(resample_uint8(x, (12, 10))[0].permute(1, 2, 0).numpy(), want)
+
+
+def test_halving_has_the_known_weights() -> None:
+    point = torch.zeros(1, 1, 1, 16, dtype=torch.float64)
+    point[..., 7] = 256  # seen by outputs 2..5, at one side of the kernel or the other
+    got = resample(point, (1, 8))[0, 0, 0]
+    assert got.tolist() == [0, 0, -9, 111, 29, -3, 0, 0]
+
+
+@given(sizes, sizes, sizes, kernels, borders, st.integers(0, 255))
+@settings(max_examples=40, deadline=None)
+def test_a_constant_stays(n: int, h: int, w: int, kernel: Kernel, border: Border, code: int) -> None:
+    flat = torch.full((1, 1, n, 5), code, dtype=torch.uint8)
+    codes = resample_uint8(flat, (h, w), kernel=kernel, border=border)
+    assert torch.equal(codes, torch.full((1, 1, h, w), code, dtype=torch.uint8))
+    floats = resample(flat / 255, (h, w), kernel=kernel, border=border)
+    torch.testing.assert_close(floats, torch.full((1, 1, h, w), code / 255))
+
+
+factors = st.builds(Fraction, st.integers(1, 9), st.integers(1, 9))
+
+
+@settings(max_examples=60, deadline=None)
+@given(factors, factors, kernels, st.integers(0, 5), st.integers(0, 5), st.booleans())
+def test_a_tile_is_bit_equal_to_the_whole(
+    fh: Fraction, fw: Fraction, kernel: Kernel, row: int, column: int, last: bool
+) -> None:
+    scale, cells, tile = (fh, fw), 24, 2  # a cell: p input pixels become q output pixels
+    layout = torch.channels_last if last else torch.contiguous_format
+    high = noise(1, 3, cells * fh.numerator, cells * fw.numerator).contiguous(memory_format=layout)
+    low = resample(high, (cells * fh.denominator, cells * fw.denominator), scale=scale, kernel=kernel)
+    inner, outer, within, size = [], [], [], []
+    for factor, at in ((fh, 6 + row), (fw, 6 + column)):
+        p, q = factor.numerator, factor.denominator
+        halo = -(-reach(factor, kernel) // p)  # in cells
+        first, end = max(at - halo, 0), min(at + tile + halo, cells)
+        outer.append(slice(first * p, end * p))
+        inner.append(slice(at * q, (at + tile) * q))
+        within.append(slice((at - first) * q, (at - first + tile) * q))
+        size.append((end - first) * q)
+    crop = high[..., outer[0], outer[1]]
+    got = resample(crop, (size[0], size[1]), scale=scale, kernel=kernel)
+    assert torch.equal(got[..., within[0], within[1]], low[..., inner[0], inner[1]])
+
+
+@given(factors, kernels, st.integers(4, 20))
+@settings(max_examples=60, deadline=None)
+def test_reach_covers_all_that_is_seen(factor: Fraction, kernel: Kernel, i: int) -> None:
+    n = math.ceil(40 * factor) + 40
+    seen = np.flatnonzero(matrix(n, i + 1, factor, kernel, "replicate")[i])
+    own = range(math.floor(i * factor), math.ceil((i + 1) * factor))
+    assert own[0] - seen.min() <= reach(factor, kernel)
+    assert seen.max() - own[-1] <= reach(factor, kernel)
+
+
+def test_a_given_scale_is_used_whatever_the_size() -> None:
+    x = noise(1, 1, 9, 7, dtype=torch.float64)
+    two = Fraction(2)
+    rows = matrix(9, 5, two, "bicubic", "replicate")
+    columns = matrix(7, 4, two, "bicubic", "replicate")
+    got = resample(x, (5, 4), scale=(two, two))
+    np.testing.assert_allclose(got.numpy(), rows @ x.numpy() @ columns.T, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(2, 3), (5, 11)])  # strided slices, gathers
+def test_gradients(size: tuple[int, int]) -> None:
+    x = noise(1, 2, 4, 6, dtype=torch.float64).requires_grad_()
+    for kernel in KERNELS:
+        for border in BORDERS:
+            assert torch.autograd.gradcheck(lambda x, k=kernel, b=border: resample(x, size, kernel=k, border=b), (x,))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
+    x = noise(1, 3, 12, 12).to(dtype)
+    assert torch.equal(resample(x, (5, 6)), resample(x.float(), (5, 6)).to(dtype))
+
+
+def test_an_empty_batch_stays_empty() -> None:
+    assert resample(torch.zeros(0, 3, 8, 8), (4, 5)).shape == (0, 3, 4, 5)
+    assert resample_uint8(torch.zeros(2, 0, 8, 8, dtype=torch.uint8), (4, 5)).shape == (2, 0, 4, 5)
+
+
+def test_the_same_size_gives_the_same_values() -> None:
+    x = noise(1, 2, 5, 4)
+    for kernel in KERNELS:
+        same = resample(x, (5, 4), kernel=kernel)
+        assert torch.equal(same, x)
+        assert same.data_ptr() != x.data_ptr()
+
+
+@pytest.mark.parametrize("size", [(4, 6), (7, 5)])  # strided slices, gathers
+def test_exports_and_compiles_whole(size: tuple[int, int]) -> None:
+    scale = Fraction(8, size[0]), Fraction(12, size[1])
+
+    class Resampled(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return resample(x, size, scale=scale) + resample(x, size)
+
+    x, module = noise(1, 3, 8, 12), Resampled()
+    want = module(x)
+    assert torch.equal(torch.export.export(module, (x,)).module()(x), want)
+    assert torch.equal(torch.compile(module, backend="eager", fullgraph=True)(x), want)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "options"),
+    [
+        ((3, 8, 8), (4, 4), {}),
+        ((1, 3, 0, 8), (4, 4), {}),
+        ((1, 3, 8, 8), (4, 0), {}),
+        ((1, 3, 8, 8), (-1, 4), {}),
+        ((1, 3, 8, 8), (4, 4), {"scale": (Fraction(0), Fraction(2))}),
+    ],
+)
+def test_shapes_that_do_not_fit(shape: tuple[int, ...], size: tuple[int, int], options: dict[str, Any]) -> None:
+    with pytest.raises(ResizeShapeError, match=r"^resample got [^\n]+$"):
+        resample(torch.zeros(shape), size, **options)
+
+
+def test_types_and_names_that_do_not_fit() -> None:
+    codes = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
+    with pytest.raises(ResizeShapeError, match="use resample_uint8"):
+        resample(codes, (2, 2))
+    with pytest.raises(ResizeShapeError, match="use resample for"):
+        resample_uint8(codes.float(), (2, 2))
+    with pytest.raises(UsageError, match="choose one of bicubic, lanczos"):
+        resample(codes.float(), (2, 2), kernel="cubic")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="choose one of replicate, symmetric"):
+        resample(codes.float(), (2, 2), border="zeros")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_matlab_wrote_the_same_files(factor: int) -> None:
+    """RESIZEKIT_MATLAB_DATA/Set14/x2/NAME.png came of RESIZEKIT_EVAL_DATA/Set14/NAME.png."""
+    written, originals = (os.environ.get(f"RESIZEKIT_{name}_DATA") for name in ("MATLAB", "EVAL"))
+    if not written or not originals:
+        pytest.skip("set RESIZEKIT_MATLAB_DATA and RESIZEKIT_EVAL_DATA to compare with MATLAB")
+    files = sorted((Path(written) / "Set14" / f"x{factor}").glob("*.png"))
+    assert files
+    for file in files:
+        with Image.open(file) as small, Image.open(Path(originals) / "Set14" / file.name) as large:
+            want, x = np.atleast_3d(np.asarray(small)), np.atleast_3d(np.asarray(large))
+        size = (x.shape[0] // factor, x.shape[1] // factor)
+        crop = torch.from_numpy(x[: size[0] * factor, : size[1] * factor].copy()).permute(2, 0, 1)
+        got = resample_uint8(crop[None], size)[0].permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(got, want, err_msg=file.name)
