@@ -91,7 +91,8 @@ def read_header(path: str | Path) -> Header:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is no safetensors file ({error}); pass a file that `train` wrote") from None
     try:
-        values = {key: json.loads(text) for key, text in texts.items()}
+        # safetensors itself adds a line for each name of a parameter that is shared; those are no JSON and not ours
+        values = {key: json.loads(texts[key]) for key in Header.model_fields if key in texts}
         if int(values.get("format", 0)) > FORMAT:
             raise CheckpointError(
                 f"{path} was written by resizekit {values.get('resizekit')} in format {values['format']}; "
@@ -136,16 +137,23 @@ def _locate(source: str | Path) -> tuple[Path, str, str | None]:
 
 
 def _check_shapes(path: Path, recipe: Recipe, where: str) -> None:
-    """Compare every tensor's shape with the file's before memory is taken for one."""
+    """Compare every tensor's shape with the file's, both ways, before memory is taken for one."""
     with torch.device("meta"):
-        wanted = {name: list(t.shape) for name, t in assemble(recipe, where=where).state_dict().items()}
+        wanted = assemble(recipe, where=where).state_dict(keep_vars=True)
     with safe_open(path, framework="pt") as file:
         held = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     for name, shape in held.items():
-        if wanted.get(name) != shape:
+        expected = list(wanted[name].shape) if name in wanted else None
+        if expected != shape:
             raise CheckpointError(
-                f"{path} does not fit its own header: {name} is {shape}, the network wants {wanted.get(name)}"
+                f"{path} does not fit its own header: {name} is {shape}, the network wants {expected}"
             )
+    served = {id(wanted[name]) for name in held}  # a shared parameter is stored under one of its names
+    missing = [name for name, tensor in wanted.items() if id(tensor) not in served]
+    if missing:
+        raise CheckpointError(
+            f"{path} does not fit its own header: {missing[0]} and {len(missing) - 1} more tensors are missing"
+        )
 
 
 def default_weights(task: str, channels: int) -> str:

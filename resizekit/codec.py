@@ -115,6 +115,8 @@ class Codec(nn.Module):
     def encode(self, high: Tensor) -> Tensor:
         """Go down without compression: `b (t c) (s h) (r w) -> b c h w`, float."""
         self.spec.low_shape(high.shape[1:])
+        if high.shape[1] != self.channels:
+            raise ResizeShapeError(f"high has {high.shape[1]} channels; this codec takes {self.channels}")
         if self.encoder is None:
             return self.guide(high)
         low = high
@@ -194,5 +196,10 @@ class Codec(nn.Module):
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    """The layout that convolutions on the CPU are fastest in."""
-    return x.contiguous(memory_format=torch.channels_last)
+    """The layout that convolutions on the CPU are fastest in.
+
+    `contiguous(memory_format=...)` lets several strides pass where an axis has length 1, and a convolution picks its
+    algorithm by the strides: equal pixels would then differ in the last bit.  Through a flat view they are one.
+    """
+    b, c, h, w = x.shape
+    return x.permute(0, 2, 3, 1).reshape(-1).view(b, h, w, c).permute(0, 3, 1, 2)

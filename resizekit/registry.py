@@ -68,6 +68,8 @@ class Registry:
     compressions: dict[str, Offer[Compression[Any]]] = field(default_factory=dict)
     weights: dict[str, Offer[tuple[str, Weights]]] = field(default_factory=dict)
     """Weights with the task that they belong to."""
+    kernels: dict[tuple[str, str], Offer[ops.Kernel]] = field(default_factory=dict)
+    """By op and type of device."""
     failures: list[Failure] = field(default_factory=list)
 
     def task(self, name: str) -> Task[Any]:
@@ -114,19 +116,20 @@ class Registry:
         for squeeze in _each(hook.resizekit_register_compressions(), Compression):
             taken = (self.compressions, staged.compressions)
             self._stage("compression", *taken, squeeze.name, squeeze, name, provider)
-        kernels: list[ops.Kernel] = []
-        try:
-            for kernel in _each(hook.resizekit_register_kernels(), ops.Kernel):
-                ops.install(kernel)
-                kernels.append(kernel)
-        except Exception:
-            for kernel in kernels:
-                ops.uninstall(kernel)
-            raise
+        for kernel in _each(hook.resizekit_register_kernels(), ops.Kernel):
+            if kernel.op not in ops.ops():
+                raise PluginError(f"no op {kernel.op!r} to speed up; there are: {', '.join(ops.ops())}")
+            key = kernel.op, kernel.device_type
+            other = self.kernels.get(key) or staged.kernels.get(key)
+            _refuse_second(f"a kernel for {kernel.op!r} on {kernel.device_type!r}", other)
+            staged.kernels[key] = Offer(value=kernel, provider=provider, plugin=name)
+        for offer in staged.kernels.values():
+            ops.install(offer.value)
         self.tasks |= staged.tasks
         self.networks |= staged.networks
         self.compressions |= staged.compressions
         self.weights |= staged.weights
+        self.kernels |= staged.kernels
 
     def _stage(
         self,
@@ -140,10 +143,13 @@ class Registry:
     ) -> None:
         if not isinstance(label, str) or not _NAME.fullmatch(label):
             raise PluginError(f"{kind} name {label!r} is not of the form [a-z][a-z0-9-]*")
-        other = table.get(label) or staged.get(label)
-        if other is not None:
-            raise PluginError(f"{kind} {label!r} is already offered by plugin {other.plugin!r} of {other.provider}")
+        _refuse_second(f"{kind} {label!r}", table.get(label) or staged.get(label))
         staged[label] = Offer(value=value, provider=provider, plugin=plugin)
+
+
+def _refuse_second(what: str, other: Offer[Any] | None) -> None:
+    if other is not None:
+        raise PluginError(f"{what} is already offered by plugin {other.plugin!r} of {other.provider}")
 
 
 def _each(answers: Iterable[Iterable[T]], kind: type) -> Iterable[T]:
@@ -174,7 +180,7 @@ def installed() -> Registry:
             continue
         try:
             registry.add(entry.load(), entry.name, _provider(entry))
-        except Exception as error:  # whatever a stranger's code raises, the others go on
+        except (Exception, SystemExit) as error:  # whatever a stranger's code raises, the others go on
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             reason = " ".join(reason.split())
             failure = Failure(plugin=entry.name, provider=_provider(entry), reason=reason)

@@ -9,8 +9,6 @@ convolutions, the kernel is made from them at each call, and the gradient goes t
     conv ─► conv             ==  conv with `compose(first, second)`
 """
 
-import functools
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,7 +16,6 @@ from torch import Tensor
 __all__ = ["compose", "polyphase"]
 
 
-@functools.lru_cache(maxsize=64)
 def _taps(factor: int, size: int) -> tuple[tuple[int, ...], int]:
     """For (phase out, phase in, tap on the small grid): which tap of the full-size kernel, or `size` for none."""
     radius = size // 2

@@ -25,8 +25,9 @@ def codes(x: Tensor) -> Tensor:
 def quantize(x: Tensor) -> Tensor:
     """Clamp to [0, 1] and round to 8 bits, half to even; the gradient passes straight through: `... -> ...`.
 
-    The result is exactly what reading the stored codes gives back.  The gradient is the plain straight-through one,
-    also outside [0, 1]: a clipped one would leave a pixel that strayed over the edge without a way home.
+    The result is exactly what reading the stored codes gives back; only NaN stays NaN, so that a training that went
+    wrong shows it.  The gradient is the plain straight-through one, also outside [0, 1]: a clipped one would leave a
+    pixel that strayed over the edge without a way home.
     """
     rounded = (x.detach().clamp(0, 1) * LEVELS).round() * SCALE
     if not x.requires_grad:

@@ -1,0 +1,268 @@
+"""Weights files: what loads is what was saved; what is broken or hostile is refused before it costs anything."""
+
+import json
+import pickle
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import resizekit
+from resizekit import Codec, Network, NoOptions, ResizeSpec, hookimpl
+from resizekit.checkpoint import FORMAT, load, read_header, save
+from resizekit.errors import CheckpointError, ResizeKitError, UnknownNameError, UsageError
+from resizekit.registry import installed
+
+
+@pytest.fixture
+def codec() -> Codec:
+    torch.manual_seed(0)
+    codec = resizekit.build("sr", channels=1, network={"width": 4, "blocks": 1})
+    with torch.no_grad():
+        for parameter in codec.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return codec
+
+
+@pytest.fixture
+def saved(codec: Codec, tmp_path: Path) -> Path:
+    path = tmp_path / "mine.safetensors"
+    save(codec, path, metrics={"Set5": 38.5}, training={"steps": 3})
+    return path
+
+
+def texts_of(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return dict(file.metadata())
+
+
+def rewritten(path: Path, tensors: dict[str, torch.Tensor] | None = None, **header: Any) -> Path:
+    """The same file with other tensors or other header values."""
+    texts = texts_of(path) | {key: json.dumps(value) for key, value in header.items()}
+    save_file(load_file(path) if tensors is None else tensors, path, metadata=texts)
+    return path
+
+
+# --- round trips -------------------------------------------------------------------------------
+
+
+def test_float32_comes_back_bit_for_bit(codec: Codec, saved: Path) -> None:
+    again = load(saved)
+    assert again.digest == codec.digest
+    for name, tensor in codec.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
+    assert (again.spec, again.channels, again.names[:3]) == (codec.spec, 1, ("sr", "tad", "uint8"))
+    assert again.names.weights == "mine"
+    assert not again.training
+    assert not any(parameter.requires_grad for parameter in again.parameters())
+
+
+def test_float16_comes_back_as_rounded(codec: Codec, saved: Path, tmp_path: Path) -> None:
+    header = save(codec, tmp_path / "half.safetensors", dtype=torch.float16)
+    again = load(tmp_path / "half.safetensors")
+    for name, tensor in codec.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor.half().float()), name
+    assert again.digest == header.digest != codec.digest
+    assert {tensor.dtype for tensor in load_file(tmp_path / "half.safetensors").values()} == {torch.float16}
+    assert all(parameter.dtype == torch.float32 for parameter in codec.parameters()), "saving changed the codec"
+
+
+def test_the_header_says_what_the_file_is(codec: Codec, saved: Path) -> None:
+    header = read_header(saved)
+    assert (header.format, header.task, header.spec, header.times) == (FORMAT, "sr", "s=2 r=2", 1)
+    assert header.digest == codec.digest
+    assert header.metrics == {"Set5": 38.5}
+    assert header.training == {"steps": 3}
+    assert header.provider.startswith("resizekit ")
+    assert all(json.loads(text) is not None for text in texts_of(saved).values()), "each value is a JSON text"
+
+
+def test_times_may_be_chosen_at_loading(saved: Path) -> None:
+    assert load(saved, times=2).spec == ResizeSpec(s=4, r=4)
+
+
+def test_saving_a_loaded_codec_gives_the_same_file(saved: Path, tmp_path: Path) -> None:
+    save(load(saved), tmp_path / "copy.safetensors", metrics={"Set5": 38.5}, training={"steps": 3})
+    copy = tmp_path / "copy.safetensors"
+    assert texts_of(copy) == texts_of(saved)
+    assert load(copy).digest == load(saved).digest
+
+
+@pytest.fixture
+def shared() -> Iterator[None]:
+    """A network whose encoder and decoder are one and the same convolution."""
+
+    def twins(spec: ResizeSpec, channels: int, options: NoOptions) -> tuple[nn.Module, nn.Module]:
+        one = nn.Conv2d(channels, channels, 3, padding=1)
+        return one, one
+
+    network = Network(name="twins", options=NoOptions, build=twins, carrier=True)
+    registry = installed()
+    before = dict(registry.networks)
+    registry.add(SimpleNamespace(resizekit_register_networks=hookimpl(_offer(network))), "twins", "tests")
+    yield
+    registry.networks = before
+
+
+def _offer(network: Network[Any]) -> Any:
+    def resizekit_register_networks() -> Iterator[Network[Any]]:
+        yield network
+
+    return resizekit_register_networks
+
+
+@pytest.mark.usefixtures("shared")
+def test_shared_parameters_are_stored_once_and_stay_shared(tmp_path: Path) -> None:
+    codec = resizekit.build("sr", spec={}, network="twins")
+    save(codec, tmp_path / "twins.safetensors")
+    assert len(load_file(tmp_path / "twins.safetensors")) == 2  # one weight, one bias
+    again = load(tmp_path / "twins.safetensors")
+    assert again.encoder is again.decoder
+    assert again.digest == codec.digest
+
+
+# --- what is refused ---------------------------------------------------------------------------
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load(path)
+    told = str(caught.value)
+    assert len(told.splitlines()) == 1
+    assert path.name in told
+    return told
+
+
+def test_a_tampered_tensor(saved: Path) -> None:
+    data = bytearray(saved.read_bytes())
+    data[-1] ^= 1
+    saved.write_bytes(data)
+    assert "the digest differs" in refused(saved)
+
+
+@pytest.mark.parametrize("kept", [0, 7, 100, -1])
+def test_a_truncated_file(saved: Path, kept: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:kept])
+    assert "no safetensors file" in refused(saved)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert "no weights file" in refused(tmp_path / "nowhere.safetensors")
+    assert "no weights file" in refused(tmp_path)
+
+
+def test_somebody_elses_safetensors(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(3)}, tmp_path / "theirs.safetensors", metadata={"format": "pt"})
+    assert "no resizekit header" in refused(tmp_path / "theirs.safetensors")
+    save_file({"weight": torch.zeros(3)}, tmp_path / "theirs.safetensors")
+    assert "no resizekit header" in refused(tmp_path / "theirs.safetensors")
+
+
+def test_a_newer_format(saved: Path) -> None:
+    told = refused(rewritten(saved, format=FORMAT + 1, resizekit="99.0"))
+    assert "written by resizekit 99.0 in format 2" in told
+    assert "upgrade resizekit" in told
+
+
+@pytest.mark.parametrize("key", ["task", "recipe", "digest"])
+def test_a_header_with_a_hole(saved: Path, key: str) -> None:
+    assert "no resizekit header" in refused(rewritten(saved, **{key: None}))
+
+
+def test_a_header_of_braces(saved: Path) -> None:
+    save_file(load_file(saved), saved, metadata=texts_of(saved) | {"recipe": "[" * 100_000})
+    assert "no resizekit header" in refused(saved)
+
+
+def test_a_task_that_nobody_installed(saved: Path) -> None:
+    recipe = json.loads(texts_of(saved)["recipe"]) | {"task": "sharpen"}
+    with pytest.raises(UnknownNameError, match=r"no task 'sharpen' is installed; there are: .*sr"):
+        load(rewritten(saved, recipe=recipe, task="sharpen"))
+
+
+def test_a_recipe_with_a_key_of_its_own(saved: Path) -> None:
+    recipe = json.loads(texts_of(saved)["recipe"]) | {"network": {"depth": 3}}
+    with pytest.raises(ResizeKitError, match=r"header of mine.safetensors \[network\] of tad: unknown key 'depth'"):
+        load(rewritten(saved, recipe=recipe))
+
+
+@pytest.mark.parametrize("network", [{"width": 8, "blocks": 1}, {"width": 4, "blocks": 2}, {"width": 4, "blocks": 0}])
+def test_a_header_of_another_network(saved: Path, network: dict[str, int]) -> None:
+    recipe = json.loads(texts_of(saved)["recipe"]) | {"network": network}
+    assert "does not fit its own header" in refused(rewritten(saved, recipe=recipe))
+
+
+GIANT = {"width": 1024, "blocks": 256}  # some 40 GB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory the way Linux does")
+@pytest.mark.parametrize("kept", [None, "encoder.tail.bias"], ids=["all tensors", "one that fits"])
+def test_a_giant_is_refused_before_memory_is_taken(saved: Path, kept: str | None) -> None:
+    import resource
+
+    recipe = json.loads(texts_of(saved)["recipe"]) | {"network": GIANT}
+    tensors = load_file(saved)
+    tensors = tensors if kept is None else {kept: tensors[kept]}
+    path = rewritten(saved, tensors, recipe=recipe)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 2**29, limits[1]))  # half a gigabyte more, and not a byte further
+    try:
+        assert "does not fit its own header" in refused(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+class Trap:
+    def __init__(self, sprung: Path) -> None:
+        self.sprung = sprung
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.sprung,)
+
+
+@pytest.mark.parametrize("write", [pickle.dump, torch.save], ids=["pickle", "torch"])
+def test_a_pickle_is_never_opened(write: Any, tmp_path: Path) -> None:
+    path, sprung = tmp_path / "gift.safetensors", tmp_path / "sprung"
+    with path.open("wb") as file:
+        write({"weight": Trap(sprung)}, file)
+    assert "no safetensors file" in refused(path)
+    assert not sprung.exists()
+
+
+# --- nothing is half written -------------------------------------------------------------------
+
+
+def test_a_write_that_fails_leaves_what_was_there(codec: Codec, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = saved.read_bytes()
+
+    def fails(model: nn.Module, path: str, metadata: dict[str, str]) -> None:
+        Path(path).write_bytes(before[:100])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("resizekit.checkpoint.save_model", fails)
+    for target in (saved, saved.with_name("other.safetensors")):
+        with pytest.raises(OSError, match="no space left"):
+            save(codec, target)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_folder_that_does_not_exist(codec: Codec, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist; make it first"):
+        save(codec, tmp_path / "nowhere" / "mine.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_codec_that_no_file_could_describe(codec: Codec, tmp_path: Path) -> None:
+    codec.recipe = None
+    with pytest.raises(CheckpointError, match=r"not made by resizekit.build"):
+        save(codec, tmp_path / "mine.safetensors")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,217 @@
+"""The codec: every kind of image, shared weights, gradients, export and compile, and what it refuses."""
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch import nn
+
+import resizekit
+from resizekit import Codec, ResizeSpec, guides
+from resizekit.compressions import Float, Round, Uint8
+from resizekit.convert import to_tensor
+from resizekit.errors import ImageError, ResizeShapeError, UsageError
+
+TINY = {"width": 4, "blocks": 1}
+
+
+def tiny(**config: object) -> Codec:
+    """A small codec, stirred so that neither side is at its start."""
+    torch.manual_seed(0)
+    codec = resizekit.build("sr", network=TINY, **config).eval()
+    with torch.no_grad():
+        for parameter in codec.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return codec
+
+
+CODES = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+
+
+def test_a_pil_image_in_a_pil_image_out() -> None:
+    codec, image = tiny(), PIL.Image.fromarray(CODES)
+    low = codec.down(image)
+    assert (low.mode, low.size) == ("RGB", (6, 4))
+    assert (codec.up(low).mode, codec.up(low).size) == ("RGB", (12, 8))
+
+
+def test_all_kinds_hold_the_same_picture() -> None:
+    codec = tiny()
+    array, pil = codec.down(CODES), codec.down(PIL.Image.fromarray(CODES))
+    assert array.dtype == np.uint8
+    assert array.shape == (4, 6, 3)
+    assert np.array_equal(np.asarray(pil), array)
+    with torch.no_grad():
+        low = codec.down(to_tensor(CODES))
+        assert torch.equal(low, to_tensor(array))
+        up, again = codec.up(low), codec.up(to_tensor(array))
+    assert torch.equal(up, again)
+    assert np.array_equal(codec.up(array), codec.up(np.asarray(pil)))
+
+
+def test_one_channel_is_a_grey_picture() -> None:
+    codec = tiny(channels=1)
+    assert codec.down(PIL.Image.fromarray(CODES[:, :, 0])).mode == "L"
+    assert codec.down(CODES[:, :, 0]).shape == (4, 6)
+    assert codec.down(CODES[:, :, :1]).shape == (4, 6, 1)
+
+
+def test_equal_pixels_give_equal_bits_whatever_the_strides() -> None:
+    codec = tiny(channels=1)
+    plain = torch.rand(1, 1, 16, 24)
+    shapes = [
+        plain,
+        plain.contiguous(memory_format=torch.channels_last),
+        plain[0].permute(1, 2, 0).permute(2, 0, 1)[None],
+    ]
+    shapes.append(plain.as_strided(plain.shape, (1, 1, 24, 1)))
+    with torch.no_grad():
+        first, *others = (codec.up(low) for low in shapes)
+    assert all(torch.equal(first, other) for other in others)
+
+
+def test_the_gradient_flows_for_tensors_and_is_not_kept_for_pictures() -> None:
+    codec = tiny()
+    high = torch.rand(1, 3, 8, 8, requires_grad=True)
+    codec.up(codec.down(high)).sum().backward()
+    assert high.grad is not None
+    assert high.grad.ne(0).any()
+    codec.zero_grad()
+    codec.down(CODES)
+    assert all(parameter.grad is None for parameter in codec.parameters())
+
+
+def test_restored_is_clamped_by_up_and_not_by_forward() -> None:
+    codec = tiny()
+    with torch.no_grad():
+        codec.decoder.tail.second.bias.fill_(9)
+        high = torch.rand(1, 3, 8, 8)
+        assert codec(high).restored.min() > 1
+        assert codec.up(codec.down(high)).max() == 1
+
+
+def test_at_shares_weights_and_compresses_once() -> None:
+    codec = tiny(compression="none")
+    twice = codec.at(2)
+    assert (twice.times, twice.spec, codec.times) == (2, ResizeSpec(s=4, r=4), 1)
+    assert twice.encoder is codec.encoder
+    assert twice.decoder is codec.decoder
+    assert twice.training is codec.training is False
+    high = torch.rand(1, 3, 16, 16)
+    low = codec.encode(codec.encode(high))
+    torch.testing.assert_close(twice.encode(high), low)
+    rounded = twice.with_compression(Uint8())
+    assert rounded.encoder is codec.encoder
+    out = rounded(high)
+    assert torch.equal(out.low, Uint8()(twice.encode(high)))
+    assert torch.equal(out.restored, codec.decode(codec.decode(out.low)))
+    assert torch.equal(out.guide, guides.bicubic(twice.spec)(high)), "the guide is of the whole resize"
+
+
+def test_training_a_twin_trains_the_codec() -> None:
+    codec, before = tiny(), tiny().digest
+    twin = codec.with_compression(Float())
+    assert codec.digest == twin.digest == before
+    twin(torch.rand(1, 3, 8, 8)).restored.sum().backward()
+    torch.optim.SGD(twin.parameters(), lr=0.1).step()
+    assert codec.digest == twin.digest != before
+
+
+def test_round_rounds_in_use_only() -> None:
+    x = torch.tensor([0.1234, 1.5])
+    assert torch.equal(Round().train()(x), x)
+    assert torch.equal(Round().eval()(x), Uint8()(x))
+    assert torch.equal(Uint8().train()(x), Uint8().eval()(x))
+    assert Float()(x) is x
+
+
+def test_a_decoder_alone_works_on_the_guide() -> None:
+    upsampler = nn.Upsample(scale_factor=2)
+    codec = Codec(
+        step=ResizeSpec(s=2, r=2),
+        low_channels=3,
+        encoder=None,
+        decoder=upsampler,
+        guide=guides.bicubic,
+        compression=Uint8(),
+    )
+    out = codec(torch.rand(1, 3, 8, 8))
+    assert torch.equal(out.low, Uint8()(out.guide))
+    assert torch.equal(out.restored, upsampler(out.low))
+
+
+def test_an_encoder_that_is_not_residual_gives_low_itself() -> None:
+    half = nn.AvgPool2d(2)
+    codec = Codec(
+        step=ResizeSpec(s=2, r=2),
+        low_channels=3,
+        encoder=half,
+        decoder=nn.Upsample(scale_factor=2),
+        guide=guides.bicubic,
+        compression=Float(),
+        residual=False,
+    )
+    high = torch.rand(1, 3, 8, 8)
+    assert torch.equal(codec(high).low, half(high))
+
+
+def test_halo_is_reach_summed_over_the_steps() -> None:
+    codec = tiny()  # one block: 2 + 2 + 1 + 1 cells a step
+    assert codec.halo == 6
+    assert codec.at(2).halo == 9
+    assert codec.at(3).halo == 11  # 10.5
+
+
+# --- torch's own tools -------------------------------------------------------------------------
+
+
+def test_export_gives_the_same_numbers() -> None:
+    codec, high = tiny(), torch.rand(1, 3, 8, 12)
+    program = torch.export.export(codec, (high,)).module()
+    with torch.no_grad():
+        for exported, eager in zip(program(high), codec(high), strict=True):
+            torch.testing.assert_close(exported, eager, rtol=0, atol=1e-6)
+
+
+def test_compile_takes_the_whole_graph_and_gives_the_same_numbers() -> None:
+    torch.compiler.reset()
+    codec, high = tiny(), torch.rand(1, 3, 8, 12)
+    compiled = torch.compile(codec, backend="eager", fullgraph=True)
+    for fast, eager in zip(compiled(high), codec(high), strict=True):
+        torch.testing.assert_close(fast, eager, rtol=0, atol=1e-6)
+
+
+# --- what is refused ---------------------------------------------------------------------------
+
+
+def test_sizes_and_channels_that_do_not_fit() -> None:
+    codec = tiny()
+    with pytest.raises(ResizeShapeError, match=r"\(3, 9, 12\).*crop it to \(3, 8, 12\)"):
+        codec.down(torch.rand(1, 3, 9, 12))
+    with pytest.raises(ResizeShapeError, match="low has 1 channels; this codec takes 3"):
+        codec.up(CODES[:, :, 0])
+    with pytest.raises(ResizeShapeError, match=r"crop it to \(3, 2, 4\)"):
+        tiny(spec={"s": "3/2"}).up(torch.rand(1, 3, 3, 4))
+    with pytest.raises(ImageError, match="uint8"):
+        codec.down(CODES.astype(np.float32))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_down_refuses_other_channels_too(channels: int) -> None:
+    with pytest.raises(ResizeShapeError, match=f"{channels}.*3"):
+        tiny().down(torch.rand(1, channels, 8, 8))
+
+
+def test_repeats_that_make_no_sense() -> None:
+    with pytest.raises(UsageError, match="once or more"):
+        tiny().at(0)
+    deep = Codec(
+        step=ResizeSpec(t=3),
+        low_channels=1,
+        encoder=None,
+        decoder=nn.Conv2d(1, 3, 1),
+        guide=guides.channel_mean,
+        compression=Float(),
+    )
+    with pytest.raises(UsageError, match="t=3 changes the channels"):
+        deep.at(2)

@@ -1,0 +1,71 @@
+"""Guides and Equation 4, against numbers worked out by hand."""
+
+import pytest
+import torch
+
+from resizekit import Resized, ResizeSpec, TaskConfig, guides, losses, ops
+from resizekit.errors import ResizeShapeError
+
+HIGH = torch.tensor([0.0, 0.2, 0.4, 0.6]).reshape(1, 1, 2, 2)
+OUT = Resized(low=torch.tensor([[[[0.5]]]]), guide=torch.tensor([[[[0.3]]]]), restored=HIGH + torch.tensor([0.1, -0.3]))
+# |restored - high| is 0.1 and 0.3 in turn, |low - guide| is 0.2
+
+
+@pytest.mark.parametrize(
+    ("config", "value"),
+    [
+        ({}, 0.2 + 0.1 * 0.2),
+        ({"guide_weight": 5}, 0.2 + 5 * 0.2),
+        ({"guide_weight": 0}, 0.2),
+        ({"guide_loss": "l2"}, 0.2 + 0.1 * 0.04),
+        ({"restoration_loss": "l2"}, 0.05 + 0.1 * 0.2),
+        ({"restoration_loss": "l2", "guide_loss": "l2", "guide_weight": 2}, 0.05 + 2 * 0.04),
+    ],
+)
+def test_equation_4(config: dict[str, object], value: float) -> None:
+    loss = losses.guided(ResizeSpec(s=2, r=2), TaskConfig(**config))
+    assert loss(OUT, HIGH).item() == pytest.approx(value, rel=1e-6)
+
+
+def test_guided_with_defaults_is_the_papers() -> None:
+    spec, config = ResizeSpec(s=2, r=2), TaskConfig()
+    assert torch.equal(losses.guided(spec, config)(OUT, HIGH), losses.guided_l1(spec, config)(OUT, HIGH))
+    assert losses.guided_l1(spec, TaskConfig(guide_loss="l2"))(OUT, HIGH).item() == pytest.approx(0.22)
+
+
+def test_luma_weighs_the_three_colours() -> None:
+    red, green, blue = torch.eye(3).reshape(3, 3, 1, 1)
+    guide = guides.luma(ResizeSpec(t=3))
+    weights = [guide(colour[None]).item() for colour in (red, green, blue)]
+    assert weights == pytest.approx([0.299, 0.587, 0.114])
+    assert guide(torch.ones(1, 3, 1, 1)).item() == pytest.approx(1)
+
+
+def test_luma_may_also_scale_space() -> None:
+    high = torch.rand(1, 3, 6, 8)
+    spec = ResizeSpec(s=2, r=2)
+    grey = guides.luma(ResizeSpec(t=3))(high)
+    assert torch.equal(guides.luma(spec * ResizeSpec(t=3))(high), guides.bicubic(spec)(grey))
+
+
+def test_channel_mean_folds_groups() -> None:
+    high = torch.arange(6.0).reshape(1, 6, 1, 1)  # (t c) with t = 3, c = 2
+    assert guides.channel_mean(ResizeSpec(t=3))(high).flatten().tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "lanczos"])
+def test_spatial_guides_are_the_ops(kernel: str) -> None:
+    high, spec = torch.rand(1, 2, 9, 8), ResizeSpec(s="3/2", r=2)
+    wanted = ops.resample(high, (6, 4), scale=(spec.s, spec.r), kernel=kernel)
+    assert torch.equal(getattr(guides, kernel)(spec)(high), wanted)
+
+
+def test_identity_is_the_picture_itself() -> None:
+    assert guides.bicubic(ResizeSpec())(HIGH) is HIGH
+
+
+def test_channels_that_no_guide_can_fold() -> None:
+    with pytest.raises(ResizeShapeError, match="use channel_mean"):
+        guides.luma(ResizeSpec(t=2))
+    with pytest.raises(ResizeShapeError, match="use a whole t"):
+        guides.bicubic(ResizeSpec(t="3/2"))(torch.zeros(1, 3, 2, 2))

@@ -1,0 +1,204 @@
+"""Networks: merging is exact, the paper's numbers hold, the start is a plain resize, reach and digest are true."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from resizekit import ResizeSpec, build, ops
+from resizekit.errors import ResizeShapeError
+from resizekit.nn import Down, Resizer, TadOptions, Up, digest, high_channels, reach, tad
+from resizekit.nn.blocks import ResidualBlock
+from resizekit.nn.collapse import compose, polyphase
+
+factors = st.integers(1, 4)
+FACTORS = [(1, 2), (2, 2), (3, 1), (2, 3), (4, 4)]
+PAPER = TadOptions()
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def around(x: Tensor, s: int, r: int) -> Tensor:
+    return F.pad(x, (r, r, s, s))
+
+
+# --- merging -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("s", "r"), FACTORS)
+def test_down_is_the_papers_two_convolutions_padded_once(s: int, r: int) -> None:
+    layer = Down(2, 3, s, r).double()
+    x = random(2, 2, 3 * s, 4 * r)
+    full = layer.first(around(x, 2 * s, 2 * r))[:, :, s:-s, r:-r]
+    written_out = F.conv2d(ops.unshuffle(full, s, r), layer.second.weight, layer.second.bias)
+    torch.testing.assert_close(layer(x), written_out, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("s", "r"), FACTORS)
+def test_up_is_the_papers_two_convolutions_padded_once(s: int, r: int) -> None:
+    layer = Up(2, 3, s, r).double()
+    x = random(2, 2, 3, 4)
+    full = ops.shuffle(F.conv2d(around(x, 2, 2), layer.first.weight, layer.first.bias), s, r)
+    written_out = layer.second(full)[:, :, s:-s, r:-r]
+    torch.testing.assert_close(layer(x), written_out, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("layer", [Down(2, 3, 2, 3), Up(2, 3, 2, 3)], ids=["down", "up"])
+def test_the_gradient_goes_through_the_making_of_the_kernel(layer: nn.Module) -> None:
+    layer(torch.rand(1, 2, 6, 6)).square().sum().backward()
+    for name, parameter in layer.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.ne(0).any(), name
+
+
+@given(factors, factors, st.sampled_from([1, 3, 5]), st.sampled_from([1, 3, 5]))
+@settings(max_examples=30)
+def test_polyphase_law(s: int, r: int, high: int, wide: int) -> None:
+    kernel, x = random(3, 2, high, wide), random(1, 2, 3 * s, 4 * r, seed=1)
+    small = polyphase(kernel, s, r)
+    then = ops.unshuffle(F.conv2d(x, kernel, padding=(high // 2, wide // 2)), s, r)
+    first = F.conv2d(ops.unshuffle(x, s, r), small, padding=(small.shape[2] // 2, small.shape[3] // 2))
+    torch.testing.assert_close(first, then, rtol=1e-12, atol=1e-12)
+
+
+sides = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+@given(sides, sides)
+@settings(max_examples=30)
+def test_compose_law(first_side: tuple[int, int], second_side: tuple[int, int]) -> None:
+    first, second = random(4, 2, *first_side), random(3, 4, *second_side, seed=1)
+    biases, x = (random(4, seed=2), random(3, seed=3)), random(2, 2, 9, 10, seed=4)
+    two = F.conv2d(F.conv2d(x, first, biases[0]), second, biases[1])
+    torch.testing.assert_close(F.conv2d(x, *compose(first, biases[0], second, biases[1])), two)
+
+
+# --- the paper's numbers -----------------------------------------------------------------------
+
+
+def convolutions(side: nn.Module) -> list[nn.Conv2d]:
+    return [layer for layer in side.modules() if isinstance(layer, nn.Conv2d)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "low_channels", "count"),
+    [
+        (ResizeSpec(s=2, r=2), 3, 10),
+        (ResizeSpec(r=2), 3, 10),
+        (ResizeSpec(s=4, r=4), 1, 10),
+        (ResizeSpec(s=2, r=2, t=3), 1, 10),
+        (ResizeSpec(t=3), 1, 9),
+        (ResizeSpec(), 3, 9),
+    ],
+    ids=str,
+)
+def test_ten_convolutions_a_side_and_nine_where_space_stays(spec: ResizeSpec, low_channels: int, count: int) -> None:
+    for side in tad(spec, low_channels, PAPER):
+        layers = convolutions(side)
+        assert len(layers) == count
+        assert {layer.kernel_size for layer in layers} == {(3, 3)}
+        assert not any("Norm" in type(module).__name__ for module in side.modules())
+
+
+def test_size_of_the_papers_network() -> None:
+    sides = tad(ResizeSpec(s=2, r=2), 3, PAPER)
+    assert sum(p.numel() for side in sides for p in side.parameters()) == 819_270
+
+
+@given(*[st.sampled_from([(1, 1), (2, 1), (3, 1), (3, 2), (2, 3)])] * 2, st.integers(1, 3))
+@settings(max_examples=25)
+def test_the_builder_serves_every_spec(s: tuple[int, int], r: tuple[int, int], t: int) -> None:
+    spec = ResizeSpec(s=f"{s[0]}/{s[1]}", r=f"{r[0]}/{r[1]}", t=t)
+    encoder, decoder = tad(spec, 2, TadOptions(width=4, blocks=1))
+    high = torch.rand(1, 2 * t, spec.s.numerator * 3, spec.r.numerator * 2)
+    low = encoder(high)
+    assert low.shape == (1, *spec.low_shape(high.shape[1:]))
+    assert decoder(low).shape == high.shape
+
+
+def test_channels_come_out_whole_or_not_at_all() -> None:
+    assert high_channels(ResizeSpec(t="3/2"), 2) == 3
+    with pytest.raises(ResizeShapeError, match="use a multiple of 2 channels"):
+        high_channels(ResizeSpec(t="3/2"), 3)
+
+
+# --- the start ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "low_channels"),
+    [(ResizeSpec(s=2, r=2), 3), (ResizeSpec(s=2, r=3, t=3), 1), (ResizeSpec(t=2), 3), (ResizeSpec(s=4), 1)],
+    ids=str,
+)
+def test_the_decoder_starts_as_nearest(spec: ResizeSpec, low_channels: int) -> None:
+    decoder = tad(spec, low_channels, TadOptions(width=8, blocks=1))[1]
+    low = torch.rand(2, low_channels, 5, 6)
+    nearest = low.repeat_interleave(int(spec.s), 2).repeat_interleave(int(spec.r), 3).repeat(1, int(spec.t), 1, 1)
+    torch.testing.assert_close(decoder(low), nearest, rtol=0, atol=1e-5)
+
+
+def test_the_decoder_of_a_fraction_starts_as_the_mean_of_the_pixels_it_unshuffles() -> None:
+    decoder = tad(ResizeSpec(s="3/2"), 1, TadOptions(width=8, blocks=1))[1]
+    low = torch.tensor([0.2, 0.4, 0.6, 1.0]).reshape(1, 1, 4, 1)
+    torch.testing.assert_close(decoder(low).flatten(), torch.tensor([0.3, 0.3, 0.3, 0.8, 0.8, 0.8]))
+
+
+def test_the_encoder_starts_as_the_guide() -> None:
+    codec = build("sr", spec={"s": 2, "r": 2}, network={"width": 8, "blocks": 1})
+    high = torch.rand(1, 3, 8, 10)
+    assert torch.equal(codec.encode(high), codec.guide(high))
+
+
+# --- reach -------------------------------------------------------------------------------------
+
+
+def test_reach_of_what_can_be_counted_by_hand() -> None:
+    two = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, 1, 5, padding=2))
+    assert reach(two, 1, (1, 1), (1, 1)) == 1 + 2
+    assert reach(ResidualBlock(2), 2, (1, 1), (1, 1)) == 2
+    assert reach(Down(1, 1, 2, 3), 1, (2, 3), (1, 1)) == 2
+    assert reach(Up(1, 1, 2, 3), 1, (1, 1), (2, 3)) == 2
+    assert reach(lambda x: x, 1, (1, 1), (1, 1)) == 0
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 3, 9])
+def test_reach_of_a_pair_is_the_sum_of_its_layers(blocks: int) -> None:
+    encoder, decoder = tad(ResizeSpec(s=2, r=2), 1, TadOptions(width=2, blocks=blocks))
+    hand = 2 + 2 * blocks + 1 + 1  # scaling layer, blocks, join, convolution
+    assert reach(encoder, 1, (2, 2), (1, 1)) == hand
+    assert reach(decoder, 1, (1, 1), (2, 2)) == hand
+
+
+def test_what_sees_everything_has_no_reach() -> None:
+    with pytest.raises(ResizeShapeError, match="tile='off'"):
+        reach(lambda x: x + x.mean(), 1, (1, 1), (1, 1))
+
+
+# --- digest ------------------------------------------------------------------------------------
+
+
+def test_any_weight_changes_the_digest() -> None:
+    side = Resizer(1, 1, down=(2, 2), up=(1, 1), options=TadOptions(width=2, blocks=1))
+    seen = {digest(side)}
+    with torch.no_grad():
+        for parameter in side.parameters():
+            value = parameter.view(-1)[-1]
+            kept = value.clone()
+            value.copy_(torch.nextafter(value, torch.tensor(9.0)))
+            seen.add(digest(side))
+            value.copy_(kept)
+    assert len(seen) == 1 + len(list(side.parameters()))
+    assert digest(side) in seen
+    assert len(digest(side)) == 64
+
+
+def test_the_digest_knows_values_and_names_but_no_layout() -> None:
+    layer = nn.Conv2d(4, 4, 3)
+    before = digest(layer)
+    assert digest(layer.to(memory_format=torch.channels_last)) == before
+    assert digest(nn.Sequential(layer)) != before
+    assert digest(layer.half()) != before
