@@ -1,0 +1,25 @@
+"""A picture of 1920x1080 down and up, from 8-bit codes to 8-bit codes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import resizekit
+from resizekit.images.tile import tiled_down, tiled_up
+
+
+@pytest.fixture(scope="module")
+def codec() -> resizekit.Codec:
+    return resizekit.load("sr-x2")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("tile", ["off", 512])
+@pytest.mark.parametrize("way", ["down", "up"])
+def bench_full_hd(benchmark: Any, codec: resizekit.Codec, way: str, tile: Any, precision: Any) -> None:
+    codec.precision = precision
+    high = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
+    picture = high if way == "down" else high[:540, :960]
+    run = tiled_down if way == "down" else tiled_up
+    benchmark.pedantic(lambda: run(codec, picture, tile), rounds=5, warmup_rounds=1)

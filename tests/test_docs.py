@@ -1,0 +1,174 @@
+"""The documents cannot drift from the code: what they show is run, what they count is compared."""
+
+import json
+import re
+import sys
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+import resizekit
+from resizekit.assemble import Recipe, assemble
+from resizekit.checkpoint import read_header
+from resizekit.config import RunConfig, TrainConfig
+from resizekit.registry import Registry, installed
+from resizekit.task import TaskConfig
+
+ROOT = Path(__file__).parents[1]
+SETS = ("Set5", "Set14", "B100", "Urban100")
+
+
+def blocks(path: str, language: str) -> list[str]:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def module(name: str, source: str) -> ModuleType:
+    made = ModuleType(name)
+    exec(compile(source, name, "exec"), made.__dict__)  # noqa: S102 - our own documents
+    return made
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """The real registry, put back as it was after a test has added to it."""
+    real = installed()
+    copy = Registry(dict(real.tasks), dict(real.networks), dict(real.compressions), dict(real.weights))
+    monkeypatch.setattr("resizekit.assemble.installed", lambda: copy)
+    monkeypatch.setattr("resizekit.checkpoint.installed", lambda: copy)
+    return copy
+
+
+def test_readme_library_lines_run(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    module("readme", blocks("README.md", "python")[0])
+    size, decibel = re.fullmatch(r"\((.*)\), PSNR ([\d.]+) dB\n", capsys.readouterr().out).groups()
+    assert size == "256, 256"
+    assert float(decibel) > 35
+
+
+def test_readme_plugin_and_the_first_page_of_plugins_are_one(registry):
+    short, whole = blocks("README.md", "python")[1], blocks("plugins/README.md", "python")[0]
+    for source in (short, whole):
+        task = module("half", source).half_width
+        assert str(task.spec(task.config())) == "r=2"
+    assert len([line for line in short.splitlines() if line]) <= 12
+
+
+def test_first_plugin_works_as_it_stands(registry, tmp_path):
+    pages = blocks("plugins/README.md", "python")
+    plugin = module("resizekit_half_width", pages[0])
+    registry.add(plugin, "half-width", "resizekit-half-width 0.1.0")
+    project, config = (tomllib.loads(text) for text in blocks("plugins/README.md", "toml"))
+    assert project["project"]["entry-points"]["resizekit"] == {"half-width": "resizekit_half_width"}
+    run = RunConfig.model_validate(config)
+    codec = assemble(Recipe(task=run.task, config=run.config, network={"width": 8, "blocks": 1}))
+    assert codec.down_tensor(torch.rand(1, 3, 8, 12)).shape == (1, 3, 8, 6)
+
+    name = "resizekit_half_width"
+    sys.modules[name] = plugin
+    try:
+        suite = module("suite", pages[3]).TestHalfWidth
+    finally:
+        del sys.modules[name]
+    assert suite.task is plugin.half_width
+
+    network = module("network", pages[2])
+    registry.add(network, "network", "a page")
+    made = assemble(
+        Recipe(task="half-width", config={"network": "plain", "compression": "four-bit"}, network={"width": 16})
+    )
+    low = made.compression(torch.rand(1, 3, 8, 6))
+    assert made.channels == 3
+    assert len(low.unique()) <= 16
+    assert torch.equal(resizekit.ops.codes(low) * resizekit.ops.quantize(torch.ones(1) / 255), low)
+
+
+def test_pages_show_weights_as_the_record_takes_them():
+    source = blocks("plugins/README.md", "python")[1].replace('files("my_package")', 'files("resizekit_sr")')
+    task = module("weights", source).half_width
+    assert task.weights["half-width"].metrics == {"Set5 high RGB": 40.1}
+
+
+def test_verbs_of_the_readme_exist():
+    from typer.main import get_command
+
+    from resizekit.cli.app import app
+
+    verbs = set(get_command(app).commands)
+    told = set()
+    for text in blocks("README.md", "sh"):
+        told |= set(re.findall(r"(?:^|&& )resizekit ([a-z]+)", text, flags=re.MULTILINE))
+    assert told <= verbs
+    assert {"down", "up", "info", "evaluate", "train", "roundtrip"} <= told
+
+
+def test_every_hook_and_field_is_told():
+    from resizekit import hookspecs
+    from resizekit.task import Task
+
+    page = (ROOT / "plugins/README.md").read_text(encoding="utf-8")
+    kernels = (ROOT / "kernels/README.md").read_text(encoding="utf-8")
+    for name in vars(hookspecs):
+        if name.startswith("resizekit_register_"):
+            assert name in page + kernels
+    for name in set(Task.__dataclass_fields__) - {"name", "summary"}:
+        assert f"| `{name}" in page
+    for op in resizekit.ops.ops():
+        assert f"`{op}`" in kernels
+
+
+def test_shipped_configs_say_only_what_exists():
+    for path in sorted((ROOT / "plugins/resizekit_sr/configs").glob("*.toml")):
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        RunConfig.model_validate(raw)
+        codec = assemble(Recipe(task=raw["task"], config=raw["config"]))
+        assert codec.times == 1
+        TrainConfig.model_validate(raw["train"])
+
+
+@pytest.mark.parametrize("name", sorted(installed().weights))
+def test_model_card_record_and_file_agree(name):
+    task, weights = installed().weight(name)
+    header = read_header(str(weights.file))
+    assert header.digest == weights.digest
+    assert header.task == task
+    folder = files(f"resizekit_{task}") / "weights"
+    card = (folder / f"{name}.md").read_text(encoding="utf-8")
+    assert weights.digest in card
+    assert "resizekit evaluate" in card
+    assert f"{header.training['steps']:,}".replace(",", " ") in card
+    kinds = ("RGB", "Y") if assemble(header.recipe).channels == 3 else ("Y",)
+    for which in SETS:
+        row = next(line for line in card.splitlines() if line.startswith(f"| {which} |"))
+        for kind in kinds:
+            for side in ("high", "low"):
+                figure = f"{weights.metrics[f'{which} {side} {kind}']:.2f}"
+                assert figure in row, (which, side, kind)
+
+
+def test_readme_numbers_are_the_records():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, offer in installed().weights.items():
+        metrics = offer.value[1].metrics
+        for which in SETS:
+            rows = [line for line in text.splitlines() if line.startswith(f"| `{name}` | {which} |")]
+            assert len(rows) == 1, (name, which)
+            for figure, value in metrics.items():
+                if figure.startswith(f"{which} "):
+                    assert f"{value:.2f}" in rows[0], figure
+
+
+def test_benchmark_results_name_their_machine_and_nobody():
+    for path in (ROOT / "benchmarks/results").glob("*.json"):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        assert {"processor", "torch", "threads", "python"} <= set(told["machine_info"])
+        assert "node" not in told["machine_info"]
+
+
+def test_guide_weight_of_the_record_is_the_papers():
+    assert TaskConfig().guide_weight == 0.1
