@@ -17,7 +17,8 @@ def written_beside(target: Path) -> Iterator[Path]:
 
     Raises `UsageError` for a folder that is missing or cannot be written to.
     """
-    beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    short = target.name.encode()[:100].decode(errors="ignore")  # file systems count bytes, 255 at most
+    beside = target.with_name(f".{short}.{secrets.token_hex(4)}.part")
     try:
         with beside.open("xb") as file:  # fails before any work is done
             mode = os.fstat(file.fileno()).st_mode  # as the umask wants it; some writers make files private

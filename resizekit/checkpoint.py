@@ -76,7 +76,10 @@ def save(
             training=dict(training or {}),
         )
         texts = {key: json.dumps(value) for key, value in header.model_dump(mode="json").items()}
-        save_model(twin, str(beside), metadata=texts)  # knows parameters that are shared
+        try:
+            save_model(twin, str(beside), metadata=texts)  # knows parameters that are shared
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"cannot write {path} ({error}); free space and save again") from None
     return header
 
 

@@ -9,7 +9,7 @@ task = "sr"
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,23 +18,24 @@ from resizekit.errors import ConfigError
 __all__ = ["RunConfig", "TrainConfig", "read_toml", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainConfig(BaseModel):
     """The recipe of a training; the defaults are a short schedule for a machine without a GPU."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    data: tuple[Path, ...] = Field((), description="folders, pictures or uncompressed tars of pictures to learn from")
+    data: tuple[Path, ...] = Field((), description="folders of pictures, or pictures, to learn from")
     validation: tuple[Path, ...] = Field((), description="folders or pictures to report PSNR on meanwhile")
     steps: int = Field(20_000, ge=1, description="optimiser steps, all stages together")
     batch: int = Field(8, ge=1, le=65536, description="crops a step, over all processes")
     patch: int = Field(64, ge=1, le=8192, description="side of a crop, in high pixels")
     lr: float = Field(5e-4, gt=0, description="peak learning rate of Adam")
-    betas: tuple[float, float] = Field((0.9, 0.99), description="Adam's two decay rates")
+    betas: tuple[Decay, Decay] = Field((0.9, 0.99), description="Adam's two decay rates")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate")
     warmup: int = Field(200, ge=0, description="steps of linear warm-up")
-    clip: float | None = Field(0.5, gt=0, description="largest norm of the gradient; null for none")
+    clip: float = Field(0.5, ge=0, description="largest norm of the gradient; 0 for no limit")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights; 0 for none")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the trunks; auto takes bfloat16 where the machine has it"
@@ -42,13 +43,14 @@ class TrainConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63, description="of the weights, the crops and their order")
     checkpoint_minutes: float = Field(5.0, gt=0, description="how often the state is written")
     validate_every: int = Field(1000, ge=1, description="steps between two validations")
+    store: Literal["float32", "float16"] = Field("float32", description="of the finished weights' file")
     log: Literal["csv", "tensorboard", "none"] = Field("csv", description="where the curves go")
 
 
 class RunConfig(BaseModel):
     """A whole TOML file; the tables that belong to a task, a network or a compression are checked by these."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: str = Field(description="an installed task")
     config: dict[str, Any] = Field(default_factory=dict, description="the task's config")
@@ -67,7 +69,7 @@ def read_toml(path: str | Path) -> RunConfig:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError among them
         raise ConfigError(f"{path} is not TOML: {error}") from None
     run = validate(RunConfig, raw, where=str(path))
     here = path.parent

@@ -17,9 +17,13 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.split(":")[0] not in ("cpu", "cuda"):
         raise UsageError(f"device {name!r} is unknown; use auto, cpu or cuda")
-    if name != "cpu" and not torch.cuda.is_available():
-        raise UsageError(f"device {name!r}: torch sees no CUDA device here; use --device cpu")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"device {name!r} is unknown; use auto, cpu or cuda") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices; use --device cpu")
+    return device
 
 
 def pick_precision(name: str, device: torch.device) -> Precision:

@@ -24,7 +24,7 @@ Norm = Literal["l1", "l2"]
 class TaskConfig(BaseModel):
     """What every task lets its users say; inherit it to add more.  The defaults are the paper's numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     network: str = Field("tad", description="an installed network")
     compression: str = Field("uint8", description="an installed compression: how low is stored")

@@ -1,15 +1,20 @@
 """The verbs put together, and errors turned into one line and an exit code."""
 
+import functools
+import io
 import os
+import signal
 import sys
 import warnings
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, NoReturn
 
 import typer
 
 from resizekit.cli.evaluate import evaluate
 from resizekit.cli.files import down, up
 from resizekit.cli.info import info
+from resizekit.cli.output import echo_error
 from resizekit.cli.roundtrip import roundtrip
 from resizekit.cli.tasks import tasks
 from resizekit.cli.train import schema, train
@@ -44,29 +49,50 @@ def _options(
     pass
 
 
+def _told_in_one_line(verb: Callable[..., None]) -> Callable[..., None]:
+    """Let bad input end in one line on stderr and exit code 1 (data), 2 (usage) or 130 (Ctrl-C)."""
+
+    @functools.wraps(verb)
+    def run(*args: object, **options: object) -> None:
+        try:
+            verb(*args, **options)
+        except ResizeKitError as error:
+            _fail(error, error.exit_code)
+        except KeyboardInterrupt:
+            _fail("interrupted", 130)
+        except BrokenPipeError:  # the reader of our output went away, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            _fail(error, 1)
+        except (MemoryError, RuntimeError) as error:  # torch reports a lack of memory as a RuntimeError
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            _fail("out of memory; try --tile 512, in training a smaller batch or patch", 1)
+
+    return run
+
+
 for verb in (tasks, down, up, roundtrip, info, evaluate, train, schema):
-    app.command()(verb)
+    app.command()(_told_in_one_line(verb))
 
 
 def main() -> None:
-    """Run the command line; bad input ends in one line on stderr and exit code 1 (data) or 2 (usage)."""
+    """Run the command line."""
     warnings.showwarning = _one_line
-    try:
-        app()
-    except ResizeKitError as error:
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except MemoryError:
-        _fail("out of memory; try --tile 512", 1)
+    signal.signal(signal.SIGTERM, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what this terminal cannot say
+    app()
 
 
-def _fail(message: str, code: int) -> None:
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+def _fail(error: BaseException | str, code: int) -> NoReturn:
+    echo_error(error)
     sys.exit(code)
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)  # as a shell would tell, but files begun are cleared away
 
 
 def _one_line(message: object, *_: object, **__: object) -> None:

@@ -11,7 +11,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Sets of pictures, a row for each.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Sets of pictures, a row for each.")],
     weights: WeightsName = None,
     task: TaskName = None,
     device: Device = "auto",
@@ -23,11 +23,10 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure weights on folders of pictures: PSNR of high and low, RGB and Y, beside bicubic down and up."""
-    import json
-
     from rich.console import Console
     from rich.table import Table
 
+    from resizekit.cli.output import echo_json
     from resizekit.cli.progress import counted
     from resizekit.evaluation.table import evaluate_folder
     from resizekit.images.weights import choose_codec
@@ -42,7 +41,7 @@ def evaluate(
         for line in sets[-1].skipped:
             typer.echo(f"warning: left out: {line}", err=True)
     if as_json:
-        typer.echo(json.dumps({"weights": codec.names.weights, "sets": [s.as_dict() for s in sets]}, indent=2))
+        echo_json({"weights": codec.names.weights, "sets": [s.as_dict() for s in sets]})
         return
     grey = codec.channels == 1
     columns = ("high Y", "low Y", "bicubic Y") if grey else (
@@ -52,7 +51,7 @@ def evaluate(
     for row in sets:
         values = (row.mean[name.lower().replace(" ", "_")] for name in columns)
         table.add_row(row.name, str(row.pictures), *(f"{value:.2f}" for value in values))
-    console = Console()
+    console = Console(markup=False, emoji=False)
     console.print(table)
     console.print(
         f"mean PSNR in dB of {codec.names.weights}: high against the original, low against bicubic; "

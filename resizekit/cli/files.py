@@ -1,6 +1,5 @@
 """`resizekit down` and `resizekit up`."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -19,10 +18,11 @@ from resizekit.cli.options import (
     read_tile,
     read_weights,
 )
+from resizekit.cli.output import echo_json
 
 __all__ = ["down", "up"]
 
-Sources = Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures, folders or patterns.")]
+Sources = Annotated[list[Path], typer.Argument(metavar="IN", help="Pictures, folders or patterns.")]
 Out = Annotated[Path, typer.Argument(help="A file for one picture, a folder for several.")]
 
 
@@ -103,10 +103,10 @@ def _work(
     as_json: bool,
 ) -> None:
     try:
-        work_through(pair_up(sources, out, ".png"), run)
+        work_through(pair_up(sources, out, ".png"), run, inside=out)
     finally:
         if as_json:
-            typer.echo(json.dumps(rows, indent=2))
+            echo_json(rows)
         else:
             for row in rows:
                 typer.echo(row["out"])

@@ -17,6 +17,8 @@ def info(
     """Show what a small image says of its picture, or a weights file of itself."""
     import json
 
+    from resizekit.cli.output import echo_json
+
     if file.suffix == ".safetensors":
         from resizekit.checkpoint import read_header
 
@@ -26,9 +28,10 @@ def info(
 
         told = read_small(file)[1].model_dump(mode="json")
     if as_json:
-        typer.echo(json.dumps(told, indent=2))
+        echo_json(told)
         return
     width = max(len(key) for key in told)
     for key, value in told.items():
-        plain = value if isinstance(value, str) else json.dumps(value)
+        # a file may hold anything: what a terminal would obey is shown, not sent
+        plain = value if isinstance(value, str) and value.isprintable() else json.dumps(value)
         typer.echo(f"{key:<{width}}  {plain}")

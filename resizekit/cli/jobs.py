@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
+from resizekit.cli.output import echo_error
 from resizekit.cli.progress import counted
 from resizekit.errors import ImageError, ResizeKitError, UsageError
 
@@ -18,12 +18,15 @@ def pair_up(sources: Sequence[Path], out: Path, suffix: str) -> list[Job]:
     """Pair every picture meant with the file to be written.
 
     One file goes to `out` itself, unless that is a folder; folders, patterns and several files go into the folder `out`
-    under their own names, a folder's inner structure kept.  Raises `UsageError` where two would become the same file.
+    under their own names, a folder's inner structure kept.  Raises `UsageError` where two would become the same file
+    or `out` is a file already.
     """
     from resizekit.images.find import find_pictures
 
     if len(sources) == 1 and not out.is_dir() and (sources[0].is_file() or not _many(sources[0])):
         return [(sources[0], out)]
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; name a folder for several pictures")
     jobs: list[Job] = []
     for given in sources:
         root = given if given.is_dir() else None
@@ -45,21 +48,29 @@ def _many(source: Path) -> bool:
     return source.is_dir() or any(mark in source.name for mark in "*?[")
 
 
-def work_through(jobs: Sequence[Job], run: Callable[[Path, Path, Callable[[int, int], None]], None]) -> None:
-    """Run every job; of several, one that fails is named on stderr, the others go on, and the end is an error."""
+def work_through(
+    jobs: Sequence[Job],
+    run: Callable[[Path, Path, Callable[[int, int], None]], None],
+    *,
+    inside: Path | None = None,
+) -> None:
+    """Run every job; of several, one that fails is named on stderr, the others go on, and the end is an error.
+
+    Folders for targets below the folder `inside` are made as they are needed.
+    """
     failed = 0
     with counted(Console(stderr=True), "", len(jobs)) as count:
         for source, target in jobs:
             count.begin(source.name)
             try:
-                if len(jobs) > 1:
+                if inside in target.parents:
                     target.parent.mkdir(parents=True, exist_ok=True)
                 run(source, target, count.part)
             except (ResizeKitError, OSError) as error:
                 if len(jobs) == 1:
                     raise
                 failed += 1
-                typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+                echo_error(error)
             count.finish()
     if failed:
         raise ResizeKitError(f"{failed} of {len(jobs)} pictures could not be done; the others are")

@@ -32,8 +32,13 @@ def training_progress(console: Console, steps: int) -> Iterator[Callable[[int, M
     )
     with bar:
         row = bar.add_task("training", total=steps, rate="", figures="")
+        begun = False
 
         def update(step: int, figures: Mapping[str, float]) -> None:
+            nonlocal begun
+            if not begun:  # steps of an earlier run are no steps of this minute
+                bar.reset(row, completed=step - 1)
+                begun = True
             speed = bar.tasks[0].speed
             words = "  ".join(f"{k} {v:.4g}" for k, v in figures.items() if k not in ("lr", "seconds"))
             bar.update(row, completed=step, rate=f"{speed:.1f} steps/s" if speed else "", figures=words)
@@ -67,7 +72,7 @@ class Count:
 def counted(console: Console, label: str, total: int) -> Iterator[Count]:
     """Show a bar over `total` things that goes away when they are done."""
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         MofNCompleteColumn(),

@@ -32,16 +32,15 @@ def roundtrip(
     as_json: Json = False,
 ) -> None:
     """Take a picture down and up; write small, restored and a side-by-side picture, and print how good they are."""
-    import json
-
     from rich.console import Console
     from rich.table import Table
 
     from resizekit.cli.jobs import work_through
+    from resizekit.cli.output import echo_json
     from resizekit.evaluation.roundtrip import Figures, roundtrip_file
 
     side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
-    folder = out or picture.with_name(f"{picture.stem}-roundtrip")
+    folder = out or picture.parent / f"{picture.stem}-roundtrip"
     results: list[Figures] = []
     work_through(
         [(picture, folder)],
@@ -61,11 +60,11 @@ def roundtrip(
     )
     figures = results[0]
     if as_json:
-        typer.echo(json.dumps(figures.as_dict(), indent=2))
+        echo_json(figures.as_dict())
         return
     table = Table("", figures.weights, "bicubic", box=None, header_style="bold")
     for name, ours, theirs in figures.rows():
         table.add_row(name, ours, theirs)
-    console = Console()
+    console = Console(markup=False, emoji=False)
     console.print(table)
     console.print(f"pictures: {folder}", highlight=False, soft_wrap=True)

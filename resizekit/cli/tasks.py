@@ -1,7 +1,5 @@
 """`resizekit tasks`."""
 
-import typer
-
 from resizekit.cli.options import Json
 
 __all__ = ["tasks"]
@@ -9,11 +7,10 @@ __all__ = ["tasks"]
 
 def tasks(as_json: Json = False) -> None:
     """List what is installed: tasks, who offers them, and their weights."""
-    import json
-
     from rich.console import Console
     from rich.table import Table
 
+    from resizekit.cli.output import echo_json
     from resizekit.registry import installed
 
     registry = installed()
@@ -32,12 +29,12 @@ def tasks(as_json: Json = False) -> None:
             "compressions": {name: offer.provider for name, offer in registry.compressions.items()},
             "left_out": [str(failure) for failure in registry.failures],
         }
-        typer.echo(json.dumps({"tasks": rows} | others, indent=2))
+        echo_json({"tasks": rows} | others)
         return
     table = Table("task", "what it does", "from", "weights", box=None, header_style="bold")
     for row in rows:
         table.add_row(*(str(row[key]) for key in ("task", "summary", "provider")), ", ".join(row["weights"]))
-    console = Console()
+    console = Console(markup=False, emoji=False)
     console.print(table)
     console.print(f"networks: {', '.join(sorted(registry.networks))}", highlight=False)
     console.print(f"compressions: {', '.join(sorted(registry.compressions))}", highlight=False)

@@ -33,24 +33,26 @@ def train(
     changed = run.train.model_dump() | {key: value for key, value in told.items() if value}
     run = run.model_copy(update={"train": validate(TrainConfig, changed, where="command line")})
     folder = out or Path("runs") / config.stem
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, emoji=False)
     with training_progress(console, run.train.steps) as progress:
         result = run_training(run, folder, device=device, progress=progress)
     for line in result.skipped:
-        console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True)
     if result.skipped:
         console.print(f"{len(result.skipped)} pictures were left out", style="yellow")
-    if result.weights is None or result.header is None:
-        console.print(f"stopped after {result.steps} steps; the same command goes on from {folder}")
+    if result.steps < run.train.steps:
+        words = f"stopped after {result.steps} steps; the same command goes on from {folder}"
+        console.print(words, highlight=False, soft_wrap=True)
         raise typer.Exit(130)
+    if result.weights is None or result.header is None:
+        return  # of several processes, one writes and tells
     figures = ", ".join(f"{name} {value:.2f} dB" for name, value in result.header.metrics.items())
-    typer.echo(f"{result.weights}  {figures}")
+    typer.echo(f"{result.weights}  {figures}".rstrip())
 
 
 def schema(task: Annotated[str, typer.Argument(help="An installed task.")]) -> None:
     """Print the JSON schema of a task's TOML config, for editors and checkers."""
-    import json
-
     from resizekit.assemble import json_schema
+    from resizekit.cli.output import echo_json
 
-    typer.echo(json.dumps(json_schema(task), indent=2))
+    echo_json(json_schema(task))

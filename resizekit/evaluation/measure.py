@@ -38,8 +38,7 @@ def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """
     _, h, w = codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     s, r = codec.spec.s, codec.spec.r
-    picture = torch.from_numpy(high).permute(2, 0, 1)[None]
-    low = resample_uint8(picture, (h, w), scale=(s, r))
+    low = resample_uint8(_bchw(high), (h, w), scale=(s, r))
     restored = resample_uint8(low, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r))
     return _hwc(low), _hwc(restored)
 
@@ -64,7 +63,12 @@ def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
 
 
 def _tensor(pixels: Pixels) -> torch.Tensor:
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() * SCALE
+    return _bchw(pixels).float() * SCALE
+
+
+def _bchw(pixels: Pixels) -> torch.Tensor:
+    """A copy where torch could not share the memory: read-only, as Pillow's arrays are."""
+    return torch.from_numpy(np.require(pixels, np.uint8, ["C", "W"])).permute(2, 0, 1)[None]
 
 
 def _array(x: torch.Tensor) -> Pixels:

@@ -8,7 +8,7 @@ from statistics import fmean
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.errors import ImageError
+from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import luma
 from resizekit.images.find import find_pictures
@@ -26,7 +26,7 @@ class SetFigures:
     mean: Mapping[str, float]
     """Means over the pictures of what `measure` gives."""
     each: Mapping[str, Mapping[str, float]]
-    """The same by file name."""
+    """The same by the file's name inside the folder."""
     skipped: list[str] = field(default_factory=list)
     """Files that could not be used, with the reasons."""
 
@@ -62,12 +62,17 @@ def evaluate_folder(
             pixels = luma(pixels)[:, :, None]
         elif pixels.shape[2] == 1:
             pixels = pixels.repeat(codec.channels, axis=2)
-        _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
-        each[path.name] = measure(codec, np.ascontiguousarray(pixels[:h, :w]))
+        try:
+            _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
+            figures = measure(codec, np.ascontiguousarray(pixels[:h, :w]))
+        except ResizeShapeError as error:
+            skipped.append(f"{path} is too small to be measured: {error}")
+            continue
+        each[path.relative_to(folder).as_posix() if folder in path.parents else path.name] = figures
         progress(done, len(paths))
     if not each:
         first = f"; the first: {skipped[0]}" if skipped else ""
         raise ImageError(f"no usable picture in {folder}{first}; name a folder of pictures")
     names = next(iter(each.values()))
     mean = {name: fmean(row[name] for row in each.values()) for name in names}
-    return SetFigures(folder.name, len(each), mean, each, skipped)
+    return SetFigures(folder.resolve().name, len(each), mean, each, skipped)

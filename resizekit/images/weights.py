@@ -31,9 +31,16 @@ def choose_codec(
     if (weights is None) == (task is None):
         raise UsageError("which networks? Say either weights or a task")
     chosen = default_weights(str(task), channels) if weights is None else weights
-    stamp = Path(chosen).stat().st_mtime_ns if Path(chosen).is_file() else 0
     place = pick_device(device)
-    return _loaded(chosen, stamp, place, pick_precision(precision, place))
+    return _loaded(chosen, _changed(chosen), place, pick_precision(precision, place))
+
+
+def _changed(weights: str | Path) -> int:
+    """When the file was last changed, so that new weights under an old name are loaded; 0 for what is no file."""
+    try:
+        return Path(weights).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @functools.lru_cache(maxsize=2)  # a folder of pictures loads colour and grey weights once each

@@ -1,5 +1,7 @@
 """Eight-bit rounding that training can see through (the compression module of section 3.2)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -25,11 +27,29 @@ def codes(x: Tensor) -> Tensor:
 def quantize(x: Tensor) -> Tensor:
     """Clamp to [0, 1] and round to 8 bits, half to even; the gradient passes straight through: `... -> ...`.
 
-    The result is exactly what reading the stored codes gives back; only NaN stays NaN, so that a training that went
-    wrong shows it.  The gradient is the plain straight-through one, also outside [0, 1]: a clipped one would leave a
-    pixel that strayed over the edge without a way home.
+    The result is exactly what reading the stored codes gives back; NaN stays NaN.  Outside [0, 1] only the gradient
+    that leads back inside passes.  All of it would let a clamped pixel be pushed ever further out, where no loss sees it
+    (a training was seen to end that way, hundreds of units outside); none of it would strand the pixel.
     """
-    rounded = (x.detach().clamp(0, 1) * LEVELS).round() * SCALE
-    if not x.requires_grad:
-        return rounded
-    return rounded + (x - x.detach())  # adds exactly 0, and carries the gradient
+    return _rounded(x) if not x.requires_grad else _StraightThrough.apply(x)  # type: ignore[no-untyped-call]
+
+
+def _rounded(x: Tensor) -> Tensor:
+    return (x.clamp(0, 1) * LEVELS).round() * SCALE
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return _rounded(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0] < 0, inputs[0] > 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        below, above = ctx.saved_tensors
+        (gradient,) = gradients  # a step goes against it: above 1 a positive gradient leads back
+        inward = torch.where(above, gradient.clamp(min=0), gradient)
+        return torch.where(below, gradient.clamp(max=0), inward)

@@ -37,6 +37,8 @@ def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1) ->
     if channels not in (1, 3):
         raise ConfigError(f"pictures have 1 or 3 channels, this codec's high has {channels}")
     given = list(paths)
+    if not given:
+        raise ConfigError("no pictures are named to learn from; name folders in train.data or with --data")
     loaded = Loaded()
     for path in find_pictures(given):
         try:
@@ -46,7 +48,7 @@ def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1) ->
             continue
         if min(pixels.shape[:2]) < smallest:
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-            loaded.skipped.append(f"{path} is {size}, smaller than a crop of {smallest}")
+            loaded.skipped.append(f"{path} is {size}, smaller than the {smallest} pixels a side that it takes")
             continue
         if channels == 1:
             pixels = luma(pixels)[:, :, None]
@@ -54,7 +56,7 @@ def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1) ->
             pixels = pixels.repeat(3, axis=2)
         loaded.pictures.append(torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))))
     if not loaded.pictures:
-        where = ", ".join(str(path) for path in given) or "no folder"
+        where = ", ".join(str(path) for path in given)
         reason = f" ({len(loaded.skipped)} left out; the first: {loaded.skipped[0]})" if loaded.skipped else ""
         raise ConfigError(f"no usable picture in {where}{reason}; name a folder of pictures")
     return loaded

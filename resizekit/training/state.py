@@ -41,34 +41,37 @@ def save_state(
     optimizer: torch.optim.Optimizer,
     counters: Mapping[str, object],
 ) -> None:
-    """Write everything beside `path` and rename."""
+    """Write everything beside `path` and rename; `CheckpointError` if the disk refuses, and the last state stands."""
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in _named(codec, average, optimizer).items()}
-    with written_beside(path) as beside:
-        save_file(tensors, beside, metadata={"counters": json.dumps(dict(counters))})
+    try:
+        with written_beside(path) as beside:
+            save_file(tensors, beside, metadata={"counters": json.dumps(dict(counters))})
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"cannot write {path} ({error}); free space and run again: it goes on") from None
 
 
 def load_state(path: Path, codec: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, object]:
     """Put a saved state into place and give back its counters; `CheckpointError` if it does not fit."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for parameter in parameters:  # what Adam makes at its first step, made now so that it can be filled
-        optimizer.state[parameter] = {
-            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-            **{moment: torch.zeros_like(parameter) for moment in _MOMENTS},
-        }
-    tensors = _named(codec, average, optimizer)
     try:
         with safe_open(path, framework="pt") as file:
             counters: dict[str, object] = json.loads((file.metadata() or {})["counters"])
-            if set(file.keys()) != set(tensors):
+            step, _ = int(str(counters["step"])), float(str(counters["seconds"]))
+            names = set(file.keys())
+            for name, parameter in codec.named_parameters():
+                if f"{_MOMENTS[0]}.{name}" in names:  # a state from before the first step has none
+                    # what Adam makes at its first step, made now so that it can be filled
+                    optimizer.state[parameter] = {
+                        "step": torch.full((), float(step), dtype=torch.float32, device=parameter.device),
+                        **{moment: torch.zeros_like(parameter) for moment in _MOMENTS},
+                    }
+            tensors = _named(codec, average, optimizer)
+            if names != set(tensors):
                 raise CheckpointError(f"{path} is the state of another network; use another --out folder")
             for name, tensor in tensors.items():
                 held = file.get_tensor(name)
                 if held.shape != tensor.shape:
                     raise CheckpointError(f"{path} is the state of another network; use another --out folder")
                 tensor.copy_(held)
-            step = int(str(counters["step"]))
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is no training state ({error}); remove it to start anew") from None
-    for parameter in parameters:
-        optimizer.state[parameter]["step"].fill_(step)
     return counters

@@ -1,0 +1,174 @@
+"""Everything that a training holds: what was made of the config, what has been learned, and how both are stored."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from resizekit.assemble import Recipe, assemble, resolve
+from resizekit.checkpoint import Header, save
+from resizekit.codec import Codec
+from resizekit.config import RunConfig
+from resizekit.device import pick_device, pick_precision
+from resizekit.errors import ConfigError, MissingExtraError, UsageError
+from resizekit.evaluation.measure import measure
+from resizekit.losses import Loss
+from resizekit.task import Task, TaskConfig
+from resizekit.training.average import averaged, averages
+from resizekit.training.data import Crops, load_pictures
+from resizekit.training.fit import check_stage, measurable
+from resizekit.training.schedule import Leg, legs
+from resizekit.training.state import load_state, save_state
+
+__all__ = ["Session"]
+
+_INCIDENTAL = {"train": {"data", "validation", "log", "checkpoint_minutes", "store"}}
+"""Keys of a config that may differ between two runs of which one resumes the other."""
+
+
+@dataclass
+class Session:
+    """One training in one process."""
+
+    run: RunConfig
+    out: Path
+    accelerator: Any
+    """Hugging Face's `Accelerator`: device, precision, processes."""
+    task: Task[Any]
+    settings: TaskConfig
+    codec: Codec
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel
+    plan: list[Leg]
+    pictures: list[torch.Tensor]
+    held_out: list[torch.Tensor]
+    skipped: list[str]
+    step: int = 0
+    """Steps done."""
+    before: float = 0.0
+    """Seconds of the earlier runs that this one resumes."""
+    began: float = field(default_factory=time.monotonic)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, run: RunConfig, out: Path, device: str) -> "Session":
+        """Build codec and optimiser, read the pictures, and check that all fits; nothing is written before that."""
+        config = run.train
+        accelerator = _accelerator(device, config.precision)
+        recipe = Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)
+        task, settings = resolve(recipe)
+        torch.manual_seed(config.seed)
+        codec = assemble(recipe).train()
+        codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.Adam(codec.parameters(), lr=config.lr, betas=config.betas, fused=True)
+        plan = legs(list(task.curriculum(codec, settings)), config.steps)
+        for leg in plan:
+            check_stage(leg.stage, config, accelerator.num_processes)
+        smallest = min(leg.stage.patch or config.patch for leg in plan)
+        data = load_pictures(config.data, codec.channels, smallest=smallest)
+        pictures, skipped, held_out = data.pictures, data.skipped, []
+        if config.validation:
+            validation = load_pictures(config.validation, codec.channels, smallest=measurable(codec))
+            held_out, skipped = validation.pictures, skipped + validation.skipped
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make the folder {out}: {error.strerror}") from None
+        average = averages(codec, config.ema)
+        return cls(run, out, accelerator, task, settings, codec, optimizer, average, plan, pictures, held_out, skipped)
+
+    @property
+    def log_kind(self) -> str:
+        """Where this process writes the curves; only the main one does."""
+        return self.run.train.log if self.accelerator.is_main_process else "none"
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        return self.run.model_dump(mode="json", exclude=_INCIDENTAL)
+
+    def elapsed(self) -> float:
+        """Seconds of training, earlier runs included."""
+        return self.before + time.monotonic() - self.began
+
+    def crops(self, leg: Leg) -> Crops:
+        """Give the crops of a leg, held on the device."""
+        config = self.run.train
+        patch = leg.stage.patch or config.patch
+        return Crops(self.pictures, patch=patch, seed=config.seed, device=self.accelerator.device)
+
+    def loss(self, leg: Leg) -> Loss:
+        """Give what a leg minimises."""
+        return leg.stage.loss or self.task.loss(leg.stage.codec.spec, self.settings)
+
+    def stops(self, asked: bool) -> bool:
+        """Tell whether to stop now; where there are several processes, all of them as soon as one is asked to."""
+        if self.accelerator.num_processes > 1:
+            if asked:
+                self.accelerator.set_trigger()
+            return bool(self.accelerator.check_trigger())
+        return asked
+
+    def validate(self) -> None:
+        """Note the mean PSNR of whole held-out pictures, cropped at the upper left to what the factors divide."""
+        if not self.held_out:
+            return
+        codec = averaged(self.average)
+        rows = []
+        for picture in self.held_out:
+            c, h, w = codec.spec.crop(tuple(picture.shape))
+            rows.append(measure(codec, picture[:c, :h, :w].permute(1, 2, 0).contiguous().numpy()))
+        self.figures |= {name: fmean(row[name] for row in rows) for name in ("low_rgb", "high_rgb")}
+
+    @property
+    def _state(self) -> Path:
+        return self.out / "state.safetensors"
+
+    def restore(self) -> None:
+        """Go on from the folder's state, if it holds one; `ConfigError` if that belongs to another config."""
+        if not self._state.exists():
+            return
+        counters = load_state(self._state, self.codec, self.average.module, self.optimizer)
+        if counters.get("config") != self._identity:
+            raise ConfigError(f"{self._state} belongs to another config; use another --out folder or remove it")
+        self.step, self.before = int(str(counters["step"])), float(str(counters["seconds"]))
+        self.average.n_averaged.fill_(self.step)
+
+    def write_state(self) -> None:
+        """Write all that a later run needs to go on exactly; only the main process does."""
+        if self.accelerator.is_main_process:
+            counters = {"step": self.step, "seconds": self.elapsed(), "config": self._identity}
+            save_state(self._state, self.codec, self.average.module, self.optimizer, counters)
+
+    def write_weights(self) -> tuple[Path, Header]:
+        """Write the averaged weights with what they were trained on and what they reach on the held-out pictures."""
+        if "high_rgb" not in self.figures:  # a finished run that was started again
+            self.validate()
+        config = self.run.train
+        told = {
+            "steps": self.step,
+            "seconds": round(self.elapsed(), 1),
+            "pictures": len(self.pictures),
+            "precision": "float32" if self.accelerator.mixed_precision == "no" else "bfloat16",
+        } | {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
+        metrics: dict[str, float] = {
+            name: round(self.figures[name], 3) for name in ("high_rgb", "low_rgb") if name in self.figures
+        }
+        weights = self.out / "weights.safetensors"
+        dtype = torch.float16 if config.store == "float16" else torch.float32
+        return weights, save(averaged(self.average), weights, metrics=metrics, training=told, dtype=dtype)
+
+
+def _accelerator(device: str, precision: str) -> Any:
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+    except ImportError:
+        raise MissingExtraError('training needs accelerate: pip install "resizekit[train]"') from None
+    chosen = pick_device(device)
+    half = pick_precision(precision, chosen) == "bfloat16"
+    AcceleratorState._reset_state()  # a process may train more than once, with other settings
+    return Accelerator(cpu=chosen.type == "cpu", mixed_precision="bf16" if half else "no")

@@ -1,0 +1,102 @@
+"""One tiny weights file, and the command line run in this process or as a program of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from resizekit import build, save
+
+
+class Told(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def small_weights(path, channels=3):
+    torch.manual_seed(channels)
+    codec = build("sr", channels=channels, network={"width": 8, "blocks": 1})
+    with torch.no_grad():
+        for parameter in codec.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.01)
+    save(codec, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    return small_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="session")
+def grey_weights(tmp_path_factory):
+    return small_weights(tmp_path_factory.mktemp("weights") / "tiny-y.safetensors", 1)
+
+
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    """A folder to be in."""
+    folder = tmp_path / "room"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def picture(room):
+    """Write a picture into the room: `picture("a.png", 40, 52)`."""
+
+    def write(name="a.png", h=40, w=52, c=3):
+        path = room / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        blocks = np.random.default_rng(h * w).integers(0, 256, (-(-h // 4), -(-w // 4), c), np.uint8)
+        pixels = blocks.repeat(4, 0).repeat(4, 1)[:h, :w]
+        Image.fromarray(pixels[:, :, 0] if c == 1 else pixels).save(path)
+        return path.relative_to(room)
+
+    return write
+
+
+@pytest.fixture
+def cli(capsys, monkeypatch):
+    """Run the command line in this process, where torch is loaded already."""
+    from resizekit.cli import main
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*argv):
+        monkeypatch.setattr(sys, "argv", ["resizekit", *map(str, argv)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Told(int(ended.value.code or 0), *capsys.readouterr())
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def program():
+    """Run the command line as a program of its own: seconds, so for what a process shows alone."""
+
+    def run(*argv, **environment):
+        done = subprocess.run(
+            [sys.executable, "-m", "resizekit", *map(str, argv)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+            check=False,
+        )
+        return Told(done.returncode, done.stdout, done.stderr)
+
+    return run

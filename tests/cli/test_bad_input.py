@@ -1,0 +1,396 @@
+"""Bad input: the right exit code, one line on stderr, nothing half written, and never a traceback."""
+
+import contextlib
+import json
+import resource
+from pathlib import Path
+
+import PIL.Image
+import pytest
+import torch
+from PIL.PngImagePlugin import PngInfo
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+DATA, USAGE = 1, 2
+
+
+@pytest.fixture
+def small(cli, weights, picture, room):
+    """A small image in the room, and its manifest."""
+    cli("down", picture("made.png"), "small.png", "--weights", weights)
+    (room / "made.png").unlink()
+    with PIL.Image.open("small.png") as image:
+        return json.loads(image.text["resizekit"])
+
+
+def complains(run, code, *words):
+    """One line of error, with the words in it."""
+    assert run.code == code, run
+    assert run.out == ""
+    lines = run.err.splitlines()
+    assert len(lines) == 1, run.err
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0]
+
+
+@contextlib.contextmanager
+def nothing_new(folder):
+    """Everything below the folder stays as it was: no new file, no leftover, no change."""
+
+    def seen():
+        return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+    before = seen()
+    yield
+    assert seen() == before
+
+
+def noisy(name, h=60, w=60):
+    PIL.Image.effect_noise((w, h), 90).convert("RGB").save(name)
+
+
+def truncated(name):
+    noisy(name)
+    Path(name).write_bytes(Path(name).read_bytes()[:2000])
+
+
+def written(content):
+    def write(name):
+        Path(name).write_bytes(content)
+
+    return write
+
+
+PICTURES = {
+    "missing": (lambda name: None, "does not exist"),
+    "empty": (written(b""), "is empty"),
+    "truncated": (truncated, "truncated"),
+    "text": (written(b"hello, I am no picture"), "no picture"),
+    "zip": (written(b"PK\x03\x04" + bytes(200)), "no picture"),
+    "16 bit": (lambda name: PIL.Image.new("I;16", (9, 9)).save(name), "more than 8 bits"),
+    "folder of its name": (lambda name: None, "does not exist"),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), PICTURES.values(), ids=PICTURES)
+@pytest.mark.parametrize("verb", ["down", "up", "roundtrip", "info"])
+def test_pictures_that_are_none(cli, weights, room, verb, make, words):
+    make("bad.png")
+    rest = {"down": ["o.png", "--weights", weights], "up": ["o.png"], "roundtrip": ["--weights", weights], "info": []}
+    with nothing_new(room):
+        complains(cli(verb, "bad.png", *rest[verb]), DATA, "bad.png", words)
+
+
+def test_a_cmyk_jpeg_is_refused(cli, weights, room):
+    PIL.Image.new("CMYK", (9, 9)).save("ink.jpg")
+    with nothing_new(room):
+        complains(cli("down", "ink.jpg", "o.png", "--weights", weights), DATA, "ink.jpg", "CMYK")
+
+
+@pytest.mark.parametrize("verb", ["down", "roundtrip", "info"])
+def test_a_picture_beyond_the_limit(cli, weights, picture, room, monkeypatch, verb):
+    picture()
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 500)
+    rest = {"down": ["o.png", "--weights", weights], "roundtrip": ["--weights", weights], "info": []}
+    with nothing_new(room):
+        complains(cli(verb, "a.png", *rest[verb]), DATA, "too many pixels", "the limit is 500")
+
+
+MANIFESTS = {
+    "none": (None, DATA, "carries no manifest"),
+    "broken": ("{not json", DATA, "broken manifest"),
+    "a list": ("[]", DATA, "broken manifest"),
+    "far too long": ("x" * 5000, DATA, "2048 bytes"),
+    "newer": ({"format": 2, "resizekit": "9.9"}, DATA, "resizekit 9.9", "upgrade"),
+    "newer and unknown": ({"format": 7, "resizekit": "9.9", "more": [1]}, DATA, "upgrade"),
+    "unknown weights": ({"weights": "nope"}, DATA, "'nope'", "--weights"),
+    "unknown task": ({"task": "nope", "weights": "nope"}, USAGE, "'nope'", "there are: "),
+    "a path for weights": ({"weights": "../../tiny.safetensors"}, DATA, "broken manifest (weights"),
+    "an absolute path": ({"weights": "/tiny"}, DATA, "broken manifest (weights"),
+    "pixels of others": ({"pixels": "0" * 64}, DATA, "changed after it was made"),
+    "a huge original": ({"size": [100_000, 100_000]}, DATA, "too many"),
+    "an unknown key": ({"run": "rm"}, DATA, "broken manifest (run"),
+}
+
+
+@pytest.mark.parametrize(("change", "code", "words"), [(c, n, w) for c, n, *w in MANIFESTS.values()], ids=MANIFESTS)
+def test_manifests(cli, small, room, change, code, words):
+    text = json.dumps(small | change) if isinstance(change, dict) else change
+    note = PngInfo()
+    if text is not None:
+        note.add_itxt("resizekit", text)
+    with PIL.Image.open("small.png") as image:
+        image.save("odd.png", pnginfo=note)
+    with nothing_new(room):
+        complains(cli("up", "odd.png", "o.png"), code, *words)
+
+
+FITTING = {
+    "other weights": ({"digest": "0" * 64}, "other weights 'tiny'"),
+    "another task": ({"task": "colorize"}, "do not do that"),
+    "another spec": ({"spec": {"s": 3, "r": 3}}, "do not do that"),
+    "another size": ({"size": [53, 40]}, "does not fit its own manifest"),
+    "another mode": ({"mode": "RGBA"}, "does not fit its own manifest"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), FITTING.values(), ids=FITTING)
+def test_manifests_that_do_not_fit_the_weights(cli, small, weights, room, change, words):
+    note = PngInfo()
+    note.add_itxt("resizekit", json.dumps(small | change))
+    with PIL.Image.open("small.png") as image:
+        image.save("odd.png", pnginfo=note)
+    with nothing_new(room):
+        complains(cli("up", "odd.png", "o.png", "--weights", weights), DATA, words)
+
+
+def test_a_small_image_that_was_changed(cli, small, weights, grey_weights, room):
+    note = PngInfo()
+    note.add_itxt("resizekit", json.dumps(small))
+    with PIL.Image.open("small.png") as image:
+        image.resize((13, 10)).save("resized.png", pnginfo=note)
+        image.convert("P").save("palette.png", pnginfo=note)
+        image.save("lossy.jpg")
+    with nothing_new(room):
+        for name in ("resized.png", "palette.png"):
+            complains(cli("up", name, "o.png", "--weights", weights), DATA, "was changed after it was made small")
+        complains(cli("up", "lossy.jpg", "o.png", "--weights", weights), DATA, "carries no manifest")
+        complains(cli("up", "small.png", "o.png", "--weights", grey_weights), DATA, "other weights")
+        complains(cli("up", "small.png", "o.png"), DATA, "'tiny'", "not installed", "--weights")
+
+
+def header_of(weights, **change):
+    """Write a copy of the weights file with another header."""
+    with safe_open(weights, "pt") as file:
+        texts, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, "odd.safetensors", metadata=texts | {key: json.dumps(value) for key, value in change.items()})
+
+
+def other_width(weights):
+    with safe_open(weights, "pt") as file:
+        recipe = json.loads(file.metadata()["recipe"])
+    header_of(weights, recipe=recipe | {"network": {"width": 9, "blocks": 1}})
+
+
+WEIGHTS = {
+    "missing": (lambda weights: None, DATA, "no weights file"),
+    "empty": (lambda weights: written(b"")("odd.safetensors"), DATA, "no safetensors file"),
+    "junk": (lambda weights: written(b"junk" * 99)("odd.safetensors"), DATA, "no safetensors file"),
+    "truncated": (lambda weights: written(weights.read_bytes()[:-9])("odd.safetensors"), DATA, "no safetensors file"),
+    "a pickle": (lambda weights: torch.save({}, "odd.safetensors"), DATA, "no safetensors file"),
+    "somebody's": (lambda weights: save_file({"x": torch.ones(2)}, "odd.safetensors"), DATA, "no resizekit header"),
+    "newer": (lambda weights: header_of(weights, format=2, resizekit="9.9"), DATA, "resizekit 9.9", "upgrade"),
+    "other digest": (lambda weights: header_of(weights, digest="0" * 64), DATA, "digest differs"),
+    "other network": (other_width, DATA, "does not fit its own header"),
+    "unknown task": (lambda weights: header_of(weights, recipe={"task": "nope"}), USAGE, "no task 'nope'"),
+}
+
+
+@pytest.mark.parametrize(("make", "code", "words"), [(m, n, w) for m, n, *w in WEIGHTS.values()], ids=WEIGHTS)
+def test_weights_files(cli, weights, picture, room, make, code, words):
+    make(weights)
+    source = picture()
+    with nothing_new(room):
+        complains(cli("down", source, "o.png", "--weights", "odd.safetensors"), code, *words)
+
+
+def test_weights_by_other_names(cli, weights, grey_weights, picture, room):
+    source = picture()
+    (room / "folder.safetensors").mkdir()
+    with nothing_new(room):
+        complains(cli("down", source, "o.png", "--weights", "nope"), USAGE, "no weights 'nope' is installed")
+        complains(cli("down", source, "o.png", "--weights", "x" * 300), USAGE, "xxx", "installed")
+        complains(cli("down", source, "o.png", "--weights", "folder.safetensors"), DATA, "no weights file")
+        complains(cli("down", source, "o.png", "--weights", room), DATA, "no weights file")
+        complains(cli("down", source, "o.png", "--task", "nope"), USAGE, "no task 'nope' is installed")
+        complains(cli("down", source, "o.png", "--weights", weights, "--task", "sr"), USAGE, "contradict")
+        complains(cli("down", source, "o.png", "--weights", grey_weights), DATA, "take 1 channel")
+        complains(cli("info", "folder.safetensors"), DATA, "no weights file")
+
+
+OPTIONS = {
+    "tile too small": (["--tile", "63"], "tile=63", "at least 64"),
+    "tile no number": (["--tile", "big"], "--tile 'big'"),
+    "tile negative": (["--tile", "-64"], "--tile '-64'"),
+    "device": (["--device", "tpu"], "'tpu'", "auto, cpu or cuda"),
+    "precision": (["--precision", "half"], "'half'", "auto, float32 or bfloat16"),
+}
+
+
+@pytest.mark.parametrize(("options", "words"), [(o, w) for o, *w in OPTIONS.values()], ids=OPTIONS)
+@pytest.mark.parametrize("verb", ["down", "roundtrip"])
+def test_options(cli, weights, picture, room, verb, options, words):
+    out = ["o.png"] if verb == "down" else []
+    with nothing_new(room / picture().parent):
+        complains(cli(verb, "a.png", *out, "--weights", weights, *options), USAGE, *words)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what would be missing")
+def test_a_gpu_that_is_not_there(cli, weights, picture, room):
+    with nothing_new(room / picture().parent):
+        complains(cli("down", "a.png", "o.png", "--weights", weights, "--device", "cuda"), USAGE, "no CUDA device")
+
+
+def test_outputs(cli, weights, picture, room):
+    source = picture()
+    (room / "link.png").symlink_to("a.png")
+    (room / "dangling.png").symlink_to("nowhere.png")
+    (room / "folder.png").mkdir()
+    (room / "old.png").write_text("mine")
+    refused = {
+        "old.png": "exists",
+        "dangling.png": "exists",
+        "a.png": "is the input itself",
+        "link.png": "is the input itself",
+        "o.jpg": "name it .png",
+        "o": "name it .png",
+        "absent/o.png": "the folder absent does not exist",
+        "a.png/o.png": "Not a directory",
+    }
+    with nothing_new(room):
+        for out, words in refused.items():
+            complains(cli("down", source, out, "--weights", weights), USAGE, out.split("/")[0], words)
+        for out in ("a.png", "link.png"):
+            run = cli("down", source, out, "--weights", weights, "--overwrite")
+            complains(run, USAGE, "is the input itself")
+        complains(cli("roundtrip", source, "--weights", weights, "--out", "old.png"), USAGE, "cannot make the folder")
+    assert cli("down", source, "folder.png", "--weights", weights).out == "folder.png/a.png\n"
+
+
+def test_up_to_formats_that_lose_something(cli, small, weights, room):
+    with nothing_new(room):
+        complains(cli("up", "small.png", "o.gif", "--weights", weights), USAGE, "cannot tell a format", ".png")
+        complains(cli("up", "small.png", "small.png", "--weights", weights, "--overwrite"), USAGE, "input itself")
+
+
+def test_a_full_disk_leaves_nothing(cli, weights, room):
+    noisy("noise.png", 200, 200)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with nothing_new(room):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+        try:
+            run = cli("down", "noise.png", "o.png", "--weights", weights)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    complains(run, DATA, "cannot write o.png")
+
+
+def test_a_batch_goes_on_and_names_what_failed(cli, weights, picture, room):
+    for name in ("in/a.png", "in/z.png"):
+        picture(name)
+    (room / "in" / "empty.png").touch()
+    (room / "in" / "text.png").write_text("no picture")
+    run = cli("down", "in", "out", "--weights", weights)
+    assert run.code == DATA
+    assert run.out.splitlines() == ["out/a.png", "out/z.png"]
+    lines = run.err.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("error: ") for line in lines)
+    assert "in/empty.png is empty" in lines[0]
+    assert "in/text.png is no picture" in lines[1]
+    assert "2 of 4 pictures could not be done" in lines[2]
+    assert sorted(path.name for path in (room / "out").iterdir()) == ["a.png", "z.png"]
+    run = cli("down", "in", "out", "--weights", weights, "--json")  # everything is there already
+    assert (run.code, json.loads(run.out)) == (DATA, [])
+    assert run.err.count("exists") == 2
+
+
+def test_folders(cli, weights, picture, room):
+    picture("twice/a.png")
+    picture("twice/a.jpg")
+    (room / "bare").mkdir()
+    with nothing_new(room):
+        run = cli("down", "twice", "out", "--weights", weights)
+        complains(run, USAGE, "twice/a.jpg and twice/a.png would both become out/a.png")
+        complains(cli("down", "twice", "twice/a.png", "--weights", weights), USAGE, "is a file; name a folder")
+        complains(cli("down", "bare", "out", "--weights", weights), DATA, "no picture in bare")
+        complains(cli("down", "*.tif", "out", "--weights", weights), DATA, "nothing matches *.tif")
+        complains(cli("down", "twice/a.png", "absent.png", "out", "--weights", weights), DATA, "absent.png")
+        complains(cli("roundtrip", "bare", "--weights", weights), DATA, "bare is a folder")
+        complains(cli("roundtrip", ".", "--weights", weights), DATA, "is a folder")
+        complains(cli("info", "bare"), DATA, "is a folder")
+        complains(cli("evaluate", "bare", "--weights", weights), DATA, "no usable picture in bare")
+        complains(cli("evaluate", "absent", "--weights", weights), DATA, "no file or folder absent")
+
+
+TRAIN = 'task = "sr"\n[network]\nwidth = 8\nblocks = 1\n[train]\ndata = ["data"]\nsteps = 2\nbatch = 1\npatch = 16\n'
+CONFIGS = {
+    "empty": (b"", "key 'task' is missing"),
+    "binary": (bytes(range(256)), "is not TOML"),
+    "no TOML": (b"task = = 3", "is not TOML", "line 1"),
+    "unknown task": (b'task = "nope"', "no task 'nope'", "sr"),
+    "unknown network": (b'task = "sr"\n[config]\nnetwork = "nope"', "no network 'nope'", "tad"),
+    "unknown compression": (b'task = "sr"\n[config]\ncompression = "nope"', "no compression 'nope'", "uint8"),
+    "unknown table": (b'task = "sr"\n[trian]\nsteps = 3', "trian", "known here", "train"),
+    "unknown key": (TRAIN.replace("steps", "stepps").encode(), "train.stepps", "known here", "steps"),
+    "negative rate": (TRAIN.encode() + b"lr = -1", "train.lr = -1", "greater than 0"),
+    "text for a number": (TRAIN.replace("steps = 2", 'steps = "many"').encode(), "train.steps = 'many'", "integer"),
+    "no width": (TRAIN.replace("width = 8", "width = 0").encode(), "width = 0", "greater than or equal to 1"),
+    "inexact factor": (TRAIN.replace("[net", "[config]\nspec = { s = 2.5 }\n[net").encode(), "spec.s", "exact", "3/2"),
+    "patch": (TRAIN.replace("patch = 16", "patch = 15").encode(), "train.patch = 15", "multiple"),
+    "patch too large": (TRAIN.replace("patch = 16", "patch = 64").encode(), "smaller than the 64 pixels"),
+    "no data": (TRAIN.replace('"data"', "").encode(), "--data"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), [(t, w) for t, *w in CONFIGS.values()], ids=CONFIGS)
+def test_configs(cli, picture, room, text, words):
+    picture("data/a.png")
+    (room / "run.toml").write_bytes(text)
+    with nothing_new(room):
+        complains(cli("train", "run.toml", "--device", "cpu"), USAGE, *words)
+
+
+def test_what_training_reads_and_writes(cli, picture, room):
+    picture("data/a.png")
+    (room / "run.toml").write_text(TRAIN)
+    (room / "bare").mkdir()
+    (room / "broken").mkdir()
+    (room / "broken" / "a.png").write_bytes(b"no picture")
+    with nothing_new(room):
+        complains(cli("train", "absent.toml"), USAGE, "cannot read the config absent.toml")
+        complains(cli("train", "data"), USAGE, "cannot read the config data", "directory")
+        complains(cli("train", "run.toml", "--data", "absent"), DATA, "no file or folder absent")
+        complains(cli("train", "run.toml", "--data", "bare"), USAGE, "no usable picture in bare")
+        complains(cli("train", "run.toml", "--data", "broken"), USAGE, "1 left out", "broken/a.png")
+        complains(cli("train", "run.toml", "--validation", "bare"), USAGE, "no usable picture in bare")
+        complains(cli("train", "run.toml", "--out", "run.toml"), USAGE, "cannot make the folder run.toml")
+        complains(cli("train", "run.toml", "--device", "tpu"), USAGE, "'tpu'")
+        complains(cli("schema", "nope"), USAGE, "no task 'nope'")
+    (room / "out" / "log.csv").mkdir(parents=True)
+    with nothing_new(room):
+        complains(cli("train", "run.toml", "--out", "out"), DATA, "out/log.csv: Is a directory")
+
+
+@pytest.mark.parametrize("argv", [["bogus"], ["down", "--bogus"], ["down", "a.png"], ["train", "x", "--steps", "0"]])
+def test_usage_that_the_parser_refuses(cli, argv):
+    run = cli(*argv)
+    assert run.code == USAGE
+    assert run.out == ""
+    assert "Usage: " in run.err
+    assert "Traceback" not in run.err
+
+
+def test_what_a_terminal_would_obey_is_not_printed(cli, weights, room):
+    header_of(weights, provider="\x1b[31mred\nline")
+    assert '\nprovider   "\\u001b[31mred\\nline"\n' in cli("info", "odd.safetensors").out
+    header_of(weights, format=2, resizekit="\x1b]0;title\x07")
+    complains(cli("info", "odd.safetensors"), DATA, r"resizekit \x1b]0;title\x07 in format 2")
+    complains(cli("info", "\x1b[31m.png"), DATA, r"\x1b[31m.png does not exist")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")],
+    ids=["python", "torch"],
+)
+def test_memory_that_is_not_there(cli, weights, picture, room, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    source = picture()
+    monkeypatch.setattr("resizekit.images.files.down_picture", fail)
+    with nothing_new(room):
+        complains(cli("down", source, "o.png", "--weights", weights), DATA, "out of memory", "--tile 512")

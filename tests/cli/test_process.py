@@ -1,0 +1,116 @@
+"""What only a process of its own shows: start, exit codes, signals, pipes, plugins."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def test_help_and_import_load_nothing_heavy():
+    code = (
+        "import sys, resizekit\n"
+        "from resizekit.cli import main\n"
+        "sys.argv = ['resizekit', '--help']\n"
+        "try:\n    main()\n"
+        "except SystemExit as ended:\n    assert not ended.code\n"
+        "heavy = {'torch', 'numpy', 'triton', 'safetensors', 'PIL', 'resizekit_sr', 'accelerate'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "roundtrip" in done.stdout
+
+
+def test_bad_data_bad_usage_and_a_broken_config(program, weights, room):
+    (room / "empty.png").touch()
+    runs = {
+        1: program("down", "empty.png", "o.png", "--weights", weights),
+        2: program("train", "absent.toml"),
+    }
+    for code, run in runs.items():
+        assert (run.code, run.out) == (code, "")
+        assert run.err.startswith("error: ")
+        assert run.err.count("\n") == 1
+    assert [path.name for path in room.iterdir()] == ["empty.png"]
+    run = program("down", "--bogus")
+    assert run.code == 2
+    assert "No such option" in run.err
+
+
+def test_names_that_are_no_text(program, weights, picture, room):
+    source, target = (os.fsdecode(name) for name in (b"bad\xff.png", b"small\xff.png"))
+    picture().rename(source)
+    run = program("down", source, target, "--weights", weights, PYTHONIOENCODING="utf-8:strict")
+    assert (run.code, run.out, run.err) == (0, "small\\udcff.png\n", "")
+    assert (room / target).is_file()
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    with subprocess.Popen(
+        [sys.executable, "-m", "resizekit", "schema", "sr"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        complaint = process.stderr.read()
+        process.wait(timeout=60)
+    assert complaint == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize(("number", "code", "words"), [(signal.SIGINT, 130, "error: interrupted\n"), (15, 143, "")])
+def test_a_signal_leaves_nothing_half_written(weights, room, number, code, words):
+    Image.fromarray(np.zeros((2600, 2600, 3), np.uint8)).save("large.png")
+    command = [sys.executable, "-m", "resizekit", "down", "large.png", "o.png", "--weights", str(weights)]
+    with subprocess.Popen([*command, "--tile", "64"], stderr=subprocess.PIPE, text=True) as process:
+        give_up = time.monotonic() + 60
+        while not list(room.glob(".*.part")) and time.monotonic() < give_up:
+            time.sleep(0.01)
+        process.send_signal(number)
+        complaint = process.communicate(timeout=60)[1]
+    assert (process.returncode, complaint) == (code, words)
+    assert [path.name for path in room.iterdir()] == ["large.png"]
+
+
+PLUGINS = {
+    "broken": "raise ImportError('no module named gone')",
+    "conflicting": """
+from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
+
+@hookimpl
+def resizekit_register_tasks():
+    yield Task(name="sr", summary="mine", config=TaskConfig, spec=lambda c: ResizeSpec(s=2), guide=guides.bicubic)
+""",
+    "misspelt": """
+from resizekit import hookimpl
+
+@hookimpl
+def resizekit_register_task():
+    yield None
+""",
+}
+
+
+def test_broken_plugins_are_left_out_by_name_and_the_others_work(program, tmp_path):
+    for name, source in PLUGINS.items():
+        (tmp_path / f"{name}_plugin.py").write_text(source)
+        info = tmp_path / f"{name}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[resizekit]\n{name} = {name}_plugin\n")
+    run = program("tasks", PYTHONPATH=str(tmp_path))
+    assert run.code == 0
+    lines = run.err.splitlines()
+    assert len(lines) == 3
+    for name, line in zip(sorted(PLUGINS), lines, strict=True):
+        assert line.startswith(f"warning: plugin '{name}' of {name} 1.2 is left out: ")
+        assert f"RESIZEKIT_DISABLE={name}" in line
+    assert "already offered by plugin 'sr' of resizekit" in lines[1]
+    assert "sr" in run.out
+    run = program("schema", "sr", PYTHONPATH=str(tmp_path), RESIZEKIT_DISABLE="broken,conflicting,misspelt,sr")
+    assert run.code == 2
+    assert run.err.startswith("error: no task 'sr' is installed; there are: ")
+    assert run.err.count("\n") == 1

@@ -1,0 +1,71 @@
+"""A folder measured: means over what can be used, names of what cannot."""
+
+import json
+from statistics import fmean
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resizekit.errors import ImageError
+from resizekit.evaluation.measure import measure
+from resizekit.evaluation.metrics import luma
+from resizekit.evaluation.table import evaluate_folder
+
+
+@pytest.fixture
+def folder(tmp_path, picture):
+    """Two colour pictures of one name, one of them of odd size; a grey one; three that cannot be used."""
+    (tmp_path / "deep").mkdir()
+    Image.fromarray(picture(24, 32, seed=1)).save(tmp_path / "a.png")
+    Image.fromarray(picture(25, 31, seed=2)).save(tmp_path / "deep" / "a.png")
+    Image.fromarray(picture(20, 20, 1, seed=3)[:, :, 0]).save(tmp_path / "grey.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    Image.fromarray(picture(1, 40)).save(tmp_path / "line.png")
+    Image.fromarray(picture(5, 5)).save(tmp_path / "speck.png")
+    return tmp_path
+
+
+def test_every_picture_is_measured_and_the_mean_is_theirs(codecs, picture, folder):
+    told = evaluate_folder(codecs[3], folder)
+    assert told.each == {
+        "a.png": measure(codecs[3], picture(24, 32, seed=1)),
+        "deep/a.png": measure(codecs[3], np.ascontiguousarray(picture(25, 31, seed=2)[:24, :30])),
+        "grey.png": measure(codecs[3], picture(20, 20, 1, seed=3).repeat(3, 2)),
+    }
+    assert told.pictures == 3
+    for key, value in told.mean.items():
+        assert value == fmean(row[key] for row in told.each.values())
+    assert told.name == folder.name
+    assert json.loads(json.dumps(told.as_dict()))["each"] == told.each
+
+
+def test_what_cannot_be_used_is_named(codecs, folder):
+    skipped = evaluate_folder(codecs[3], folder).skipped
+    assert [line.split()[0] for line in skipped] == [str(folder / n) for n in ("broken.png", "line.png", "speck.png")]
+    assert all("too small to be measured" in line for line in skipped[1:])
+
+
+def test_weights_for_one_channel_are_measured_on_luma(codecs, picture, folder):
+    each = evaluate_folder(codecs[1], folder).each
+    assert each["a.png"] == measure(codecs[1], luma(picture(24, 32, seed=1))[:, :, None])
+    assert each["grey.png"] == measure(codecs[1], picture(20, 20, 1, seed=3))
+    assert each["a.png"]["high_rgb"] == pytest.approx(each["a.png"]["high_y"], abs=2)  # its only channel
+
+
+def test_a_limit_takes_pictures_spread_over_the_set(codecs, picture, tmp_path):
+    for i in range(6):
+        Image.fromarray(picture(12, 12, seed=i)).save(tmp_path / f"{i}.png")
+    seen = []
+    told = evaluate_folder(codecs[3], tmp_path, limit=3, progress=lambda done, of: seen.append((done, of)))
+    assert list(told.each) == ["0.png", "2.png", "4.png"]
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert len(evaluate_folder(codecs[3], tmp_path, limit=99).each) == 6
+
+
+def test_nothing_usable_is_refused_with_the_first_reason(codecs, tmp_path):
+    with pytest.raises(ImageError, match="no usable picture"):
+        evaluate_folder(codecs[3], tmp_path)
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(ImageError, match=r"the first: .*empty\.png is empty"):
+        evaluate_folder(codecs[3], tmp_path)

@@ -1,0 +1,64 @@
+"""Reading the pictures: in order, with the right channels, and every one that is left out by name."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resizekit.errors import ConfigError, ImageError
+from resizekit.evaluation.metrics import luma
+from resizekit.training.data import load_pictures
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    colour = np.random.default_rng(1).integers(0, 256, (9, 7, 3), np.uint8)
+    Image.fromarray(colour).save(tmp_path / "b.png")
+    Image.fromarray(colour[:, :, 0]).save(tmp_path / "a.png")
+    (tmp_path / "deep").mkdir()
+    Image.fromarray(colour[:5, :5]).save(tmp_path / "deep" / "c.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "b.png").read_bytes()[:60])
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path, colour
+
+
+def test_pictures_come_in_the_order_of_their_names_with_three_channels(mixed):
+    folder, colour = mixed
+    pictures = load_pictures([folder], 3).pictures
+    assert [tuple(p.shape) for p in pictures] == [(3, 9, 7), (3, 9, 7), (3, 5, 5)]
+    assert np.array_equal(pictures[0].numpy(), colour[:, :, :1].repeat(3, 2).transpose(2, 0, 1))  # grey, three times
+    assert np.array_equal(pictures[1].numpy(), colour.transpose(2, 0, 1))
+
+
+def test_one_channel_is_the_luma_of_colour_and_grey_as_it_is(mixed):
+    folder, colour = mixed
+    grey, of_colour, _ = load_pictures([folder], 1).pictures
+    assert np.array_equal(grey[0].numpy(), colour[:, :, 0])
+    assert np.array_equal(of_colour[0].numpy(), luma(colour))
+
+
+def test_broken_and_small_pictures_are_left_out_by_name(mixed):
+    folder, _ = mixed
+    loaded = load_pictures([folder], 3, smallest=6)
+    assert len(loaded.pictures) == 2
+    assert [line.split()[0].removeprefix(f"{folder}/") for line in loaded.skipped] == [
+        "broken.png", "deep/c.png", "empty.jpg",
+    ]  # fmt: skip
+    assert "5x5" in loaded.skipped[1]
+    assert all("\n" not in line for line in loaded.skipped)
+
+
+def test_nothing_usable_is_refused_with_the_first_reason(mixed, tmp_path):
+    folder, _ = mixed
+    with pytest.raises(ConfigError, match=r"no usable picture .* \(5 left out; the first: .*a\.png is 7x9"):
+        load_pictures([folder], 3, smallest=100)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    with pytest.raises(ConfigError, match=r"no usable picture in .*bare"):
+        load_pictures([bare], 3)
+    with pytest.raises(ConfigError, match=r"train\.data or with --data"):
+        load_pictures([], 3)
+    with pytest.raises(ImageError, match="no file or folder"):
+        load_pictures([tmp_path / "absent"], 3)
+    with pytest.raises(ConfigError, match="1 or 3 channels"):
+        load_pictures([folder], 4)
