@@ -28,8 +28,8 @@ def quantize(x: Tensor) -> Tensor:
     """Clamp to [0, 1] and round to 8 bits, half to even; the gradient passes straight through: `... -> ...`.
 
     The result is exactly what reading the stored codes gives back; NaN stays NaN.  Outside [0, 1] only the gradient
-    that leads back inside passes.  All of it would let a clamped pixel be pushed ever further out, where no loss sees it
-    (a training was seen to end that way, hundreds of units outside); none of it would strand the pixel.
+    that leads back inside passes.  All of it would let a clamped pixel be pushed ever further out, where no loss sees
+    it (a training was seen to end that way, hundreds of units outside); none of it would strand the pixel.
     """
     return _rounded(x) if not x.requires_grad else _StraightThrough.apply(x)  # type: ignore[no-untyped-call]
 
