@@ -1,11 +1,11 @@
 """The task `sr`: any spatial factors, bicubic guide, the encoder adding to it; RGB or a single channel."""
 
 from collections.abc import Iterator
-from importlib.resources import files
 
 from pydantic import Field
 
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
+from resizekit_sr.shipped import SHIPPED
 
 
 class SrConfig(TaskConfig):
@@ -14,15 +14,13 @@ class SrConfig(TaskConfig):
     spec: ResizeSpec = Field(ResizeSpec(s=2, r=2), description="factors of height and width")
 
 
-_HERE = files("resizekit_sr") / "weights"
-
 sr = Task(
     name="sr",
     summary="height and width made smaller, restored by a jointly trained network",
     config=SrConfig,
     spec=lambda config: config.spec,
     guide=guides.bicubic,
-    weights={},
+    weights=SHIPPED,
 )
 
 
