@@ -1,10 +1,14 @@
 """What every test shares: one thread, one hypothesis profile, and GPU tests that say why they are skipped."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+from resizekit import build, save
 
 pytest.register_assert_rewrite("resizekit.testing")
 
@@ -27,3 +31,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.config.getoption("--require-gpu"):
         pytest.fail("needs a CUDA device, torch sees none, and --require-gpu is given", pytrace=False)
     pytest.skip("needs a CUDA device; torch sees none")
+
+
+@pytest.fixture(scope="session")
+def small_weights() -> Callable[..., str]:
+    """Write weights that do something, without any training: `small_weights(path, channels, task=...)`; the digest."""
+
+    def write(path: Path, channels: int = 3, *, task: str = "sr", seed: int = 0) -> str:
+        torch.manual_seed(seed or channels)
+        codec = build(task, channels=channels, network={"width": 8, "blocks": 1})
+        with torch.no_grad():
+            for parameter in codec.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.01)
+        return save(codec, path).digest
+
+    return write

@@ -9,10 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-
-from resizekit import build, save
 
 
 class Told(NamedTuple):
@@ -21,24 +18,18 @@ class Told(NamedTuple):
     err: str
 
 
-def small_weights(path, channels=3):
-    torch.manual_seed(channels)
-    codec = build("sr", channels=channels, network={"width": 8, "blocks": 1})
-    with torch.no_grad():
-        for parameter in codec.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.01)
-    save(codec, path)
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory, small_weights):
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    small_weights(path)
     return path
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    return small_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
-
-
-@pytest.fixture(scope="session")
-def grey_weights(tmp_path_factory):
-    return small_weights(tmp_path_factory.mktemp("weights") / "tiny-y.safetensors", 1)
+def grey_weights(tmp_path_factory, small_weights):
+    path = tmp_path_factory.mktemp("weights") / "tiny-y.safetensors"
+    small_weights(path, 1)
+    return path
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
-import torch
 from PIL.PngImagePlugin import PngInfo
 
-from resizekit import ResizeSpec, Task, TaskConfig, Weights, build, guides, hookimpl, save
+from resizekit import ResizeSpec, Task, TaskConfig, Weights, guides, hookimpl
 from resizekit.errors import (
     CheckpointError,
     ImageError,
@@ -49,18 +48,8 @@ def plugin(weights):
     return Plugin()
 
 
-def train(path, channels, seed):
-    """Make weights that do something: no training is needed for that."""
-    torch.manual_seed(seed)
-    codec = build("toy", channels=channels, network={"width": 8, "blocks": 1})
-    with torch.no_grad():
-        for parameter in codec.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.01)
-    return save(codec, path).digest
-
-
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
+def shelf(tmp_path_factory, small_weights):
     """Install the task with weights for colour and grey; files of own training lie beside."""
     folder = tmp_path_factory.mktemp("weights")
     registry = installed()
@@ -68,11 +57,11 @@ def shelf(tmp_path_factory):
     registry.add(plugin({}), "toy", "toy 1.0")
     colour, grey = folder / "toy-rgb.safetensors", folder / "toy-y.safetensors"
     offers = {
-        "toy-rgb": Weights(file=colour, digest=train(colour, 3, 0)),
-        "toy-y": Weights(file=grey, digest=train(grey, 1, 1)),
+        "toy-rgb": Weights(file=colour, digest=small_weights(colour, 3, task="toy", seed=4)),
+        "toy-y": Weights(file=grey, digest=small_weights(grey, 1, task="toy", seed=1)),
     }
-    train(folder / "own_1.safetensors", 3, 2)
-    train(folder / "Bad name.safetensors", 3, 2)
+    small_weights(folder / "own_1.safetensors", 3, task="toy", seed=2)
+    small_weights(folder / "Bad name.safetensors", 3, task="toy", seed=2)
     del registry.tasks["toy"]
     registry.add(plugin(offers), "toy", "toy 1.0")
     yield folder

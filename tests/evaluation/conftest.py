@@ -2,26 +2,18 @@
 
 import numpy as np
 import pytest
-import torch
 
-from resizekit import build, load, save
-
-
-def small_weights(path, channels, seed):
-    torch.manual_seed(seed)
-    codec = build("sr", channels=channels, network={"width": 8, "blocks": 1})
-    with torch.no_grad():
-        for parameter in codec.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.01)
-    save(codec, path)
-    return path
+from resizekit import load
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory):
+def weights(tmp_path_factory, small_weights):
     """The files by channels: {1: ..., 3: ...}."""
     folder = tmp_path_factory.mktemp("weights")
-    return {c: small_weights(folder / f"tiny-{c}.safetensors", c, c) for c in (1, 3)}
+    paths = {channels: folder / f"tiny-{channels}.safetensors" for channels in (1, 3)}
+    for channels, path in paths.items():
+        small_weights(path, channels)
+    return paths
 
 
 @pytest.fixture(scope="session")
