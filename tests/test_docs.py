@@ -84,6 +84,7 @@ def test_first_plugin_works_as_it_stands(registry, tmp_path):
     )
     low = made.compression(torch.rand(1, 3, 8, 6))
     assert made.channels == 3
+    assert made(torch.rand(1, 3, 8, 12)).restored.shape == (1, 3, 8, 12)
     assert len(low.unique()) <= 16
     assert torch.equal(resizekit.ops.codes(low) * resizekit.ops.quantize(torch.ones(1) / 255), low)
 

@@ -30,4 +30,19 @@ SHIPPED = {
             "Urban100 low Y": 44.08,
         },
     ),
+    "sr-x2-y": Weights(
+        file=_HERE / "sr-x2-y.safetensors",
+        digest="3d7e6fc1c67afda7cb1a81b43b6ed1adb6cbad151302fba97dbe93a49b3c84cd",
+        summary="grey pictures, half as high and wide",
+        metrics={
+            "Set5 high Y": 37.55,
+            "Set5 low Y": 48.43,
+            "Set14 high Y": 33.53,
+            "Set14 low Y": 45.41,
+            "B100 high Y": 32.39,
+            "B100 low Y": 44.49,
+            "Urban100 high Y": 31.16,
+            "Urban100 low Y": 43.05,
+        },
+    ),
 }
