@@ -17,7 +17,7 @@ def written_beside(target: Path) -> Iterator[Path]:
 
     Raises `UsageError` for a folder that is missing or cannot be written to.
     """
-    short = target.name.encode()[:100].decode(errors="ignore")  # file systems count bytes, 255 at most
+    short = os.fsencode(target.name)[:100].decode(errors="ignore")  # file systems count bytes, 255 at most
     beside = target.with_name(f".{short}.{secrets.token_hex(4)}.part")
     try:
         with beside.open("xb") as file:  # fails before any work is done

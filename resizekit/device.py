@@ -22,7 +22,8 @@ def pick_device(name: str = "auto") -> torch.device:
     except RuntimeError:
         raise UsageError(f"device {name!r} is unknown; use auto, cpu or cuda") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices; use --device cpu")
+        seen = torch.cuda.device_count() or "no"
+        raise UsageError(f"device {name!r}: torch sees {seen} CUDA device here; use --device cpu")
     return device
 
 
