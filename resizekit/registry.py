@@ -180,7 +180,7 @@ def installed() -> Registry:
             continue
         try:
             registry.add(entry.load(), entry.name, _provider(entry))
-        except (Exception, SystemExit) as error:  # whatever a stranger's code raises, the others go on
+        except Exception as error:  # whatever a stranger's code raises, the others go on
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             reason = " ".join(reason.split())
             failure = Failure(plugin=entry.name, provider=_provider(entry), reason=reason)
