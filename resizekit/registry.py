@@ -117,14 +117,11 @@ class Registry:
             taken = (self.compressions, staged.compressions)
             self._stage("compression", *taken, squeeze.name, squeeze, name, provider)
         for kernel in _each(hook.resizekit_register_kernels(), ops.Kernel):
-            if kernel.op not in ops.ops():
-                raise PluginError(f"no op {kernel.op!r} to speed up; there are: {', '.join(ops.ops())}")
             key = kernel.op, kernel.device_type
             other = self.kernels.get(key) or staged.kernels.get(key)
             _refuse_second(f"a kernel for {kernel.op!r} on {kernel.device_type!r}", other)
             staged.kernels[key] = Offer(value=kernel, provider=provider, plugin=name)
-        for offer in staged.kernels.values():
-            ops.install(offer.value)
+        ops.install(*(offer.value for offer in staged.kernels.values()))
         self.tasks |= staged.tasks
         self.networks |= staged.networks
         self.compressions |= staged.compressions

@@ -1,13 +1,22 @@
 """What may be done to a tensor: plain-torch references, the truth that kernels are held to."""
 
+from resizekit.ops.fused import Guided as Guided
+from resizekit.ops.fused import shuffle_codes as shuffle_codes
+from resizekit.ops.fused import unshuffle_codes as unshuffle_codes
+from resizekit.ops.fused import unshuffle_guide as unshuffle_guide
+from resizekit.ops.fused import unshuffle_quantize as unshuffle_quantize
 from resizekit.ops.kernel import Kernel as Kernel
 from resizekit.ops.kernel import install as install
 from resizekit.ops.kernel import op as op
 from resizekit.ops.kernel import ops as ops
+from resizekit.ops.kernel import reference as reference
+from resizekit.ops.kernel import references as references
 from resizekit.ops.kernel import uninstall as uninstall
 from resizekit.ops.pixel import shuffle as shuffle
 from resizekit.ops.pixel import unshuffle as unshuffle
+from resizekit.ops.quantize import Quantized as Quantized
 from resizekit.ops.quantize import codes as codes
 from resizekit.ops.quantize import quantize as quantize
+from resizekit.ops.quantize import quantize_codes as quantize_codes
 from resizekit.ops.resample import resample as resample
 from resizekit.ops.resample import resample_uint8 as resample_uint8

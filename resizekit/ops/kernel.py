@@ -8,17 +8,23 @@ one device type; the registry puts it in the table when plugins load, and `ops` 
 """
 
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 from torch import Tensor
 
 from resizekit.errors import PluginError
 
-__all__ = ["Kernel", "install", "op", "ops", "uninstall"]
+__all__ = ["SWITCH", "Kernel", "install", "op", "ops", "reference", "references", "uninstall"]
+
+SWITCH = "RESIZEKIT_KERNELS"
+"""Set to "off" in the environment, every op runs its reference."""
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +35,15 @@ class Kernel:
     """The name of the function in `resizekit.ops` that it stands in for."""
     device_type: str
     """`torch.device.type`, such as "cuda"."""
-    run: Callable[..., Tensor]
+    run: Callable[..., Any]
     """Same signature and same result as the reference: bit-equal for integers and data movement."""
+    bytes_moved: Callable[..., int] | None = None
+    """For the arguments of `run`: the bytes that have to cross memory, inputs read once and outputs written once."""
 
 
-_references: dict[str, Callable[..., Tensor]] = {}
+_references: dict[str, Callable[..., Any]] = {}
 _table: dict[tuple[str, str], Kernel] = {}
+_forced = int(os.environ.get(SWITCH, "").lower() in ("off", "0", "no"))
 
 
 def ops() -> tuple[str, ...]:
@@ -42,14 +51,26 @@ def ops() -> tuple[str, ...]:
     return tuple(sorted(_references))
 
 
-def install(kernel: Kernel) -> None:
-    """Put one kernel into the table; an unknown op or a second offer for one (op, device) is a `PluginError`."""
-    if kernel.op not in _references:
-        raise PluginError(f"no op {kernel.op!r} to speed up; there are: {', '.join(ops())}")
-    key = (kernel.op, kernel.device_type)
-    if key in _table:
-        raise PluginError(f"op {kernel.op!r} already has a kernel on {kernel.device_type!r}; disable one of the two")
-    _table[key] = kernel
+def reference(name: str) -> Callable[..., Any]:
+    """Give the plain-torch function of an op, past the table; an unknown op is a `PluginError`."""
+    if name not in _references:
+        raise PluginError(f"no op {name!r} to speed up; there are: {', '.join(ops())}")
+    return _references[name]
+
+
+def install(*kernels: Kernel) -> None:
+    """Put kernels into the table, all or none.
+
+    An unknown op or a second offer for one (op, device) is a `PluginError`.
+    """
+    added: dict[tuple[str, str], Kernel] = {}
+    for kernel in kernels:
+        reference(kernel.op)
+        key = (kernel.op, kernel.device_type)
+        if key in _table or key in added:
+            raise PluginError(f"op {kernel.op!r} has a kernel on {kernel.device_type!r} already: disable one")
+        added[key] = kernel
+    _table.update(added)
 
 
 def uninstall(kernel: Kernel) -> None:
@@ -58,16 +79,30 @@ def uninstall(kernel: Kernel) -> None:
         del _table[(kernel.op, kernel.device_type)]
 
 
-def op(reference: Callable[P, Tensor]) -> Callable[P, Tensor]:
-    """Make a plain-torch function an op: looked up by its name and the device of its first argument."""
+@contextmanager
+def references() -> Iterator[None]:
+    """Let every op of this process run its reference, as RESIZEKIT_KERNELS=off in the environment does for good."""
+    global _forced
+    _forced += 1
+    try:
+        yield
+    finally:
+        _forced -= 1
+
+
+def op(reference: Callable[P, R]) -> Callable[P, R]:
+    """Make a plain-torch function an op: looked up by its name and the device of its first argument, a tensor."""
     name = reference.__name__
     _references[name] = reference
 
     @functools.wraps(reference)
-    def dispatch(*args: P.args, **kwargs: P.kwargs) -> Tensor:
-        first = args[0]
+    def dispatch(*args: P.args, **kwargs: P.kwargs) -> R:
+        first = args[0] if args else next(iter(kwargs.values()))
         assert isinstance(first, Tensor), f"{name} takes a tensor first"
-        kernel = _table.get((name, first.device.type))
-        return reference(*args, **kwargs) if kernel is None else kernel.run(*args, **kwargs)
+        kernel = None if _forced else _table.get((name, first.device.type))
+        if kernel is None:
+            return reference(*args, **kwargs)
+        result: R = kernel.run(*args, **kwargs)
+        return result
 
     return dispatch

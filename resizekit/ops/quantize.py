@@ -1,13 +1,18 @@
-"""Eight-bit rounding that training can see through (the compression module of section 3.2)."""
+"""Eight-bit rounding that training can see through (the compression module of section 3.2).
 
-from typing import Any
+Three forms of one rule: `quantize` gives what reading the stored picture gives, `codes` what is stored, and
+`quantize_codes` both.  Each can add a guide first, which saves a pass: `low = quantize(encoder(high), guide)`.
+"""
+
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
+from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.ops.kernel import op
 
-__all__ = ["LEVELS", "SCALE", "codes", "quantize"]
+__all__ = ["LEVELS", "SCALE", "Gradient", "Quantized", "check_quantize", "codes", "quantize", "quantize_codes"]
 
 LEVELS = 255
 """The largest code of an 8-bit picture."""
@@ -16,40 +21,108 @@ SCALE = float(torch.tensor(1.0 / LEVELS, dtype=torch.float32))
 """What a code is multiplied with to become a float.  A multiply, never a division by 255: the two differ on 126 of the
 256 codes in the last bit, and what is stored must be what was trained."""
 
+Gradient = Literal["inward", "plain", "clipped"]
+"""What passes back where x lies outside [0, 1]: only the gradient that leads back inside, all of it, or none.
+
+All of it would let a clamped pixel be pushed ever further out, where no loss sees it (a training was seen to end that
+way, hundreds of units outside); none of it would strand the pixel."""
+
+
+class Quantized(NamedTuple):
+    """An 8-bit picture in both its forms."""
+
+    low: Tensor
+    """Float in [0, 1]: what reading the codes gives, exactly."""
+    codes: Tensor
+    """uint8."""
+
+
+def check_quantize(x: Tensor, guide: Tensor | None, gradient: str) -> None:
+    """Refuse integers, a guide of another shape or device (`ResizeShapeError`) and unknown rules (`UsageError`)."""
+    if not x.is_floating_point() or not (guide is None or guide.is_floating_point()):
+        raise ResizeShapeError(f"rounding to codes got {x.dtype}, it takes floating values in [0, 1]")
+    if guide is not None and (guide.shape != x.shape or guide.device != x.device):
+        raise ResizeShapeError(
+            f"a guide of shape {tuple(guide.shape)} on {guide.device} cannot be added to {tuple(x.shape)} on {x.device}"
+        )
+    if gradient not in get_args(Gradient):
+        raise UsageError(f"unknown gradient {gradient!r}: choose one of {', '.join(get_args(Gradient))}")
+
 
 @op
-def codes(x: Tensor) -> Tensor:
-    """Turn floats in [0, 1] into 8-bit codes, clamped, rounded half to even: `... -> ...` uint8.  NaN becomes 0."""
+def codes(x: Tensor, guide: Tensor | None = None) -> Tensor:
+    """Turn floats in [0, 1] into 8-bit codes, clamped, rounded half to even: `... -> ...` uint8.  NaN becomes 0.
+
+    `guide`, of the same shape, is added first.  Half precision is computed in float32.
+    """
+    check_quantize(x, guide, "inward")
+    return _codes(_sum(x, guide))
+
+
+@op
+def quantize(x: Tensor, guide: Tensor | None = None, *, gradient: Gradient = "inward") -> Tensor:
+    """Clamp to [0, 1] and round to 8 bits, half to even; the gradient passes straight through: `... -> ...`.
+
+    The result is exactly what reading the stored codes gives back; NaN stays NaN.  `guide`, of the same shape, is added
+    first.  Half precision is computed in float32; the result has the wider of the two types.
+    """
+    check_quantize(x, guide, gradient)
+    return _through(x, guide, gradient)
+
+
+@op
+def quantize_codes(x: Tensor, guide: Tensor | None = None, *, gradient: Gradient = "inward") -> Quantized:
+    """Give `quantize(x, guide)` and `codes(x, guide)` at once: `... -> (... float, ... uint8)`."""
+    check_quantize(x, guide, gradient)
+    return Quantized(_through(x, guide, gradient), _codes(_sum(x.detach(), guide)))
+
+
+def _sum(x: Tensor, guide: Tensor | None) -> Tensor:
+    wide = _wide(x)
+    return wide if guide is None else wide + _wide(guide)
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _codes(x: Tensor) -> Tensor:
     return (x.nan_to_num(0.0, 1.0, 0.0).clamp(0, 1) * LEVELS).round().to(torch.uint8)
 
 
-@op
-def quantize(x: Tensor) -> Tensor:
-    """Clamp to [0, 1] and round to 8 bits, half to even; the gradient passes straight through: `... -> ...`.
-
-    The result is exactly what reading the stored codes gives back; NaN stays NaN.  Outside [0, 1] only the gradient
-    that leads back inside passes.  All of it would let a clamped pixel be pushed ever further out, where no loss sees
-    it (a training was seen to end that way, hundreds of units outside); none of it would strand the pixel.
-    """
-    return _rounded(x) if not x.requires_grad else _StraightThrough.apply(x)  # type: ignore[no-untyped-call]
+def _through(x: Tensor, guide: Tensor | None, gradient: str) -> Tensor:
+    if x.requires_grad or (guide is not None and guide.requires_grad):
+        return _StraightThrough.apply(x, guide, gradient)  # type: ignore[no-untyped-call,no-any-return]
+    return _rounded(x, guide)
 
 
-def _rounded(x: Tensor) -> Tensor:
-    return (x.clamp(0, 1) * LEVELS).round() * SCALE
+def _rounded(x: Tensor, guide: Tensor | None) -> Tensor:
+    kind = x.dtype if guide is None else torch.promote_types(x.dtype, guide.dtype)
+    return ((_sum(x, guide).clamp(0, 1) * LEVELS).round() * SCALE).to(kind)
 
 
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return _rounded(x)
+    def forward(x: Tensor, guide: Tensor | None, gradient: str) -> Tensor:
+        return _rounded(x, guide)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[0] < 0, inputs[0] > 1)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor | None, str], output: Tensor) -> None:
+        x, guide, ctx.gradient = inputs
+        ctx.kinds = x.dtype, None if guide is None else guide.dtype
+        if ctx.gradient != "plain":
+            total = _sum(x, guide)
+            ctx.save_for_backward(total < 0, total > 1)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        below, above = ctx.saved_tensors
-        (gradient,) = gradients  # a step goes against it: above 1 a positive gradient leads back
-        inward = torch.where(above, gradient.clamp(min=0), gradient)
-        return torch.where(below, gradient.clamp(max=0), inward)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (passed,) = gradients
+        if ctx.gradient == "clipped":
+            below, above = ctx.saved_tensors
+            passed = passed.masked_fill(below | above, 0)
+        elif ctx.gradient == "inward":  # a step goes against the gradient: above 1 a positive one leads back
+            below, above = ctx.saved_tensors
+            passed = torch.where(above, passed.clamp(min=0), passed)
+            passed = torch.where(below, passed.clamp(max=0), passed)
+        to_x, to_guide = ctx.kinds
+        return passed.to(to_x), None if to_guide is None else passed.to(to_guide), None

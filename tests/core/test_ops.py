@@ -122,7 +122,7 @@ def test_a_kernel_serves_until_it_is_taken_out(kernel: Kernel) -> None:
 
 def test_a_second_offer_is_refused_and_the_first_stays(kernel: Kernel) -> None:
     second = Kernel(op="shuffle", device_type="cpu", run=lambda x, s, r: x)
-    with pytest.raises(PluginError, match="'shuffle' already has a kernel on 'cpu'"):
+    with pytest.raises(PluginError, match="'shuffle' has a kernel on 'cpu' already"):
         ops.install(second)
     ops.uninstall(second)  # never came in, so nothing goes out
     assert ops.shuffle(torch.zeros(1, 1, 1, 1), 1, 1).item() == -1
