@@ -16,16 +16,20 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from resizekit.convert import ImageLike, from_tensor, to_tensor
+from resizekit.compressions import EightBit
+from resizekit.convert import ImageLike, from_codes, to_codes, to_tensor
 from resizekit.errors import ResizeShapeError, UsageError
-from resizekit.guides import Guide
-from resizekit.nn import digest, high_channels, reach
+from resizekit.guides import Guide, Resampled
+from resizekit.nn import Phased, digest, floats, high_channels, reach
+from resizekit.ops import codes, shuffle
+from resizekit.ops.quantize import SCALE
 from resizekit.spec import ResizeSpec
 
 __all__ = ["Codec", "Names", "Precision", "Resized"]
 
 Precision = Literal["float32", "bfloat16"]
 AnyImage = TypeVar("AnyImage", bound=ImageLike)
+_Way = Callable[[Tensor], Tensor]
 
 
 class Resized(NamedTuple):
@@ -113,44 +117,105 @@ class Codec(nn.Module):
         return digest(self)
 
     def encode(self, high: Tensor) -> Tensor:
-        """Go down without compression: `b (t c) (s h) (r w) -> b c h w`, float."""
-        self.spec.low_shape(high.shape[1:])
-        if high.shape[1] != self.channels:
-            raise ResizeShapeError(f"high has {high.shape[1]} channels; this codec takes {self.channels}")
-        if self.encoder is None:
-            return self.guide(high)
-        low = high
-        for _ in range(self.times):
-            delta = self.encoder(low)
-            low = self.step_guide(low) + delta if self.residual else delta
-        return low
+        """Go down without compression: `b (t c) (s h) (r w) -> b c h w`, float; `high` float in [0, 1] or codes."""
+        delta, base = self._descend(high)
+        return delta if base is None else base + delta
 
     def decode(self, low: Tensor) -> Tensor:
-        """Go up: `b c h w -> b (t c) (s h) (r w)`, float, not clamped."""
+        """Go up: `b c h w -> b (t c) (s h) (r w)`, float, not clamped; `low` float in [0, 1]."""
         for _ in range(self.times):
             low = self.decoder(low)
         return low
 
     def forward(self, high: Tensor) -> Resized:
-        """Go down and up again, as training sees it; `high` float in [0, 1]."""
-        low = self.compression(self.encode(high))
-        return Resized(low, self.guide(high), self.decode(low))
+        """Go down and up again, as training sees it; `high` float in [0, 1] or uint8 codes."""
+        delta, base = self._descend(high)
+        low = self._compress(delta, base)
+        if self.encoder is None:
+            guide = delta
+        else:
+            guide = base if base is not None and self.times == 1 else self.guide(floats(high))
+        return Resized(low, guide, self.decode(low))
+
+    def _descend(self, high: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Go down as far as the last sum, and give its two parts: compressing can add them on its way."""
+        self.spec.low_shape(high.shape[1:])
+        if high.shape[1] != self.channels:
+            raise ResizeShapeError(f"high has {high.shape[1]} channels; this codec takes {self.channels}")
+        if self.encoder is None:
+            return self.guide(floats(high)), None
+        delta, base = self._step_down(self.encoder, high)
+        for _ in range(1, self.times):
+            delta, base = self._step_down(self.encoder, delta if base is None else base + delta)
+        return delta, base
+
+    def _step_down(self, encoder: nn.Module, high: Tensor) -> tuple[Tensor, Tensor | None]:
+        if not self.residual:
+            return encoder(high if isinstance(encoder, Phased) else floats(high)), None
+        guide = self.step_guide
+        if (
+            high.dtype == torch.uint8
+            and isinstance(encoder, Phased)
+            and isinstance(guide, Resampled)
+            and guide.fuses_with(encoder.down)
+        ):
+            phases, base = guide.with_phases(high, shift=encoder.shift)
+            return shuffle(encoder.phases(phases), *encoder.up), base
+        high = floats(high)
+        return encoder(high), guide(high)
+
+    def _compress(self, delta: Tensor, base: Tensor | None) -> Tensor:
+        if isinstance(self.compression, EightBit):
+            return cast(Tensor, self.compression(delta, base))
+        return cast(Tensor, self.compression(delta if base is None else base + delta))
 
     def down_tensor(self, high: Tensor) -> Tensor:
         """Make small, as it will be read back: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1] both."""
         with self._inference_precision(high.device.type):
-            return cast(Tensor, self.compression(self.encode(_channels_last(high))))
+            return self._compress(*self._descend(_channels_last(high)))
 
     def up_tensor(self, low: Tensor) -> Tensor:
         """Restore: `b c h w -> b (t c) (s h) (r w)`, float in [0, 1] both.
 
         Raises `ResizeShapeError` for another number of channels or a size that a fractional factor does not divide.
         """
+        self._check_low(low)
+        with self._inference_precision(low.device.type):
+            return self.decode(_channels_last(low)).clamp(0, 1)
+
+    def down_codes(self, high: Tensor) -> Tensor:
+        """Make small from bytes to bytes: `b (t c) (s h) (r w) -> b c h w`, uint8 both.
+
+        The codes are those of `down_tensor`.  Raises `UsageError` for a compression whose values 8 bits cannot hold.
+        """
+        with self._inference_precision(high.device.type):
+            delta, base = self._descend(_channels_last(high))
+            if isinstance(self.compression, EightBit):
+                return codes(delta, base)
+            low = self._compress(delta, base)
+        stored = codes(low)
+        if not torch.equal(stored * SCALE, low.float()):
+            raise UsageError(
+                f"compression {self.names.compression!r} gives values that an 8-bit file "
+                "cannot hold: use weights trained with uint8 or round"
+            )
+        return stored
+
+    def up_codes(self, low: Tensor) -> Tensor:
+        """Restore from bytes to bytes: `b c h w -> b (t c) (s h) (r w)`, uint8 both; errors as `up_tensor`."""
+        self._check_low(low)
+        with self._inference_precision(low.device.type):
+            low = _channels_last(low)
+            for _ in range(1, self.times):
+                low = self.decoder(low if isinstance(self.decoder, Phased) else floats(low))
+            if isinstance(self.decoder, Phased):
+                return self.decoder.to_codes(low)
+            return codes(self.decoder(floats(low)))
+
+    def _check_low(self, low: Tensor) -> None:
         if low.shape[1] != self.low_channels:
             raise ResizeShapeError(f"low has {low.shape[1]} channels; this codec takes {self.low_channels}")
         self.spec.high_shape(low.shape[1:])
-        with self._inference_precision(low.device.type):
-            return self.decode(_channels_last(low)).clamp(0, 1)
 
     def down(self, image: AnyImage) -> AnyImage:
         """Make an image small.
@@ -158,18 +223,18 @@ class Codec(nn.Module):
         Takes a PIL image, an `h w c` uint8 array or a `b c h w` float tensor in [0, 1] and gives the same kind.  A size
         that the factors do not divide is a `ResizeShapeError` naming the nearest crop; `resizekit.down_file` pads.
         """
-        return self._through(self.down_tensor, image)
+        return self._through(self.down_tensor, self.down_codes, image)
 
     def up(self, image: AnyImage) -> AnyImage:
         """Restore an image from its small one; takes and gives what `down` does."""
-        return self._through(self.up_tensor, image)
+        return self._through(self.up_tensor, self.up_codes, image)
 
-    def _through(self, way: Callable[[Tensor], Tensor], image: AnyImage) -> AnyImage:
+    def _through(self, on_floats: _Way, on_codes: _Way, image: AnyImage) -> AnyImage:
         if isinstance(image, Tensor):  # gradients are the caller's to want
-            return cast(AnyImage, way(to_tensor(image)))
+            return cast(AnyImage, on_floats(to_tensor(image)))
         with torch.inference_mode():
             device = next(self.parameters()).device
-            return from_tensor(way(to_tensor(image).to(device)).cpu(), like=image)
+            return from_codes(on_codes(to_codes(image).to(device)).cpu(), like=image)
 
     @functools.cached_property
     def halo(self) -> int:

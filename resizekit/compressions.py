@@ -7,23 +7,29 @@ from torch import Tensor, nn
 
 from resizekit.ops import quantize
 
-__all__ = ["Float", "Round", "Uint8"]
+__all__ = ["EightBit", "Float", "Round", "Uint8"]
 
 
-class Uint8(nn.Module):
+class EightBit(nn.Module):
+    """What an ordinary 8-bit picture holds: such a compression can add the guide in the pass that rounds."""
+
+    def forward(self, low: Tensor, guide: Tensor | None = None) -> Tensor:
+        """Give back what a stored 8-bit picture of `low + guide` will hold."""
+        return quantize(low, guide)
+
+
+class Uint8(EightBit):
     """Clamp and round to 8 bits, half to even, in training and in use; the gradient passes straight through."""
 
-    def forward(self, low: Tensor) -> Tensor:
-        """Give back what a stored 8-bit picture will hold."""
-        return quantize(low)
 
-
-class Round(nn.Module):
+class Round(EightBit):
     """Round to 8 bits in use, nothing while training: "a simple rounding operation" (3.2 change 1, 3.3)."""
 
-    def forward(self, low: Tensor) -> Tensor:
+    def forward(self, low: Tensor, guide: Tensor | None = None) -> Tensor:
         """Give back what a stored 8-bit picture will hold, or `low` itself while training."""
-        return low if self.training else quantize(low)
+        if not self.training:
+            return quantize(low, guide)
+        return low if guide is None else guide + low
 
 
 class Float(nn.Module):

@@ -16,7 +16,7 @@ from torch import Tensor
 from resizekit.errors import ImageError
 from resizekit.ops.quantize import SCALE, codes
 
-__all__ = ["ImageLike", "Kind", "Pixels", "from_tensor", "kind_of", "to_tensor"]
+__all__ = ["ImageLike", "Kind", "Pixels", "from_codes", "from_tensor", "kind_of", "to_codes", "to_tensor"]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """8-bit codes, `h w` or `h w c`."""
@@ -71,26 +71,34 @@ def to_tensor(image: ImageLike) -> Tensor:
     kind_of(image)
     if isinstance(image, Tensor):
         return image.to(torch.float32)
+    return to_codes(image).to(torch.float32).mul_(SCALE)
+
+
+def to_codes(image: PIL.Image.Image | Pixels) -> Tensor:
+    """Turn an 8-bit image into its codes: `1 c h w` uint8, in memory as `h w c`.  Errors are those of `kind_of`."""
+    kind_of(image)
     # a copy where torch could not share the memory: read-only, or with a negative stride
     array = np.require(np.asarray(image), np.uint8, ["C", "W"])
-    if array.ndim == 2:
-        array = array[:, :, None]
-    return torch.from_numpy(array).permute(2, 0, 1)[None].to(torch.float32).mul_(SCALE)
+    return torch.from_numpy(array[:, :, None] if array.ndim == 2 else array).permute(2, 0, 1)[None]
 
 
 def from_tensor(x: Tensor, like: I) -> I:
     """Turn `b c h w` into the kind of `like`: clamped and rounded half to even for 8-bit kinds.
 
-    A tensor is handed through as it is, since its values may be wanted unrounded.  A grey array
-    is `h w` if `like` is.  Raises `ImageError` for a batch or a channel count that the kind
-    cannot hold.
+    A tensor is handed through as it is, since its values may be wanted unrounded.  Errors are those of `from_codes`.
+    """
+    return cast(I, x) if kind_of(like) == "tensor" else from_codes(codes(x.detach()).cpu(), like)
+
+
+def from_codes(x: Tensor, like: I) -> I:
+    """Turn codes `1 c h w` uint8 into the kind of `like`, an 8-bit image; a grey array is `h w` if `like` is.
+
+    Raises `ImageError` for a batch or a channel count that the kind cannot hold.
     """
     kind = kind_of(like)
-    if kind == "tensor":
-        return cast(I, x)
     if x.ndim != 4 or x.shape[0] != 1:
         raise ImageError(f"a batch of shape {tuple(x.shape)} is not one picture: give `1 c h w`")
-    array = cast(Pixels, codes(x.detach()[0].permute(1, 2, 0)).cpu().contiguous().numpy())
+    array = cast(Pixels, x[0].permute(1, 2, 0).contiguous().numpy())
     channels = array.shape[2]
     if kind == "array":
         return cast(I, array[:, :, 0] if channels == 1 and cast(Pixels, like).ndim == 2 else array)

@@ -5,6 +5,7 @@ Each is called as `guide(spec, config)` by a task and returns the map itself, `b
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -12,10 +13,10 @@ import torch
 from torch import Tensor
 
 from resizekit.errors import ResizeShapeError
-from resizekit.ops import resample
+from resizekit.ops import Guided, resample, unshuffle_guide
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Guide", "bicubic", "channel_mean", "lanczos", "luma"]
+__all__ = ["Guide", "Resampled", "bicubic", "channel_mean", "lanczos", "luma"]
 
 Guide = Callable[[Tensor], Tensor]
 
@@ -25,12 +26,12 @@ _LUMA = (0.299, 0.587, 0.114)
 
 def bicubic(spec: ResizeSpec, config: object = None) -> Guide:
     """MATLAB's antialiased bicubic in space (4.1), the mean of each group in the channels."""
-    return partial(_resize, spec=spec, kernel="bicubic")
+    return Resampled(spec, "bicubic")
 
 
 def lanczos(spec: ResizeSpec, config: object = None) -> Guide:
     """Antialiased Lanczos-3 in space (named in section 1), the mean of each group in the channels."""
-    return partial(_resize, spec=spec, kernel="lanczos")
+    return Resampled(spec, "lanczos")
 
 
 def channel_mean(spec: ResizeSpec, config: object = None) -> Guide:
@@ -45,18 +46,37 @@ def luma(spec: ResizeSpec, config: object = None) -> Guide:
     return partial(_luma, spec=spec)
 
 
-def _resize(high: Tensor, *, spec: ResizeSpec, kernel: Literal["bicubic", "lanczos"]) -> Tensor:
-    _, h, w = spec.low_shape(high.shape[1:])
-    if spec.t != 1:
-        if spec.t.denominator != 1:
-            raise ResizeShapeError(f"no guide averages channels by t={spec.t}; use a whole t")
-        high = torch.stack(high.chunk(spec.t.numerator, 1)).mean(0)
-    if (h, w) == tuple(high.shape[2:]):
-        return high
-    return resample(high, (h, w), scale=(spec.s, spec.r), kernel=kernel)
+@dataclass(frozen=True)
+class Resampled:
+    """The guide that resamples in space and takes the mean of each group of channels."""
+
+    spec: ResizeSpec
+    kernel: Literal["bicubic", "lanczos"]
+
+    def __call__(self, high: Tensor) -> Tensor:
+        """Make the guide: `b (t c) (s h) (r w) -> b c h w`."""
+        spec = self.spec
+        _, h, w = spec.low_shape(high.shape[1:])
+        if spec.t != 1:
+            if spec.t.denominator != 1:
+                raise ResizeShapeError(f"no guide averages channels by t={spec.t}; use a whole t")
+            high = torch.stack(high.chunk(spec.t.numerator, 1)).mean(0)
+        if (h, w) == tuple(high.shape[2:]):
+            return high
+        return resample(high, (h, w), scale=(spec.s, spec.r), kernel=self.kernel)
+
+    def fuses_with(self, down: tuple[int, int]) -> bool:
+        """Tell whether one reading of a picture's bytes serves this guide and a network that unshuffles by `down`."""
+        same = self.spec == ResizeSpec(s=down[0], r=down[1])
+        return same and self.kernel == "bicubic" and down != (1, 1)
+
+    def with_phases(self, codes: Tensor, *, shift: float) -> Guided:
+        """Give the unshuffled picture and the guide at once, from uint8 codes: `b c (s h) (r w)`."""
+        s, r = self.spec.s.numerator, self.spec.r.numerator
+        return unshuffle_guide(codes, s, r, shift=shift, channels_last=codes.shape[1] > 1)
 
 
 def _luma(high: Tensor, *, spec: ResizeSpec) -> Tensor:
     red, green, blue = high.chunk(3, 1)
     grey = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
-    return _resize(grey, spec=ResizeSpec(s=spec.s, r=spec.r), kernel="bicubic")
+    return Resampled(ResizeSpec(s=spec.s, r=spec.r), "bicubic")(grey)

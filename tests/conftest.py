@@ -10,6 +10,9 @@ from hypothesis import settings
 
 from resizekit import build, save
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read where a kernel is defined, so before any is imported
+
 pytest.register_assert_rewrite("resizekit.testing")
 
 settings.register_profile("local", deadline=None, max_examples=50)
@@ -31,6 +34,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.config.getoption("--require-gpu"):
         pytest.fail("needs a CUDA device, torch sees none, and --require-gpu is given", pytrace=False)
     pytest.skip("needs a CUDA device; torch sees none")
+
+
+@pytest.fixture
+def kernel_device() -> torch.device:
+    """Where the same kernel tests run: on the GPU, or on the CPU in Triton's interpreter."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,7 @@ from PIL import Image
 
 from resizekit.codec import Codec
 from resizekit.evaluation.metrics import luma, psnr
-from resizekit.ops import codes, resample_uint8
-from resizekit.ops.quantize import SCALE
+from resizekit.ops import resample_uint8
 
 __all__ = ["bicubic_roundtrip", "measure", "roundtrip"]
 
@@ -25,9 +24,9 @@ def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """
     device = next(codec.parameters()).device
     with torch.inference_mode():
-        low = _array(codec.down_tensor(_tensor(high).to(device)))
+        low = _hwc(codec.down_codes(_bchw(high).to(device)).cpu())
         low = _through_png(low)
-        restored = _array(codec.up_tensor(_tensor(low).to(device)))
+        restored = _hwc(codec.up_codes(_bchw(low).to(device)).cpu())
     return low, restored
 
 
@@ -62,17 +61,9 @@ def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
     }
 
 
-def _tensor(pixels: Pixels) -> torch.Tensor:
-    return _bchw(pixels).float() * SCALE
-
-
 def _bchw(pixels: Pixels) -> torch.Tensor:
     """A copy where torch could not share the memory: read-only, as Pillow's arrays are."""
     return torch.from_numpy(np.require(pixels, np.uint8, ["C", "W"])).permute(2, 0, 1)[None]
-
-
-def _array(x: torch.Tensor) -> Pixels:
-    return _hwc(codes(x).cpu())
 
 
 def _hwc(x: torch.Tensor) -> Pixels:

@@ -18,10 +18,8 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels, to_tensor
+from resizekit.convert import Pixels, to_codes
 from resizekit.errors import UsageError
-from resizekit.ops import codes
-from resizekit.ops.quantize import SCALE
 
 __all__ = ["Grid", "Progress", "Tile", "over_tiles", "tile_side", "tiled_down", "tiled_up"]
 
@@ -119,7 +117,7 @@ def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progre
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     grid = Grid.of((codec.spec.s, codec.spec.r), _halo(codec))
     side = tile_side(tile, high.shape[:2])
-    run = _through(codec, codec.down_tensor, exact=True)
+    run = _through(codec, codec.down_codes)
     return over_tiles(run, high, grid, codec.low_channels, side, progress)
 
 
@@ -128,7 +126,7 @@ def tiled_up(codec: Codec, low: Pixels, tile: Tile = "auto", progress: Progress 
     _, height, width = codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
     grid = Grid.of((1 / codec.spec.s, 1 / codec.spec.r), _halo(codec))
     side = tile_side(tile, (height, width))
-    run = _through(codec, codec.up_tensor, exact=False)
+    run = _through(codec, codec.up_codes)
     return over_tiles(run, low, grid, codec.channels, side, progress)
 
 
@@ -138,18 +136,11 @@ def _halo(codec: Codec) -> tuple[int, int]:
     return -(-codec.halo // s), -(-codec.halo // r)
 
 
-def _through(codec: Codec, way: Callable[[Tensor], Tensor], *, exact: bool) -> Callable[[Pixels], Pixels]:
+def _through(codec: Codec, way: Callable[[Tensor], Tensor]) -> Callable[[Pixels], Pixels]:
     device = next((tensor.device for tensor in codec.parameters()), torch.device("cpu"))
 
     def run(pixels: Pixels) -> Pixels:
         with torch.inference_mode():
-            result = way(to_tensor(pixels).to(device))
-            stored = codes(result)
-            if exact and not torch.equal(stored * SCALE, result.float()):
-                raise UsageError(
-                    f"compression {codec.names.compression!r} gives values that an 8-bit file "
-                    "cannot hold: use weights trained with uint8 or round"
-                )
-            return cast(Pixels, stored[0].permute(1, 2, 0).cpu().numpy())
+            return cast(Pixels, way(to_codes(pixels).to(device))[0].permute(1, 2, 0).cpu().numpy())
 
     return run

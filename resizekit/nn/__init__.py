@@ -8,4 +8,6 @@ from resizekit.nn.build import TadOptions as TadOptions
 from resizekit.nn.build import high_channels as high_channels
 from resizekit.nn.build import tad as tad
 from resizekit.nn.digest import digest as digest
+from resizekit.nn.phased import Phased as Phased
+from resizekit.nn.phased import floats as floats
 from resizekit.nn.reach import reach as reach

@@ -63,12 +63,16 @@ class Down(_Scaling):
 
     def forward(self, x: Tensor) -> Tensor:
         """Unshuffle the picture itself and run the merged convolution on the small grid."""
+        return self.phases(ops.unshuffle(x, self.s, self.r))
+
+    def phases(self, x: Tensor) -> Tensor:
+        """Do so with a picture that is unshuffled already: `b (i s r) h w -> b o h w`."""
         bias = self.first.bias, self.second.bias
         assert bias[0] is not None
         assert bias[1] is not None
         spread = bias[0].repeat_interleave(self.s * self.r)
         first = polyphase(self.first.weight, self.s, self.r)
-        return self._run(ops.unshuffle(x, self.s, self.r), first, self.second.weight, (spread, bias[1]))
+        return self._run(x, first, self.second.weight, (spread, bias[1]))
 
 
 class Up(_Scaling):
@@ -83,9 +87,13 @@ class Up(_Scaling):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the merged convolution on the small grid and shuffle last."""
+        return ops.shuffle(self.phases(x), self.s, self.r)
+
+    def phases(self, x: Tensor) -> Tensor:
+        """Leave the shuffle to the caller: `b i h w -> b (o s r) h w`."""
         bias = self.first.bias, self.second.bias
         assert bias[0] is not None
         assert bias[1] is not None
         spread = bias[1].repeat_interleave(self.s * self.r)
         second = polyphase(self.second.weight, self.s, self.r)
-        return ops.shuffle(self._run(x, self.first.weight, second, (bias[0], spread)), self.s, self.r)
+        return self._run(x, self.first.weight, second, (bias[0], spread))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from resizekit.errors import ResizeShapeError
 from resizekit.nn.blocks import Down, ResidualBlock, Up, conv
+from resizekit.nn.phased import Phased
 from resizekit.spec import ResizeSpec
 
 __all__ = ["Resizer", "TadOptions", "high_channels", "tad"]
@@ -42,8 +43,8 @@ def high_channels(spec: ResizeSpec, low_channels: int) -> int:
     return channels.numerator
 
 
-class Resizer(nn.Module):
-    """One side of a pair: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; input in [0, 1].
+class Resizer(Phased):
+    """One side of a pair: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; input in [0, 1], or uint8 codes.
 
     Under autocast only the trunk runs in half precision: head and tail touch the picture, whose last bits carry the
     message.
@@ -58,21 +59,21 @@ class Resizer(nn.Module):
         up: tuple[int, int],
         options: TadOptions,
     ) -> None:
-        super().__init__()
+        super().__init__(down=down, up=up, shift=-0.5)  # the range [-0.5, 0.5] of section 4.1
         width = options.width
         self.head = conv(channels_in, width) if down == (1, 1) else Down(channels_in, width, *down)
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(options.blocks)))
         self.join = conv(width, width)
         self.tail = conv(width, channels_out) if up == (1, 1) else Up(width, channels_out, *up)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Resize one way."""
-        device = x.device.type
+    def phases(self, x: Tensor) -> Tensor:
+        """Run the network on unshuffled pixels."""
+        device, head, tail = x.device.type, self.head, self.tail
         with torch.autocast(device, enabled=False):
-            features = self.head(x - 0.5)  # the range [-0.5, 0.5] of section 4.1
-        trunk = features + self.join(self.blocks(features))
+            features = head.phases(x) if isinstance(head, Down) else head(x)
+        trunk = (features + self.join(self.blocks(features))).to(features.dtype)
         with torch.autocast(device, enabled=False):
-            return cast(Tensor, self.tail(trunk.to(features.dtype)))
+            return tail.phases(trunk) if isinstance(tail, Up) else cast(Tensor, tail(trunk))
 
 
 def _start_quietly(encoder: Resizer) -> None:

@@ -15,7 +15,6 @@ from resizekit.errors import ConfigError, ImageError
 from resizekit.evaluation.metrics import luma
 from resizekit.images.find import find_pictures
 from resizekit.images.read import read_picture
-from resizekit.ops.quantize import SCALE
 
 __all__ = ["Crops", "load_pictures"]
 
@@ -74,7 +73,7 @@ class Crops:
         self._chance = np.array(sizes, dtype=np.float64) / sum(sizes)
 
     def batch(self, step: int, size: int, *, part: tuple[int, int] = (0, 1)) -> Tensor:
-        """Give the crops of one step: `b c patch patch`, float in [0, 1].
+        """Give the crops of one step: `b c patch patch`, uint8 codes.
 
         `part` = (which, of how many) takes one process's share of the same batch.
         """
@@ -90,7 +89,7 @@ class Crops:
             left = int(place[i, 1] * (picture.shape[2] - self.patch + 1))
             crop = picture[:, top : top + self.patch, left : left + self.patch]
             crops.append(_turn(crop, int(turns[i])))
-        return torch.stack(crops).float() * SCALE
+        return torch.stack(crops)
 
 
 def _turn(crop: Tensor, which: int) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from resizekit.checkpoint import Header
 from resizekit.config import RunConfig
 from resizekit.errors import ConfigError
+from resizekit.nn import floats
 from resizekit.training.data import Crops
 from resizekit.training.interrupt import Interrupt
 from resizekit.training.log import open_log
@@ -88,8 +89,8 @@ def _step(session: Session, leg: Leg, model: Callable[[torch.Tensor], object], c
     for group in session.optimizer.param_groups:
         group["lr"] = rate(session.step, config, leg)
     share = session.accelerator.process_index, session.accelerator.num_processes
-    high = crops.batch(session.step, leg.stage.batch or config.batch, part=share)
-    loss = session.loss(leg)(model(high), high)  # type: ignore[arg-type]
+    stored = crops.batch(session.step, leg.stage.batch or config.batch, part=share)
+    loss = session.loss(leg)(model(stored), floats(stored))  # type: ignore[arg-type]
     session.optimizer.zero_grad()
     session.accelerator.backward(loss)
     if config.clip:

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 import resizekit
-from resizekit import Codec, ResizeSpec, guides
+from resizekit import Codec, ResizeSpec, guides, ops
 from resizekit.compressions import Float, Round, Uint8
 from resizekit.convert import to_tensor
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
+from resizekit.ops.quantize import SCALE
 
 TINY = {"width": 4, "blocks": 1}
 
@@ -215,3 +216,80 @@ def test_repeats_that_make_no_sense() -> None:
     )
     with pytest.raises(UsageError, match="t=3 changes the channels"):
         deep.at(2)
+
+
+# --- from bytes to bytes -----------------------------------------------------------------------
+
+
+def codes_of(codec: Codec) -> torch.Tensor:
+    shape = (2, 8 * codec.step.s.numerator, 6 * codec.step.r.numerator, codec.channels)
+    return torch.randint(0, 256, shape, dtype=torch.uint8).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"channels": 1},
+        {"spec": {"s": 3}},
+        {"spec": {"s": "3/2", "r": 2}},
+        {"compression": "round"},
+    ],
+    ids=str,
+)
+def test_bytes_go_the_way_that_floats_go(config: dict[str, object]) -> None:
+    codec = tiny(**config)
+    stored = codes_of(codec)
+    with torch.no_grad():
+        low = codec.down_codes(stored)
+        assert low.dtype == torch.uint8
+        assert torch.equal(low.float() * SCALE, codec.down_tensor(stored.float() * SCALE))
+        restored = codec.up_codes(low)
+        assert torch.equal(restored, ops.codes(codec.up_tensor(low.float() * SCALE)))
+        assert restored.shape == stored.shape
+
+
+def test_bytes_through_repeated_steps_and_networks_of_strangers() -> None:
+    twice = tiny().at(2)
+    stored = torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8)
+    plain = Codec(
+        step=ResizeSpec(s=2, r=2),
+        low_channels=3,
+        encoder=nn.AvgPool2d(2),
+        decoder=nn.Upsample(scale_factor=2),
+        guide=guides.lanczos,
+        compression=Uint8(),
+    )
+    for codec in (twice, plain, plain.at(2), twice.with_compression(Round()).eval()):
+        with torch.no_grad():
+            low = codec.down_codes(stored)
+            assert torch.equal(low, ops.codes(codec.down_tensor(stored.float() * SCALE)))
+            assert torch.equal(codec.up_codes(low), ops.codes(codec.up_tensor(low.float() * SCALE)))
+
+
+def test_training_may_start_from_bytes() -> None:
+    codec = tiny().train()
+    stored = codes_of(codec)
+    for one, other in zip(codec(stored), codec(stored.float() * SCALE), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    codec(stored).restored.sum().backward()
+    assert codec.encoder.tail.weight.grad.ne(0).any()
+
+
+def test_what_8_bits_cannot_hold_is_not_rounded_away() -> None:
+    codec = tiny(compression="none")
+    for run in (lambda: codec.down_codes(codes_of(codec)), lambda: codec.down(CODES)):
+        with pytest.raises(UsageError, match="'none' gives values that an 8-bit file cannot hold"):
+            run()
+    with pytest.raises(ResizeShapeError, match="low has 1 channels"):
+        codec.up_codes(torch.zeros(1, 1, 4, 4, dtype=torch.uint8))
+
+
+def test_the_guide_is_made_once() -> None:
+    codec, seen = tiny(), []
+    made = codec.step_guide
+    codec.step_guide = lambda high: seen.append(high) or made(high)
+    codec.guide = None
+    high = torch.rand(1, 3, 8, 8)
+    assert torch.equal(codec(high).guide, made(high))
+    assert len(seen) == 1

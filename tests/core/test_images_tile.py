@@ -69,8 +69,8 @@ def test_what_is_stored_is_what_the_codec_gave():
 
 def test_no_more_than_a_tile_and_its_halo_is_seen_at_once(monkeypatch):
     codec = codec_of(X2, width=8)
-    seen, down = [], codec.down_tensor
-    monkeypatch.setattr(codec, "down_tensor", lambda x: seen.append(x.shape[2:]) or down(x))
+    seen, down = [], codec.down_codes
+    monkeypatch.setattr(codec, "down_codes", lambda x: seen.append(x.shape[2:]) or down(x))
     steps = []
     high = RNG.integers(0, 256, (130, 200, 3), np.uint8)
     tiled_down(codec, high, 64, lambda done, total: steps.append((done, total)))

@@ -1,6 +1,10 @@
 """Ops: the laws of moving pixels, of 8-bit rounding, and of the table that kernels enter."""
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 import pytest
 import torch
@@ -10,8 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from resizekit import ops
-from resizekit.errors import PluginError, ResizeShapeError
+from resizekit.errors import PluginError, ResizeShapeError, UsageError
 from resizekit.ops import Kernel
+from resizekit.ops.kernel import SWITCH
 from resizekit.ops.quantize import SCALE
 
 small = st.integers(1, 4)
@@ -88,7 +93,7 @@ def test_the_gradient_passes_straight_through_but_never_further_out(values: list
     x = torch.tensor(values, requires_grad=True)
     upstream = torch.randn(len(values), generator=torch.Generator().manual_seed(seed))
     (gradient,) = torch.autograd.grad(ops.quantize(x), x, upstream)
-    stepped = x.detach() - upstream  # outside, a step that leads further out is not taken
+    stepped = x.detach().double() - upstream  # outside, a step that leads further out is not taken
     outward = ((x < 0) & (stepped < x)) | ((x > 1) & (stepped > x))
     assert torch.equal(gradient, torch.where(outward, torch.zeros_like(upstream), upstream))
 
@@ -97,6 +102,129 @@ def test_nan_is_black_in_a_picture_and_stays_visible_in_training() -> None:
     x = torch.tensor([torch.nan, torch.inf, -torch.inf])
     assert ops.codes(x).tolist() == [0, 255, 0]
     assert ops.quantize(x).isnan().tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_keeps_every_code(kind: torch.dtype) -> None:
+    """Computed in float32: 255 x rounded to bfloat16 would miss most codes."""
+    every = torch.arange(256, dtype=torch.uint8)
+    read = (every.float() * SCALE).to(kind)
+    assert torch.equal(ops.codes(read), every)
+    assert torch.equal(ops.quantize(read), read)
+
+
+@given(st.lists(st.tuples(st.floats(-2, 2, width=32), st.floats(-2, 2, width=32)), min_size=1))
+def test_a_guide_is_added_first(pairs: list[tuple[float, float]]) -> None:
+    x, guide = (torch.tensor(values) for values in zip(*pairs, strict=True))
+    low, stored = ops.quantize_codes(x, guide)
+    assert torch.equal(low, ops.quantize(x + guide))
+    assert torch.equal(stored, ops.codes(x + guide))
+    assert torch.equal(stored, ops.codes(x, guide))
+    assert ops.quantize(x.half(), guide.double()).dtype == torch.float64
+
+
+def test_the_three_rules_outside_the_range() -> None:
+    x, upstream = torch.tensor([-1.0, -1.0, 0.5, 2.0, 2.0]), torch.tensor([1.0, -1.0, 3.0, 1.0, -1.0])
+    wanted = {"plain": upstream, "clipped": [0, 0, 3, 0, 0], "inward": [0, -1, 3, 1, 0]}
+    for rule, gradient in wanted.items():
+        x.requires_grad_().grad = None
+        guide = torch.zeros_like(x, requires_grad=True)
+        ops.quantize(x, guide, gradient=rule).backward(upstream)
+        assert torch.equal(x.grad, torch.as_tensor(gradient, dtype=x.dtype)), rule
+        assert torch.equal(guide.grad, x.grad), rule
+
+
+@pytest.mark.parametrize("run", [ops.codes, ops.quantize, ops.quantize_codes])
+def test_what_cannot_be_rounded_is_refused(run: Callable[..., object]) -> None:
+    with pytest.raises(ResizeShapeError, match=r"torch.uint8.*floating"):
+        run(torch.zeros(2, dtype=torch.uint8))
+    with pytest.raises(ResizeShapeError, match=r"guide of shape \(1,\)"):
+        run(torch.zeros(2), torch.zeros(1))
+    if run is not ops.codes:
+        with pytest.raises(UsageError, match="inward, plain, clipped"):
+            run(torch.zeros(2), gradient="outward")
+
+
+# --- fused -------------------------------------------------------------------------------------
+
+
+def picture(b: int, c: int, h: int, w: int) -> Tensor:
+    generator = torch.Generator().manual_seed(b + c + h + w)
+    return torch.randint(0, 256, (b, h, w, c), dtype=torch.uint8, generator=generator).permute(0, 3, 1, 2)
+
+
+@given(small, small, small, small, small, small, st.sampled_from([0.0, -0.5]), st.booleans())
+def test_from_bytes_to_a_network(
+    b: int, c: int, h: int, w: int, s: int, r: int, shift: float, channels_last: bool
+) -> None:
+    x = picture(b, c, h * s, w * r)
+    phases = ops.unshuffle_codes(x, s, r, shift=shift, channels_last=channels_last)
+    assert torch.equal(phases, ops.unshuffle(x.float() * SCALE + shift, s, r))
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    assert phases.is_contiguous(memory_format=layout)
+    padded = ops.unshuffle_codes(x, s, r, shift=shift, multiple=16, channels_last=channels_last)
+    assert padded.shape[1] % 16 == 0
+    assert torch.equal(padded[:, : c * s * r], phases)
+    assert not padded[:, c * s * r :].any()
+
+
+@given(small, small, small, small, small, small)
+def test_from_a_network_to_bytes(b: int, c: int, h: int, w: int, s: int, r: int) -> None:
+    x = picture(b, c, h * s, w * r)
+    stored = ops.shuffle_codes(ops.unshuffle_codes(x, s, r, shift=-0.5), s, r, shift=0.5)
+    assert torch.equal(stored, x)
+    assert stored.is_contiguous(memory_format=torch.channels_last)
+
+
+@given(small, small, small, small, small, small)
+def test_a_pair_is_its_parts(b: int, c: int, h: int, w: int, s: int, r: int) -> None:
+    x = picture(b, c, h * s, w * r)
+    phases, guide = ops.unshuffle_guide(x, s, r, shift=-0.5)
+    assert torch.equal(phases, ops.unshuffle_codes(x, s, r, shift=-0.5))
+    assert torch.equal(guide, ops.resample(x.float() * SCALE, (h, w), scale=(Fraction(s), Fraction(r))))
+    floats = torch.randn(b, c, h * s, w * r, requires_grad=True)
+    low, stored = ops.unshuffle_quantize(floats, s, r)
+    assert torch.equal(low, ops.quantize(ops.unshuffle(floats, s, r)))
+    assert torch.equal(stored, ops.codes(low))
+    (one,) = torch.autograd.grad(low.square().sum(), floats)
+    (other,) = torch.autograd.grad(ops.quantize(ops.unshuffle(floats, s, r)).square().sum(), floats)
+    assert torch.equal(one, other)
+
+
+def test_bytes_in_any_strides() -> None:
+    x = picture(2, 3, 12, 18)
+    for view in (x, x.contiguous(), x[:, :, 2:10, 3:15], x.flip(3), x[:, :1].expand(2, 3, 12, 18)):
+        height, width = view.shape[2] // 4 * 4, view.shape[3] // 6 * 6
+        view = view[:, :, :height, :width]
+        assert torch.equal(ops.unshuffle_codes(view, 2, 3), ops.unshuffle_codes(view.clone(), 2, 3))
+
+
+def test_what_is_laid_out_channels_last_stays_so() -> None:
+    x = torch.rand(2, 3, 8, 12).contiguous(memory_format=torch.channels_last)
+    low = ops.unshuffle(x, 2, 3)
+    assert low.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(low, ops.unshuffle(x.contiguous(), 2, 3))
+    assert ops.shuffle(low, 2, 3).stride() == x.stride()
+    assert ops.unshuffle(x.contiguous(), 2, 3).is_contiguous()
+
+
+def test_bytes_that_do_not_fit_are_refused() -> None:
+    for run in (ops.unshuffle_codes, ops.unshuffle_guide):
+        with pytest.raises(ResizeShapeError, match=r"torch.float32.*uint8"):
+            run(torch.zeros(1, 1, 2, 2), 2, 2)
+        with pytest.raises(ResizeShapeError, match="crop to 4x6"):
+            run(picture(1, 1, 5, 7), 2, 3)
+        with pytest.raises(ResizeShapeError, match=r"cannot become torch\.int32"):
+            run(picture(1, 1, 2, 2), 2, 2, dtype=torch.int32)
+        with pytest.raises(ResizeShapeError, match="multiple of 0"):
+            run(picture(1, 1, 2, 2), 2, 2, multiple=0)
+    for run in (ops.shuffle_codes, ops.unshuffle_quantize):
+        with pytest.raises(ResizeShapeError, match="floating"):
+            run(picture(1, 4, 2, 2), 2, 2)
+    with pytest.raises(ResizeShapeError, match="multiple of 4 channels, got 3"):
+        ops.shuffle_codes(torch.zeros(1, 3, 2, 2), 2, 2)
+    with pytest.raises(ResizeShapeError, match="factors above 0"):
+        ops.unshuffle(torch.zeros(1, 3, 2, 2), 0, 2)
 
 
 # --- the table ---------------------------------------------------------------------------------
@@ -133,10 +261,37 @@ def test_an_unknown_op_is_refused() -> None:
         ops.install(Kernel(op="sharpen", device_type="cpu", run=lambda x: x))
 
 
+def test_references_can_be_forced(kernel: Kernel) -> None:
+    x = counted(1, 6, 1, 1)
+    with ops.references():
+        assert ops.shuffle(x, 2, 3).shape == (1, 1, 2, 3)
+        with ops.references():
+            pass
+        assert ops.shuffle(x, 2, 3).shape == (1, 1, 2, 3), "leaving the inner block ended the outer one"
+    assert torch.equal(ops.shuffle(x, 2, 3), x - 6)
+    assert ops.reference("shuffle")(x, 2, 3).shape == (1, 1, 2, 3)
+
+
+@pytest.mark.parametrize(("value", "forced"), [("off", True), ("OFF", True), ("0", True), ("on", False), ("", False)])
+def test_the_environment_can_force_them_too(value: str, forced: bool) -> None:
+    told = "from resizekit.ops import kernel; print(bool(kernel._forced))"
+    run = subprocess.run(
+        [sys.executable, "-c", told], env={**os.environ, SWITCH: value}, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == str(forced)
+
+
+def test_several_are_installed_together_or_not_at_all() -> None:
+    fine = Kernel(op="shuffle", device_type="cpu", run=lambda x, s, r: x)
+    with pytest.raises(PluginError, match="has a kernel on 'cpu' already"):
+        ops.install(fine, fine)
+    assert ops.shuffle(counted(1, 6, 1, 1), 2, 3).shape == (1, 1, 2, 3)
+
+
 def test_every_op_dispatches() -> None:
     assert {"codes", "quantize", "shuffle", "unshuffle"} <= set(ops.ops())
     for name in ops.ops():
-        fake = Kernel(op=name, device_type="cpu", run=lambda *args, **kwargs: torch.tensor(7))
+        fake = Kernel(op=name, device_type="cpu", run=lambda *args, **kwargs: 7)
         ops.install(fake)
         try:
             assert getattr(ops, name)(torch.zeros(1, 1, 2, 2)) == 7, name

@@ -1,0 +1,49 @@
+"""Networks on the small grid: they meet a picture unshuffled and give one that is yet to be shuffled.
+
+    picture ─► enter ─► b (i s r) h w ─► phases ─► b (o s r) h w ─► shuffle ─► picture
+
+Since all moving of pixels stands at the two ends, it can be one pass with reading the bytes of a picture before, and
+with rounding and writing them after.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from resizekit import ops
+
+__all__ = ["Phased", "floats"]
+
+
+class Phased(nn.Module):
+    """Inherit it and define `phases`; factors of 1 move nothing.
+
+    `down` = (height, width) is what the picture is unshuffled by on entering, `up` what it is shuffled by on leaving,
+    `shift` is added to its values first.
+    """
+
+    def __init__(self, *, down: tuple[int, int], up: tuple[int, int], shift: float = 0.0) -> None:
+        super().__init__()
+        self.down, self.up, self.shift = down, up, shift
+
+    def phases(self, x: Tensor) -> Tensor:
+        """Do the work: `b (i down_s down_r) h w -> b (o up_s up_r) h w`, the input shifted already."""
+        raise NotImplementedError
+
+    def enter(self, x: Tensor) -> Tensor:
+        """Make ready what comes, floats in [0, 1] or uint8 codes: `b i (s h) (r w) -> b (i s r) h w`."""
+        if x.dtype == torch.uint8:
+            return ops.unshuffle_codes(x, *self.down, shift=self.shift, channels_last=x.shape[1] > 1)
+        return ops.unshuffle(x + self.shift if self.shift else x, *self.down)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Resize one way: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; floats in [0, 1] or uint8 codes."""
+        return ops.shuffle(self.phases(self.enter(x)), *self.up)
+
+    def to_codes(self, x: Tensor) -> Tensor:
+        """As `forward`, rounded to uint8 codes that lie in memory as `b h w c`."""
+        return ops.shuffle_codes(self.phases(self.enter(x)), *self.up)
+
+
+def floats(x: Tensor) -> Tensor:
+    """Read uint8 codes as floats in [0, 1]; floats are themselves: `b c h w -> b c h w`."""
+    return ops.unshuffle_codes(x, 1, 1, channels_last=x.shape[1] > 1) if x.dtype == torch.uint8 else x
