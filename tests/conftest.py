@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--require-gpu", action="store_true", help="fail where a GPU test would be skipped")
+    with suppress(ValueError):  # the benchmarks have it too, and both may be run at once
+        parser.addoption("--require-gpu", action="store_true", help="fail where a GPU test would be skipped")
 
 
 def pytest_configure() -> None:

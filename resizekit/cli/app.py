@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from resizekit.cli.bench import bench
 from resizekit.cli.evaluate import evaluate
 from resizekit.cli.files import down, up
 from resizekit.cli.info import info
@@ -73,7 +74,7 @@ def _told_in_one_line(verb: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for verb in (tasks, down, up, roundtrip, info, evaluate, train, schema):
+for verb in (tasks, down, up, roundtrip, info, evaluate, bench, train, schema):
     app.command()(_told_in_one_line(verb))
 
 

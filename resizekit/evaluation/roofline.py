@@ -1,0 +1,113 @@
+"""Timings as a picture: bandwidth reached against bytes moved, under the roof that a plain copy measured.
+
+A kernel that computes little can be no faster than a copy of the same bytes, so that copy is the roof of these, and how
+far below it a mark stands is how much there is left to win.
+"""
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resizekit.atomic import written_beside
+from resizekit.errors import MissingExtraError, ResizeKitError, UsageError
+from resizekit.evaluation.timings import Comparison, Implementation, Timings
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_roofline"]
+
+_FORMATS = {".png": "png", ".svg": "svg"}
+# In the order of the legend: marker, colour (told apart by colour-blind eyes too), name.
+_MARKS: dict[Implementation, tuple[str, str, str]] = {
+    "kernel": ("o", "#d55e00", "kernel"),
+    "compile": ("^", "#0072b2", "torch.compile"),
+    "hand": ("s", "#009e73", "eager, by hand"),
+    "eager": ("x", "#7f7f7f", "eager (reference)"),
+}
+
+
+def draw_roofline(timings: Timings, path: Path, *, overwrite: bool = False) -> None:
+    """Write the plot to a .png or .svg file, a panel for each op.
+
+    Raises `UsageError` for another suffix, a file that exists and a folder that cannot be written to,
+    `MissingExtraError` without matplotlib.
+    """
+    form = _FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise UsageError(f"cannot tell a format from the name {path}: end it in one of {', '.join(_FORMATS)}")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a folder or device: name a file to write")
+    if os.path.lexists(path) and not overwrite:
+        raise UsageError(f"{path} exists: name another output, or allow it with --overwrite")
+    try:
+        from matplotlib import style
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError('a plot needs matplotlib: pip install "resizekit[report]"') from None
+    ours = {"svg.hashsalt": "roofline", "svg.fonttype": "none"}  # the same bytes every time; text stays text
+    with style.context(["default", ours]), written_beside(path) as beside:
+        figure = Figure(layout="constrained")
+        FigureCanvasAgg(figure)  # no window, no display, nothing that stays behind in pyplot
+        _fill(figure, timings)
+        try:
+            figure.savefig(beside, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
+        except OSError as error:
+            raise ResizeKitError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _fill(figure: "Figure", timings: Timings) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    ops = list(dict.fromkeys(one.op for one in timings.comparisons))
+    columns = min(3, len(ops))
+    rows = math.ceil(len(ops) / columns)
+    figure.set_size_inches(1.2 + 3.6 * columns, 1.6 + 2.8 * rows)
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    drawn: dict[str, Artist] = {}
+    for i, (panel, op) in enumerate(zip(panels.flat, ops, strict=False)):
+        drawn |= _panel(panel, op, [one for one in timings.comparisons if one.op == op])
+        if i % columns == 0:
+            panel.set_ylabel("GB/s")
+        if i + columns >= len(ops):  # nothing below it
+            panel.set_xlabel("MB that have to move")
+            panel.tick_params(labelbottom=True)
+    for panel in panels.flat[len(ops) :]:
+        panel.remove()
+    axes = panels[0][0]  # the others share its scales
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=0)
+    versions = ", ".join(f"{name} {value}" for name, value in timings.versions.items())
+    figure.suptitle(f"{timings.device}\n{versions}", fontsize=11, parse_math=False)
+    order = [name for name in ("copy (the roof)", *(mark[2] for mark in _MARKS.values())) if name in drawn]
+    handles = [drawn[name] for name in order]
+    figure.legend(handles, order, loc="outside lower center", ncols=len(order), frameon=False)
+
+
+def _panel(panel: "Axes", op: str, comparisons: list[Comparison]) -> "dict[str, Artist]":
+    """Draw one op; give what the legend has to tell, by name."""
+    drawn: dict[str, Artist] = {}
+    roof = sorted((one.bytes / 1e6, one.bytes / one.copy / 1e9) for one in comparisons if one.copy)
+    if roof:
+        line = panel.plot(*zip(*roof, strict=True), color="black", linewidth=1.2, marker=".", zorder=1)
+        drawn["copy (the roof)"] = line[0]
+    for implementation, (marker, colour, name) in _MARKS.items():
+        points = [(one.bytes, speed) for one in comparisons if (speed := one.bandwidth(implementation)) is not None]
+        if points:
+            drawn[name] = panel.scatter(
+                [size / 1e6 for size, _ in points],
+                [speed / 1e9 for _, speed in points],
+                marker=marker, color=colour, s=28, linewidths=1.4,
+                facecolors="none" if marker in "^s" else colour, zorder=3 if implementation == "kernel" else 2,
+            )  # fmt: skip
+    panel.set_title(op, fontsize=10, parse_math=False)
+    panel.grid(color="#e5e5e5", linewidth=0.6)
+    panel.set_axisbelow(True)
+    return drawn

@@ -1,0 +1,199 @@
+"""What the kernels' benchmarks wrote, read back: each case with everything that was timed on it.
+
+pytest benchmarks/bench_kernels.py --benchmark-json=FILE  ─►  FILE  ─►  Timings  ─►  a table, a roofline
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from resizekit.errors import ResizeKitError
+
+__all__ = ["RIVALS", "Comparison", "Implementation", "Timings", "read_timings"]
+
+Implementation = Literal["kernel", "eager", "compile", "hand", "copy"]
+
+RIVALS: tuple[Implementation, ...] = ("eager", "compile", "hand")
+"""What a kernel has to beat."""
+
+_LARGEST = 64 * 2**20
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+
+
+def _printable(text: str) -> str:
+    """Text of a file is shown to people: nothing in it that a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text[:100])
+
+
+_Label = Annotated[str, AfterValidator(_printable)]
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class _Machine(_Lenient):
+    processor: _Label = ""
+
+
+class _Line(_Lenient):
+    """One row of pytest-benchmark, of whatever benchmark."""
+
+    extra_info: dict[str, Any] = {}
+    stats: dict[str, Any]
+
+
+class _File(_Lenient):
+    machine_info: _Machine = _Machine()
+    benchmarks: list[_Line]
+
+
+class _Row(_Lenient):
+    """One implementation on one case."""
+
+    op: _Name
+    case: _Name
+    implementation: Implementation
+    bytes: int = Field(gt=0, lt=2**63)
+    median: float = Field(gt=1e-9, lt=1e6)
+    of_copy: float | None = Field(None, gt=1e-9, lt=1e9)
+    equal: bool | None = None
+    gpu: _Label | None = None
+    torch: _Label | None = None
+    triton: _Label | None = None
+    commit: _Label | None = None
+
+
+_ROWS = TypeAdapter(list[_Row])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything timed on one case of one op."""
+
+    op: str
+    case: str
+    bytes: int
+    """What has to cross memory: inputs read once, outputs written once."""
+    seconds: Mapping[Implementation, float]
+    """Medians, a launch."""
+    copy: float | None
+    """Seconds of a plain copy that moves as many bytes, measured in the same run."""
+    unequal: tuple[Implementation, ...]
+    """What gave other bits than the reference."""
+
+    def speedup(self, rival: Implementation) -> float | None:
+        """How many times faster the kernel is; below 1 it loses."""
+        if "kernel" not in self.seconds or rival not in self.seconds:
+            return None
+        return self.seconds[rival] / self.seconds["kernel"]
+
+    def bandwidth(self, implementation: Implementation) -> float | None:
+        """Bytes that have to move by the time it took, in bytes a second."""
+        return self.bytes / self.seconds[implementation] if implementation in self.seconds else None
+
+    def of_copy(self, implementation: Implementation) -> float | None:
+        """The fraction of the copy's bandwidth that was reached."""
+        if self.copy is None or implementation not in self.seconds:
+            return None
+        return self.copy / self.seconds[implementation]
+
+    @property
+    def losses(self) -> tuple[Implementation, ...]:
+        """The rivals that are faster than the kernel, by half a percent or more."""
+        ratios = {rival: self.speedup(rival) for rival in RIVALS}
+        return tuple(rival for rival, ratio in ratios.items() if ratio is not None and round(ratio, 2) < 1)
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data for JSON."""
+        return {
+            "op": self.op,
+            "case": self.case,
+            "bytes": self.bytes,
+            "seconds": dict(self.seconds),
+            "speedup": {rival: ratio for rival in RIVALS if (ratio := self.speedup(rival)) is not None},
+            "gb_per_second": {name: self.bytes / time / 1e9 for name, time in self.seconds.items()},
+            "of_copy": {name: self.of_copy(name) for name in self.seconds} if self.copy else {},
+            "losses": list(self.losses),
+            "unequal": list(self.unequal),
+        }
+
+
+@dataclass(frozen=True)
+class Timings:
+    """One run of the kernels' benchmarks."""
+
+    device: str
+    """Name of the GPU, or of the processor where no GPU was."""
+    gpu: bool
+    versions: Mapping[str, str]
+    """torch, triton and commit, those that were written down."""
+    comparisons: tuple[Comparison, ...]
+    """In the order of the file."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data for JSON."""
+        told = {"device": self.device, "gpu": self.gpu, "versions": dict(self.versions)}
+        return told | {"cases": [one.as_dict() for one in self.comparisons]}
+
+
+def read_timings(path: Path) -> Timings:
+    """Read a JSON file of pytest-benchmark; rows of other benchmarks in it are passed over.
+
+    Raises `ResizeKitError` for a file that is missing, too large, no such JSON, or holds no kernels' benchmarks.
+    """
+    file, rows = _read(path)
+    if not rows:
+        raise ResizeKitError(
+            f"{path} holds no benchmark of a kernel: make one with "
+            "`pytest benchmarks/bench_kernels.py --benchmark-json=FILE`"
+        )
+    cases: dict[tuple[str, str], dict[Implementation, _Row]] = {}
+    for row in rows:
+        timed = cases.setdefault((row.op, row.case), {})
+        if row.implementation in timed:
+            raise ResizeKitError(
+                f"{path} tells of {row.op} {row.case} {row.implementation} twice: use files of one run"
+            )
+        timed[row.implementation] = row
+    first = rows[0]
+    versions = {"torch": first.torch, "triton": first.triton, "commit": first.commit}
+    return Timings(
+        device=first.gpu or file.machine_info.processor or "CPU",
+        gpu=first.gpu is not None,
+        versions={name: told for name, told in versions.items() if told},
+        comparisons=tuple(_compare(op, case, timed) for (op, case), timed in cases.items()),
+    )
+
+
+def _read(path: Path) -> tuple[_File, list[_Row]]:
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise ResizeKitError(f"cannot read {path}: {error.strerror}") from None
+    if len(text) > _LARGEST:
+        raise ResizeKitError(f"{path} is larger than {_LARGEST >> 20} MiB: give a JSON file of pytest-benchmark")
+    try:
+        file = _File.model_validate_json(text)
+        told = [line for line in file.benchmarks if "implementation" in line.extra_info]
+        return file, _ROWS.validate_python([line.extra_info | {"median": line.stats.get("median")} for line in told])
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        raise ResizeKitError(f"{path} is no JSON file of pytest-benchmark ({reason[:160]})") from None
+
+
+def _compare(op: str, case: str, timed: Mapping[Implementation, _Row]) -> Comparison:
+    return Comparison(
+        op=op,
+        case=case,
+        bytes=next(iter(timed.values())).bytes,
+        seconds={name: row.median for name, row in timed.items()},
+        copy=next((row.of_copy * row.median for row in timed.values() if row.of_copy), None),
+        unequal=tuple(name for name, row in timed.items() if row.equal is False),
+    )

@@ -1,0 +1,273 @@
+"""The benchmarks themselves, without a GPU: scripted event times go in, and the right figures come out of the JSON."""
+
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from resizekit import ops
+from resizekit.evaluation.timings import read_timings
+from resizekit.registry import installed
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+CPU = torch.device("cpu")
+
+SCRIPTED = '''
+import bench_kernels, pytest, torch
+from gpubench import gpu_clock
+from kernel_cases import cases
+
+CASE = next(case for case in cases(False) if case.op == "quantize_codes" and case.variant.name == "bf16-guide32")
+COPY = {"memcpy": 9e-6, "kernel": 8e-6}
+
+
+class Scripted:
+    """Runs on the CPU; captures take the seconds a launch that were written down for them, in that order."""
+
+    device, worth = torch.device("cpu"), 1
+
+    def __init__(self, seconds):
+        self.seconds_of = iter(seconds)
+        self.step = 0
+
+    def cache_bytes(self):
+        return 1
+
+    def free_bytes(self):
+        return 10**12
+
+    def capture(self, body):
+        body()
+        return next(self.seconds_of)
+
+    def seconds(self, replay):
+        self.step += 1
+        return 2 * replay + 1e-9 * (self.step % 3 - 1)  # two launches, and a little noise around the middle
+
+
+@pytest.mark.benchmark(timer=gpu_clock)
+@pytest.mark.parametrize(
+    ("implementation", "seconds"),
+    [("copy", [9e-6, 8e-6, 8e-6]), ("kernel", [10e-6]), ("hand", [20e-6]), ("eager", [40e-6]), ("compile", [9.5e-6])],
+)
+def bench_scripted(benchmark, monkeypatch, implementation, seconds):
+    monkeypatch.setattr(torch, "compile", lambda function, **options: lambda x, guide: function(x, guide + 1))
+    monkeypatch.setattr(torch.compiler, "reset", lambda: None)  # loading the compiler takes seconds
+    bench_kernels.time_on_gpu(benchmark, CASE, implementation, Scripted(seconds))
+'''
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory):
+    """The benchmarks beside a scripted one, run once: the folder, and what pytest said."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    for path in BENCHMARKS.glob("*.py"):
+        shutil.copy(path, folder)
+    (folder / "bench_scripted.py").write_text(SCRIPTED)
+    (folder / "pytest.ini").write_text(
+        "[pytest]\npython_functions = bench_*\nmarkers = gpu\n"
+        "addopts = --import-mode=importlib -p no:cacheprovider -p no:hypothesispytest\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rs", "--benchmark-json=out.json", "bench_scripted.py", "bench_kernels.py",
+         "-k", "scripted or quantize_codes-f32-2x2-64x96"],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+    return folder, told.stdout
+
+
+def rows_of(folder):
+    text = (folder / "out.json").read_text()
+    return text, {row["name"]: row for row in json.loads(text)["benchmarks"]}
+
+
+def test_scripted_times_land_in_the_json(room):
+    text, rows = rows_of(room[0])
+    row = rows["bench_scripted[kernel-seconds1]"]
+    assert row["options"]["timer"] == "gpu_clock"
+    assert row["stats"]["rounds"] == 20
+    assert row["stats"]["median"] == pytest.approx(10e-6)
+    assert 0 < row["stats"]["max"] - row["stats"]["min"] < 2e-9
+    told = row["extra_info"]
+    moved = 3 * 32 * 48 * (2 + 4 + 4 + 1)  # bfloat16 and guide in, float and code out
+    assert told["bytes"] == moved
+    assert told["GB/s"] == pytest.approx(moved / 10e-6 / 1e9)
+    assert told["of_copy"] == pytest.approx(0.8), "the faster of two copies is the ceiling"
+    assert told["launches"] == 2
+    assert (told["op"], told["case"]) == ("quantize_codes", "bf16-guide32-2x2-64x96-b1")
+    assert told["shape"] == [1, 3, 64, 96]
+    assert told["torch"] == torch.__version__
+    assert told["provider"].startswith("resizekit ")
+    assert told["equal"] is True
+    assert told["commit"] is None, "that folder is no checkout"
+    assert rows["bench_scripted[compile-seconds4]"]["extra_info"]["equal"] is False
+    assert rows["bench_scripted[copy-seconds0]"]["extra_info"]["how"] == "kernel"
+    assert platform.node() not in text
+    assert str(room[0]) not in text
+
+
+def test_without_a_gpu_references_run_and_the_rest_says_why_not(room):
+    folder, told = room
+    _, rows = rows_of(folder)
+    (row,) = (row for row in rows.values() if row["name"].startswith("bench_op"))
+    assert row["name"] == "bench_op[quantize_codes-f32-2x2-64x96-b1-eager]"
+    assert row["options"]["timer"] == "perf_counter"
+    assert row["extra_info"]["GB/s"] > 0
+    assert row["extra_info"]["gpu"] is None
+    assert "SKIPPED [4]" in told
+    assert "needs a CUDA device; torch sees none" in told
+
+
+def test_what_was_written_is_what_is_read(room):
+    timings = read_timings(room[0] / "out.json")
+    scripted = timings.comparisons[0]
+    assert (scripted.op, scripted.case) == ("quantize_codes", "bf16-guide32-2x2-64x96-b1")
+    assert scripted.speedup("eager") == pytest.approx(4)
+    assert scripted.of_copy("kernel") == pytest.approx(0.8)
+    assert scripted.losses == ("compile",)
+    assert scripted.unequal == ("compile",)
+    assert len(timings.comparisons) == 2
+    assert timings.comparisons[1].speedup("eager") is None
+
+
+# --- in this process ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    """The modules beside the benchmarks, forgotten again afterwards."""
+    names = "gpubench", "hand_ordered", "kernel_cases"
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    for name in names:
+        del sys.modules[name]
+
+
+def test_inputs_and_outputs_rotate_and_a_replay_is_long_enough(modules):
+    seen, results, alive = [], [], []
+
+    class Backend:
+        device, worth = CPU, 1000
+
+        def cache_bytes(self):
+            return 100
+
+        def capture(self, body):
+            body()
+
+        def seconds(self, replay):
+            return 7.0 * len(seen)
+
+    class Result:
+        pass
+
+    def run(x):
+        result = Result()
+        seen.append(x)
+        results.append(weakref.ref(result))
+        alive.append(sum(one() is not None for one in results))
+        return result
+
+    sets = modules.gpubench.rotated(Backend(), input_bytes=61)
+    assert sets == 5, "five times 61 exceed three times 100, four do not"
+    seconds = modules.gpubench.seconds_each(Backend(), run, [(i,) for i in range(sets)], moved=90)
+    assert seen == [0, 1, 2, 3, 4] * 3, "two turns would move 900 bytes only"
+    assert alive == [1, 2, 3, 4, 5] + [6] * 10, "a result's memory is not reused within a turn"
+    assert seconds == 7.0
+    assert modules.gpubench.rotated(Backend(), input_bytes=10**9) == 2
+
+
+def rough(x):
+    """Put in what sums and casts may stumble over."""
+    if x.is_floating_point():
+        flat = x.permute(0, 2, 3, 1).reshape(-1) if x.dim() == 4 and x.stride(1) == 1 else x.view(-1)
+        odd = [float("nan"), float("inf"), -float("inf"), -0.0, 0.5 / 255, 1.5 / 255, 254.5 / 255, 1.0, 1.0001, -1e-9]
+        flat[: len(odd)] = torch.tensor(odd).to(x.dtype)
+    return x
+
+
+def test_hand_ordered_forms_give_the_references_bits(modules):
+    torch.manual_seed(0)
+    tried = set()
+    for case in modules.kernel_cases.cases(False):
+        if case.op not in modules.hand_ordered.HAND_ORDERED:
+            continue
+        args = [rough(x) if isinstance(x, torch.Tensor) else x for x in case.inputs(CPU)]
+        before = [x.clone() if isinstance(x, torch.Tensor) else x for x in args]
+        with ops.references():
+            expected = ops.reference(case.op)(*args, **case.variant.options)
+        got = modules.hand_ordered.HAND_ORDERED[case.op](*args, **case.variant.options)
+        for a, b in zip(*((x if isinstance(x, tuple) else (x,)) for x in (got, expected)), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True, check_stride=True, msg=case.name)
+        assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(args, before, strict=True)
+                   if isinstance(a, torch.Tensor)), f"{case.op} works in place on what it was given"  # fmt: skip
+        tried.add(case.op)
+    assert tried == set(modules.hand_ordered.HAND_ORDERED)
+
+
+def test_every_op_is_timed_and_no_kernel_claims_more_bytes_than_there_are(modules):
+    seen = set()
+    for case in modules.kernel_cases.cases(False):
+        seen.add(case.op)
+        offer = installed().kernels.get((case.op, "cuda"))
+        if offer is None or offer.value.bytes_moved is None:
+            continue
+        args = case.inputs(CPU)
+        with ops.references():
+            result = ops.reference(case.op)(*args, **case.variant.options)
+        there = modules.kernel_cases.size_of(args) + modules.kernel_cases.size_of(result)
+        assert offer.value.bytes_moved(*args, **case.variant.options) == there, f"{case.op} {case.name}"
+    assert seen == set(ops.ops())
+
+
+def test_cases_are_told_apart_and_fit(modules):
+    for on_gpu in (False, True):
+        every = list(modules.kernel_cases.cases(on_gpu))
+        assert len({(case.op, case.name) for case in every}) == len(every)
+        for case in every:
+            s, r = case.setting[:2]
+            assert not case.high[2] % s
+            assert not case.high[3] % r
+
+
+def test_same_means_bits_type_and_place(modules):
+    same = modules.kernel_cases.same
+    x = torch.rand(2, 3, 4, 5)
+    assert same(x, x.clone())
+    assert same((x, x), (x, x))
+    assert not same(x, x.nextafter(torch.tensor(2.0)))
+    assert not same(x, x.double())
+    assert not same(x, x.contiguous(memory_format=torch.channels_last))
+    assert not same((x, x), (x, x + 1))
+    one = torch.rand(1, 3, 4, 5)
+    assert same(one, one.as_strided(one.shape, (999, *one.stride()[1:]))), "where there is one, no step is taken"
+
+
+def test_require_gpu_makes_a_skip_an_error(monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    spec = importlib.util.spec_from_file_location("benchmarks_conftest", BENCHMARKS / "conftest.py")
+    conftest = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(conftest)
+
+    def item(required, mark):
+        return SimpleNamespace(
+            get_closest_marker=lambda name: mark, config=SimpleNamespace(getoption=lambda name: required)
+        )
+
+    conftest.pytest_runtest_setup(item(True, None))
+    with pytest.raises(pytest.skip.Exception, match="needs a CUDA device"):
+        conftest.pytest_runtest_setup(item(False, "gpu"))
+    with pytest.raises(pytest.fail.Exception, match="--require-gpu is given"):
+        conftest.pytest_runtest_setup(item(True, "gpu"))
