@@ -21,7 +21,7 @@ from resizekit.convert import ImageLike, from_codes, to_codes, to_tensor
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
 from resizekit.nn import Phased, digest, floats, high_channels, reach
-from resizekit.ops import codes, shuffle
+from resizekit.ops import codes
 from resizekit.ops.quantize import SCALE
 from resizekit.spec import ResizeSpec
 
@@ -160,7 +160,7 @@ class Codec(nn.Module):
             and guide.fuses_with(encoder.down)
         ):
             phases, base = guide.with_phases(high, shift=encoder.shift)
-            return shuffle(encoder.phases(phases), *encoder.up), base
+            return encoder.leave(encoder.phases(phases)), base
         high = floats(high)
         return encoder(high), guide(high)
 

@@ -33,11 +33,16 @@ class Phased(nn.Module):
         """Make ready what comes, floats in [0, 1] or uint8 codes: `b i (s h) (r w) -> b (i s r) h w`."""
         if x.dtype == torch.uint8:
             return ops.unshuffle_codes(x, *self.down, shift=self.shift, channels_last=x.shape[1] > 1)
-        return ops.unshuffle(x + self.shift if self.shift else x, *self.down)
+        shifted = x + self.shift if self.shift else x
+        return shifted if self.down == (1, 1) else ops.unshuffle(shifted, *self.down)
+
+    def leave(self, x: Tensor) -> Tensor:
+        """Put in place what `phases` gives: `b (o s r) h w -> b o (s h) (r w)`."""
+        return x if self.up == (1, 1) else ops.shuffle(x, *self.up)
 
     def forward(self, x: Tensor) -> Tensor:
         """Resize one way: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; floats in [0, 1] or uint8 codes."""
-        return ops.shuffle(self.phases(self.enter(x)), *self.up)
+        return self.leave(self.phases(self.enter(x)))
 
     def to_codes(self, x: Tensor) -> Tensor:
         """As `forward`, rounded to uint8 codes that lie in memory as `b h w c`."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 from operator import index
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from resizekit.errors import ResizeShapeError, UsageError
 
 Kernel = Literal["bicubic", "lanczos"]
 Border = Literal["replicate", "symmetric"]
+_Index = TypeVar("_Index", int, Tensor)
 
 _HALF_SUPPORT = {"bicubic": 2, "lanczos": 3}
 _BORDERS = ("replicate", "symmetric")
@@ -79,6 +80,15 @@ def reach(factor: Fraction, kernel: Kernel = "bicubic") -> int:
     return math.ceil(_HALF_SUPPORT[kernel] * max(factor, Fraction(1)))
 
 
+def taps(factor: int, kernel: Kernel = "bicubic") -> tuple[int, tuple[float, ...]]:
+    """Where the taps of output pixel 0 begin and what they weigh, for a whole factor; pixel i's lie `i * factor` on.
+
+    For code that gives the bits of `resample`: sum in this order, and leave out the taps that weigh 0.
+    """
+    _check_names(kernel, "replicate")
+    return _first(0, factor, 1, kernel), _cached_weights(factor, 1, 1, kernel)[0]
+
+
 def _to_codes(x: Tensor) -> Tensor:
     return (x + 0.5).floor_().clamp_(0, 255)
 
@@ -129,22 +139,20 @@ def _rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel, border: Border) -> 
     """Resample along the height: `b c h w -> b c n w` with factor p/q."""
     phases = q if q <= _STRIDED_PHASES else min(index(n), q)
     weights: tuple[tuple[float, ...], ...] = _weights(p, q, phases, kernel)
-    taps = len(weights[0])
-    # The first tap of output i is floor(((2i + 1) p - offset) / 2q) + 1: all integers, hence exact.
-    offset = q + 2 * _HALF_SUPPORT[kernel] * max(p, q)
+    width = len(weights[0])
     if q > _STRIDED_PHASES:
         i = torch.arange(n, device=x.device)
-        first = torch.div((2 * i + 1) * p - offset, 2 * q, rounding_mode="floor") + 1
+        first = _first(i, p, q, kernel)
         table = torch.tensor(weights, dtype=x.dtype, device=x.device).index_select(0, i % q)
         total = None
-        for k in range(taps):
+        for k in range(width):
             tap = x.index_select(-2, _fold(first + k, x.shape[-2], border)).mul_(table[:, k, None])
             total = tap if total is None else total.add_(tap)
         assert total is not None
         return total
     count = -(-n // q)
-    starts = [((2 * f + 1) * p - offset) // (2 * q) + 1 for f in range(len(weights))]
-    low, high = starts[0], starts[-1] + taps + p * (count - 1)
+    starts = [_first(f, p, q, kernel) for f in range(len(weights))]
+    low, high = starts[0], starts[-1] + width + p * (count - 1)
     seen = torch.arange(low, high, device=x.device)
     padded = x.index_select(-2, _fold(seen, x.shape[-2], border))
     parts = []
@@ -160,6 +168,11 @@ def _rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel, border: Border) -> 
     return torch.stack(parts, -2).flatten(-3, -2)[..., :n, :]
 
 
+def _first(i: _Index, p: int, q: int, kernel: Kernel) -> _Index:
+    """The first tap of output i (of one or of a tensor of them) under factor p/q: in integers, hence exact."""
+    return ((2 * i + 1) * p - q - 2 * _HALF_SUPPORT[kernel] * max(p, q)) // (2 * q) + 1
+
+
 def _fold(at: Tensor, n: int, border: Border) -> Tensor:
     """Bring positions beyond the border back to 0..n-1, however far out they are."""
     if border == "replicate":
@@ -168,26 +181,28 @@ def _fold(at: Tensor, n: int, border: Border) -> Tensor:
     return torch.minimum(at, 2 * n - 1 - at)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator,unused-ignore]
 def _weights(p: int, q: int, phases: int, kernel: Kernel) -> tuple[tuple[float, ...], ...]:
-    # The compiler would trace through the cache and warn of it; so it sees this constant instead.
-    return _cached_weights(p, q, phases, kernel)
+    # The compiler would trace into the cache and warn of it: it computes anew, once a compilation.
+    compute = _new_weights if torch.compiler.is_compiling() else _cached_weights
+    return compute(p, q, phases, kernel)
 
 
-@lru_cache(maxsize=64)
-def _cached_weights(p: int, q: int, phases: int, kernel: Kernel) -> tuple[tuple[float, ...], ...]:
+def _new_weights(p: int, q: int, phases: int, kernel: Kernel) -> tuple[tuple[float, ...], ...]:
     """The normalised weights of the first `phases` outputs' taps, all rows equally long."""
     value = _keys if kernel == "bicubic" else _lanczos
     half, widest = _HALF_SUPPORT[kernel], max(p, q)
     taps = -(-2 * half * widest // q)
     rows = []
     for i in range(phases):
-        first = ((2 * i + 1) * p - q - 2 * half * widest) // (2 * q) + 1
+        first = _first(i, p, q, kernel)
         centre = (2 * i + 1) * p - q
         row = [value(abs(2 * q * (first + k) - centre), 2 * widest) for k in range(taps)]
         total = sum(row)
         rows.append(tuple(weight / total for weight in row))
     return tuple(rows)
+
+
+_cached_weights = lru_cache(maxsize=64)(_new_weights)
 
 
 def _keys(numerator: int, denominator: int) -> float:
