@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import settings
 
-from resizekit import build, save
-
 if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read where a kernel is defined, so before any is imported
+    os.environ["TRITON_INTERPRET"] = "1"  # read where Triton is imported, and much imports it
+
+from resizekit import build, save
 
 pytest.register_assert_rewrite("resizekit.testing")
 
