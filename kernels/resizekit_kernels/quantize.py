@@ -25,18 +25,20 @@ from resizekit_kernels.launch import (
     wrap_triton,
 )  # fmt: skip
 
-__all__ = ["KERNELS", "quantize_backward_kernel", "quantize_kernel"]
+__all__ = [
+    "GRADIENTS", "KERNELS",
+    "launch_backward", "quantize_backward_kernel", "quantize_backward_op", "quantize_kernel", "quantize_op", "rounded",
+]  # fmt: skip
 
 _BLOCKS = {0: Block(2048, 4), 9: Block(2048, 4), 10: Block(4096, 8)}
-_GRADIENTS = {"plain": 0, "inward": 1, "clipped": 2}
+GRADIENTS = {"plain": 0, "inward": 1, "clipped": 2}
+"""The rules as numbers, which ops can take; only "plain" needs to know nothing of what was rounded."""
 _TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @triton.jit
-def _quantize(x, guide, low, codes, side, o, mask, GUIDE: tl.constexpr, OUT: tl.constexpr, SCALE: tl.constexpr):
-    v = tl.load(x + o, mask=mask).to(tl.float32)
-    if GUIDE:
-        v = v + tl.load(guide + o, mask=mask).to(tl.float32)
+def rounded(v, low, codes, side, o, mask, OUT: tl.constexpr, SCALE: tl.constexpr):
+    """Round float32 values and store, at offsets o, what OUT asks for as in `quantize_kernel`."""
     k = code(v)
     if OUT & 1:
         exact = tl.where(v == v, times(k, SCALE), v)  # NaN stays visible in training
@@ -45,6 +47,14 @@ def _quantize(x, guide, low, codes, side, o, mask, GUIDE: tl.constexpr, OUT: tl.
         tl.store(codes + o, k.to(tl.uint8), mask=mask)
     if OUT & 4:
         tl.store(side + o, (v > 1.0).to(tl.int8) - (v < 0.0).to(tl.int8), mask=mask)
+
+
+@triton.jit
+def _quantize(x, guide, low, codes, side, o, mask, GUIDE: tl.constexpr, OUT: tl.constexpr, SCALE: tl.constexpr):
+    v = tl.load(x + o, mask=mask).to(tl.float32)
+    if GUIDE:
+        v = v + tl.load(guide + o, mask=mask).to(tl.float32)
+    rounded(v, low, codes, side, o, mask, OUT, SCALE)
 
 
 @triton.jit
@@ -109,7 +119,10 @@ def _launch(x: Tensor, guide: Tensor | None, outputs: int, wrap: Wrap = direct) 
     return low, stored, side
 
 
-def _launch_backward(gradient: Tensor, side: Tensor, clipped: bool, wrap: Wrap = direct) -> Tensor:
+def launch_backward(gradient: Tensor, side: Tensor, clipped: bool, wrap: Wrap = direct) -> Tensor:
+    """Let gradients through where `side` (1 above 1, -1 below 0) allows it; laid out as `side` is."""
+    if any_grad(gradient):  # a second derivative is wanted, and a launch leaves no trace to follow
+        return _let_through(gradient, side, clipped)
     if gradient.stride() != side.stride():
         gradient = torch.empty_like(side, dtype=gradient.dtype).copy_(gradient)
     out = torch.empty_like(gradient)
@@ -120,6 +133,11 @@ def _launch_backward(gradient: Tensor, side: Tensor, clipped: bool, wrap: Wrap =
             gradient, side, out, n, CLIPPED=clipped, B=block.size, num_warps=block.warps
         )
     return out
+
+
+def _let_through(gradient: Tensor, side: Tensor, clipped: bool) -> Tensor:
+    outward = side != 0 if clipped else ((side > 0) & (gradient < 0)) | ((side < 0) & (gradient > 0))
+    return gradient.masked_fill(outward, 0)
 
 
 @triton_op("resizekit::quantize", mutates_args={})
@@ -139,9 +157,8 @@ def quantize_op(x: Tensor, guide: Tensor | None, outputs: int, gradient: int) ->
 def quantize_backward_op(gradient: Tensor, side: Tensor, clipped: bool) -> Tensor:
     """Let gradients through as the compiler sees it."""
     if not on_cpu(gradient):
-        return _launch_backward(gradient, side, clipped, wrap_triton)
-    outward = side != 0 if clipped else ((side > 0) & (gradient < 0)) | ((side < 0) & (gradient > 0))
-    return gradient.masked_fill(outward, 0)
+        return launch_backward(gradient, side, clipped, wrap_triton)
+    return _let_through(gradient, side, clipped)
 
 
 def _setup(ctx: Any, inputs: tuple[Tensor, Tensor | None, int, int], output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -154,7 +171,7 @@ def _backward(run: Callable[[Tensor, Tensor, bool], Tensor]) -> Callable[..., tu
     def backward(ctx: Any, gradient: Tensor, *_: object) -> tuple[Tensor | None, ...]:
         (side,) = ctx.saved_tensors
         if ctx.gradient:
-            gradient = run(gradient, side, ctx.gradient == _GRADIENTS["clipped"])
+            gradient = run(gradient, side, ctx.gradient == GRADIENTS["clipped"])
         to_x, to_guide = ctx.kinds
         return gradient.to(to_x), None if to_guide is None else gradient.to(to_guide), None, None
 
@@ -163,16 +180,18 @@ def _backward(run: Callable[[Tensor, Tensor, bool], Tensor]) -> Callable[..., tu
 
 quantize_op.register_autograd(_backward(quantize_backward_op), setup_context=_setup)
 _differentiable = autograd_function(
-    "Quantize", lambda x, guide, outputs, gradient: _launch(x, guide, outputs), _setup, _backward(_launch_backward)
+    "Quantize", lambda x, guide, outputs, gradient: _launch(x, guide, outputs), _setup, _backward(launch_backward)
 )
 
 
 def _run(x: Tensor, guide: Tensor | None, outputs: int, gradient: str) -> tuple[Tensor, Tensor, Tensor]:
     if outputs & 1 and any_grad(x, guide):
-        rule = _GRADIENTS[gradient]
+        rule = GRADIENTS[gradient]
         outputs |= 4 if rule else 0
         return (quantize_op if traced() else _differentiable)(x, guide, outputs, rule)
-    return quantize_op(x, guide, outputs, 0) if traced() else _launch(x, guide, outputs)
+    if traced():  # detached, or an empty `low` would carry a gradient where codes alone are asked for
+        return quantize_op(x.detach(), None if guide is None else guide.detach(), outputs, 0)
+    return _launch(x, guide, outputs)
 
 
 def _fits(x: Tensor, guide: Tensor | None) -> bool:

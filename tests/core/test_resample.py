@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from resizekit.errors import ResizeShapeError, UsageError
-from resizekit.ops.resample import Border, Kernel, reach, resample, resample_uint8
+from resizekit.ops.resample import Border, Kernel, reach, resample, resample_uint8, taps
 
 Floats = npt.NDArray[np.float64]
 KERNELS: tuple[Kernel, ...] = ("bicubic", "lanczos")
@@ -181,6 +181,20 @@ def test_reach_covers_all_that_is_seen(factor: Fraction, kernel: Kernel, i: int)
     own = range(math.floor(i * factor), math.ceil((i + 1) * factor))
     assert own[0] - seen.min() <= reach(factor, kernel)
     assert seen.max() - own[-1] <= reach(factor, kernel)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 7])
+def test_taps_give_the_bits_of_an_axis(factor: int, kernel: Kernel) -> None:
+    x = noise(1, 1, 5 * factor, 3)
+    want = resample(x, (5, 3), kernel=kernel)
+    first, weights = taps(factor, kernel)
+    for i in range(5):
+        total = torch.zeros(3)
+        for k, weight in enumerate(weights):
+            if weight:
+                total += x[0, 0, inside(i * factor + first + k, 5 * factor, "replicate")] * weight
+        assert torch.equal(total, want[0, 0, i])
 
 
 def test_a_given_scale_is_used_whatever_the_size() -> None:

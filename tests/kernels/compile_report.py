@@ -1,0 +1,195 @@
+"""Compile every kernel of ours for CUDA where no GPU is, and print what the compiler made of it as JSON.
+
+    python tests/kernels/compile_report.py [op...]
+
+The launchers themselves do it, called with CPU tensors: a driver that only knows the name of a GPU stands in for
+CUDA's, and a launch compiles and goes no further.  So types, strides and alignment are those of real calls.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch._higher_order_ops import triton_kernel_wrap
+from triton.backends.compiler import GPUTarget
+from triton.runtime.driver import driver
+from triton.runtime.jit import JITFunction
+
+from resizekit_kernels import launch
+
+CAPABILITIES = (80, 90, 100)
+
+
+class Stub:
+    """As much of a CUDA driver as compiling asks for; its devices are numbered by their compute capability."""
+
+    capability = CAPABILITIES[0]
+
+    def get_current_device(self) -> int:
+        return self.capability
+
+    def get_current_stream(self, device: int | None = None) -> int:
+        return 0
+
+    def get_current_target(self) -> GPUTarget:
+        return GPUTarget("cuda", self.capability, 32)
+
+    def get_active_torch_device(self) -> torch.device:
+        return torch.device("cuda", 0)
+
+    def get_device_capability(self, device: int | None = None) -> tuple[int, int]:
+        return divmod(self.capability, 10)
+
+
+class Compiled(NamedTuple):
+    function: Any
+    arguments: dict[str, Any]
+    axes: int
+    made: Any
+
+
+STUB = Stub()
+COMPILED: list[Compiled] = []
+compile_or_launch = JITFunction.run
+
+
+def compile_only(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> Any:
+    made = compile_or_launch(self, *args, grid=grid, warmup=True, **options)
+    given = dict(zip(self.arg_names, args, strict=False)) | options
+    COMPILED.append(Compiled(self, {name: given[name] for name in self.arg_names}, len(grid), made))
+    return made
+
+
+driver.set_active(STUB)
+JITFunction.run = compile_only
+launch.block_for = lambda x, table: table.get(STUB.capability // 10, table[0])
+
+from resizekit_kernels import kernels  # noqa: E402  (the launchers take `block_for` when they are imported)
+
+
+@triton.jit
+def wrong_kernel(x, y, n, size: tl.constexpr):
+    """Spills, fuses a product with a sum, and stores single floats: what the reading of a report has to find."""
+    v = tl.load(x + tl.arange(0, size))
+    tl.store(y + tl.arange(0, size) * n, v * tl.sum(v) + 1.0)
+
+
+def wrong() -> None:
+    wrong_kernel[(1,)](torch.zeros(4096), torch.zeros(4096), 3, size=4096, num_warps=1, maxnreg=32)
+
+
+def floats(b: int, c: int, h: int, w: int, kind: torch.dtype = torch.bfloat16, last: bool = False) -> Tensor:
+    layout = torch.channels_last if last else torch.contiguous_format
+    return torch.zeros(b, c, h, w, dtype=kind).contiguous(memory_format=layout)
+
+
+def picture(h: int = 32, w: int = 1920) -> Tensor:
+    return torch.zeros(1, h, w, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
+
+
+def there_and_back(run: Callable[..., Any], *args: Any, **options: Any) -> None:
+    args = tuple(x.requires_grad_() if isinstance(x, Tensor) else x for x in args)
+    result = run(*args, **options)
+    first = result if isinstance(result, Tensor) else result[0]
+    torch.autograd.grad(first, args[0], torch.zeros_like(first))
+
+
+Calls = dict[str, Callable[[], object]]
+
+
+def calls(op: str, run: Callable[..., Any]) -> Calls:
+    """Give the calls that stand for all, the first for every architecture: rows of full HD, as a codec makes them."""
+    low, f32, last = floats(1, 3, 16, 960), floats(1, 3, 16, 960, torch.float32), floats(1, 12, 16, 960, last=True)
+    network = {"dtype": torch.bfloat16, "shift": -0.5, "multiple": 16, "channels_last": True}
+    every: dict[str, Calls] = {
+        "codes": {"bfloat16 + guide": lambda: run(low, f32), "odd": lambda: run(floats(1, 3, 17, 31))},
+        "quantize": {
+            "bfloat16 + guide": lambda: there_and_back(run, low, f32),
+            "clipped": lambda: there_and_back(run, f32, gradient="clipped"),
+        },
+        "quantize_codes": {"bfloat16 + guide": lambda: run(low, f32)},
+        "unshuffle": {
+            "channels last": lambda: there_and_back(run, floats(1, 3, 32, 1920, last=True), 2, 2),
+            "float32": lambda: run(floats(1, 3, 32, 1920, torch.float32), 2, 2),
+        },
+        "shuffle": {
+            "channels last": lambda: there_and_back(run, last, 2, 2),
+            "float32": lambda: run(floats(1, 12, 16, 960, torch.float32), 2, 2),
+        },
+        "unshuffle_codes": {
+            "for a network": lambda: run(picture(), 2, 2, **network),
+            "float32": lambda: run(picture(), 2, 2),
+        },
+        "unshuffle_guide": {
+            "for a network": lambda: run(picture(), 2, 2, **network),
+            "float32 by 2x3": lambda: run(picture(), 2, 3),
+        },
+        "shuffle_codes": {
+            "channels last": lambda: run(last, 2, 2, shift=0.5),
+            "float32": lambda: run(floats(1, 12, 16, 960, torch.float32), 2, 2),
+        },
+        "unshuffle_quantize": {"float32": lambda: there_and_back(run, floats(1, 3, 32, 1920, torch.float32), 2, 2)},
+    }
+    return every[op]
+
+
+def read(made: Any) -> dict[str, Any]:
+    """Read what the compiler made: registers, memory, widths of access, products fused with sums."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(made.asm["cubin"])
+        file.flush()
+        command = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", "-sass", file.name]
+        machine = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    ptx = made.asm["ptx"]
+    accesses = Counter(re.findall(r"\b(?:ld|st)\.global(?:\.\w+)*", ptx))
+    return {
+        "target": re.search(r"\.target (\w+)", ptx)[1],
+        **{name.lower(): int(n) for name, n in re.findall(r"(REG|STACK|LOCAL):(\d+)", machine)},
+        "shared": made.metadata.shared,
+        "spills": len(re.findall(r"\b(?:LDL|STL)\b", machine)),
+        "fma": len(re.findall(r"\bfma\.rn\S*f32", ptx)) + len(re.findall(r"\bFFMA\b", machine)),
+        **{kind: sorted(name for name in accesses if name.startswith(kind)) for kind in ("ld", "st")},
+    }
+
+
+def written(one: Compiled) -> list[str]:
+    """Name the arguments that torch.compile takes for written; if it cannot tell, it takes every tensor for written."""
+    if hasattr(triton_kernel_wrap, "identify_accessed_tensors"):  # torch 2.12 and later
+        accessed = triton_kernel_wrap.identify_accessed_tensors(one.function, one.arguments, {})
+        return sorted(dependency.name for dependency in accessed.read_writes.writes)
+    return sorted(triton_kernel_wrap.identify_mutated_tensors(one.function, one.arguments, {}))
+
+
+def reports(op: str, call: str, run: Callable[[], object], capabilities: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    for STUB.capability in capabilities:
+        COMPILED.clear()
+        run()
+        for one in COMPILED:
+            told = {"op": op, "call": call, "kernel": one.function.__name__, "capability": STUB.capability}
+            told |= {"axes": one.axes, **read(one.made)}
+            if STUB.capability == 90:
+                tensors = sorted(name for name, value in one.arguments.items() if isinstance(value, Tensor))
+                told |= {"tensors": tensors, "written": written(one)}
+            yield told
+
+
+def main(wanted: set[str]) -> None:
+    report = list(reports("wrong", "", wrong, (90,)))
+    for kernel in kernels():
+        every = calls(kernel.op, kernel.run) if not wanted or kernel.op in wanted else {}
+        for i, (name, call) in enumerate(every.items()):
+            report += reports(kernel.op, name, call, (90,) if i else CAPABILITIES)
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main(set(sys.argv[1:]))

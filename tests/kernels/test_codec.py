@@ -1,0 +1,82 @@
+"""The whole way through the kernels: a codec gives the same bits with them as with the references."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import resizekit
+from resizekit import Codec, ops
+from resizekit.ops import Kernel
+
+kernels = pytest.importorskip("resizekit_kernels", reason="Triton is not installed").kernels
+
+
+@pytest.fixture
+def served(kernel_device: torch.device) -> Iterator[list[str]]:
+    """Put the kernels where the codec will run, and note the ops that are really served by them."""
+    seen: list[str] = []
+
+    def noting(kernel: Kernel) -> Kernel:
+        def run(*args: object, **kwargs: object) -> object:
+            seen.append(kernel.op)
+            return kernel.run(*args, **kwargs)
+
+        return Kernel(op=kernel.op, device_type=kernel_device.type, run=run)
+
+    noted = [noting(kernel) for kernel in kernels()]
+    mine = {(kernel.op, kernel.device_type) for kernel in noted}
+    before = [offer for key, offer in ops.kernel._table.items() if key in mine]
+    for kernel in before:
+        ops.uninstall(kernel)
+    ops.install(*noted)
+    yield seen
+    for kernel in noted:
+        ops.uninstall(kernel)
+    ops.install(*before)
+
+
+def tiny(device: torch.device, **config: object) -> Codec:
+    torch.manual_seed(0)
+    codec = resizekit.build("sr", network={"width": 4, "blocks": 1}, **config)
+    with torch.no_grad():
+        for parameter in codec.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return codec.to(device)
+
+
+CONFIGS = [{}, {"channels": 1}, {"spec": {"s": 2, "r": 3}}, {"compression": "round"}]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_pictures_go_down_and_up_through_the_kernels(
+    served: list[str], kernel_device: torch.device, config: dict[str, object]
+) -> None:
+    codec = tiny(kernel_device, **config).eval()
+    high = torch.randint(0, 256, (1, 8, 12, codec.channels), dtype=torch.uint8).permute(0, 3, 1, 2).to(kernel_device)
+    with torch.inference_mode():
+        low = codec.down_codes(high)
+        restored = codec.up_codes(low)
+        assert set(served) == {"unshuffle_guide", "codes", "unshuffle_codes", "shuffle_codes"}
+        with ops.references():
+            assert torch.equal(low, codec.down_codes(high))
+            assert torch.equal(restored, codec.up_codes(low))
+
+
+def test_training_goes_through_the_kernels(served: list[str], kernel_device: torch.device) -> None:
+    codec = tiny(kernel_device).train()
+    high = torch.randint(0, 256, (2, 3, 8, 12), dtype=torch.uint8).to(kernel_device)
+
+    def step() -> list[torch.Tensor]:
+        codec.zero_grad()
+        out = codec(high)
+        (out.restored.square().mean() + (out.low - out.guide).square().mean()).backward()
+        return [*out, *(parameter.grad.clone() for parameter in codec.parameters())]
+
+    fast = step()
+    assert {"unshuffle_guide", "quantize", "shuffle"} <= set(served)
+    with ops.references():
+        slow = step()
+    exact = kernel_device.type == "cpu"  # convolutions on a GPU choose their algorithm anew
+    for one, other in zip(fast, slow, strict=True):
+        torch.testing.assert_close(one, other, rtol=0 if exact else 1e-5, atol=0 if exact else 1e-6)
