@@ -1,0 +1,58 @@
+"""The page for authors of kernels is done step by step, as its reader would."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).parents[2] / "kernels" / "README.md").read_text(encoding="utf-8")
+
+pytest.importorskip("triton", reason="Triton is not installed")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    kernel, suite = blocks("python")
+    (tmp_path / "my_codes.py").write_text(kernel)
+    (tmp_path / "test_my_codes.py").write_text(suite)
+    return tmp_path
+
+
+def run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "test_my_codes.py"],
+        cwd=folder,
+        env={**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_five_steps(folder: Path) -> None:
+    done = run(folder)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\d+ passed", done.stdout)
+    entry = tomllib.loads(blocks("toml")[0])["project"]["entry-points"]["resizekit"]
+    assert entry == {"my-codes": "my_codes"}
+    told = subprocess.run(
+        [sys.executable, "-c", "import my_codes; print(next(iter(my_codes.resizekit_register_kernels())).op)"],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout == "codes\n"
+
+
+def test_a_slip_in_it_would_be_found(folder: Path) -> None:
+    path = folder / "my_codes.py"
+    path.write_text(path.read_text().replace("code(value)", "(value * 255)"))
+    done = run(folder, "-k", "equal_to_the_reference")
+    assert done.returncode == 1, done.stdout
+    assert "differs in" in done.stdout
