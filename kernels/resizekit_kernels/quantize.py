@@ -72,7 +72,7 @@ def quantize_kernel(
 
 @triton.jit
 def _pass(gradient, side, out, o, mask, CLIPPED: tl.constexpr):
-    g = tl.load(gradient + o, mask=mask)
+    g = tl.load(gradient + o, mask=mask).to(tl.float32)
     s = tl.load(side + o, mask=mask)
     if CLIPPED:
         keep = s == 0
