@@ -6,6 +6,7 @@ the small tensor runs fastest over the threads; on the large side neighbours are
 """
 
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from resizekit import Kernel
 from resizekit.ops import reference
 from resizekit.ops.pixel import check_shuffle, check_unshuffle, in_channels_last
 from resizekit_kernels.launch import Wrap, any_grad, autograd_function, direct, on_cpu, traced, triton_op, wrap_triton
+from resizekit_kernels.shuffle_codes import vector
+from resizekit_kernels.unshuffle_codes import fitting
 
 __all__ = ["KERNELS", "launch_shuffle", "launch_unshuffle", "move_kernel", "shuffle_op", "unshuffle_op"]
 
@@ -29,23 +32,31 @@ _TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int8,
 
 @triton.jit
 def move_kernel(
-    large, small, h, w, blocks, lb, lc, ly, lx, sb, sc, sy, sx,
-    P: tl.constexpr, S: tl.constexpr, R: tl.constexpr, TO_SMALL: tl.constexpr, LAST: tl.constexpr,
+    large, small, h, n, blocks, lb, lc, ly, lx, sb, sc, sy, sx,
+    P: tl.constexpr, S: tl.constexpr, R: tl.constexpr, TO_SMALL: tl.constexpr, LAST: tl.constexpr, V: tl.constexpr,
     B: tl.constexpr, PB: tl.constexpr,
 ):  # fmt: skip
-    """Move B cells of P = c·s·r channels; l* and s* are the strides of the large and the small tensor."""
+    """Move B cells of P = c·s·r channels; l* and s* are the strides of the large and the small tensor.
+
+    LAST: channels lie together in the small one.  All its strides but the smallest count vectors of V values, as n does
+    for the width of its rows if those lie together, so that the compiler knows them for aligned.  Offsets are summed
+    from one of the cell and one of the channel, so that few products are taken in 64 bits.
+    """
     row = tl.program_id(0) // blocks
     b, y = (row // h).to(tl.int64), (row % h).to(tl.int64)
-    first = (tl.program_id(0) % blocks) * B
-    if LAST:  # channels lie together: they run fastest
-        x = (first + tl.arange(0, B))[:, None].to(tl.int64)
-        p = tl.arange(0, PB)[None, :].to(tl.int64)
+    x = (tl.program_id(0) % blocks) * B + tl.arange(0, B)
+    p = tl.arange(0, PB)
+    across = x.to(tl.int64) * R * lx
+    near = (p // (S * R)).to(tl.int64) * lc + (p // R % S).to(tl.int64) * ly + (p % R).to(tl.int64) * lx
+    if LAST:  # they run fastest over the threads
+        w = n
+        x, p, across, near = x[:, None], p[None, :], across[:, None], near[None, :]
+        here = small + (b * sb + y * sy) * V + x.to(tl.int64) * sx * V + p.to(tl.int64) * sc
     else:
-        x = (first + tl.arange(0, B))[None, :].to(tl.int64)
-        p = tl.arange(0, PB)[:, None].to(tl.int64)
-    c, i, j = p // (S * R), p // R % S, p % R
-    there = large + b * lb + c * lc + (y * S + i) * ly + (x * R + j) * lx
-    here = small + b * sb + p * sc + y * sy + x * sx
+        w = n * V
+        x, p, across, near = x[None, :], p[:, None], across[None, :], near[:, None]
+        here = small + (b * sb + y * sy) * V + p.to(tl.int64) * sc * V + x.to(tl.int64) * sx
+    there = large + b * lb + y * S * ly + across + near
     inside = (x < w) & (p < P)
     if TO_SMALL:
         tl.store(here, tl.load(there, mask=inside), mask=inside)
@@ -55,15 +66,20 @@ def move_kernel(
 
 def _move(large: Tensor, small: Tensor, s: int, r: int, to_small: bool, wrap: Wrap) -> None:
     b, channels, h, w = small.shape
-    if small.numel():
-        wide = triton.next_power_of_2(channels)
-        cells = max(1, min(_VALUES // wide, triton.next_power_of_2(w)))
-        blocks = triton.cdiv(w, cells)
-        wrap(move_kernel)[(b * h * blocks,)](
-            large, small, h, w, blocks, *large.stride(), *small.stride(),
-            P=channels, S=s, R=r, TO_SMALL=to_small, LAST=small.stride(1) < small.stride(3), B=cells, PB=wide,
-            num_warps=4,
-        )  # fmt: skip
+    if not small.numel():
+        return
+    channels = index(channels)
+    sb, sc, sy, sx = small.stride()
+    last = sc < sx
+    v = vector(small, sb, sy, sx if last else sc, channels if last else w)
+    wide = triton.next_power_of_2(channels)
+    size = fitting(w, max(_VALUES // wide, 1))
+    blocks = triton.cdiv(w, size)
+    wrap(move_kernel)[(b * h * blocks,)](
+        large, small, h, w if last else w // v, blocks, *large.stride(),
+        sb // v, sc if last else sc // v, sy // v, sx // v if last else sx,
+        P=channels, S=s, R=r, TO_SMALL=to_small, LAST=last, V=v, B=size, PB=wide, num_warps=4,
+    )  # fmt: skip
 
 
 def _empty(x: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -1,12 +1,15 @@
 """From bytes to what a network takes: `b c (h s) (w r)` uint8 ─► floats `b (c s r) h w`, padded with channels of zeros.
 
-Two forms.  The general one gathers bytes by strides and serves every layout; with channels fastest on the way out its
-neighbours read bytes that lie together too.  With x fastest on the way out (NCHW) neighbours would read bytes that lie
-c·r apart, four of them a thread: so where pixels lie `b h w c`, the packed form reads whole words instead,
+Two forms.  The packed one serves pictures that lie `b h w c`, as those in files do.  Single bytes would starve a GPU,
+so a thread reads a group of four neighbouring cells by whole words,
 
-    4 cells = 4·r·c bytes = r·c words of a row ─► bytes by shifts, in registers ─► 4 neighbouring floats a plane
+    4 cells = s rows of 4·r·c bytes = s·r·c words ─► bytes by shifts, in registers ─► 16 bytes at a time
+
+and gives four neighbours of each plane, or, with channels fastest on the way out, cells put together in shared memory.
+The general form gathers bytes by strides and serves every other layout and every size.
 """
 
+from operator import index
 from typing import Any
 
 import torch
@@ -20,110 +23,150 @@ from resizekit.ops.fused import check_codes
 from resizekit.ops.quantize import SCALE
 from resizekit_kernels.arithmetic import narrow, times
 from resizekit_kernels.launch import Wrap, direct, on_cpu, traced, triton_op, wrap_triton
+from resizekit_kernels.shuffle_codes import _tile, vector
 
-__all__ = ["KERNELS", "unpack_kernel", "unshuffle_codes_kernel", "unshuffle_codes_op"]
+__all__ = ["KERNELS", "fitting", "packed_kernel", "unshuffle_codes_kernel", "unshuffle_codes_op"]
 
 _VALUES = 2048
 """Values a program of the general form makes: 16 a thread."""
 _MOST = 1024
 """Channels that are made, at most: a program of the general form makes them all."""
-_GROUPS = 128
-"""Groups of four cells that a program of the packed form makes: one a thread."""
-_WORDS = 16
-"""Words in a group, at most: all of them sit in registers."""
+_GROUPS = 64
+"""Groups of four cells that a program of the packed form makes, at most: one a thread, and few threads that wait."""
+_WORDS = 48
+"""Words in a group, at most (RGB by 4x4): all of them sit in registers."""
+_CHANNELS = 64
+"""Channels that the packed form makes, at most: each is written out in its code."""
+_PIECE = 16
+"""Values of a thread that cross shared memory at once: whole sectors, and few registers."""
 _TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @triton.jit
 def unshuffle_codes_kernel(
-    x, out, shift, h, w, blocks, xb, xc, xy, xx, ob, oc, oy, ox,
-    C: tl.constexpr, P: tl.constexpr, S: tl.constexpr, R: tl.constexpr, LAST: tl.constexpr, SCALE: tl.constexpr,
-    B: tl.constexpr, PB: tl.constexpr,
+    x, out, shift, h, n, blocks, xb, xc, xy, xx,
+    C: tl.constexpr, P: tl.constexpr, S: tl.constexpr, R: tl.constexpr, V: tl.constexpr, LAST: tl.constexpr,
+    SCALE: tl.constexpr, B: tl.constexpr, PB: tl.constexpr,
 ):  # fmt: skip
-    """Make B cells of one row: C·S·R channels of values, then zeros up to P."""
+    """Make B cells of one row of n V: C·S·R channels of values, then zeros up to P.
+
+    `out` has no gaps; V tells the compiler how its rows are aligned.  Offsets are summed from one of the cell and one
+    of the channel, so that few products are taken in 64 bits.
+    """
     row = tl.program_id(0) // blocks
     b, y = (row // h).to(tl.int64), (row % h).to(tl.int64)
-    first = (tl.program_id(0) % blocks) * B
-    if LAST:
-        u = (first + tl.arange(0, B))[:, None].to(tl.int64)
-        p = tl.arange(0, PB)[None, :].to(tl.int64)
+    u = (tl.program_id(0) % blocks) * B + tl.arange(0, B)
+    p = tl.arange(0, PB)
+    w = n * V
+    across = u.to(tl.int64) * R * xx
+    near = (p // (S * R)).to(tl.int64) * xc + (p // R % S).to(tl.int64) * xy + (p % R).to(tl.int64) * xx
+    if LAST:  # channels lie together: they run fastest over the threads
+        u, p, across, near = u[:, None], p[None, :], across[:, None], near[None, :]
+        to = out + row.to(tl.int64) * w * P + (u * P + p)
     else:
-        u = (first + tl.arange(0, B))[None, :].to(tl.int64)
-        p = tl.arange(0, PB)[:, None].to(tl.int64)
-    c, i, j = p // (S * R), p // R % S, p % R
+        u, p, across, near = u[None, :], p[:, None], across[None, :], near[:, None]
+        to = out + (b * P * h + y) * w + p.to(tl.int64) * h * w + u
     full = (u < w) & (p < C * S * R)
-    k = tl.load(x + b * xb + c * xc + (y * S + i) * xy + (u * R + j) * xx, mask=full, other=0).to(tl.float32)
-    v = tl.where(p < C * S * R, times(k, SCALE) + shift, 0.0)
-    tl.store(out + b * ob + p * oc + y * oy + u * ox, narrow(v, out.dtype.element_ty), mask=(u < w) & (p < P))
+    k = tl.load(x + b * xb + y * S * xy + across + near, mask=full, other=0).to(tl.float32)
+    v = times(k, SCALE) + shift
+    if P > C * S * R:
+        v = tl.where(p < C * S * R, v, 0.0)
+    tl.store(to, narrow(v, out.dtype.element_ty), mask=(u < w) & (p < P))
 
 
 @triton.jit
-def unpack_kernel(
-    words, out, shift, h, groups, blocks, wb, wy, ob, oc, oy,
-    C: tl.constexpr, P: tl.constexpr, S: tl.constexpr, R: tl.constexpr, SCALE: tl.constexpr, B: tl.constexpr,
+def packed_kernel(
+    x, out, shift, h, groups, blocks, xb, xy,
+    C: tl.constexpr, P: tl.constexpr, S: tl.constexpr, R: tl.constexpr, LAST: tl.constexpr, SCALE: tl.constexpr,
+    B: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """Make B groups of four cells of one row, plane by plane; `words` are the bytes of `b (h s) (w r c)`, by fours."""
+    """Make B groups of four cells of one row; xb and xy count words of four bytes.
+
+    LAST: the 4 P values of a group lie in one run (cell, c, i, j), which is made in pieces of WIDTH, a power of two.
+    """
     row = tl.program_id(0) // blocks
     b, y = (row // h).to(tl.int64), (row % h).to(tl.int64)
     g = (tl.program_id(0) % blocks) * B + tl.arange(0, B)
-    line = words + b * wb + y * S * wy + g * (R * C)
-    u = g[:, None] * 4 + tl.arange(0, 4)[None, :]
-    cells = out + b * ob + y * oy + u
-    inside = u < groups * 4
-    for i in tl.static_range(S):
-        read = ()
+    line = x.to(tl.pointer_type(tl.int32)) + b * xb + y * S * xy + g * (R * C)
+    words = ()
+    for _ in tl.static_range(S):
         for k in tl.static_range(R * C):
-            read = read + (tl.load(line + k, mask=g < groups, other=0),)
+            words += (tl.load(line + k, mask=g < groups, other=0),)
+        line += xy
+    codes = ()  # in the order of the output, (cell, c, i, j); the words hold them as (i, cell, j, c)
+    for m in tl.static_range(4):
         for c in tl.static_range(C):
-            for j in tl.static_range(R):
-                four = ()
-                for m in tl.static_range(4):  # of the bytes of the group: (m, j, c)
-                    k = (read[((m * R + j) * C + c) // 4] >> (((m * R + j) * C + c) % 4 * 8)) & 255
-                    four = four + (times(k.to(tl.float32), SCALE) + shift,)
-                v = tl.reshape(tl.join(tl.join(four[0], four[2]), tl.join(four[1], four[3])), (B, 4))
-                plane = cells + tl.cast((c * S + i) * R + j, tl.int64) * oc
-                tl.store(plane, narrow(v, out.dtype.element_ty), mask=inside)
-        line += wy
-    for p in tl.static_range(C * S * R, P):
-        tl.store(cells + tl.cast(p, tl.int64) * oc, tl.full([B, 4], 0.0, out.dtype.element_ty), mask=inside)
+            for i in tl.static_range(S):
+                for j in tl.static_range(R):
+                    codes += ((words[i * R * C + ((m * R + j) * C + c) // 4] >> ((m * R + j) * C + c) % 4 * 8) & 255,)
+        for _ in tl.static_range(P - C * S * R):
+            codes += (tl.zeros_like(words[0]),)
+    g = g[:, None]
+    if LAST:
+        for _ in tl.static_range(-4 * P % WIDTH):
+            codes += (tl.zeros_like(words[0]),)
+        run = out + row.to(tl.int64) * groups * (4 * P) + g * (4 * P)
+        for n in tl.static_range(0, 4 * P, WIDTH):
+            f = tl.arange(0, WIDTH)[None, :] + n
+            v = times(_tile(codes[n : n + WIDTH], WIDTH).to(tl.float32), SCALE) + shift
+            if P > C * S * R:
+                v = tl.where(f % P < C * S * R, v, 0.0)
+            tl.store(run + f, narrow(v, out.dtype.element_ty), mask=(g < groups) & (f < 4 * P))
+    else:
+        cells = out + (b * P * h + y) * groups * 4 + (g * 4 + tl.arange(0, 4)[None, :])
+        for p in tl.static_range(P):
+            four = _tile((codes[p], codes[P + p], codes[2 * P + p], codes[3 * P + p]), 4)
+            v = times(four.to(tl.float32), SCALE) + shift if p < C * S * R else tl.full([B, 4], 0.0, tl.float32)
+            tl.store(cells, narrow(v, out.dtype.element_ty), mask=g < groups)
+            cells += tl.cast(h, tl.int64) * groups * 4
 
 
-def _words(x: Tensor, r: int, wrap: Wrap) -> Tensor | None:
-    """See the rows of a picture `b h w c` as 4-byte words, `b h n`; None where that cannot be."""
-    c, width = x.shape[1], x.shape[3]
-    apart = (x.stride(0), x.stride(2), x.storage_offset()) if x.shape[0] > 1 else (x.stride(2), x.storage_offset())
+def fitting(n: int, most: int) -> int:
+    """Give the smallest power of two from n, `most` at most; a size that the compiler leaves open is only compared."""
+    size = 1
+    while size < most and size < n:
+        size *= 2
+    return size
+
+
+def _whole_words(x: Tensor, s: int, r: int, wrap: Wrap) -> bool:
+    """Tell whether groups of four cells of a picture `b h w c` are whole words of memory, and few enough."""
+    c, width = index(x.shape[1]), x.shape[3]
     dense = (x.stride(1) == 1 or c == 1) and x.stride(3) == c
-    if not dense or c * r > _WORDS or width % (4 * r) or any(n % 4 for n in apart):
-        return None
-    if wrap is direct and x.data_ptr() % 4:
-        return None  # memory of others may begin anywhere; the compiler sees to that for itself
-    lines = x.as_strided((x.shape[0], x.shape[2], width * c), (x.stride(0) // 4 * 4, x.stride(2), 1))
-    return lines.view(torch.int32)
+    if not dense or c * s * r > _WORDS or width % (4 * r):
+        return False
+    begins = x.storage_offset() if wrap is not direct else x.data_ptr()  # the compiler sees to the rest for itself
+    return begins % 4 == 0 and x.stride(2) % 4 == 0 and (x.shape[0] == 1 or x.stride(0) % 4 == 0)
 
 
 def _launch(
     x: Tensor, s: int, r: int, dtype: torch.dtype, shift: float, multiple: int, last: bool, wrap: Wrap = direct
 ) -> Tensor:
     b, c, height, width = x.shape
-    h, w, channels = height // s, width // r, -(-c * s * r // multiple) * multiple
+    c, h, w = index(c), height // s, width // r
+    channels = -(-c * s * r // multiple) * multiple
     layout = torch.channels_last if last else torch.contiguous_format
     out = torch.empty((b, channels, h, w), dtype=dtype, device=x.device, memory_format=layout)
     if not out.numel():
         return out
-    words = None if last else _words(x, r, wrap)
-    if words is not None:
-        blocks = triton.cdiv(w // 4, _GROUPS)
-        wrap(unpack_kernel)[(b * h * blocks,)](
-            words, out, float(shift), h, w // 4, blocks, *words.stride()[:2], *out.stride()[:3],
-            C=c, P=channels, S=s, R=r, SCALE=SCALE, B=_GROUPS, num_warps=4,
+    xb, xc, xy, xx = x.stride()
+    if channels <= _CHANNELS and _whole_words(x, s, r, wrap):
+        groups = w // 4
+        size = max(fitting(groups, _GROUPS), 32)
+        blocks = triton.cdiv(groups, size)
+        wrap(packed_kernel)[(b * h * blocks,)](
+            x, out, float(shift), h, groups, blocks, xb // 4, xy // 4,
+            C=c, P=channels, S=s, R=r, LAST=last, SCALE=SCALE, B=size,
+            WIDTH=min(_PIECE, triton.next_power_of_2(4 * channels)), num_warps=size // 32,
         )  # fmt: skip
         return out
     wide = triton.next_power_of_2(channels)
-    cells = max(1, min(_VALUES // wide, triton.next_power_of_2(w)))
-    blocks = triton.cdiv(w, cells)
+    size = fitting(w, max(_VALUES // wide, 1))
+    v = 1 if last else vector(out, w)
+    blocks = triton.cdiv(w, size)
     wrap(unshuffle_codes_kernel)[(b * h * blocks,)](
-        x, out, float(shift), h, w, blocks, *x.stride(), *out.stride(),
-        C=c, P=channels, S=s, R=r, LAST=last, SCALE=SCALE, B=cells, PB=wide, num_warps=4,
+        x, out, float(shift), h, w // v, blocks, xb, xc, xy, xx,
+        C=c, P=channels, S=s, R=r, V=v, LAST=last, SCALE=SCALE, B=size, PB=wide, num_warps=4,
     )  # fmt: skip
     return out
 

@@ -1,5 +1,6 @@
 """From bytes to floats: both forms of the kernel, and which pictures may be read by whole words."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,9 +11,14 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="Triton is not installed")
 
+from resizekit.errors import ResizeShapeError
 from resizekit.ops import reference
+from resizekit.testing.memory import RedZones
+from resizekit.testing.results import strides
 from resizekit_kernels import unshuffle_codes as family
-from resizekit_kernels.launch import direct
+from resizekit_kernels.launch import direct, wrap_triton
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def picture(device: torch.device, b: int, c: int, h: int, w: int) -> Tensor:
@@ -21,38 +27,51 @@ def picture(device: torch.device, b: int, c: int, h: int, w: int) -> Tensor:
     return codes.to(device).permute(0, 3, 1, 2)
 
 
-def steps(x: Tensor) -> list[int]:
-    return [step for step, length in zip(x.stride(), x.shape, strict=True) if length > 1]
-
-
 def check(x: Tensor, s: int, r: int, **options: Any) -> None:
-    got, wanted = family.unshuffle_codes(x, s, r, **options), reference("unshuffle_codes")(x, s, r, **options)
+    """Hold one call to the reference; each output lies in poison, so that what is left out or written beside shows."""
+    with RedZones() as zones:
+        got = family.unshuffle_codes(x, s, r, **options)
+    wanted = reference("unshuffle_codes")(x, s, r, **options)
     assert got.dtype == wanted.dtype
-    assert steps(got) == steps(wanted)
-    assert torch.equal(got, wanted)
+    assert strides(got) == strides(wanted)
+    assert torch.equal(got, wanted), (x.shape, x.stride(), s, r, options)
+    assert zones.overrun() is None
 
 
-PACKED = [
-    (1, 1, 3),
-    (2, 2, 3),
-    (2, 2, 1),
-    (1, 4, 3),
-    (3, 2, 4),
-    (4, 4, 3),
-]
+def packed(x: Tensor, s: int, r: int) -> bool:
+    return family._whole_words(x, s, r, direct)
 
 
-@pytest.mark.parametrize(("s", "r", "c"), PACKED)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_whole_words(kernel_device: torch.device, s: int, r: int, c: int, dtype: torch.dtype) -> None:
-    x = picture(kernel_device, 2, c, 2 * s, 12 * r)
-    assert family._words(x, r, direct) is not None
-    check(x, s, r, dtype=dtype)
-    check(x, s, r, dtype=dtype, shift=-0.5, multiple=16)
+@pytest.mark.parametrize("c", [1, 3, 4])
+@pytest.mark.parametrize(("s", "r"), [(1, 1), (2, 2), (2, 1), (1, 4), (3, 2)])
+def test_types_and_layouts(kernel_device: torch.device, s: int, r: int, c: int) -> None:
+    x = picture(kernel_device, 2, c, s, 8 * r)
+    crop = picture(kernel_device, 2, c, 3 * s, 9 * r + 1)[:, :, s : 2 * s, 1:]
+    assert packed(x, s, r)
+    assert not packed(crop, s, r)
+    for dtype, last in product(FLOATS, (False, True)):
+        check(x, s, r, dtype=dtype, channels_last=last)
+        check(crop, s, r, dtype=dtype, channels_last=last)
+    for multiple, last in product((5, 16), (False, True)):
+        check(x, s, r, shift=-0.5, multiple=multiple, channels_last=last)
+        check(x.contiguous(), s, r, shift=-0.5, multiple=multiple, channels_last=last)
 
 
-def test_many_groups_of_words(kernel_device: torch.device) -> None:
-    check(picture(kernel_device, 1, 3, 2, 4 * 2 * 131), 2, 2)
+@pytest.mark.parametrize("last", [False, True])
+def test_several_rows_and_blocks(kernel_device: torch.device, last: bool) -> None:
+    check(picture(kernel_device, 2, 3, 3 * 2, 8), 2, 1, channels_last=last)
+    wide = picture(kernel_device, 1, 3, 2, 4 * 131)  # two full blocks of groups, and three groups more
+    assert packed(wide, 2, 1)
+    check(wide, 2, 1, channels_last=last)
+    check(wide[..., 1:], 2, 1, channels_last=last)
+
+
+def test_the_largest_groups_of_words(kernel_device: torch.device) -> None:
+    x = picture(kernel_device, 1, 3, 4, 16)
+    assert packed(x, 4, 4)
+    check(x, 4, 4, multiple=32, channels_last=True)
+    assert not packed(picture(kernel_device, 1, 4, 4, 16), 4, 4)
+    check(x, 4, 4, multiple=65)  # more channels than are written out
 
 
 def test_crops_are_read_by_words_where_they_can_be(kernel_device: torch.device) -> None:
@@ -65,30 +84,33 @@ def test_crops_are_read_by_words_where_they_can_be(kernel_device: torch.device) 
         (x[:, :2, :, :24], False),  # gaps between pixels
         (x.contiguous(), False),
         (picture(kernel_device, 1, 3, 4, 24)[:, :, :, :16], True),
+        (picture(kernel_device, 2, 3, 4, 18)[:, :, :, :16], False),  # rows of 54 bytes
+        (picture(kernel_device, 1, 3, 4, 16).expand(2, 3, 4, 16), True),
     ):
-        assert (family._words(view, 2, direct) is not None) == can, view.stride()
+        assert packed(view, 2, 2) == can, view.stride()
         check(view, 2, 2)
 
 
-def test_rows_that_begin_between_words(kernel_device: torch.device) -> None:
-    x = picture(kernel_device, 2, 3, 4, 18)[:, :, :, :16]  # rows of 54 bytes
-    assert family._words(x, 2, direct) is None
-    check(x, 2, 2)
-
-
-def test_memory_that_begins_between_words(kernel_device: torch.device) -> None:
-    raw = torch.arange(1 + 4 * 16 * 3, dtype=torch.int64).to(torch.uint8).to(kernel_device)
-    x = raw[1:].view(1, 4, 16, 3).permute(0, 3, 1, 2)
-    assert family._words(x, 2, direct) is None
-    check(x, 2, 2)
+def test_pictures_that_begin_between_words(kernel_device: torch.device) -> None:
+    """The byte between two images may be the odd one, and memory itself may begin anywhere."""
+    raw = torch.arange(2 * (4 * 16 * 3 + 1), dtype=torch.int64).to(torch.uint8).to(kernel_device)
+    apart = raw.view(2, -1)[:, :-1].view(2, 4, 16, 3).permute(0, 3, 1, 2)
+    assert not packed(apart, 2, 2)
+    check(apart, 2, 2)
+    assert packed(apart[:1], 2, 2)
+    check(apart[:1], 2, 2)
+    shifted = torch.empty(0, dtype=torch.uint8, device=kernel_device).set_(raw.untyped_storage(), 1, (1, 3, 4, 16))
+    shifted = shifted.reshape(-1).as_strided((1, 3, 4, 16), (192, 1, 48, 3))
+    assert not packed(shifted, 2, 2)
+    assert not family._whole_words(shifted, 2, 2, wrap_triton)
+    check(shifted, 2, 2)
 
 
 def test_every_code_in_every_type(kernel_device: torch.device) -> None:
-    x = torch.arange(256, dtype=torch.uint8, device=kernel_device).reshape(1, 1, 16, 16)
-    for dtype in (torch.float32, torch.float16, torch.bfloat16):
-        for shift in (0.0, -0.5, 0.1):
-            check(x, 1, 1, dtype=dtype, shift=shift)
-            check(x, 2, 2, dtype=dtype, shift=shift, channels_last=True)
+    x = torch.arange(256, dtype=torch.uint8, device=kernel_device).reshape(1, 1, 4, 64)
+    for dtype, shift in product(FLOATS, (0.0, -0.5, 0.1)):
+        check(x, 2, 2, dtype=dtype, shift=shift)
+        check(x.mT, 1, 1, dtype=dtype, shift=shift, channels_last=True)
 
 
 sizes = st.integers(1, 3)
@@ -101,14 +123,50 @@ def test_any_shape(b: int, c: int, h: int, w: int, s: int, r: int, multiple: int
     check(picture(device, b, c, h * s, w * r), s, r, shift=-0.5, multiple=multiple, channels_last=channels_last)
 
 
-def test_what_it_does_not_serve_goes_to_the_reference(kernel_device: torch.device) -> None:
-    check(picture(kernel_device, 1, 3, 4, 4), 2, 2, dtype=torch.float64)
+def test_what_it_does_not_serve_goes_to_the_reference(kernel_device: torch.device, no_launch: None) -> None:
+    x = picture(kernel_device, 1, 3, 4, 8)
+    check(x, 2, 2, dtype=torch.float64)
     check(picture(kernel_device, 1, 1, 40, 40), 40, 40)
 
 
-def test_two_thousand_million_elements_are_addressed_in_64_bits(kernel_device: torch.device) -> None:
-    """A picture whose planes lie further apart than 32 bits reach, without the memory for it: all planes are one."""
-    far = 2**31
-    x = picture(kernel_device, 1, 1, 4, 8)
-    apart = x.as_strided((1, 1, 4, 8), (far, far, 8, 1))
-    check(apart, 2, 2)
+def test_what_the_reference_refuses_is_never_launched(kernel_device: torch.device, no_launch: None) -> None:
+    x = picture(kernel_device, 1, 3, 4, 8)
+    for y, factors, options in (
+        (x, (2, 3), {}),
+        (x, (3, 2), {}),
+        (x, (0, 2), {}),
+        (x[0], (2, 2), {}),
+        (x.short(), (2, 2), {}),
+        (x, (2, 2), {"dtype": torch.int32}),
+        (x, (2, 2), {"multiple": 0}),
+    ):
+        with pytest.raises(ResizeShapeError) as wanted:
+            reference("unshuffle_codes")(y, *factors, **options)
+        with pytest.raises(ResizeShapeError) as got:
+            family.unshuffle_codes(y, *factors, **options)
+        assert str(got.value) == str(wanted.value)
+
+
+@pytest.fixture
+def no_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def launch(*args: object) -> None:
+        raise AssertionError("a kernel was launched")
+
+    monkeypatch.setattr(family, "_launch", launch)
+
+
+@pytest.mark.parametrize(
+    ("shape", "factors"),
+    [((3, 1, 1, 4), (1, 1)), ((1, 3, 1, 4), (1, 1)), ((1, 1, 3, 4), (1, 1)), ((1, 1, 3, 4), (3, 1)),
+     ((1, 1, 1, 3), (1, 1)), ((1, 1, 1, 3), (1, 3))],
+)  # fmt: skip
+def test_offsets_have_64_bits(kernel_device: torch.device, shape: tuple[int, ...], factors: tuple[int, int]) -> None:
+    """The third along an axis lies 2**31 bytes from the first.
+
+    What is not touched of the memory costs nothing on the CPU; in 32 bits the offset would be negative, and lead to the
+    zeros before the first.
+    """
+    memory = torch.empty(2**32 + 16, dtype=torch.uint8, device=kernel_device)
+    x = memory.as_strided(shape, [2**30 if n == 3 else 1 for n in shape], 2**31)
+    x.copy_(torch.arange(1, x.numel() + 1).reshape(shape))
+    check(x, *factors)
