@@ -85,7 +85,8 @@ def _fill(figure: "Figure", timings: Timings) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
     versions = ", ".join(f"{name} {value}" for name, value in timings.versions.items())
-    figure.suptitle(f"{timings.device}\n{versions}", fontsize=11, parse_math=False)
+    note = "" if timings.gpu else "\nno GPU: references only, which show that the suite runs, and no more"
+    figure.suptitle(f"{timings.device}\n{versions}{note}", fontsize=11, parse_math=False)
     order = [name for name in ("copy (the roof)", *(mark[2] for mark in _MARKS.values())) if name in drawn]
     handles = [drawn[name] for name in order]
     figure.legend(handles, order, loc="outside lower center", ncols=len(order), frameon=False)

@@ -35,8 +35,8 @@ def check_codes(x: Tensor, s: int, r: int, dtype: torch.dtype, multiple: int) ->
     """Refuse what is no uint8 picture that s and r divide, with a `ResizeShapeError`."""
     if x.dtype != torch.uint8:
         raise ResizeShapeError(f"got {x.dtype} where 8-bit codes belong (uint8); floats go through `unshuffle`")
-    if not dtype.is_floating_point:
-        raise ResizeShapeError(f"codes cannot become {dtype}: choose float32, float16 or bfloat16")
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ResizeShapeError(f"codes cannot become {dtype!r}: choose a floating type such as torch.float32")
     if multiple < 1:
         raise ResizeShapeError(f"channels cannot be padded to a multiple of {multiple}: use 1 or more")
     check_unshuffle(x, s, r)
@@ -59,9 +59,10 @@ def unshuffle_codes(
     multiple: int = 1,
     channels_last: bool = False,
 ) -> Tensor:
-    """Turn 8-bit codes into what a network takes: `b c (h s) (w r)` uint8 `-> b (c s r) h w`, `code / 255 + shift`.
+    """Turn 8-bit codes into what a network takes: `b c (h s) (w r)` uint8 `-> b (c s r) h w`, `SCALE * code + shift`.
 
-    `x` may have any strides, as a view of `b h w c` bytes does.  With `multiple`, channels of zeros follow until there
+    SCALE is float32(1/255); dividing by 255 gives other last bits.  `x` may have any strides, as `b h w c` bytes seen
+    by `permute` have.  With `multiple`, channels of zeros follow until there
     are so many of them; `channels_last` lays the result out as `b h w (c s r)`.  Computed in float32, rounded once.
     Raises `ResizeShapeError` for other types than uint8 and for sizes that s and r do not divide.
     """
@@ -84,7 +85,7 @@ def unshuffle_guide(
     """Give `unshuffle_codes` and the antialiased bicubic guide by (s, r), reading the picture once.
 
     `b c (h s) (w r)` uint8 `-> b (c s r) h w, b c h w`; options and errors are those of `unshuffle_codes`.  The guide
-    is `resample` of `code / 255`, float32 (MATLAB's `imresize` before it rounds, 4.1).
+    is `resample` of `SCALE * code`, float32 (MATLAB's `imresize` before it rounds, section 4.1 of the paper).
     """
     phases = unshuffle_codes(x, s, r, dtype=dtype, shift=shift, multiple=multiple, channels_last=channels_last)
     size = x.shape[2] // s, x.shape[3] // r

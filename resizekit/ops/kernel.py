@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from torch import Tensor
 
-from resizekit.errors import PluginError
+from resizekit.errors import PluginError, UsageError
 
 __all__ = ["SWITCH", "Kernel", "install", "op", "ops", "reference", "references", "uninstall"]
 
@@ -43,7 +43,7 @@ class Kernel:
 
 _references: dict[str, Callable[..., Any]] = {}
 _table: dict[tuple[str, str], Kernel] = {}
-_forced = int(os.environ.get(SWITCH, "").lower() in ("off", "0", "no"))
+_forced = int(os.environ.get(SWITCH, "").lower() in ("off", "0", "no", "false"))
 
 
 def ops() -> tuple[str, ...]:
@@ -91,14 +91,17 @@ def references() -> Iterator[None]:
 
 
 def op(reference: Callable[P, R]) -> Callable[P, R]:
-    """Make a plain-torch function an op: looked up by its name and the device of its first argument, a tensor."""
+    """Make a plain-torch function an op: looked up by its name and the device of the first tensor it is given."""
     name = reference.__name__
+    if name in _references:
+        raise PluginError(f"there is an op {name!r} already; give yours another name")
     _references[name] = reference
 
     @functools.wraps(reference)
     def dispatch(*args: P.args, **kwargs: P.kwargs) -> R:
-        first = args[0] if args else next(iter(kwargs.values()))
-        assert isinstance(first, Tensor), f"{name} takes a tensor first"
+        first = next((x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)), None)
+        if first is None:
+            raise UsageError(f"{name} takes a torch.Tensor: pictures become one by torch.from_numpy(array)")
         kernel = None if _forced else _table.get((name, first.device.type))
         if kernel is None:
             return reference(*args, **kwargs)

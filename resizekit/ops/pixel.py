@@ -5,7 +5,7 @@ sub-pixel layer of Shi et al. (2016).  Channels are ordered `(c s r)`, as torch'
 out in memory as `b h w c` stays so.
 """
 
-from torch import Tensor
+from torch import SymInt, Tensor
 
 from resizekit.errors import ResizeShapeError
 from resizekit.ops.kernel import op
@@ -15,8 +15,7 @@ __all__ = ["check_shuffle", "check_unshuffle", "in_channels_last", "shuffle", "u
 
 def check_unshuffle(x: Tensor, s: int, r: int) -> None:
     """Refuse what s and r do not divide, with a `ResizeShapeError`."""
-    if x.dim() != 4 or s < 1 or r < 1:
-        raise ResizeShapeError(f"unshuffle by {s}x{r} got shape {tuple(x.shape)}: give 'b c h w' and factors above 0")
+    _check_call("unshuffle", x, s, r)
     height, width = x.shape[2:]
     if height % s or width % r:
         raise ResizeShapeError(
@@ -27,10 +26,17 @@ def check_unshuffle(x: Tensor, s: int, r: int) -> None:
 
 def check_shuffle(x: Tensor, s: int, r: int) -> None:
     """Refuse channels that s * r does not divide, with a `ResizeShapeError`."""
-    if x.dim() != 4 or s < 1 or r < 1:
-        raise ResizeShapeError(f"shuffle by {s}x{r} got shape {tuple(x.shape)}: give 'b c h w' and factors above 0")
+    _check_call("shuffle", x, s, r)
     if x.shape[1] % (s * r):
         raise ResizeShapeError(f"shuffle by {s}x{r} needs a multiple of {s * r} channels, got {x.shape[1]}")
+
+
+def _check_call(name: str, x: Tensor, s: int, r: int) -> None:
+    whole = isinstance(s, int | SymInt) and isinstance(r, int | SymInt)
+    if not whole or x.dim() != 4 or s < 1 or r < 1:
+        raise ResizeShapeError(
+            f"{name} by {s}x{r} got shape {tuple(x.shape)}: give 'b c h w' and whole factors above 0"
+        )
 
 
 def in_channels_last(x: Tensor) -> bool:

@@ -39,8 +39,9 @@ class Quantized(NamedTuple):
 
 def check_quantize(x: Tensor, guide: Tensor | None, gradient: str) -> None:
     """Refuse integers, a guide of another shape or device (`ResizeShapeError`) and unknown rules (`UsageError`)."""
-    if not x.is_floating_point() or not (guide is None or guide.is_floating_point()):
-        raise ResizeShapeError(f"rounding to codes got {x.dtype}, it takes floating values in [0, 1]")
+    for given in (x,) if guide is None else (x, guide):
+        if not given.is_floating_point():
+            raise ResizeShapeError(f"rounding to codes got {given.dtype}, it takes floating values in [0, 1]")
     if guide is not None and (guide.shape != x.shape or guide.device != x.device):
         raise ResizeShapeError(
             f"a guide of shape {tuple(guide.shape)} on {guide.device} cannot be added to {tuple(x.shape)} on {x.device}"
@@ -72,7 +73,7 @@ def quantize(x: Tensor, guide: Tensor | None = None, *, gradient: Gradient = "in
 
 @op
 def quantize_codes(x: Tensor, guide: Tensor | None = None, *, gradient: Gradient = "inward") -> Quantized:
-    """Give `quantize(x, guide)` and `codes(x, guide)` at once: `... -> (... float, ... uint8)`."""
+    """Give `quantize(x, guide)` and `codes(x, guide)` at once: `... -> (low ... float, codes ... uint8)`."""
     check_quantize(x, guide, gradient)
     return Quantized(_through(x, guide, gradient), _codes(_sum(x.detach(), guide)))
 

@@ -22,6 +22,8 @@ class Call:
             return run(*self.args, **self.options)
         except Exception as error:
             error.add_note(f"called with ({self})")
+            if "active drivers" in str(error):  # Triton's words for: there is no GPU
+                error.add_note("without a GPU, set TRITON_INTERPRET=1 in the environment to run Triton kernels")
             raise
 
     def __str__(self) -> str:

@@ -29,7 +29,10 @@ _RULES = ("inward", "plain", "clipped")
 def cases_of(op: str) -> Cases:
     """Give the calls for an op of `resizekit.ops`."""
     if op not in _MAKERS:
-        raise NotImplementedError(f"nothing is known of the op {op!r}: give calls of it by overriding `cases`")
+        raise NotImplementedError(
+            f"nothing is known of the op {op!r}: give calls of it by overriding `cases` (with Call, Cases of "
+            f"resizekit.testing), or name one of {', '.join(_MAKERS)}"
+        )
     return _MAKERS[op]()
 
 

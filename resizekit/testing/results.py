@@ -62,7 +62,7 @@ def check_written(told: str, got: Tensor | None, wanted: Tensor | None) -> None:
     if left.any():
         left = left.reshape(got.shape)
         where = f"{int(left.sum())} of {left.numel()} elements, first at {_first(left)}"
-        raise AssertionError(f"{told} was not written in {where}: what lay in memory before shows")
+        raise AssertionError(f"{told} was not written in {where}, or got what memory held before (bytes 0xFF)")
 
 
 def _bytes(x: Tensor) -> Tensor:

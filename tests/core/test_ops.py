@@ -288,6 +288,40 @@ def test_several_are_installed_together_or_not_at_all() -> None:
     assert ops.shuffle(counted(1, 6, 1, 1), 2, 3).shape == (1, 1, 2, 3)
 
 
+def test_arguments_may_be_named_in_any_order(kernel: Kernel) -> None:
+    x = counted(1, 6, 1, 1)
+    assert torch.equal(ops.shuffle(s=2, r=3, x=x), x - 6)
+
+
+def test_what_is_no_tensor_is_told_apart() -> None:
+    for call in (ops.codes, lambda: ops.unshuffle([[1.0]], 1, 1)):
+        with pytest.raises(UsageError, match=r"takes a torch\.Tensor"):
+            call()
+
+
+def test_an_op_is_defined_once() -> None:
+    def codes(x: Tensor) -> Tensor:
+        return x
+
+    with pytest.raises(PluginError, match="there is an op 'codes' already"):
+        ops.op(codes)
+    assert ops.codes(torch.ones(1)).item() == 255
+
+
+@pytest.mark.parametrize("factor", [2.0, "2", None, Fraction(3, 2), 0, -1])
+def test_factors_are_whole(factor: object) -> None:
+    for run in (ops.unshuffle, ops.shuffle):
+        with pytest.raises(ResizeShapeError, match="whole factors above 0"):
+            run(torch.zeros(1, 4, 4, 4), factor, 2)
+
+
+def test_types_are_types() -> None:
+    with pytest.raises(ResizeShapeError, match="cannot become 'bfloat16': choose a floating type"):
+        ops.unshuffle_codes(picture(1, 1, 2, 2), 2, 2, dtype="bfloat16")
+    with pytest.raises(ResizeShapeError, match=r"torch\.uint8.*floating"):
+        ops.codes(torch.zeros(2), torch.zeros(2, dtype=torch.uint8))
+
+
 def test_every_op_dispatches() -> None:
     assert {"codes", "quantize", "shuffle", "unshuffle"} <= set(ops.ops())
     for name in ops.ops():

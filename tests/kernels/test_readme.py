@@ -20,7 +20,8 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    kernel, suite = blocks("python")
+    kernel, suite, own = blocks("python")
+    (tmp_path / "test_halve.py").write_text(own)
     (tmp_path / "my_codes.py").write_text(kernel)
     (tmp_path / "test_my_codes.py").write_text(suite)
     return tmp_path
@@ -28,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "test_my_codes.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
         cwd=folder,
         env={**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
