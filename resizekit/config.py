@@ -7,18 +7,43 @@ task = "sr"
 [train]             # the recipe; only `resizekit train` reads it
 """
 
+import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from resizekit.errors import ConfigError
+from resizekit.losses import Norm
 
-__all__ = ["RunConfig", "TrainConfig", "read_toml", "validate"]
+__all__ = ["Phase", "RunConfig", "TrainConfig", "read_toml", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
 Decay = Annotated[float, Field(ge=0, lt=1)]
+_UNITS = {"s": "seconds", "min": "minutes", "h": "hours"}
+
+
+def duration(told: object) -> object:
+    """Read "90 s", "20 min" or "1.5 h"; what is no text is left to pydantic."""
+    if not isinstance(told, str) or told.startswith("P"):  # pydantic writes and reads ISO 8601
+        return told
+    parts = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h)\s*", told)
+    if parts is None or not float(parts[1]):
+        raise ValueError('a time is written like "90 s", "20 min" or "1.5 h"')
+    return timedelta(**{_UNITS[parts[2]]: float(parts[1])})
+
+
+class Phase(BaseModel):
+    """A part of the training with crops, batch or norm of its own; what it leaves out is as in `[train]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    share: float = Field(gt=0, description="this part of all steps, relative to the other phases' shares")
+    patch: int | None = Field(None, ge=1, le=8192, description="side of a crop, in high pixels")
+    batch: int | None = Field(None, ge=1, le=65536, description="crops a step, over all processes")
+    restoration_loss: Norm | None = Field(None, description="norm of the restoration term")
 
 
 class TrainConfig(BaseModel):
@@ -29,12 +54,28 @@ class TrainConfig(BaseModel):
     data: tuple[Path, ...] = Field((), description="folders of pictures, or pictures, to learn from")
     validation: tuple[Path, ...] = Field((), description="folders or pictures to report PSNR on meanwhile")
     steps: int = Field(20_000, ge=1, description="optimiser steps, all stages together")
+    budget: Annotated[timedelta | None, BeforeValidator(duration)] = Field(
+        None, description='time to train, such as "20 min": the steps are then planned from the speed at the start'
+    )
     batch: int = Field(8, ge=1, le=65536, description="crops a step, over all processes")
     patch: int = Field(64, ge=1, le=8192, description="side of a crop, in high pixels")
+    phases: tuple[Phase, ...] = Field(
+        (), description="parts one after another, e.g. small crops first, large ones last"
+    )
+    optimizer: Literal["adam", "muon"] = Field(
+        "adam", description="muon: Muon for the convolutions between feature maps, Adam for the others"
+    )
     lr: float = Field(5e-4, gt=0, description="peak learning rate of Adam")
+    muon_lr: float = Field(4e-3, gt=0, description="peak learning rate of Muon")
     betas: tuple[Decay, Decay] = Field((0.9, 0.99), description="Adam's two decay rates")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate")
     warmup: int = Field(200, ge=0, description="steps of linear warm-up")
+    target_low_psnr: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="dB of low against its guide, over the crops, that the guide weight is steered to",
+    )
     clip: float = Field(0.5, ge=0, description="largest norm of the gradient; 0 for no limit")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights; 0 for none")
     precision: Literal["auto", "float32", "bfloat16"] = Field(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
@@ -13,12 +13,10 @@ from resizekit import losses
 from resizekit.codec import Codec
 from resizekit.compressions import Float
 from resizekit.guides import Guide
-from resizekit.losses import Loss
+from resizekit.losses import Loss, Norm
 from resizekit.spec import ResizeSpec
 
 __all__ = ["Compression", "Network", "NoOptions", "Stage", "Task", "TaskConfig", "Weights"]
-
-Norm = Literal["l1", "l2"]
 
 
 class TaskConfig(BaseModel):

@@ -17,7 +17,7 @@ __all__ = ["Count", "counted", "training_progress"]
 
 
 @contextmanager
-def training_progress(console: Console, steps: int) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
+def training_progress(console: Console) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
     """Show steps, steps a second, time left and the newest figures; a plain line a hundred steps without a terminal."""
     bar = Progress(
         BarColumn(),
@@ -31,19 +31,19 @@ def training_progress(console: Console, steps: int) -> Iterator[Callable[[int, M
         speed_estimate_period=60,
     )
     with bar:
-        row = bar.add_task("training", total=steps, rate="", figures="")
+        row = bar.add_task("training", total=None, rate="", figures="")
         begun = False
 
         def update(step: int, figures: Mapping[str, float]) -> None:
             nonlocal begun
             if not begun:  # steps of an earlier run are no steps of this minute
-                bar.reset(row, completed=step - 1)
+                bar.reset(row, completed=step - 1, total=figures["steps"])
                 begun = True
             speed = bar.tasks[0].speed
-            words = "  ".join(f"{k} {v:.4g}" for k, v in figures.items() if k not in ("lr", "seconds"))
+            words = "  ".join(f"{k} {v:.4g}" for k, v in figures.items() if k not in ("lr", "seconds", "steps"))
             bar.update(row, completed=step, rate=f"{speed:.1f} steps/s" if speed else "", figures=words)
             if bar.disable and step % 100 == 0:
-                console.print(f"step {step}/{steps}  {words}", highlight=False, soft_wrap=True)
+                console.print(f"step {step}/{figures['steps']:.0f}  {words}", highlight=False, soft_wrap=True)
 
         yield update
 

@@ -19,6 +19,7 @@ def train(
     data: Annotated[list[Path] | None, typer.Option(help="Folders of pictures, instead of the config's.")] = None,
     validation: Annotated[list[Path] | None, typer.Option(help="The same for the validation.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
+    budget: Annotated[str | None, typer.Option(help='Time, such as "20 min", instead of a number of steps.')] = None,
     device: Device = "auto",
 ) -> None:
     """Train a codec; a run that was interrupted goes on where it stopped, exactly."""
@@ -29,18 +30,18 @@ def train(
     from resizekit.training.loop import train as run_training
 
     run = read_toml(config)
-    told = {"data": data, "validation": validation, "steps": steps}
+    told = {"data": data, "validation": validation, "steps": steps, "budget": budget}
     changed = run.train.model_dump() | {key: value for key, value in told.items() if value}
     run = run.model_copy(update={"train": validate(TrainConfig, changed, where="command line")})
     folder = out or Path("runs") / config.stem
     console = Console(stderr=True, markup=False, emoji=False)
-    with training_progress(console, run.train.steps) as progress:
+    with training_progress(console) as progress:
         result = run_training(run, folder, device=device, progress=progress)
     for line in result.skipped:
         console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True)
     if result.skipped:
         console.print(f"{len(result.skipped)} pictures were left out", style="yellow")
-    if result.steps < run.train.steps:
+    if result.steps < result.planned:
         words = f"stopped after {result.steps} steps; the same command goes on from {folder}"
         console.print(words, highlight=False, soft_wrap=True)
         raise typer.Exit(130)

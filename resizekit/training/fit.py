@@ -1,21 +1,22 @@
 """Do crops, batch and pictures fit the codec?  Asked before anything is written."""
 
 from resizekit.codec import Codec
-from resizekit.config import TrainConfig
 from resizekit.errors import ConfigError
-from resizekit.task import Stage
+from resizekit.training.schedule import Leg
 
-__all__ = ["check_stage", "measurable"]
+__all__ = ["check_leg", "measurable"]
 
 
-def check_stage(stage: Stage, config: TrainConfig, processes: int) -> None:
-    """Refuse a stage whose crops the factors do not divide, or whose batch the processes do not; `ConfigError`."""
-    patch, batch = stage.patch or config.patch, stage.batch or config.batch
-    rows, columns = stage.codec.spec.s.numerator, stage.codec.spec.r.numerator
-    if patch % rows or patch % columns:
-        raise ConfigError(f"train.patch = {patch}: crops are divided by {rows} and {columns}; use a multiple of both")
-    if batch % processes:  # gradients are averaged over processes, so shares of other sizes would weigh differently
-        raise ConfigError(f"train.batch = {batch} does not divide among {processes} processes; use a multiple of them")
+def check_leg(leg: Leg, processes: int) -> None:
+    """Refuse a leg whose crops the factors do not divide, or whose batch the processes do not; `ConfigError`."""
+    rows, columns = leg.stage.codec.spec.s.numerator, leg.stage.codec.spec.r.numerator
+    if leg.patch % rows or leg.patch % columns:
+        raise ConfigError(
+            f"train.patch = {leg.patch}: crops are divided by {rows} and {columns}; use a multiple of both"
+        )
+    if leg.batch % processes:  # gradients are averaged over processes, so shares of other sizes would weigh differently
+        words = f"train.batch = {leg.batch} does not divide among {processes} processes; use a multiple of them"
+        raise ConfigError(words)
 
 
 def measurable(codec: Codec) -> int:

@@ -1,6 +1,6 @@
 """The loop: crops in, weights out, interruptible at any step.
 
-crops(seed, step) ─► codec ─► loss ─► Adam ─► averaged weights ─► state every few minutes ─► weights at the end
+crops(seed, step) ─► codec ─► loss ─► optimiser ─► averaged weights ─► state every few minutes ─► weights at the end
 """
 
 import math
@@ -16,7 +16,7 @@ from resizekit.checkpoint import Header
 from resizekit.config import RunConfig
 from resizekit.errors import ConfigError
 from resizekit.nn import floats
-from resizekit.training.data import Crops
+from resizekit.training.budget import plan_steps
 from resizekit.training.interrupt import Interrupt
 from resizekit.training.log import open_log
 from resizekit.training.schedule import Leg, rate
@@ -25,7 +25,7 @@ from resizekit.training.session import Session
 __all__ = ["Progress", "Result", "train"]
 
 Progress = Callable[[int, Mapping[str, float]], None]
-"""Called after each step with the number of steps done and the newest figures."""
+"""Called after each step with the number of steps done and the newest figures; "steps" is how many there will be."""
 
 _LOOK = 50
 """Steps between two looks at the loss: on a GPU each look waits for it."""
@@ -38,6 +38,9 @@ class Result:
     weights: Path | None
     """The averaged weights; None if the run was interrupted, and in all but the main process."""
     steps: int
+    """Steps done."""
+    planned: int
+    """Steps that the whole training has."""
     header: Header | None
     skipped: list[str]
     """Pictures that could not be used, with the reasons."""
@@ -52,25 +55,25 @@ def train(
 ) -> Result:
     """Train the codec of a config into the folder `out`: `state.safetensors` while it runs, `weights.safetensors` last.
 
-    A folder that holds a state of the same config is resumed exactly.  Ctrl-C writes the state and returns.  Raises
+    A folder that holds a state of the same config is resumed exactly, with the steps that a `budget` once planned.
+    Ctrl-C writes the state and returns.  Raises
     `ConfigError` for a config or data that do not fit or a loss that is no longer finite, `CheckpointError` for a state
     that cannot be read or written, `MissingExtraError` without `accelerate`.
     """
     session = Session.start(run, out, device)
-    session.restore()
+    if not session.restore() and run.train.budget is not None:
+        session.steps = plan_steps(session, run.train.budget.total_seconds(), _stepper)
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         log = stack.enter_context(open_log(session.log_kind, out, resumed_at=session.step))
         written = time.monotonic()
-        for leg in session.plan:
+        for leg in session.legs(session.steps):
             if session.step >= leg.end:
                 continue
-            model = session.accelerator.prepare_model(leg.stage.codec)
-            crops = session.crops(leg)
+            step = _stepper(session, leg)
             while session.step < leg.end and not session.stops(interrupt.asked):
-                loss = _step(session, leg, model, crops)
-                _look(session, leg, loss)
-                if session.step % run.train.validate_every == 0 or session.step == run.train.steps:
+                _look(session, leg, step())
+                if session.step % run.train.validate_every == 0 or session.step == session.steps:
                     session.validate()
                     log(session.step, session.figures)
                 progress(session.step, session.figures)
@@ -78,35 +81,50 @@ def train(
                     session.write_state()
                     written = time.monotonic()
         session.write_state()
-    finished = session.step == run.train.steps and session.accelerator.is_main_process
+    finished = session.step == session.steps and session.accelerator.is_main_process
     weights, header = session.write_weights() if finished else (None, None)
-    return Result(weights, session.step, header, session.skipped)
+    return Result(weights, session.step, session.steps, header, session.skipped)
 
 
-def _step(session: Session, leg: Leg, model: Callable[[torch.Tensor], object], crops: Crops) -> torch.Tensor:
-    """One step of the optimiser; gives the loss, still on its device."""
+def _stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
+    """Make ready for a leg: gives what does one step of the optimiser and returns its loss, still on its device."""
     config = session.run.train
-    for group in session.optimizer.param_groups:
-        group["lr"] = rate(session.step, config, leg)
+    model = session.accelerator.prepare_model(leg.stage.codec)
+    crops, criterion, balance = session.crops(leg), session.loss(leg), session.balance
     share = session.accelerator.process_index, session.accelerator.num_processes
-    stored = crops.batch(session.step, leg.stage.batch or config.batch, part=share)
-    loss = session.loss(leg)(model(stored), floats(stored))  # type: ignore[arg-type]
-    session.optimizer.zero_grad()
-    session.accelerator.backward(loss)
-    if config.clip:
-        session.accelerator.clip_grad_norm_(session.codec.parameters(), config.clip)
-    session.optimizer.step()
-    session.average.update_parameters(session.codec)
-    session.step += 1
-    return loss.detach()
+
+    def step() -> torch.Tensor:
+        session.optimizer.set_rate(rate(session.step, config, leg, session.steps))
+        stored = crops.batch(session.step, leg.batch, part=share)
+        out = model(stored)
+        loss: torch.Tensor = (balance.weigh(criterion) if balance else criterion)(out, floats(stored))
+        session.optimizer.zero_grad()
+        session.accelerator.backward(loss)
+        if config.clip:
+            session.accelerator.clip_grad_norm_(session.codec.parameters(), config.clip)
+        session.optimizer.step()
+        session.average.update_parameters(session.codec)
+        if balance:  # all processes move their weight alike
+            balance.update(session.accelerator.reduce(balance.measure(out), "mean"))
+        session.step += 1
+        return loss.detach()
+
+    return step
 
 
 def _look(session: Session, leg: Leg, loss: torch.Tensor) -> None:
     """Note loss and rate now and then; a loss that is not finite ends the run before its state is written."""
     config = session.run.train
-    if session.step % _LOOK and session.step % config.validate_every and session.step != config.steps:
+    session.figures["steps"] = session.steps
+    if session.step % _LOOK and session.step % config.validate_every and session.step != session.steps:
         return
     value = loss.item()
     if not math.isfinite(value):
         raise ConfigError(f"the loss is {value} at step {session.step}; use a smaller train.lr or train.clip")
-    session.figures |= {"loss": value, "lr": rate(session.step - 1, config, leg), "seconds": session.elapsed()}
+    session.figures |= {
+        "loss": value,
+        "lr": rate(session.step - 1, config, leg, session.steps),
+        "seconds": session.elapsed(),
+    }
+    if session.balance:
+        session.figures["guide_weight"] = session.balance.log_weight.exp().item()

@@ -1,26 +1,30 @@
 """Everything that a training holds: what was made of the config, what has been learned, and how both are stored."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from resizekit.assemble import Recipe, assemble, resolve
 from resizekit.checkpoint import Header, save
 from resizekit.codec import Codec
-from resizekit.config import RunConfig
+from resizekit.config import RunConfig, TrainConfig
 from resizekit.device import pick_device, pick_precision
 from resizekit.errors import ConfigError, MissingExtraError, UsageError
 from resizekit.evaluation.measure import measure
-from resizekit.losses import Loss
-from resizekit.task import Task, TaskConfig
+from resizekit.losses import Guided, Loss
+from resizekit.task import Stage, Task, TaskConfig
 from resizekit.training.average import averaged, averages
+from resizekit.training.balance import Balance
 from resizekit.training.data import Crops, load_pictures
-from resizekit.training.fit import check_stage, measurable
+from resizekit.training.fit import check_leg, measurable
+from resizekit.training.optimizer import Optimizer
 from resizekit.training.schedule import Leg, legs
 from resizekit.training.state import load_state, save_state
 
@@ -41,12 +45,16 @@ class Session:
     task: Task[Any]
     settings: TaskConfig
     codec: Codec
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     average: AveragedModel
-    plan: list[Leg]
+    balance: Balance | None
+    """Steers the guide weight, where a `target_low_psnr` is given."""
+    stages: list[Stage]
     pictures: list[torch.Tensor]
     held_out: list[torch.Tensor]
     skipped: list[str]
+    steps: int
+    """Steps that the whole training has."""
     step: int = 0
     """Steps done."""
     before: float = 0.0
@@ -64,11 +72,11 @@ class Session:
         torch.manual_seed(config.seed)
         codec = assemble(recipe).train()
         codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.Adam(codec.parameters(), lr=config.lr, betas=config.betas, fused=True)
-        plan = legs(list(task.curriculum(codec, settings)), config.steps)
+        stages = list(task.curriculum(codec, settings))
+        plan = legs(stages, config, config.steps)
         for leg in plan:
-            check_stage(leg.stage, config, accelerator.num_processes)
-        smallest = min(leg.stage.patch or config.patch for leg in plan)
+            check_leg(leg, accelerator.num_processes)
+        smallest = min(leg.patch for leg in plan)
         data = load_pictures(config.data, codec.channels, smallest=smallest)
         pictures, skipped, held_out = data.pictures, data.skipped, []
         if config.validation:
@@ -78,8 +86,38 @@ class Session:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot make the folder {out}: {error.strerror}") from None
-        average = averages(codec, config.ema)
-        return cls(run, out, accelerator, task, settings, codec, optimizer, average, plan, pictures, held_out, skipped)
+        return cls(
+            run=run,
+            out=out,
+            accelerator=accelerator,
+            task=task,
+            settings=settings,
+            codec=codec,
+            optimizer=Optimizer(codec, config),
+            average=averages(codec, config.ema),
+            balance=_balance(config, settings, accelerator.device),
+            stages=stages,
+            pictures=pictures,
+            held_out=held_out,
+            skipped=skipped,
+            steps=config.steps,
+        )
+
+    def legs(self, steps: int) -> list[Leg]:
+        """Divide so many steps among the task's stages and the config's phases."""
+        return legs(self.stages, self.run.train, steps)
+
+    def keep(self) -> dict[str, torch.Tensor]:
+        """Give a copy of the weights for `begin_anew`."""
+        return {name: tensor.clone() for name, tensor in self.codec.state_dict().items()}
+
+    def begin_anew(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Go back to step 0 with these weights, as if no step had been done."""
+        self.codec.load_state_dict(weights)
+        config = self.run.train
+        self.optimizer, self.average = Optimizer(self.codec, config), averages(self.codec, config.ema)
+        self.balance = _balance(config, self.settings, self.accelerator.device)
+        self.step, self.figures = 0, {}
 
     @property
     def log_kind(self) -> str:
@@ -96,13 +134,16 @@ class Session:
 
     def crops(self, leg: Leg) -> Crops:
         """Give the crops of a leg, held on the device."""
-        config = self.run.train
-        patch = leg.stage.patch or config.patch
-        return Crops(self.pictures, patch=patch, seed=config.seed, device=self.accelerator.device)
+        return Crops(self.pictures, patch=leg.patch, seed=self.run.train.seed, device=self.accelerator.device)
 
     def loss(self, leg: Leg) -> Loss:
         """Give what a leg minimises."""
-        return leg.stage.loss or self.task.loss(leg.stage.codec.spec, self.settings)
+        loss = leg.stage.loss or self.task.loss(leg.stage.codec.spec, self.settings)
+        if leg.restoration_loss is None:
+            return loss
+        if not isinstance(loss, Guided):
+            raise ConfigError("train.phases name a restoration_loss, and this task has a loss of its own; leave it out")
+        return replace(loss, restoration=leg.restoration_loss)
 
     def stops(self, asked: bool) -> bool:
         """Tell whether to stop now; where there are several processes, all of them as soon as one is asked to."""
@@ -127,21 +168,34 @@ class Session:
     def _state(self) -> Path:
         return self.out / "state.safetensors"
 
-    def restore(self) -> None:
+    @property
+    def _modules(self) -> dict[str, nn.Module]:
+        """What a state holds besides the moments."""
+        held: dict[str, nn.Module] = {"model": self.codec, "average": self.average.module}
+        return held | ({"balance": self.balance} if self.balance else {})
+
+    def restore(self) -> bool:
         """Go on from the folder's state, if it holds one; `ConfigError` if that belongs to another config."""
         if not self._state.exists():
-            return
-        counters = load_state(self._state, self.codec, self.average.module, self.optimizer)
+            return False
+        counters = load_state(self._state, self._modules, self.optimizer)
         if counters.get("config") != self._identity:
             raise ConfigError(f"{self._state} belongs to another config; use another --out folder or remove it")
         self.step, self.before = int(str(counters["step"])), float(str(counters["seconds"]))
+        self.steps = int(str(counters["steps"]))
         self.average.n_averaged.fill_(self.step)
+        return True
 
     def write_state(self) -> None:
         """Write all that a later run needs to go on exactly; only the main process does."""
         if self.accelerator.is_main_process:
-            counters = {"step": self.step, "seconds": self.elapsed(), "config": self._identity}
-            save_state(self._state, self.codec, self.average.module, self.optimizer, counters)
+            counters = {
+                "step": self.step,
+                "steps": self.steps,
+                "seconds": self.elapsed(),
+                "config": self._identity,
+            }
+            save_state(self._state, self._modules, self.optimizer, counters)
 
     def write_weights(self) -> tuple[Path, Header]:
         """Write the averaged weights with what they were trained on and what they reach on the held-out pictures."""
@@ -160,6 +214,12 @@ class Session:
         weights = self.out / "weights.safetensors"
         dtype = torch.float16 if config.store == "float16" else torch.float32
         return weights, save(averaged(self.average), weights, metrics=metrics, training=told, dtype=dtype)
+
+
+def _balance(config: TrainConfig, settings: TaskConfig, device: torch.device) -> Balance | None:
+    if config.target_low_psnr is None:
+        return None
+    return Balance(config.target_low_psnr, settings.guide_weight).to(device)
 
 
 def _accelerator(device: str, precision: str) -> Any:

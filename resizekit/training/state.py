@@ -8,41 +8,31 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from resizekit.atomic import written_beside
 from resizekit.errors import CheckpointError
+from resizekit.training.optimizer import Optimizer
 
 __all__ = ["load_state", "save_state"]
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
-
-def _named(codec: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _named(modules: Mapping[str, nn.Module], optimizer: Optimizer) -> dict[str, Tensor]:
     """Every tensor of the state under a name; parameters that are shared appear once."""
     tensors: dict[str, Tensor] = {}
-    for prefix, module in (("model", codec), ("average", average)):
+    for prefix, module in modules.items():
         tensors |= {f"{prefix}.{name}": t.data for name, t in module.named_parameters()}
         tensors |= {f"{prefix}.{name}": t for name, t in module.named_buffers()}
-    for name, parameter in codec.named_parameters():
-        for moment in _MOMENTS:
-            if moment in optimizer.state.get(parameter, {}):
-                tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment]
-    return tensors
+    return tensors | optimizer.moments()
 
 
 def save_state(
-    path: Path,
-    codec: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    counters: Mapping[str, object],
+    path: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer, counters: Mapping[str, object]
 ) -> None:
     """Write everything beside `path` and rename; `CheckpointError` if the disk refuses, and the last state stands."""
-    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in _named(codec, average, optimizer).items()}
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in _named(modules, optimizer).items()}
     try:
         with written_beside(path) as beside:
             save_file(tensors, beside, metadata={"counters": json.dumps(dict(counters))})
@@ -50,21 +40,15 @@ def save_state(
         raise CheckpointError(f"cannot write {path} ({error}); free space and run again: it goes on") from None
 
 
-def load_state(path: Path, codec: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, object]:
+def load_state(path: Path, modules: Mapping[str, nn.Module], optimizer: Optimizer) -> dict[str, object]:
     """Put a saved state into place and give back its counters; `CheckpointError` if it does not fit."""
     try:
         with safe_open(path, framework="pt") as file:
             counters: dict[str, object] = json.loads((file.metadata() or {})["counters"])
-            step, _ = int(str(counters["step"])), float(str(counters["seconds"]))
+            step, _, _ = int(str(counters["step"])), int(str(counters["steps"])), float(str(counters["seconds"]))
             names = set(file.keys())
-            for name, parameter in codec.named_parameters():
-                if f"{_MOMENTS[0]}.{name}" in names:  # a state from before the first step has none
-                    # what Adam makes at its first step, made now so that it can be filled
-                    optimizer.state[parameter] = {
-                        "step": torch.full((), float(step), dtype=torch.float32, device=parameter.device),
-                        **{moment: torch.zeros_like(parameter) for moment in _MOMENTS},
-                    }
-            tensors = _named(codec, average, optimizer)
+            optimizer.make_moments(names, step)  # a state from before the first step has none
+            tensors = _named(modules, optimizer)
             if names != set(tensors):
                 raise CheckpointError(f"{path} is the state of another network; use another --out folder")
             for name, tensor in tensors.items():

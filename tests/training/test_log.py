@@ -18,7 +18,9 @@ def write(folder, *which, resumed_at=0):
 def test_rows_are_on_disk_as_soon_as_they_are_told(tmp_path):
     with open_log("csv", tmp_path) as log:
         log(10, {"loss": 0.25, "high_rgb": 31.5})
-        assert (tmp_path / "log.csv").read_text() == "step,seconds,lr,loss,low_rgb,high_rgb\n10,,,0.25,,31.5\n"
+        assert (
+            tmp_path / "log.csv"
+        ).read_text() == "step,seconds,lr,loss,guide_weight,low_rgb,high_rgb\n10,,,0.25,,,31.5\n"
 
 
 def test_rows_after_the_state_are_written_anew(tmp_path):

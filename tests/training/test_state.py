@@ -8,27 +8,30 @@ import torch
 from safetensors.torch import save_file
 
 from resizekit import build
+from resizekit.config import TrainConfig
 from resizekit.errors import CheckpointError
+from resizekit.training.optimizer import Optimizer
 from resizekit.training.state import load_state, save_state
 
-COUNTERS = {"step": 3, "seconds": 1.5, "config": {"some": "config"}}
+COUNTERS = {"step": 3, "steps": 9, "seconds": 1.5, "config": {"some": "config"}}
 
 
-def parts(width=8, steps=3, seed=0):
-    """A codec, its average and its optimizer, after some steps."""
+def parts(width=16, steps=3, seed=0, which="muon"):
+    """A codec and its average, and the codec's optimizer, after some steps."""
     torch.manual_seed(seed)
     codec, average = (build("sr", network={"width": width, "blocks": 1}) for _ in range(2))
-    optimizer = torch.optim.Adam(codec.parameters(), fused=True)
+    codec.to(memory_format=torch.channels_last)
+    optimizer = Optimizer(codec, TrainConfig(optimizer=which))
     for _ in range(steps):
         optimizer.zero_grad()
         codec(torch.rand(1, 3, 8, 8)).restored.sum().backward()
         optimizer.step()
-    return codec, average, optimizer
+    return {"model": codec, "average": average}, optimizer
 
 
-def tensors_of(codec, average, optimizer):
-    moments = [optimizer.state[p][key] for p in codec.parameters() for key in ("step", "exp_avg", "exp_avg_sq")]
-    return [*codec.state_dict().values(), *average.state_dict().values(), *moments]
+def tensors_of(modules, optimizer):
+    values = [*modules["model"].state_dict().values(), *modules["average"].state_dict().values()]
+    return values + list(optimizer.moments().values())
 
 
 @pytest.fixture
@@ -38,26 +41,29 @@ def saved(tmp_path):
     return path
 
 
-def test_everything_comes_back_bit_equal(saved):
-    fresh = parts(steps=0, seed=9)
-    assert load_state(saved, *fresh) == COUNTERS
-    for held, wanted in zip(tensors_of(*fresh), tensors_of(*parts()), strict=True):
+@pytest.mark.parametrize("which", ["adam", "muon"])
+def test_everything_comes_back_bit_equal(tmp_path, which):
+    path = tmp_path / "state.safetensors"
+    save_state(path, *parts(which=which), COUNTERS)
+    fresh = parts(steps=0, seed=9, which=which)
+    assert load_state(path, *fresh) == COUNTERS
+    for held, wanted in zip(tensors_of(*fresh), tensors_of(*parts(which=which)), strict=True):
         assert torch.equal(held, wanted)
-    assert list(saved.parent.iterdir()) == [saved]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_state_from_before_the_first_step_comes_back(tmp_path):
     path = tmp_path / "state.safetensors"
     save_state(path, *parts(steps=0), COUNTERS | {"step": 0})
-    codec, average, optimizer = parts(steps=0, seed=9)
-    assert load_state(path, codec, average, optimizer)["step"] == 0
-    assert not optimizer.state
-    assert codec.digest == parts(steps=0)[0].digest
+    modules, optimizer = parts(steps=0, seed=9)
+    assert load_state(path, modules, optimizer)["step"] == 0
+    assert not optimizer.moments()
+    assert modules["model"].digest == parts(steps=0)[0]["model"].digest
 
 
 def test_the_state_of_another_network_is_refused(saved):
     with pytest.raises(CheckpointError, match="state of another network"):
-        load_state(saved, *parts(width=6))
+        load_state(saved, *parts(width=20))
 
 
 def broken(path):
@@ -84,7 +90,7 @@ SPOILT = {
     "counters that are no JSON": counters("{"),
     "counters that are a list": counters("[1]"),
     "counters without a step": counters("{}"),
-    "counters without seconds": counters('{"step": 3}'),
+    "counters without seconds": counters('{"step": 3, "steps": 9}'),
     "a step that is no number": counters(json.dumps(COUNTERS | {"step": "x"})),
     "counters too deep": counters("[" * 100_000),
 }
