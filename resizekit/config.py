@@ -81,6 +81,7 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the trunks; auto takes bfloat16 where the machine has it"
     )
+    compile: bool = Field(False, description="run through torch.compile, on a GPU as CUDA graphs; needs a C++ compiler")
     seed: int = Field(0, ge=0, lt=2**63, description="of the weights, the crops and their order")
     checkpoint_minutes: float = Field(5.0, gt=0, description="how often the state is written")
     validate_every: int = Field(1000, ge=1, description="steps between two validations")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,6 +18,8 @@ from resizekit.images.find import find_pictures
 from resizekit.images.read import read_picture
 
 __all__ = ["Crops", "load_pictures"]
+
+Places = npt.NDArray[np.int64]
 
 
 @dataclass
@@ -62,40 +65,51 @@ def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1) ->
 
 
 class Crops:
-    """Random crops, flipped and turned, each from another picture where there are enough (4.1)."""
+    """Random crops, flipped and turned, each from another picture where there are enough (4.1).
+
+    All pictures lie in one row of bytes on the device, where one gather takes a whole batch: a crop in any of its eight
+    symmetries is a first byte and two strides.
+    """
 
     def __init__(self, pictures: Sequence[Tensor], *, patch: int, seed: int, device: torch.device) -> None:
         self.patch, self.seed = patch, seed
-        self.pictures = [p.to(device) for p in pictures if min(p.shape[1:]) >= patch]
-        if not self.pictures:
+        large = [p for p in pictures if min(p.shape[1:]) >= patch]
+        if not large:
             raise ConfigError(f"no picture is as large as a crop of {patch}; use a smaller patch")
-        sizes = [(p.shape[1] - patch + 1) * (p.shape[2] - patch + 1) for p in self.pictures]
-        self._chance = np.array(sizes, dtype=np.float64) / sum(sizes)
+        self.channels = large[0].shape[0]
+        self._sides = np.array([p.shape[1:] for p in large])
+        self._starts = np.cumsum([0, *(p.numel() for p in large[:-1])])
+        self._bytes = torch.cat([p.permute(1, 2, 0).reshape(-1) for p in large]).to(device)
+        sizes = (self._sides - patch + 1).prod(1)
+        self._chance = sizes / sizes.sum()
+        along = torch.arange(patch, device=device)
+        self._row, self._column = along[:, None, None], along[None, :, None]
+        self._channel = torch.arange(self.channels, device=device)
 
     def batch(self, step: int, size: int, *, part: tuple[int, int] = (0, 1)) -> Tensor:
-        """Give the crops of one step: `b c patch patch`, uint8 codes.
+        """Give the crops of one step: `b c patch patch`, uint8 codes that lie in memory as `b patch patch c`.
 
         `part` = (which, of how many) takes one process's share of the same batch.
         """
         random = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
-        replace = size > len(self.pictures)
-        chosen = random.choice(len(self.pictures), size, replace=replace, p=self._chance)
+        replace = size > len(self._sides)
+        chosen = random.choice(len(self._sides), size, replace=replace, p=self._chance)
         place = random.random((size, 2))
         turns = random.integers(0, 8, size)
-        crops = []
-        for i in range(part[0], size, part[1]):
-            picture = self.pictures[chosen[i]]
-            top = int(place[i, 0] * (picture.shape[1] - self.patch + 1))
-            left = int(place[i, 1] * (picture.shape[2] - self.patch + 1))
-            crop = picture[:, top : top + self.patch, left : left + self.patch]
-            crops.append(_turn(crop, int(turns[i])))
-        return torch.stack(crops)
+        first, down, across = (way[part[0] :: part[1]] for way in self._ways(chosen, place, turns))
+        ways = torch.from_numpy(np.stack((first, down, across))).to(self._bytes.device, non_blocking=True)
+        first, down, across = ways[:, :, None, None, None]
+        index = first + down * self._row + across * self._column + self._channel
+        return self._bytes[index].permute(0, 3, 1, 2)
 
-
-def _turn(crop: Tensor, which: int) -> Tensor:
-    """One of the eight symmetries of a square."""
-    if which & 1:
-        crop = crop.flip(2)
-    if which & 2:
-        crop = crop.flip(1)
-    return crop.transpose(1, 2) if which & 4 else crop
+    def _ways(self, chosen: Places, place: npt.NDArray[np.float64], turns: Places) -> tuple[Places, Places, Places]:
+        """For each crop its first byte, and how many bytes on the next pixel below and the next to the right are."""
+        corner = (place * (self._sides[chosen] - self.patch + 1)).astype(np.int64)  # top, left
+        pixel = np.full(len(chosen), self.channels)
+        row = self._sides[chosen, 1] * self.channels
+        left_right, upside_down, transposed = ((turns & bit) > 0 for bit in (1, 2, 4))
+        far = self.patch - 1
+        first = self._starts[chosen] + corner[:, 0] * row + corner[:, 1] * pixel
+        first += upside_down * far * row + left_right * far * pixel
+        row, pixel = np.where(upside_down, -row, row), np.where(left_right, -pixel, pixel)
+        return first, np.where(transposed, pixel, row), np.where(transposed, row, pixel)

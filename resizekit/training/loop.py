@@ -90,6 +90,9 @@ def _stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
     """Make ready for a leg: gives what does one step of the optimiser and returns its loss, still on its device."""
     config = session.run.train
     model = session.accelerator.prepare_model(leg.stage.codec)
+    if config.compile:
+        graphs = session.accelerator.device.type == "cuda"
+        model = torch.compile(model, mode="reduce-overhead" if graphs else "default")
     crops, criterion, balance = session.crops(leg), session.loss(leg), session.balance
     share = session.accelerator.process_index, session.accelerator.num_processes
 

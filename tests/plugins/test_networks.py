@@ -1,4 +1,4 @@
-"""`wavelet` and `invertible`: bands are orthonormal, carriers keep means, any spec works, each starts as a plain resize."""
+"""`wavelet` and `invertible`: orthonormal bands, carriers that keep means, any spec, a plain resize to start with."""
 
 from fractions import Fraction
 
