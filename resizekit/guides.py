@@ -67,7 +67,8 @@ class Resampled:
 
     def fuses_with(self, down: tuple[int, int]) -> bool:
         """Tell whether one reading of a picture's bytes serves this guide and a network that unshuffles by `down`."""
-        same = self.spec == ResizeSpec(s=down[0], r=down[1])
+        spec = self.spec  # compared by parts: making another spec would cut the graph of a compiled codec in two
+        same = spec.s == down[0] and spec.r == down[1] and spec.t == 1
         return same and self.kernel == "bicubic" and down != (1, 1)
 
     def with_phases(self, codes: Tensor, *, shift: float) -> Guided:

@@ -1,7 +1,7 @@
 """The network `invertible`: one reversible map for both ways, after *Invertible Image Rescaling* (Xiao et al., 2020).
 
     bands of high ─► carrier a ─► a + f(d) ─► ... ─► low
-                 └─► details d ─► d · exp(scale(a)) + shift(a) ─► ... ─► dropped
+                 └─► details d ─► d · scale(a) + shift(a) ─► ... ─► dropped
 
 The way up runs the same couplings backwards from low and details of zero, so it is deterministic and needs no second
 set of weights.  All functions start at zero: the map starts as the mean of each block and its repetition.
@@ -29,7 +29,7 @@ class InvertibleOptions(BaseModel):
 
     width: int = Field(32, ge=1, le=1024, description="channels inside the couplings")
     couplings: int = Field(6, ge=0, le=256, description="affine couplings, shared by both ways")
-    clamp: float = Field(1.0, gt=0, le=8, description="largest exponent that details are scaled by")
+    clamp: float = Field(0.5, gt=0, lt=1, description="details are scaled by 1 - clamp to 1 + clamp")
 
 
 class _Function(nn.Module):
@@ -63,18 +63,19 @@ class Coupling(nn.Module):
         """Hide details in the carrier, then take from them what the carrier now tells."""
         carrier = carrier + self.add(details)
         scale, shift = self._scale_shift(carrier)
-        return carrier, details * scale.exp() + shift
+        return carrier, details * scale + shift
 
     def inverse(self, carrier: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
         """Undo `forward`, up to rounding."""
         scale, shift = self._scale_shift(carrier)
-        details = (details - shift) * (-scale).exp()
+        details = (details - shift) / scale
         return carrier - self.add(details), details
 
     def _scale_shift(self, carrier: Tensor) -> tuple[Tensor, Tensor]:
-        # bounded, since an exponent that runs away ends a training
-        scale, shift = self.scale_shift(carrier).chunk(2, 1)
-        return self.clamp * torch.tanh(scale), shift
+        # Bounded, since a scale that runs away ends a training; by a division, since exponentials differ in their last
+        # bits between the whole of a picture and its tiles.
+        bent, shift = self.scale_shift(carrier).chunk(2, 1)
+        return 1 + self.clamp * F.softsign(bent), shift
 
 
 class Couplings(nn.Module):

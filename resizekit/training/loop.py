@@ -22,7 +22,7 @@ from resizekit.training.log import open_log
 from resizekit.training.schedule import Leg, rate
 from resizekit.training.session import Session
 
-__all__ = ["Progress", "Result", "train"]
+__all__ = ["Progress", "Result", "stepper", "train"]
 
 Progress = Callable[[int, Mapping[str, float]], None]
 """Called after each step with the number of steps done and the newest figures; "steps" is how many there will be."""
@@ -62,7 +62,7 @@ def train(
     """
     session = Session.start(run, out, device)
     if not session.restore() and run.train.budget is not None:
-        session.steps = plan_steps(session, run.train.budget.total_seconds(), _stepper)
+        session.steps = plan_steps(session, run.train.budget.total_seconds(), stepper)
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         log = stack.enter_context(open_log(session.log_kind, out, resumed_at=session.step))
@@ -70,7 +70,7 @@ def train(
         for leg in session.legs(session.steps):
             if session.step >= leg.end:
                 continue
-            step = _stepper(session, leg)
+            step = stepper(session, leg)
             while session.step < leg.end and not session.stops(interrupt.asked):
                 _look(session, leg, step())
                 if session.step % run.train.validate_every == 0 or session.step == session.steps:
@@ -86,7 +86,7 @@ def train(
     return Result(weights, session.step, session.steps, header, session.skipped)
 
 
-def _stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
+def stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
     """Make ready for a leg: gives what does one step of the optimiser and returns its loss, still on its device."""
     config = session.run.train
     model = session.accelerator.prepare_model(leg.stage.codec)

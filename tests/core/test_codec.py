@@ -293,3 +293,12 @@ def test_the_guide_is_made_once() -> None:
     high = torch.rand(1, 3, 8, 8)
     assert torch.equal(codec(high).guide, made(high))
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("network", ["tad", "wavelet", "invertible"])
+def test_a_compiled_codec_is_one_graph(network):
+    """A training step on a GPU is then one CUDA graph; every break in it would wait for the host."""
+    codec = resizekit.build("sr", network=network).train()
+    compiled = torch.compile(codec, backend="eager", fullgraph=True)
+    crops = torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8)
+    torch.testing.assert_close(tuple(compiled(crops)), tuple(codec(crops)))
