@@ -116,6 +116,11 @@ class Codec(nn.Module):
         """SHA-256 over the weights, the same whichever file they came from."""
         return digest(self)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; the CPU if there are none."""
+        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+
     def encode(self, high: Tensor) -> Tensor:
         """Go down without compression: `b (t c) (s h) (r w) -> b c h w`, float; `high` float in [0, 1] or codes."""
         delta, base = self._descend(high)
@@ -233,8 +238,7 @@ class Codec(nn.Module):
         if isinstance(image, Tensor):  # gradients are the caller's to want
             return cast(AnyImage, on_floats(to_tensor(image)))
         with torch.inference_mode():
-            device = next(self.parameters()).device
-            return from_codes(on_codes(to_codes(image).to(device)).cpu(), like=image)
+            return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
     @functools.cached_property
     def halo(self) -> int:
@@ -246,7 +250,7 @@ class Codec(nn.Module):
         high = self.step.s.numerator, self.step.r.numerator
         low = self.step.s.denominator, self.step.r.denominator
         probe, was_training = self.at(1).eval(), self.training
-        device = next(self.parameters()).device
+        device = self.device
         down = reach(lambda x: probe.encode(x.to(device)), self.channels, high, low)
         up = reach(lambda x: probe.decode(x.to(device)), self.low_channels, low, high)
         self.train(was_training)
