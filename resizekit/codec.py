@@ -20,7 +20,7 @@ from resizekit.compressions import EightBit
 from resizekit.convert import ImageLike, from_codes, to_codes, to_tensor
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
-from resizekit.nn import Phased, digest, floats, high_channels, reach
+from resizekit.nn import Phased, digest, fit_for, floats, high_channels, reach
 from resizekit.ops import codes
 from resizekit.ops.quantize import SCALE
 from resizekit.spec import ResizeSpec
@@ -156,7 +156,7 @@ class Codec(nn.Module):
 
     def _step_down(self, encoder: nn.Module, high: Tensor) -> tuple[Tensor, Tensor | None]:
         if not self.residual:
-            return encoder(high if isinstance(encoder, Phased) else floats(high)), None
+            return encoder(fit_for(encoder, high)), None
         guide = self.step_guide
         if (
             high.dtype == torch.uint8
@@ -212,7 +212,7 @@ class Codec(nn.Module):
         with self._inference_precision(low.device.type):
             low = _channels_last(low)
             for _ in range(1, self.times):
-                low = self.decoder(low if isinstance(self.decoder, Phased) else floats(low))
+                low = self.decoder(fit_for(self.decoder, low))
             if isinstance(self.decoder, Phased):
                 return self.decoder.to_codes(low)
             return codes(self.decoder(floats(low)))
