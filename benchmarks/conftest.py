@@ -1,28 +1,13 @@
 """What is written down about the machine: enough to understand a figure, nothing that names anybody's computer."""
 
-import contextlib
 import platform
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # the benchmarks share modules, and are no package
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    with contextlib.suppress(ValueError):  # the tests' own conftest has it already, if both folders are run
-        parser.addoption("--require-gpu", action="store_true", help="fail where a GPU test would be skipped")
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("gpu") is None or torch.cuda.is_available():
-        return
-    if item.config.getoption("--require-gpu"):
-        pytest.fail("needs a CUDA device, torch sees none, and --require-gpu is given", pytrace=False)
-    pytest.skip("needs a CUDA device; torch sees none")
 
 
 def pytest_benchmark_generate_machine_info() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Files that are never half written: written beside the target, then renamed."""
+"""Files that are never half written, nor over what should stay: written beside the target, then renamed."""
 
 import os
 import secrets
@@ -8,7 +8,17 @@ from pathlib import Path
 
 from resizekit.errors import UsageError
 
-__all__ = ["written_beside"]
+__all__ = ["check_target", "written_beside"]
+
+
+def check_target(path: Path, *, source: str | Path | None = None, overwrite: bool = False) -> None:
+    """Refuse, with a `UsageError`, what must not be written: no plain file, the input `source`, a file that exists."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a folder or device: name a file to write")
+    if source is not None and path.exists() and path.samefile(source):
+        raise UsageError(f"{path} is the input itself: name another output")
+    if not overwrite and os.path.lexists(path):  # a link that leads nowhere is somebody's too
+        raise UsageError(f"{path} exists: name another output, or allow it with --overwrite")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from resizekit.compressions import EightBit
 from resizekit.convert import ImageLike, from_codes, to_codes, to_tensor
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
-from resizekit.nn import Phased, digest, floats, high_channels, reach
+from resizekit.nn import Phased, digest, fit_for, floats, high_channels, reach
 from resizekit.ops import codes
 from resizekit.ops.quantize import SCALE
 from resizekit.spec import ResizeSpec
@@ -116,6 +116,11 @@ class Codec(nn.Module):
         """SHA-256 over the weights, the same whichever file they came from."""
         return digest(self)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; the CPU if there are none."""
+        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+
     def encode(self, high: Tensor) -> Tensor:
         """Go down without compression: `b (t c) (s h) (r w) -> b c h w`, float; `high` float in [0, 1] or codes."""
         delta, base = self._descend(high)
@@ -151,7 +156,7 @@ class Codec(nn.Module):
 
     def _step_down(self, encoder: nn.Module, high: Tensor) -> tuple[Tensor, Tensor | None]:
         if not self.residual:
-            return encoder(high if isinstance(encoder, Phased) else floats(high)), None
+            return encoder(fit_for(encoder, high)), None
         guide = self.step_guide
         if (
             high.dtype == torch.uint8
@@ -207,7 +212,7 @@ class Codec(nn.Module):
         with self._inference_precision(low.device.type):
             low = _channels_last(low)
             for _ in range(1, self.times):
-                low = self.decoder(low if isinstance(self.decoder, Phased) else floats(low))
+                low = self.decoder(fit_for(self.decoder, low))
             if isinstance(self.decoder, Phased):
                 return self.decoder.to_codes(low)
             return codes(self.decoder(floats(low)))
@@ -233,8 +238,7 @@ class Codec(nn.Module):
         if isinstance(image, Tensor):  # gradients are the caller's to want
             return cast(AnyImage, on_floats(to_tensor(image)))
         with torch.inference_mode():
-            device = next(self.parameters()).device
-            return from_codes(on_codes(to_codes(image).to(device)).cpu(), like=image)
+            return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
     @functools.cached_property
     def halo(self) -> int:
@@ -246,7 +250,7 @@ class Codec(nn.Module):
         high = self.step.s.numerator, self.step.r.numerator
         low = self.step.s.denominator, self.step.r.denominator
         probe, was_training = self.at(1).eval(), self.training
-        device = next(self.parameters()).device
+        device = self.device
         down = reach(lambda x: probe.encode(x.to(device)), self.channels, high, low)
         up = reach(lambda x: probe.decode(x.to(device)), self.low_channels, low, high)
         self.train(was_training)

@@ -1,8 +1,7 @@
-"""What every test shares: one thread, one hypothesis profile, and GPU tests that say why they are skipped."""
+"""What every test shares: one thread, one hypothesis profile, a device for kernels, and small weights."""
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,22 +19,9 @@ settings.register_profile("local", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    with suppress(ValueError):  # the benchmarks have it too, and both may be run at once
-        parser.addoption("--require-gpu", action="store_true", help="fail where a GPU test would be skipped")
-
-
 def pytest_configure() -> None:
     torch.set_num_threads(1)
     settings.load_profile("ci" if os.environ.get("CI") else "local")
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("gpu") is None or torch.cuda.is_available():
-        return
-    if item.config.getoption("--require-gpu"):
-        pytest.fail("needs a CUDA device, torch sees none, and --require-gpu is given", pytrace=False)
-    pytest.skip("needs a CUDA device; torch sees none")
 
 
 @pytest.fixture

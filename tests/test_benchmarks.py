@@ -18,7 +18,8 @@ from resizekit import ops
 from resizekit.evaluation.timings import read_timings
 from resizekit_kernels import kernels
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
 CPU = torch.device("cpu")
 
 SCRIPTED = '''
@@ -73,11 +74,14 @@ def bench_scripted(benchmark, monkeypatch, implementation, seconds):
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):
     """The benchmarks beside a scripted one, run once: the folder, and what pytest said."""
-    folder = tmp_path_factory.mktemp("benchmarks")
+    root = tmp_path_factory.mktemp("root")
+    shutil.copy(ROOT / "conftest.py", root)
+    folder = root / "benchmarks"
+    folder.mkdir()
     for path in BENCHMARKS.glob("*.py"):
         shutil.copy(path, folder)
     (folder / "bench_scripted.py").write_text(SCRIPTED)
-    (folder / "pytest.ini").write_text(
+    (root / "pytest.ini").write_text(
         "[pytest]\npython_functions = bench_*\nmarkers = gpu\n"
         "addopts = --import-mode=importlib -p no:cacheprovider -p no:hypothesispytest\n"
     )
@@ -259,7 +263,7 @@ def test_same_means_bits_type_and_place(modules):
 def test_require_gpu_makes_a_skip_an_error(monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    spec = importlib.util.spec_from_file_location("benchmarks_conftest", BENCHMARKS / "conftest.py")
+    spec = importlib.util.spec_from_file_location("root_conftest", ROOT / "conftest.py")
     conftest = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(conftest)
 

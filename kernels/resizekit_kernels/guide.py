@@ -9,8 +9,6 @@ work that outputs have in common.  A thread makes a cell of N × N outputs of on
 For 2x2 and N = 2 that is 25 loads and 48 products an output, where outputs on their own would take 64 and 72.  The
 phases are the bytes below the cell, read again (they are near by then) so that registers need not keep them.
 """
-# mypy: disable-error-code=assignment
-# (in a kernel a tuple grows in a loop, and its type with it)
 
 from functools import lru_cache
 from operator import index
@@ -27,7 +25,8 @@ from resizekit.ops.fused import check_codes
 from resizekit.ops.quantize import SCALE
 from resizekit.ops.resample import taps
 from resizekit_kernels.arithmetic import INTERPRETED, narrow, times
-from resizekit_kernels.launch import Wrap, direct, on_cpu, traced, triton_op, wrap_triton
+from resizekit_kernels.launch import FLOATS, Wrap, direct, on_cpu, padded, traced, triton_op, wrap_triton
+from resizekit_kernels.registers import tile
 
 __all__ = ["KERNELS", "unshuffle_guide_kernel", "unshuffle_guide_op"]
 
@@ -38,7 +37,6 @@ _SHARED = (1, 2, 3, 4, 6, 8)
 _MOST = 16
 """Phases of a channel that are served, at most.  Every tap is code of its own: 4x4 has 256 of them, 2000 instructions
 or 32 KB, and more would compile for long.  Beyond, phases come from `unshuffle_codes`, the guide from `resample`."""
-_TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @triton.jit
@@ -91,20 +89,6 @@ def _guides(
 
 
 @triton.jit
-def _beside(columns, B: tl.constexpr, Q: tl.constexpr):
-    """Lay columns `B` side by side, Q of them, a power of two up to 16: `B Q`; the last stands in for missing ones."""
-    for _ in tl.static_range(Q - len(columns)):
-        columns = columns + (columns[len(columns) - 1],)
-    for _ in tl.static_range(4):
-        if len(columns) > 1:
-            pairs = ()
-            for k in tl.static_range(len(columns) // 2):
-                pairs = pairs + (tl.join(columns[k], columns[k + len(columns) // 2]),)
-            columns = pairs
-    return tl.reshape(columns[0], (B, Q))
-
-
-@triton.jit
 def _store_phases(
     phases, shift, rows, columns, c, y, u, h, w, S: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr,
     SCALE: tl.constexpr, N: tl.constexpr, LAST: tl.constexpr, B: tl.constexpr, Q: tl.constexpr,
@@ -123,7 +107,7 @@ def _store_phases(
                 else:
                     place = rows[m * S + k // R] + columns[j * R + k % R]
                 together = together + (tl.load(place.to(tl.pointer_type(tl.uint8))),)
-            tile = times(_beside(together, B, Q).to(tl.float32), SCALE) + shift
+            values = times(tile(together, Q).to(tl.float32), SCALE) + shift
             line = (y + m)[:, None] * w.to(tl.int64) + u[:, None]
             inside = (y + m < h)[:, None]
             if LAST:
@@ -136,7 +120,7 @@ def _store_phases(
                 channel = (c * S * R + k)[:, None]
                 target = phases + line + q
                 step = h * w.to(tl.int64)
-            tl.store(target + channel * step, narrow(tile, phases.dtype.element_ty), mask=inside)
+            tl.store(target + channel * step, narrow(values, phases.dtype.element_ty), mask=inside)
             for z in range(C * S * R, P, C * S * R):
                 nothing = tl.zeros((B, Q), phases.dtype.element_ty)
                 tl.store(target + (channel + z) * step, nothing, mask=inside & (channel + z < P))
@@ -189,7 +173,7 @@ def unshuffle_guide_kernel(
                 tl.store(guide + (line + k) * C + c, row[k], mask=(y + m < h) & (u + k < w))
         else:
             inside = (y + m < h)[:, None] & (u[:, None] + n < w)
-            tl.store(guide + (c * h * w + line)[:, None] + n, _beside(row, B, N), mask=inside)
+            tl.store(guide + (c * h * w + line)[:, None] + n, tile(row, N), mask=inside)
 
 
 class _Axis(NamedTuple):
@@ -210,7 +194,7 @@ def _launch(
     x: Tensor, s: int, r: int, dtype: torch.dtype, shift: float, multiple: int, last: bool, wrap: Wrap = direct
 ) -> tuple[Tensor, Tensor]:
     b, c, height, width = x.shape
-    h, w, channels = height // s, width // r, -(-index(c) * s * r // multiple) * multiple
+    h, w, channels = height // s, width // r, padded(index(c) * s * r, multiple)
     layout = torch.channels_last if last else torch.contiguous_format
     phases = torch.empty((b, channels, h, w), dtype=dtype, device=x.device, memory_format=layout)
     guide = torch.empty((b, c, h, w), dtype=torch.float32, device=x.device, memory_format=layout)
@@ -250,7 +234,7 @@ def unshuffle_guide(
 ) -> Guided:
     """Stand in for `resizekit.ops.unshuffle_guide`; what is not served gets its phases by the kernel for those."""
     check_codes(x, s, r, dtype, multiple)
-    if dtype not in _TYPES or s * r > _MOST or not x.numel():
+    if dtype not in FLOATS or s * r > _MOST or not x.numel():
         options = {"dtype": dtype, "shift": shift, "multiple": multiple, "channels_last": channels_last}
         served: Guided = reference("unshuffle_guide")(x, s, r, **options)
         return served
@@ -260,8 +244,8 @@ def unshuffle_guide(
 
 def _bytes_moved(x: Tensor, s: int, r: int, *, dtype: torch.dtype = torch.float32, multiple: int = 1, **_: Any) -> int:
     b, c, height, width = x.shape
-    channels = -(-c * s * r // multiple) * multiple
-    return x.numel() + b * (height // s) * (width // r) * (channels * dtype.itemsize + c * torch.float32.itemsize)
+    values = padded(c * s * r, multiple) * dtype.itemsize + c * torch.float32.itemsize
+    return x.numel() + b * (height // s) * (width // r) * values
 
 
 KERNELS = (Kernel(op="unshuffle_guide", device_type="cuda", run=unshuffle_guide, bytes_moved=_bytes_moved),)

@@ -14,9 +14,12 @@ from torch.library import triton_op, wrap_triton
 from resizekit_kernels.arithmetic import INTERPRETED
 
 __all__ = [
-    "Block", "Wrap", "any_grad", "autograd_function", "block_for", "direct", "on_cpu", "traced", "triton_op",
-    "wrap_triton",
+    "FLOATS", "Block", "Wrap", "any_grad", "autograd_function", "block_for", "direct", "fitting", "on_cpu", "padded",
+    "traced", "triton_op", "vector", "wrap_triton",
 ]  # fmt: skip
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+"""The floating types that kernels read and write; they compute in the first."""
 
 Wrap = Callable[[Any], Any]
 """Turns a kernel into what is launched as `wrap(kernel)[grid](...)`: `direct` in eager, `wrap_triton` in an op."""
@@ -40,6 +43,24 @@ def block_for(x: Tensor, table: dict[int, Block]) -> Block:
     if x.device.type != "cuda":
         return table[0]
     return table.get(torch.cuda.get_device_capability(x.device)[0], table[0])
+
+
+def fitting(n: int, most: int) -> int:
+    """Give the smallest power of two from n, `most` at most; a size that the compiler leaves open is only compared."""
+    size = 1
+    while size < most and size < n:
+        size *= 2
+    return size
+
+
+def padded(channels: int, multiple: int) -> int:
+    """Count the channels with those of zeros that fill them up to a multiple."""
+    return -(-channels // multiple) * multiple
+
+
+def vector(x: Tensor, *numbers: int) -> int:
+    """Count the neighbouring values to read at once, 16 bytes at most: it divides all that offsets are made of."""
+    return next((v for v in (8, 4, 2) if v * x.element_size() <= 16 and all(n % v == 0 for n in numbers)), 1)
 
 
 def traced() -> bool:

@@ -17,9 +17,19 @@ from torch import Tensor
 from resizekit import Kernel
 from resizekit.ops import reference
 from resizekit.ops.pixel import check_shuffle, check_unshuffle, in_channels_last
-from resizekit_kernels.launch import Wrap, any_grad, autograd_function, direct, on_cpu, traced, triton_op, wrap_triton
-from resizekit_kernels.shuffle_codes import vector
-from resizekit_kernels.unshuffle_codes import fitting
+from resizekit_kernels.launch import (
+    FLOATS,
+    Wrap,
+    any_grad,
+    autograd_function,
+    direct,
+    fitting,
+    on_cpu,
+    traced,
+    triton_op,
+    vector,
+    wrap_triton,
+)
 
 __all__ = ["KERNELS", "launch_shuffle", "launch_unshuffle", "move_kernel", "shuffle_op", "unshuffle_op"]
 
@@ -27,7 +37,7 @@ _VALUES = 2048
 """Values a program moves: 16 a thread."""
 _MOST = 4096
 """Channels of the small tensor, at most: a program takes them all."""
-_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int8, torch.int16, torch.int32)
+_TYPES = (*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32)
 
 
 @triton.jit

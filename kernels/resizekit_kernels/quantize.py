@@ -13,6 +13,7 @@ from resizekit.ops import Quantized, reference
 from resizekit.ops.quantize import SCALE, check_quantize
 from resizekit_kernels.arithmetic import code, narrow, times
 from resizekit_kernels.launch import (
+    FLOATS,
     Block,
     Wrap,
     any_grad,
@@ -33,7 +34,6 @@ __all__ = [
 _BLOCKS = {0: Block(2048, 4), 9: Block(2048, 4), 10: Block(4096, 8)}
 GRADIENTS = {"plain": 0, "inward": 1, "clipped": 2}
 """The rules as numbers, which ops can take; only "plain" needs to know nothing of what was rounded."""
-_TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @triton.jit
@@ -105,10 +105,9 @@ def _launch(x: Tensor, guide: Tensor | None, outputs: int, wrap: Wrap = direct) 
     if guide is not None and guide.stride() != x.stride():
         guide = torch.empty_like(x, dtype=guide.dtype).copy_(guide)
     kind = x.dtype if guide is None else torch.promote_types(x.dtype, guide.dtype)
-    none = x.new_empty(0)
-    low = torch.empty_like(x, dtype=kind) if outputs & 1 else none
-    stored = torch.empty_like(x, dtype=torch.uint8) if outputs & 2 else none.to(torch.uint8)
-    side = torch.empty_like(x, dtype=torch.int8) if outputs & 4 else none.to(torch.int8)
+    low = torch.empty_like(x, dtype=kind) if outputs & 1 else x.new_empty(0)
+    stored = torch.empty_like(x, dtype=torch.uint8) if outputs & 2 else x.new_empty(0, dtype=torch.uint8)
+    side = torch.empty_like(x, dtype=torch.int8) if outputs & 4 else x.new_empty(0, dtype=torch.int8)
     n = x.numel()
     if n:
         block = block_for(x, _BLOCKS)
@@ -147,10 +146,9 @@ def quantize_op(x: Tensor, guide: Tensor | None, outputs: int, gradient: int) ->
         return _launch(x, guide, outputs, wrap_triton)
     wide = x.float() if guide is None else x.float() + guide.float()
     kind = x.dtype if guide is None else torch.promote_types(x.dtype, guide.dtype)
-    none = x.new_empty(0)
-    side = (wide > 1).to(torch.int8) - (wide < 0).to(torch.int8) if outputs & 4 else none.to(torch.int8)
-    stored = reference("codes")(wide) if outputs & 2 else none.to(torch.uint8)
-    return (reference("quantize")(wide).to(kind) if outputs & 1 else none), stored, side
+    side = (wide > 1).to(torch.int8) - (wide < 0).to(torch.int8) if outputs & 4 else x.new_empty(0, dtype=torch.int8)
+    stored = reference("codes")(wide) if outputs & 2 else x.new_empty(0, dtype=torch.uint8)
+    return (reference("quantize")(wide).to(kind) if outputs & 1 else x.new_empty(0)), stored, side
 
 
 @triton_op("resizekit::quantize_backward", mutates_args={})
@@ -195,7 +193,7 @@ def _run(x: Tensor, guide: Tensor | None, outputs: int, gradient: str) -> tuple[
 
 
 def _fits(x: Tensor, guide: Tensor | None) -> bool:
-    return x.dtype in _TYPES and (guide is None or guide.dtype in _TYPES)
+    return x.dtype in FLOATS and (guide is None or guide.dtype in FLOATS)
 
 
 def codes(x: Tensor, guide: Tensor | None = None) -> Tensor:

@@ -29,49 +29,13 @@ from resizekit.ops import reference
 from resizekit.ops.fused import check_floats
 from resizekit.ops.pixel import check_shuffle
 from resizekit_kernels.arithmetic import code
-from resizekit_kernels.launch import Wrap, direct, on_cpu, traced, triton_op, wrap_triton
+from resizekit_kernels.launch import FLOATS, Wrap, direct, on_cpu, traced, triton_op, vector, wrap_triton
+from resizekit_kernels.registers import WIDEST, columns, tile
 
-__all__ = ["KERNELS", "columns", "shuffle_codes_kernel", "vector"]
+__all__ = ["KERNELS", "shuffle_codes_kernel"]
 
-_TYPES = (torch.float32, torch.float16, torch.bfloat16)
 _GROUPS = 128
 """Groups a program works on: one a thread, which keeps 24 values in flight each (3 channels by 2x2)."""
-_WIDEST = 128
-"""Values in a group, at most: all of them sit in registers."""
-_LEVELS = tl.constexpr(_WIDEST.bit_length())
-"""How often as many can be halved."""
-
-
-@triton.jit
-def columns(tile, N: tl.constexpr):
-    """Take a tile `b n` apart into n columns `b`; n is a power of two."""
-    parts = (tile,)
-    for _ in tl.static_range(_LEVELS):
-        if len(parts) < N:
-            even = ()
-            odd = ()
-            for k in tl.static_range(len(parts)):
-                left, right = tl.split(tl.reshape(parts[k], [tile.shape[0], N // len(parts) // 2, 2]))
-                even += (left,)
-                odd += (right,)
-            parts = even + odd
-    flat = ()
-    for k in tl.static_range(N):
-        flat += (tl.reshape(parts[k], [tile.shape[0]]),)
-    return flat
-
-
-@triton.jit
-def _tile(columns, N: tl.constexpr):
-    """Put n columns `b` together to a tile `b n`."""
-    parts = columns
-    for _ in tl.static_range(_LEVELS):
-        if len(parts) > 1:
-            joined = ()
-            for k in tl.static_range(len(parts) // 2):
-                joined += (tl.join(parts[k], parts[k + len(parts) // 2]),)
-            parts = joined
-    return tl.reshape(parts[0], [columns[0].shape[0], N])
 
 
 @triton.jit
@@ -104,7 +68,7 @@ def shuffle_codes_kernel(
         for k in tl.static_range(WIDTH):  # (pixel, j, c); those beyond the group's bytes are there to be masked
             line += (values[(k // (C * R)) % G * (C * S * R) + (k % C * S + i) * R + k // C % R],)
         pixels = out + (row.to(tl.int64) * S + i) * groups * (G * R * C) + g * (G * R * C)
-        u = code(_tile(line, WIDTH) + shift).to(tl.uint8)
+        u = code(tile(line, WIDTH) + shift).to(tl.uint8)
         tl.store(pixels + f, u, mask=inside & (f < G * R * C))
 
 
@@ -112,12 +76,7 @@ def _group(x: Tensor, s: int, r: int) -> int:
     """Count the neighbouring pixels whose bytes in an output row fill words of 4, or of 2 if w is odd; 0: too many."""
     values, w = index(x.shape[1]), x.shape[3]
     sizes = (word // gcd(word, values // s) for word in (4, 2, 1))
-    return next((g for g in sizes if w % g == 0 and g * values <= _WIDEST), 0)
-
-
-def vector(x: Tensor, *numbers: int) -> int:
-    """Count the neighbouring values to read at once, 16 bytes at most: it divides all that offsets are made of."""
-    return next((v for v in (8, 4, 2) if v * x.element_size() <= 16 and all(n % v == 0 for n in numbers)), 1)
+    return next((g for g in sizes if w % g == 0 and g * values <= WIDEST), 0)
 
 
 def _launch(x: Tensor, s: int, r: int, shift: float, wrap: Wrap = direct) -> Tensor:
@@ -147,7 +106,7 @@ def shuffle_codes(x: Tensor, s: int, r: int, *, shift: float = 0.0) -> Tensor:
     """Stand in for `resizekit.ops.shuffle_codes`."""
     check_floats(x)
     check_shuffle(x, s, r)
-    if x.dtype not in _TYPES or not _group(x, s, r):
+    if x.dtype not in FLOATS or not _group(x, s, r):
         return reference("shuffle_codes")(x, s, r, shift=shift)
     return shuffle_codes_op(x.detach(), s, r, shift) if traced() else _launch(x, s, r, shift)
 

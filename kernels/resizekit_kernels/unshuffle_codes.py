@@ -22,10 +22,21 @@ from resizekit.ops import reference
 from resizekit.ops.fused import check_codes
 from resizekit.ops.quantize import SCALE
 from resizekit_kernels.arithmetic import narrow, times
-from resizekit_kernels.launch import Wrap, direct, on_cpu, traced, triton_op, wrap_triton
-from resizekit_kernels.shuffle_codes import _tile, vector
+from resizekit_kernels.launch import (
+    FLOATS,
+    Wrap,
+    direct,
+    fitting,
+    on_cpu,
+    padded,
+    traced,
+    triton_op,
+    vector,
+    wrap_triton,
+)
+from resizekit_kernels.registers import tile
 
-__all__ = ["KERNELS", "fitting", "packed_kernel", "unshuffle_codes_kernel", "unshuffle_codes_op"]
+__all__ = ["KERNELS", "packed_kernel", "unshuffle_codes_kernel", "unshuffle_codes_op"]
 
 _VALUES = 2048
 """Values a program of the general form makes: 16 a thread."""
@@ -39,7 +50,6 @@ _CHANNELS = 64
 """Channels that the packed form makes, at most: each is written out in its code."""
 _PIECE = 16
 """Values of a thread that cross shared memory at once: whole sectors, and few registers."""
-_TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @triton.jit
@@ -103,30 +113,20 @@ def packed_kernel(
             codes += (tl.zeros_like(words[0]),)
     g = g[:, None]
     if LAST:
-        for _ in tl.static_range(-4 * P % WIDTH):
-            codes += (tl.zeros_like(words[0]),)
         run = out + row.to(tl.int64) * groups * (4 * P) + g * (4 * P)
         for n in tl.static_range(0, 4 * P, WIDTH):
             f = tl.arange(0, WIDTH)[None, :] + n
-            v = times(_tile(codes[n : n + WIDTH], WIDTH).to(tl.float32), SCALE) + shift
+            v = times(tile(codes[n : n + WIDTH], WIDTH).to(tl.float32), SCALE) + shift
             if P > C * S * R:
                 v = tl.where(f % P < C * S * R, v, 0.0)
             tl.store(run + f, narrow(v, out.dtype.element_ty), mask=(g < groups) & (f < 4 * P))
     else:
         cells = out + (b * P * h + y) * groups * 4 + (g * 4 + tl.arange(0, 4)[None, :])
         for p in tl.static_range(P):
-            four = _tile((codes[p], codes[P + p], codes[2 * P + p], codes[3 * P + p]), 4)
+            four = tile((codes[p], codes[P + p], codes[2 * P + p], codes[3 * P + p]), 4)
             v = times(four.to(tl.float32), SCALE) + shift if p < C * S * R else tl.full([B, 4], 0.0, tl.float32)
             tl.store(cells, narrow(v, out.dtype.element_ty), mask=g < groups)
             cells += tl.cast(h, tl.int64) * groups * 4
-
-
-def fitting(n: int, most: int) -> int:
-    """Give the smallest power of two from n, `most` at most; a size that the compiler leaves open is only compared."""
-    size = 1
-    while size < most and size < n:
-        size *= 2
-    return size
 
 
 def _whole_words(x: Tensor, s: int, r: int, wrap: Wrap) -> bool:
@@ -144,7 +144,7 @@ def _launch(
 ) -> Tensor:
     b, c, height, width = x.shape
     c, h, w = index(c), height // s, width // r
-    channels = -(-c * s * r // multiple) * multiple
+    channels = padded(c * s * r, multiple)
     layout = torch.channels_last if last else torch.contiguous_format
     out = torch.empty((b, channels, h, w), dtype=dtype, device=x.device, memory_format=layout)
     if not out.numel():
@@ -195,7 +195,7 @@ def unshuffle_codes(
 ) -> Tensor:
     """Stand in for `resizekit.ops.unshuffle_codes`."""
     check_codes(x, s, r, dtype, multiple)
-    if dtype not in _TYPES or -(-x.shape[1] * s * r // multiple) * multiple > _MOST:
+    if dtype not in FLOATS or padded(x.shape[1] * s * r, multiple) > _MOST:
         return reference("unshuffle_codes")(
             x, s, r, dtype=dtype, shift=shift, multiple=multiple, channels_last=channels_last
         )
@@ -205,8 +205,7 @@ def unshuffle_codes(
 
 def _bytes_moved(x: Tensor, s: int, r: int, *, dtype: torch.dtype = torch.float32, multiple: int = 1, **_: Any) -> int:
     b, c, height, width = x.shape
-    channels = -(-c * s * r // multiple) * multiple
-    return x.numel() + b * channels * (height // s) * (width // r) * dtype.itemsize
+    return x.numel() + b * padded(c * s * r, multiple) * (height // s) * (width // r) * dtype.itemsize
 
 
 KERNELS = (Kernel(op="unshuffle_codes", device_type="cuda", run=unshuffle_codes, bytes_moved=_bytes_moved),)

@@ -19,13 +19,23 @@ from resizekit.ops import Quantized, reference, shuffle
 from resizekit.ops.fused import check_floats
 from resizekit.ops.pixel import check_unshuffle, in_channels_last
 from resizekit.ops.quantize import SCALE, check_quantize
-from resizekit_kernels.launch import Wrap, any_grad, autograd_function, direct, on_cpu, traced, triton_op, wrap_triton
+from resizekit_kernels.launch import (
+    FLOATS,
+    Wrap,
+    any_grad,
+    autograd_function,
+    direct,
+    on_cpu,
+    traced,
+    triton_op,
+    vector,
+    wrap_triton,
+)
 from resizekit_kernels.quantize import GRADIENTS, launch_backward, quantize_backward_op, quantize_op, rounded
-from resizekit_kernels.shuffle_codes import columns, vector
+from resizekit_kernels.registers import columns
 
 __all__ = ["KERNELS", "unshuffle_quantize_kernel"]
 
-_TYPES = (torch.float32, torch.float16, torch.bfloat16)
 _BLOCK = 2048
 """Values that a program works on."""
 _WIDEST = 32
@@ -139,10 +149,10 @@ def unshuffle_quantize(x: Tensor, s: int, r: int, *, gradient: str = "inward") -
     check_unshuffle(x, s, r)
     check_quantize(x, None, gradient)
     fits = r <= _WIDEST and x.shape[1] * s * r <= _BLOCK and x.shape[2] * x.shape[3] < 2**30  # pixels are int32
-    if x.dtype not in _TYPES or not fits:
+    if x.dtype not in FLOATS or not fits:
         return reference("unshuffle_quantize")(x, s, r, gradient=gradient)
-    rule = GRADIENTS[gradient] if any_grad(x) else 0
     if any_grad(x):
+        rule = GRADIENTS[gradient]
         run = unshuffle_quantize_op if traced() else _differentiable
         return Quantized(*run(x, s, r, 7 if rule else 3, rule)[:2])
     return Quantized(*(unshuffle_quantize_op(x, s, r, 3, 0) if traced() else _launch(x, s, r, 3))[:2])

@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from io import BytesIO
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from PIL import Image
 
 from resizekit.codec import Codec
+from resizekit.convert import Pixels, from_codes, to_codes
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.ops import resample_uint8
 
 __all__ = ["bicubic_roundtrip", "measure", "roundtrip"]
-
-Pixels = npt.NDArray[np.uint8]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
@@ -22,12 +19,8 @@ def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
 
     The factors must divide its size.
     """
-    device = next(codec.parameters()).device
-    with torch.inference_mode():
-        low = _hwc(codec.down_codes(_bchw(high).to(device)).cpu())
-        low = _through_png(low)
-        restored = _hwc(codec.up_codes(_bchw(low).to(device)).cpu())
-    return low, restored
+    low = _through_png(codec.down(high))
+    return low, codec.up(low)
 
 
 def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
@@ -37,9 +30,9 @@ def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """
     _, h, w = codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     s, r = codec.spec.s, codec.spec.r
-    low = resample_uint8(_bchw(high), (h, w), scale=(s, r))
+    low = resample_uint8(to_codes(high), (h, w), scale=(s, r))
     restored = resample_uint8(low, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r))
-    return _hwc(low), _hwc(restored)
+    return from_codes(low, like=high), from_codes(restored, like=high)
 
 
 def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
@@ -59,16 +52,6 @@ def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
         "bicubic_rgb": psnr(plain, high),
         "bicubic_y": psnr(luma(plain), luma(high), border=border),
     }
-
-
-def _bchw(pixels: Pixels) -> torch.Tensor:
-    """A copy where torch could not share the memory: read-only, as Pillow's arrays are."""
-    return torch.from_numpy(np.require(pixels, np.uint8, ["C", "W"])).permute(2, 0, 1)[None]
-
-
-def _hwc(x: torch.Tensor) -> Pixels:
-    array: Pixels = x[0].permute(1, 2, 0).contiguous().numpy()
-    return array
 
 
 def _through_png(pixels: Pixels) -> Pixels:

@@ -5,11 +5,10 @@ far below it a mark stands is how much there is left to win.
 """
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resizekit.atomic import written_beside
+from resizekit.atomic import check_target, written_beside
 from resizekit.errors import MissingExtraError, ResizeKitError, UsageError
 from resizekit.evaluation.timings import Comparison, Implementation, Timings
 
@@ -39,10 +38,7 @@ def draw_roofline(timings: Timings, path: Path, *, overwrite: bool = False) -> N
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
         raise UsageError(f"cannot tell a format from the name {path}: end it in one of {', '.join(_FORMATS)}")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is a folder or device: name a file to write")
-    if os.path.lexists(path) and not overwrite:
-        raise UsageError(f"{path} exists: name another output, or allow it with --overwrite")
+    check_target(path, overwrite=overwrite)
     try:
         from matplotlib import style
         from matplotlib.backends.backend_agg import FigureCanvasAgg

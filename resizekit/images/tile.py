@@ -11,14 +11,12 @@
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Literal, NamedTuple, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels, to_codes
+from resizekit.convert import Pixels
 from resizekit.errors import UsageError
 
 __all__ = ["Grid", "Progress", "Tile", "over_tiles", "tile_side", "tiled_down", "tiled_up"]
@@ -117,8 +115,7 @@ def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progre
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     grid = Grid.of((codec.spec.s, codec.spec.r), _halo(codec))
     side = tile_side(tile, high.shape[:2])
-    run = _through(codec, codec.down_codes)
-    return over_tiles(run, high, grid, codec.low_channels, side, progress)
+    return over_tiles(codec.down, high, grid, codec.low_channels, side, progress)
 
 
 def tiled_up(codec: Codec, low: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
@@ -126,21 +123,10 @@ def tiled_up(codec: Codec, low: Pixels, tile: Tile = "auto", progress: Progress 
     _, height, width = codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
     grid = Grid.of((1 / codec.spec.s, 1 / codec.spec.r), _halo(codec))
     side = tile_side(tile, (height, width))
-    run = _through(codec, codec.up_codes)
-    return over_tiles(run, low, grid, codec.channels, side, progress)
+    return over_tiles(codec.up, low, grid, codec.channels, side, progress)
 
 
 def _halo(codec: Codec) -> tuple[int, int]:
     """The reach of a codec in cells, of which each has `denominator` low pixels."""
     s, r = codec.spec.s.denominator, codec.spec.r.denominator
     return -(-codec.halo // s), -(-codec.halo // r)
-
-
-def _through(codec: Codec, way: Callable[[Tensor], Tensor]) -> Callable[[Pixels], Pixels]:
-    device = next((tensor.device for tensor in codec.parameters()), torch.device("cpu"))
-
-    def run(pixels: Pixels) -> Pixels:
-        with torch.inference_mode():
-            return cast(Pixels, way(to_codes(pixels).to(device))[0].permute(1, 2, 0).cpu().numpy())
-
-    return run

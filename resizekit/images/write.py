@@ -1,6 +1,5 @@
 """From a `Picture` to a file that is whole or not there."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import PIL.Image
 from PIL.PngImagePlugin import PngInfo
 
-from resizekit.atomic import written_beside
+from resizekit.atomic import check_target, written_beside
 from resizekit.errors import ImageError, UsageError
 from resizekit.images.manifest import KEYWORD
 from resizekit.images.picture import Picture
@@ -71,19 +70,10 @@ def output(
         if getattr(like, part) is not None and part not in form.keeps:
             what = {"note": "manifest", "alpha": "transparency", "icc": "colour profile"}[part]
             raise UsageError(f"{path.suffix} would lose the {what}: write a .png instead of {path}")
-    _check_target(path, source, overwrite)
+    check_target(path, source=source, overwrite=overwrite)
     with written_beside(path) as beside:
         yield lambda picture: _save(beside, path, form, picture)
-        _check_target(path, source, overwrite)  # somebody else may have been quicker
-
-
-def _check_target(path: Path, source: str | Path | None, overwrite: bool) -> None:
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is a folder or device: name a file to write")
-    if source is not None and path.exists() and path.samefile(source):
-        raise UsageError(f"{path} is the input itself: name another output")
-    if not overwrite and os.path.lexists(path):
-        raise UsageError(f"{path} exists: name another output, or allow it with --overwrite")
+        check_target(path, source=source, overwrite=overwrite)  # somebody else may have been quicker
 
 
 def _save(beside: Path, path: Path, form: _Format, picture: Picture) -> None:

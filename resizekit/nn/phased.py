@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resizekit import ops
 
-__all__ = ["Phased", "floats"]
+__all__ = ["Phased", "fit_for", "floats"]
 
 
 class Phased(nn.Module):
@@ -52,3 +52,8 @@ class Phased(nn.Module):
 def floats(x: Tensor) -> Tensor:
     """Read uint8 codes as floats in [0, 1]; floats are themselves: `b c h w -> b c h w`."""
     return ops.unshuffle_codes(x, 1, 1, channels_last=x.shape[1] > 1) if x.dtype == torch.uint8 else x
+
+
+def fit_for(network: nn.Module, x: Tensor) -> Tensor:
+    """Give floats or uint8 codes as a network takes them: codes stay codes for one that is `Phased`."""
+    return x if isinstance(network, Phased) else floats(x)

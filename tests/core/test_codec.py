@@ -141,6 +141,21 @@ def test_a_decoder_alone_works_on_the_guide() -> None:
     assert torch.equal(out.restored, upsampler(out.low))
 
 
+def test_it_is_where_its_weights_are_and_works_without_any() -> None:
+    assert tiny().to("meta").device.type == "meta"
+    without = Codec(
+        step=ResizeSpec(s=2, r=2),
+        low_channels=3,
+        encoder=None,
+        decoder=nn.Upsample(scale_factor=2),
+        guide=guides.bicubic,
+        compression=Uint8(),
+    )
+    assert without.device.type == "cpu"
+    assert without.halo > 0
+    assert without.up(without.down(CODES)).shape == CODES.shape
+
+
 def test_an_encoder_that_is_not_residual_gives_low_itself() -> None:
     half = nn.AvgPool2d(2)
     codec = Codec(

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 import resizekit
 from resizekit import Codec, ops
 from resizekit.ops import Kernel
-
-kernels = pytest.importorskip("resizekit_kernels", reason="Triton is not installed").kernels
+from resizekit_kernels import kernels
 
 
 @pytest.fixture

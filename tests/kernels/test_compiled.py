@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 from resizekit_kernels import kernels
 
 Row = dict[str, Any]

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 from resizekit import Kernel, ops
 from resizekit.errors import ResizeShapeError
 from resizekit.ops import kernel as table

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 from resizekit_kernels import kernels
 
 OPS = [kernel.op for kernel in kernels()]

@@ -147,14 +147,6 @@ def test_what_the_reference_refuses_is_never_launched(kernel_device: torch.devic
         assert str(got.value) == str(wanted.value)
 
 
-@pytest.fixture
-def no_launch(monkeypatch: pytest.MonkeyPatch) -> None:
-    def launch(*args: object) -> None:
-        raise AssertionError("a kernel was launched")
-
-    monkeypatch.setattr(family, "_launch", launch)
-
-
 @pytest.mark.parametrize(
     ("shape", "factors"),
     [((3, 1, 1, 2), (1, 1)), ((1, 3, 1, 2), (1, 1)), ((1, 1, 3, 2), (1, 1)), ((1, 1, 3, 2), (3, 1)),

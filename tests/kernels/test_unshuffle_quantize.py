@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.ops import Quantized, reference
 from resizekit.ops.quantize import SCALE
@@ -192,14 +194,6 @@ def test_nothing_is_kept_where_no_gradient_is_wanted(quiet: Any, kernel_device: 
 
 
 # --- what the kernel leaves to others -------------------------------------------------------------
-
-
-@pytest.fixture
-def no_launch(monkeypatch: pytest.MonkeyPatch) -> None:
-    def launch(*_: object) -> None:
-        raise AssertionError("launched")
-
-    monkeypatch.setattr(module, "_launch", launch)
 
 
 @pytest.mark.usefixtures("no_launch")
