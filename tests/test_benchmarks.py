@@ -1,5 +1,6 @@
 """The benchmarks themselves, without a GPU: scripted event times go in, and the right figures come out of the JSON."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from resizekit import ops
+from resizekit.assemble import Recipe, assemble
 from resizekit.evaluation.timings import read_timings
 from resizekit_kernels import kernels
 
@@ -277,3 +279,15 @@ def test_require_gpu_makes_a_skip_an_error(monkeypatch):
         conftest.pytest_runtest_setup(item(False, "gpu"))
     with pytest.raises(pytest.fail.Exception, match="--require-gpu is given"):
         conftest.pytest_runtest_setup(item(True, "gpu"))
+
+
+def test_every_variant_of_a_study_is_a_config_that_can_be_trained(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    study = importlib.import_module("study")
+    assert set(study.STUDIES) == {"networks", "recipe"}
+    for variants in study.STUDIES.values():
+        for name, variant in variants.items():
+            run = study.config_of(variant, [tmp_path], [])
+            recipe = Recipe(task=run.task, config=run.config, network=run.network)
+            assert assemble(recipe).names.network == run.config["network"], name
+            assert run.train.target_low_psnr == study.COMMON["train"]["target_low_psnr"], name

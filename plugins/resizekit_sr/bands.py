@@ -5,6 +5,7 @@ that is Haar's wavelet, for 3 × 3 or four channels the same thing of another le
 block of p values becomes one of q by keeping the lowest min(p, q) waves, so every rational (s, r, t) has a carrier.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import reduce
@@ -67,7 +68,10 @@ class Bands:
         high, low = (reduce(torch.kron, [cosines(t), same, cosines(s), cosines(r)]) for t, _, s, r in (ups, downs))
         keep = reduce(torch.kron, [_kept(d, u) for u, d in zip(ups, downs, strict=True)])
         gain = math.sqrt(math.prod(downs) / math.prod(ups))
-        details = high[keep.sum(0) == 0]
+        # by counting, not by looking at values: the sizes of a network are also asked for on the meta device
+        waves = enumerate(itertools.product(*map(range, ups)))
+        dropped = [row for row, wave in waves if any(w >= d for w, d in zip(wave, downs, strict=True))]
+        details = high[torch.tensor(dropped, dtype=torch.int64)]
         shrink, grow = gain * low.T @ keep @ high, high.T @ keep.T @ low / gain
         return cls(*(matrix.float() for matrix in (high, low, shrink, grow, details)))
 

@@ -148,3 +148,20 @@ def test_shipped_configs_build(path: Path) -> None:
 
 def test_some_configs_ship() -> None:
     assert {"sr-x2.toml"} <= {path.name for path in SHIPPED}
+
+
+@pytest.mark.parametrize(("told", "seconds"), [("90 s", 90), ("20 min", 1200), ("1.5h", 5400), (" 2 min ", 120)])
+def test_a_budget_is_a_time(told, seconds):
+    assert TrainConfig(budget=told).budget.total_seconds() == seconds
+
+
+@pytest.mark.parametrize("told", ["20", "0 min", "-3 s", "soon", "20 minutes 5", "1e3 s", ""])
+def test_what_is_no_time_is_refused(told):
+    with pytest.raises(ConfigError, match='a time is written like "90 s"'):
+        validate(TrainConfig, {"budget": told}, where="here")
+
+
+def test_a_budget_survives_being_written_down():
+    config = TrainConfig(budget="20 min")
+    assert TrainConfig.model_validate(config.model_dump(mode="json")) == config
+    assert TrainConfig.model_validate(config.model_dump()) == config

@@ -151,3 +151,13 @@ def test_bad_options_are_refused(name, option):
 def test_channels_that_t_does_not_divide_are_refused():
     with pytest.raises(ResizeShapeError, match="whole channels"):
         Bands.of(ResizeSpec(t="3/2"), 3)
+
+
+@pytest.mark.parametrize("network", SMALL)
+def test_sizes_can_be_asked_without_memory(network):
+    """As a checkpoint is checked before it is loaded."""
+    make, options = SMALL[network]
+    real = torch.nn.ModuleList(make(SPECS["all three"], 2, options)).state_dict()
+    with torch.device("meta"):
+        told = torch.nn.ModuleList(make(SPECS["all three"], 2, options)).state_dict()
+    assert {name: t.shape for name, t in told.items()} == {name: t.shape for name, t in real.items()}

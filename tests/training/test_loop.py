@@ -1,6 +1,7 @@
 """The loop: the same numbers however often it is interrupted, and what it leaves in its folder."""
 
 import csv
+import dataclasses
 import itertools
 import signal
 
@@ -246,3 +247,66 @@ def test_weights_are_stored_as_the_config_says_and_load_as_they_are(recipe, tmp_
     size = result.weights.stat().st_size
     count = sum(p.numel() for p in load(result.weights).parameters())
     assert count * (4 if store == "float32" else 2) < size < count * (5 if store == "float32" else 4) + 8000
+
+
+RECIPE = {
+    "optimizer": "muon",
+    "target_low_psnr": 38.0,
+    "phases": [{"share": 2}, {"share": 1, "patch": 24, "batch": 1, "restoration_loss": "rms"}],
+    "steps": 12,
+    "log": "csv",
+    "validate_every": 2,
+}
+
+
+def wide(run):
+    """Of 16 channels, so that Muon has something to do."""
+    return run.model_copy(update={"network": {"width": 16, "blocks": 1}})
+
+
+@pytest.mark.parametrize("at", [3, 8, 11])
+def test_muon_phases_and_a_target_resume_exactly_too(recipe, straight, tmp_path, at):
+    config = wide(recipe({"guide_loss": "l2"}, **RECIPE))
+    folder, wanted = straight(config)
+    assert train(config, tmp_path, progress=interrupted_after(at)).steps == at
+    assert train(config, tmp_path).header.digest == wanted.header.digest
+    assert rows(tmp_path) == rows(folder)
+    assert len({row["guide_weight"] for row in rows(folder)}) > 1
+
+
+def test_a_target_changes_what_is_learnt(recipe, straight):
+    free, held = (
+        straight(wide(recipe({"guide_loss": "l2"}, **RECIPE | {"target_low_psnr": target})))[1]
+        for target in (None, 90.0)
+    )
+    assert free.header.digest != held.header.digest
+
+
+def test_a_budget_plans_the_steps_once_and_trains_as_if_they_had_been_given(recipe, tmp_path):
+    config = wide(recipe({"guide_loss": "l2"}, **RECIPE | {"budget": "2 s"}))
+    first = train(config, tmp_path / "budget", progress=interrupted_after(2))
+    assert first.steps == 2
+    assert 3 <= first.planned != 12
+    again = train(config, tmp_path / "budget")
+    assert again.steps == again.planned == first.planned
+    counted = wide(recipe({"guide_loss": "l2"}, **RECIPE | {"steps": first.planned}))
+    assert train(counted, tmp_path / "steps").header.digest == again.header.digest  # the measuring left no trace
+
+
+def test_a_budget_is_kept(recipe, tmp_path):
+    result = train(recipe(budget="3 s"), tmp_path)
+    assert result.steps > 4
+    assert result.header.training["seconds"] < 9  # a machine may slow down, not threefold
+
+
+def test_a_target_and_a_phase_want_a_loss_that_has_what_they_change(recipe, tmp_path, monkeypatch):
+    from resizekit_sr.task import sr
+
+    own = dataclasses.replace(
+        sr, name="own-loss", loss=lambda spec, config: lambda out, high: out.restored.square().mean()
+    )
+    monkeypatch.setattr("resizekit.training.session.resolve", lambda recipe: (own, own.config()))
+    with pytest.raises(ConfigError, match="target_low_psnr steers a guide weight"):
+        train(recipe(target_low_psnr=38.0), tmp_path / "target")
+    with pytest.raises(ConfigError, match="name a restoration_loss, and this task has a loss of its own"):
+        train(recipe(phases=[{"share": 1, "restoration_loss": "l2"}]), tmp_path / "phase")

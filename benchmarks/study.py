@@ -1,0 +1,164 @@
+"""Which network and which recipe is worth its time: equal computing time, equal data, one target for the small picture.
+
+    python benchmarks/study.py networks --data FOLDER --sets Set14 --sets B100 --out benchmarks/results/NAME.json
+
+Seconds a step are measured first, all variants in turn so that other work on the machine meets them alike.  Each is
+then trained for as many steps as the time pays for, so a noisy hour harms nobody.  A run that was interrupted goes on.
+"""
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from resizekit.cli.output import echo_error
+from resizekit.config import RunConfig, validate
+from resizekit.errors import ResizeKitError
+
+MUON = {"optimizer": "muon", "muon_lr": 2e-3}
+
+
+def wavelet(width: int, down: int, up: int, **train: Any) -> dict[str, Any]:
+    return {
+        "config": {"network": "wavelet"},
+        "network": {"width": width, "down_blocks": down, "up_blocks": up},
+        "train": MUON | train,
+    }
+
+
+STUDIES: dict[str, dict[str, dict[str, Any]]] = {
+    "networks": {
+        "tad, Adam": {"config": {"network": "tad"}},
+        "tad, Muon": {"config": {"network": "tad"}, "train": MUON},
+        "wavelet 48, 3 + 5, Adam": wavelet(48, 3, 5, optimizer="adam"),
+        "wavelet 48, 3 + 5, Muon": wavelet(48, 3, 5),
+        "wavelet 32, 4 + 8, Muon": wavelet(32, 4, 8),
+        "wavelet 64, 4 + 6, Muon": wavelet(64, 4, 6),
+        "wavelet 64, 6 + 4, Muon": wavelet(64, 6, 4),
+        "invertible 32, 6 couplings, Adam": {"config": {"network": "invertible"}},
+        "invertible 32, 6 couplings, Muon": {"config": {"network": "invertible"}, "train": MUON},
+    },
+    "recipe": {
+        "as shipped": wavelet(48, 3, 5),
+        "rounding in the last tenth only": wavelet(48, 3, 5) | {"config": {"network": "wavelet", "float_share": 0.9}},
+        "absolute guide term": wavelet(48, 3, 5) | {"config": {"network": "wavelet", "guide_loss": "l1"}},
+        "charbonnier": wavelet(48, 3, 5) | {"config": {"network": "wavelet", "restoration_loss": "charbonnier"}},
+        "rms": wavelet(48, 3, 5) | {"config": {"network": "wavelet", "restoration_loss": "rms"}},
+        "last fifth squared": wavelet(48, 3, 5, phases=[{"share": 4}, {"share": 1, "restoration_loss": "l2"}]),
+        "last fifth rms": wavelet(48, 3, 5, phases=[{"share": 4}, {"share": 1, "restoration_loss": "rms"}]),
+        "crops of 48, then 96": wavelet(
+            48, 3, 5, phases=[{"share": 3, "patch": 48, "batch": 14}, {"share": 1, "patch": 96, "batch": 4}]
+        ),
+        "no average": wavelet(48, 3, 5, ema=0.0),
+        "constant rate": wavelet(48, 3, 5, schedule="constant"),
+    },
+}
+"""What differs from the common config; guide weights are steered to one target in all of them."""
+
+COMMON: dict[str, Any] = {
+    "task": "sr",
+    "config": {"spec": {"s": 2, "r": 2}, "channels": 3, "guide_loss": "l2", "guide_weight": 1.0},
+    "train": {"batch": 8, "patch": 64, "lr": 7e-4, "log": "none", "validate_every": 10**9, "target_low_psnr": 36.2},
+}
+
+
+def config_of(variant: dict[str, Any], data: list[Path], validation: list[Path]) -> RunConfig:
+    merged = {key: COMMON.get(key, {}) | variant.get(key, {}) for key in ("config", "network", "train")}
+    merged["train"] |= {"data": data, "validation": validation}
+    return validate(RunConfig, {"task": COMMON["task"]} | merged, where="study")
+
+
+def seconds_a_step(runs: dict[str, RunConfig], folder: Path, device: str, rounds: int = 20) -> dict[str, float]:
+    """Time one step of every variant in turn, `rounds` times; the median of each."""
+    from resizekit.training.loop import stepper
+    from resizekit.training.session import Session
+
+    steps = {}
+    for name, run in runs.items():
+        session = Session.start(run, folder / name, device)
+        leg = max(session.legs(session.steps), key=lambda leg: leg.end - leg.first)
+        steps[name] = stepper(session, leg)
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(rounds + 3):
+        for name, step in steps.items():
+            began = time.perf_counter()
+            step().item()
+            if turn >= 3:
+                times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def study(
+    which: Annotated[str, typer.Argument(help=f"One of {', '.join(STUDIES)}.")],
+    data: Annotated[list[Path], typer.Option(help="Folders of pictures to learn from.")],
+    sets: Annotated[list[Path], typer.Option(help="Folders to measure on, none of them learnt from.")],
+    out: Annotated[Path, typer.Option(help="The results, as JSON.")],
+    validation: Annotated[list[Path] | None, typer.Option(help="Folders of held-out pictures.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs, which go on if they are there.")] = Path("runs/study"),
+    seconds: Annotated[float, typer.Option(min=1, help="Computing time of each variant.")] = 300,
+    device: str = "auto",
+) -> None:
+    """Train all variants of a study for equal time, measure them, write JSON and print a table."""
+    from resizekit import load
+    from resizekit.evaluation.cost import multiply_adds
+    from resizekit.evaluation.table import evaluate_folder
+    from resizekit.training.loop import train
+
+    if which not in STUDIES:
+        raise typer.BadParameter(f"{which!r} is no study; choose one of {', '.join(STUDIES)}")
+    configs = {name: config_of(variant, data, validation or []) for name, variant in STUDIES[which].items()}
+    runs.mkdir(parents=True, exist_ok=True)
+    plan = runs / f"{which}-plan.json"
+    if not plan.exists():
+        plan.write_text(json.dumps(seconds_a_step(configs, runs, device)), encoding="utf-8")
+    speeds: dict[str, float] = json.loads(plan.read_text(encoding="utf-8"))
+    rows = []
+    for name, run in configs.items():
+        steps = max(1, round(seconds / speeds[name]))
+        run = run.model_copy(update={"train": run.train.model_copy(update={"steps": steps})})
+        folder = runs / name.replace(" ", "-").replace(",", "")
+        result = train(run, folder, device=device)
+        if result.weights is None:
+            raise typer.Exit(130)
+        codec = load(result.weights)
+        figures = {path.name: evaluate_folder(codec, path).mean for path in sets}
+        down, up = multiply_adds(codec)
+        rows.append(
+            {
+                "variant": name,
+                "parameters": sum(p.numel() for p in codec.parameters()),
+                "kmac_per_pixel": round((down + up) / 1000, 1),
+                "step_ratio": round(speeds[name] / min(speeds.values()), 2),
+                "steps": steps,
+                "high_rgb": {k: round(v["high_rgb"], 2) for k, v in figures.items()},
+                "low_rgb": {k: round(v["low_rgb"], 2) for k, v in figures.items()},
+            }
+        )
+        out.write_text(
+            json.dumps({"study": which, "seconds": seconds, "rows": rows}, indent=2) + "\n", encoding="utf-8"
+        )
+        typer.echo(table(rows))
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Write the rows as Markdown: high and low PSNR in dB for each set."""
+    names = list(rows[0]["high_rgb"])
+    head = ["variant", "parameters", "kMAC a pixel", "time a step", "steps", *(f"{name} high / low" for name in names)]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for row in rows:
+        pairs = [f"{row['high_rgb'][name]:.2f} / {row['low_rgb'][name]:.2f}" for name in names]
+        cells = [row["variant"], row["parameters"], row["kmac_per_pixel"], row["step_ratio"], row["steps"], *pairs]
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(study)
+    except ResizeKitError as error:
+        echo_error(error)
+        sys.exit(1)

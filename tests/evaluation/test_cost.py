@@ -1,0 +1,24 @@
+"""Multiply-adds: what stands on paper is what is counted."""
+
+import pytest
+
+from resizekit import build
+from resizekit.evaluation.cost import multiply_adds
+
+
+@pytest.mark.parametrize(("s", "r"), [(2, 2), (4, 4), (3, 1)])
+def test_a_network_of_two_convolutions_a_side_costs_what_stands_on_paper(s, r):
+    codec = build(
+        "sr", spec={"s": s, "r": r}, network={"name": "wavelet", "width": 16, "down_blocks": 0, "up_blocks": 0}
+    )
+    high, low = 3 * s * r, 3
+    down = 9 * 16 * (high + low) + high * high + low * low  # two convolutions, bands in and out
+    up = down + high * low  # and low, grown
+    assert multiply_adds(codec) == (pytest.approx(down / (s * r)), pytest.approx(up / (s * r)))
+
+
+def test_a_larger_picture_costs_no_more_a_pixel_and_blocks_cost_alike_on_both_ways():
+    codec = build("sr", network={"name": "wavelet", "width": 8, "down_blocks": 1, "up_blocks": 1})
+    assert multiply_adds(codec, cells=8) == multiply_adds(codec, cells=24)
+    down, up = multiply_adds(codec, cells=8)
+    assert up - down == 12 * 3 / 4  # growing low
