@@ -20,6 +20,9 @@ def train(
     validation: Annotated[list[Path] | None, typer.Option(help="The same for the validation.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
     budget: Annotated[str | None, typer.Option(help='Time, such as "20 min", instead of a number of steps.')] = None,
+    compile: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="Run through torch.compile.", show_default=False)
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Train a codec; a run that was interrupted goes on where it stopped, exactly."""
@@ -30,8 +33,10 @@ def train(
     from resizekit.training.loop import train as run_training
 
     run = read_toml(config)
-    told = {"data": data, "validation": validation, "steps": steps, "budget": budget}
-    changed = run.train.model_dump() | {key: value for key, value in told.items() if value}
+    told = {"data": data, "validation": validation, "steps": steps, "budget": budget, "compile": compile}
+    changed = run.train.model_dump() | {key: value for key, value in told.items() if value not in (None, [])}
+    if steps is not None and budget is None:  # a number said here comes before a time in the file
+        changed["budget"] = None
     run = run.model_copy(update={"train": validate(TrainConfig, changed, where="command line")})
     folder = out or Path("runs") / config.stem
     console = Console(stderr=True, markup=False, emoji=False)

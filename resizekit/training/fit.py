@@ -1,10 +1,15 @@
 """Do crops, batch and pictures fit the codec?  Asked before anything is written."""
 
+import os
+import shutil
+
+import torch
+
 from resizekit.codec import Codec
 from resizekit.errors import ConfigError
 from resizekit.training.schedule import Leg
 
-__all__ = ["check_leg", "measurable"]
+__all__ = ["check_compiler", "check_leg", "measurable"]
 
 
 def check_leg(leg: Leg, processes: int) -> None:
@@ -24,3 +29,10 @@ def measurable(codec: Codec) -> int:
     factors = codec.spec.s, codec.spec.r
     border = int(max(factors))
     return max(f.numerator * (2 * border // min(f.numerator, f.denominator) + 1) for f in factors)
+
+
+def check_compiler(device: torch.device) -> None:
+    """Refuse to compile for a CPU without a C++ compiler, which torch would say in a hundred lines; `ConfigError`."""
+    compilers = (os.environ.get("CXX", ""), "c++", "g++", "clang++")
+    if device.type == "cpu" and not any(shutil.which(name) for name in compilers if name):
+        raise ConfigError("train.compile needs a C++ compiler here, and none is found: install g++, or leave it out")

@@ -23,7 +23,7 @@ from resizekit.task import Stage, Task, TaskConfig
 from resizekit.training.average import averaged, averages
 from resizekit.training.balance import Balance
 from resizekit.training.data import Crops, load_pictures
-from resizekit.training.fit import check_leg, measurable
+from resizekit.training.fit import check_compiler, check_leg, measurable
 from resizekit.training.optimizer import Optimizer
 from resizekit.training.schedule import Leg, legs
 from resizekit.training.state import load_state, save_state
@@ -67,6 +67,8 @@ class Session:
         """Build codec and optimiser, read the pictures, and check that all fits; nothing is written before that."""
         config = run.train
         accelerator = _accelerator(device, config.precision)
+        if config.compile:
+            check_compiler(accelerator.device)
         recipe = Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)
         task, settings = resolve(recipe)
         torch.manual_seed(config.seed)

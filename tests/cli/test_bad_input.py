@@ -325,6 +325,13 @@ CONFIGS = {
     "unknown compression": (b'task = "sr"\n[config]\ncompression = "nope"', "no compression 'nope'", "uint8"),
     "unknown table": (b'task = "sr"\n[trian]\nsteps = 3', "trian", "known here", "train"),
     "unknown key": (TRAIN.replace("steps", "stepps").encode(), "train.stepps", "known here", "steps"),
+    "a budget that is no time": (TRAIN.encode() + b'budget = "soon"', "train.budget = 'soon'", "20 min"),
+    "a phase without a share": (TRAIN.encode() + b"phases = [{ patch = 8 }]", "train.phases.0.share", "missing"),
+    "an unknown norm": (
+        TRAIN.replace("[net", '[config]\nguide_loss = "l3"\n[net').encode(),
+        "guide_loss = 'l3'",
+        "'rms'",
+    ),
     "negative rate": (TRAIN.encode() + b"lr = -1", "train.lr = -1", "greater than 0"),
     "text for a number": (TRAIN.replace("steps = 2", 'steps = "many"').encode(), "train.steps = 'many'", "integer"),
     "no width": (TRAIN.replace("width = 8", "width = 0").encode(), "width = 0", "greater than or equal to 1"),
@@ -358,6 +365,7 @@ def test_what_training_reads_and_writes(cli, picture, room):
         complains(cli("train", "run.toml", "--validation", "bare"), USAGE, "no usable picture in bare")
         complains(cli("train", "run.toml", "--out", "run.toml"), USAGE, "cannot make the folder run.toml")
         complains(cli("train", "run.toml", "--device", "tpu"), USAGE, "'tpu'")
+        complains(cli("train", "run.toml", "--budget", ""), USAGE, "command line: budget = ''", "20 min")
         complains(cli("schema", "nope"), USAGE, "no task 'nope'")
     (room / "out" / "log.csv").mkdir(parents=True)
     with nothing_new(room):

@@ -166,6 +166,9 @@ def test_train(cli, picture, room):
     assert "left out: data/broken.png is no picture" in run.err
     assert strict(cli("info", "runs/run/weights.safetensors", "--json").out)["training"]["steps"] == 2
     assert cli("down", "data/a.png", "s.png", "--weights", "runs/run/weights.safetensors").code == 0
+    timed = cli("train", "run.toml", "--budget", "2 s", "--out", "timed", "--device", "cpu")
+    assert timed.code == 0
+    assert strict(cli("info", "timed/weights.safetensors", "--json").out)["training"]["steps"] != 9
 
 
 def test_version_and_help(cli):

@@ -310,3 +310,11 @@ def test_a_target_and_a_phase_want_a_loss_that_has_what_they_change(recipe, tmp_
         train(recipe(target_low_psnr=38.0), tmp_path / "target")
     with pytest.raises(ConfigError, match="name a restoration_loss, and this task has a loss of its own"):
         train(recipe(phases=[{"share": 1, "restoration_loss": "l2"}]), tmp_path / "phase")
+
+
+def test_compiling_without_a_compiler_is_refused_before_anything_is_written(recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler here"):
+        train(recipe(compile=True), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
