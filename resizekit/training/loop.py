@@ -92,7 +92,8 @@ def stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
     model = session.accelerator.prepare_model(leg.stage.codec)
     if config.compile:
         graphs = session.accelerator.device.type == "cuda"
-        model = torch.compile(model, mode="reduce-overhead" if graphs else "default")
+        mode = "reduce-overhead" if graphs else "default"
+        model = torch.compile(model, mode=mode, dynamic=False)  # few sizes, each worth a graph of its own
     crops, criterion, balance = session.crops(leg), session.loss(leg), session.balance
     share = session.accelerator.process_index, session.accelerator.num_processes
 
