@@ -152,6 +152,23 @@ def test_a_set_with_another_picture_is_measured_anew(tree, monkeypatch):
     assert measured == ["Urban100"]
 
 
+def test_figures_are_of_these_weights_and_no_others(tree, monkeypatch):
+    tree.config("tad-x2")
+    assert tree.run()[0] == 0
+    run = tree.root / "runs/tad-x2"
+    for name in ("plan.json", "state.safetensors", "weights.safetensors"):
+        (run / name).unlink()
+    tree.config("tad-x2", steps=9)
+    measured = []
+    real = tree.training_run.evaluate_folder
+    monkeypatch.setattr(
+        tree.training_run, "evaluate_folder", lambda c, folder, **_: measured.append(folder.name) or real(c, folder)
+    )
+    assert tree.run()[0] == 0
+    assert measured == ["Set5", "Urban100"]
+    assert json.loads((run / "figures.json").read_text())["digest"] == read_header(run / "weights.safetensors").digest
+
+
 def test_an_interrupted_training_goes_on_with_its_steps_and_ends_the_same(tree, monkeypatch, tmp_path):
     tree.config("tad-x2")
     tree.config("tad-x4")
