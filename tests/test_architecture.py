@@ -212,6 +212,6 @@ def test_the_wheel_holds_all_that_is_needed_and_nothing_else(wheel: list[str]) -
     assert {path.relative_to(ROOT).as_posix() for path in MODULES} <= set(wheel)
     for folder in OUTSIDE:
         for path in folder.glob("resizekit_*/**/*"):
-            if path.suffix in (".py", ".toml", ".md", ".safetensors"):
+            if path.suffix in (".py", ".toml", ".md", ".json", ".safetensors"):
                 assert path.relative_to(folder).as_posix() in wheel
     assert not [name for name in wheel if "__pycache__" in name or "tests/" in name]

@@ -1,48 +1,41 @@
-"""The weights that come with `sr` and what they reach, in dB; the model cards in weights/ say how that was measured."""
+"""The weights that come with `sr`: NAME.safetensors in weights/, and beside it NAME.json, what it is and reaches."""
 
+import json
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from resizekit import Weights
 
-_HERE = files("resizekit_sr") / "weights"
+__all__ = ["ORDER", "SHIPPED"]
 
-SHIPPED = {
-    "sr-x2": Weights(
-        file=_HERE / "sr-x2.safetensors",
-        digest="e34575425727ed151702b024446ef414ab31d04e73f54f282fc9734ecb3ce8b6",
-        summary="colour pictures, half as high and wide",
-        metrics={
-            "Set5 high RGB": 39.14,
-            "Set5 high Y": 42.77,
-            "Set5 low RGB": 41.51,
-            "Set5 low Y": 47.51,
-            "Set14 high RGB": 35.68,
-            "Set14 high Y": 39.66,
-            "Set14 low RGB": 38.88,
-            "Set14 low Y": 45.73,
-            "B100 high RGB": 37.79,
-            "B100 high Y": 39.64,
-            "B100 low RGB": 39.56,
-            "B100 low Y": 45.92,
-            "Urban100 high RGB": 35.16,
-            "Urban100 high Y": 38.31,
-            "Urban100 low RGB": 37.52,
-            "Urban100 low Y": 44.31,
-        },
-    ),
-    "sr-x2-y": Weights(
-        file=_HERE / "sr-x2-y.safetensors",
-        digest="3d7e6fc1c67afda7cb1a81b43b6ed1adb6cbad151302fba97dbe93a49b3c84cd",
-        summary="grey pictures, half as high and wide",
-        metrics={
-            "Set5 high Y": 37.55,
-            "Set5 low Y": 48.43,
-            "Set14 high Y": 33.53,
-            "Set14 low Y": 45.41,
-            "B100 high Y": 32.39,
-            "B100 low Y": 44.49,
-            "Urban100 high Y": 31.16,
-            "Urban100 low Y": 43.05,
-        },
-    ),
-}
+ORDER = (
+    "sr-x2", "sr-x2-y", "sr-x2-fast", "sr-x2-best", "sr-x4", "sr-x4-fast", "sr-x4-y", "tad-x2", "tad-x2-y", "tad-x4",
+    "sr-x2-jpeg75",
+)  # fmt: skip
+"""All names there may be; the first that fits a picture is the default, and one without files is left out."""
+
+_HERE = files("resizekit_sr") / "weights"
+_KINDS = {"RGB": "rgb", "Y": "y"}
+
+
+def read(folder: Traversable, name: str) -> Weights:
+    """Read what stands beside a file of weights."""
+    told = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    metrics = {
+        f"{which} {side} {kind}": round(float(figures[f"{side}_{key}"]), 2)
+        for which, figures in told["sets"].items()
+        for side in ("high", "low")
+        for kind, key in _KINDS.items()
+        if f"{side}_{key}" in figures
+    }
+    file = folder / f"{name}.safetensors"
+    return Weights(file=file, digest=told["digest"], summary=told["summary"], metrics=metrics)
+
+
+def there(folder: Traversable) -> dict[str, Weights]:
+    """Give all weights of a folder, in `ORDER`."""
+    kinds = "safetensors", "json"
+    return {name: read(folder, name) for name in ORDER if all((folder / f"{name}.{k}").is_file() for k in kinds)}
+
+
+SHIPPED = there(_HERE)

@@ -1,0 +1,158 @@
+"""Model cards and the README's numbers, written from the JSON beside the weights and from nothing else.
+
+python benchmarks/cards.py            # writes them
+python benchmarks/cards.py --check    # says whether any would change
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from numbers_table import lines, numbers, whole
+from records import PLUGIN, ROOT, Record, Training, read_records
+
+from resizekit.atomic import written_beside
+from resizekit.errors import ConfigError, ResizeKitError
+
+__all__ = ["texts", "write"]
+
+NETWORKS = {
+    "tad": "the network `tad` of *Task-Aware Image Downscaling* (section 3.2)",
+    "wavelet": "the network `wavelet`, a residual pair around a fixed carrier",
+    "invertible": "the network `invertible`, reversible couplings around a fixed carrier",
+}
+MARKS = "<!-- numbers -->", "<!-- end of numbers -->"
+
+
+def crops(training: Training) -> str:
+    """Say what a step saw, part after part."""
+    said = [f"batch {part.batch}, crops of {part.patch}x{part.patch}" for part in training.parts]
+    if len(said) == 1:
+        return said[0]
+    total = sum(part.share for part in training.parts)
+    return "; ".join(f"{part.share / total:.0%}: {s}" for part, s in zip(training.parts, said, strict=True))
+
+
+def lasted(seconds: float) -> str:
+    """Say a time in minutes, or in seconds where these are few."""
+    return f"{round(seconds / 60)} minutes" if seconds >= 120 else f"{round(seconds)} seconds"
+
+
+def means_what(record: Record) -> str:
+    """Say how the figures were measured."""
+    stored = "a real PNG" if record.compression == "uint8" else f"its compression `{record.compression}` stores it"
+    how = f"Mean PSNR in dB, 8-bit pictures, the small one stored as {stored}; "
+    if record.channels == 1:
+        how += "on the luma of the pictures (16 to 235; Set14 `bridge` is grey and taken as it is), "
+        how += f"with a border of {record.border}."
+    else:
+        how += f"RGB without a border, Y (16 to 235) with a border of {record.border}."
+    return how
+
+
+def table(record: Record) -> str:
+    """Write the figures of every set."""
+    kinds = ("y",) if record.channels == 1 else ("rgb", "y")
+    keys = [f"{side}_{kind}" for side in ("high", "low", "bicubic") for kind in kinds]
+    heads = [key.replace("_rgb", " RGB").replace("_y", " Y") for key in keys]
+    rows = [["set", *heads]]
+    for name, figures in record.sets.items():
+        rows.append([name, *(f"{getattr(figures, key):.2f}" for key in keys)])
+    return lines(rows)
+
+
+def card(record: Record, others: list[Record]) -> str:
+    """Write the card of one file of weights."""
+    training = record.training
+    network = NETWORKS.get(record.network, f"the network `{record.network}`")
+    single = " of a single channel," if record.channels == 1 else ""
+    twins = [f"[{other.name}]({other.name}.md)" for other in others if other.digest == record.digest]
+    same = f"\n\nThe very weights of {' and '.join(twins)}." if twins else ""
+    hardware = [training.hardware] if training.hardware else []
+    hardware += [f"{training.precision} trunks" if training.precision != "float32" else "float32"]
+    return f"""# {record.name}
+
+Weights of task `{record.task}` for {record.summary}: {network},{single} {whole(record.parameters)} parameters.{same}
+
+| | |
+|---|---|
+| digest | `{record.digest}` |
+| file | {record.bytes / 1e6:.2f} MB, stored in {record.stored} |
+| cost | {record.kmac_per_pixel:.0f} thousand multiply-adds for each pixel of the original, down and up together |
+| config | `configs/{record.config}.toml` |
+| command | `{training.command}` |
+| steps | {whole(training.steps)}, {crops(training)}, seed {training.seed} |
+| hardware | {"; ".join([*hardware, lasted(training.seconds)])} |
+
+## Data
+
+{training.pictures} photographs; [DATA.md](DATA.md) says which, and under which terms. No picture of Set5, Set14, B100
+or Urban100 was trained on.
+
+## Figures
+
+{means_what(record)}
+High is the restored picture against the original, low the small one against MATLAB's bicubic, bicubic is bicubic down
+and up. Measured by
+
+    {record.command}
+
+{table(record)}
+"""
+
+
+def texts(root: Path) -> dict[Path, str]:
+    """Give every file that follows from the records, with what belongs into it; `ConfigError` without the marks."""
+    records = read_records(root / PLUGIN / "weights")
+    made = {}
+    for record in records:
+        others = [other for other in records if other.name != record.name]
+        made[root / PLUGIN / "weights" / f"{record.name}.md"] = card(record, others)
+    readme = root / "README.md"
+    old = readme.read_text(encoding="utf-8")
+    pattern = re.compile(rf"{MARKS[0]}\n.*\n{MARKS[1]}", flags=re.DOTALL)
+    if len(pattern.findall(old)) != 1:
+        raise ConfigError(f"{readme} has no place for the numbers: put them between {MARKS[0]} and {MARKS[1]}")
+    made[readme] = pattern.sub(lambda _: f"{MARKS[0]}\n{numbers(records)}\n{MARKS[1]}", old)
+    return made
+
+
+def stale(root: Path) -> list[Path]:
+    """Name the files that are not what the records say."""
+    return [p for p, text in texts(root).items() if not p.exists() or p.read_text(encoding="utf-8") != text]
+
+
+def write(root: Path) -> list[Path]:
+    """Write what has changed, and name it."""
+    made = texts(root)
+    changed = stale(root)
+    for path in changed:
+        with written_beside(path) as beside:
+            beside.write_text(made[path], encoding="utf-8")
+    return changed
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
+) -> None:
+    """Write the model cards and the README's numbers from the JSON beside the weights."""
+    from resizekit.cli.output import echo_error
+
+    try:
+        changed = stale(ROOT) if check else write(ROOT)
+    except ResizeKitError as error:
+        echo_error(error)
+        raise typer.Exit(error.exit_code) from None
+    for path in changed:
+        typer.echo(f"{'would change' if check else 'wrote'} {path.relative_to(ROOT)}")
+    if check and changed:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,127 @@
+"""The README's numbers: what each file of weights costs, and what it reaches beside bicubic and the paper."""
+
+from typing import NamedTuple
+
+from records import PLUGIN, Record
+
+__all__ = ["lines", "numbers", "whole"]
+
+SETS = "Set5", "Set14", "B100", "Urban100"
+
+
+class Paper(NamedTuple):
+    """A column of the paper's Table 1 on the four sets, by (factor, single channel or colour)."""
+
+    head: str
+    values: dict[tuple[int, int], tuple[float, float, float, float]]
+
+
+PAPER = (
+    Paper("bicubic + EDSR+", {
+        (2, 1): (37.95, 33.65, 32.22, 32.51), (2, 3): (36.09, 31.97, 31.40, 31.47),
+        (4, 1): (32.17, 28.50, 27.54, 26.25), (4, 3): (30.71, 27.14, 26.45, 25.34),
+    }),
+    Paper("paper's TAD", {
+        (2, 1): (37.69, 33.90, 32.62, 31.96), (2, 3): (38.46, 35.52, 36.68, 35.03),
+        (4, 1): (31.59, 28.36, 27.57, 25.56), (4, 3): (31.81, 28.63, 28.51, 26.63),
+    }),
+    Paper("TAD + \\*EDSR+", {
+        (2, 1): (37.98, 34.07, 32.83, 32.86), (2, 3): (39.44, 36.58, 37.59, 35.55),
+        (4, 1): (32.36, 28.82, 27.86, 26.50), (4, 3): (32.49, 29.24, 28.97, 27.76),
+    }),
+)  # fmt: skip
+
+SAYS = """\
+Mean PSNR in dB over whole benchmark sets, 8-bit pictures, every small picture stored as a real PNG. *High* is the
+restored picture against the original, *low* the small one against MATLAB's bicubic; RGB without a border, Y (16 to 235)
+with a border of the factor. Cost is what both ways together take for each pixel of the original, in thousand
+multiply-adds. The last three columns are the paper's (Table 1; its border rule is not stated): a large super-resolution
+network on bicubic thumbnails, the paper's own pair, and that large network trained anew on the pair's small pictures.
+They are RGB for colour weights and Y for grey ones."""
+
+
+def whole(value: int) -> str:
+    """Write a number with its thousands apart."""
+    return f"{value:,}".replace(",", " ")
+
+
+def told(paper: Paper, record: Record, which: str) -> float | None:
+    """Give the paper's figure, where it has one of the same factors and channels and the same storing."""
+    if record.spec != f"s={record.border} r={record.border}" or record.compression != "uint8" or which not in SETS:
+        return None
+    values = paper.values.get((record.border, record.channels))
+    return values and values[SETS.index(which)]
+
+
+def pair(rgb: float | None, y: float | None) -> str:
+    """Write a figure of RGB and one of Y into one cell."""
+    return f"{shown(rgb)} / {shown(y)}"
+
+
+def shown(value: float | None) -> str:
+    """Write a figure, or a dash for none."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def lines(rows: list[list[str]]) -> str:
+    """Write a table; the first row is its head."""
+    head, *others = ("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *others])
+
+
+def costs(records: list[Record]) -> str:
+    """Write what each file is and costs."""
+    rows = [["weights", "for", "network", "cost", "parameters", "file"]]
+    for record in records:
+        link = f"[`{record.name}`]({(PLUGIN / 'weights' / record.name).as_posix()}.md)"
+        size = f"{record.bytes / 1e6:.2f} MB"
+        cost = f"{record.kmac_per_pixel:.0f}"
+        rows.append([link, record.summary, f"`{record.network}`", cost, whole(record.parameters), size])
+    return lines(rows)
+
+
+def reached(records: list[Record]) -> str:
+    """Write what each file reaches on each set."""
+    heads = ["weights", "set", "high RGB", "high Y", "low RGB", "low Y", "bicubic down+up RGB / Y"]
+    rows = [heads + [paper.head for paper in PAPER]]
+    for record in records:
+        for which, f in record.sets.items():
+            ours = [shown(value) for value in (f.high_rgb, f.high_y, f.low_rgb, f.low_y)]
+            theirs = [shown(told(paper, record, which)) for paper in PAPER]
+            rows.append([f"`{record.name}`", which, *ours, pair(f.bicubic_rgb, f.bicubic_y), *theirs])
+    return lines(rows)
+
+
+def behind(records: list[Record]) -> str:
+    """Say openly where weights stay behind the paper's own pair."""
+    tad = next(paper for paper in PAPER if paper.head == "paper's TAD")
+    lost: dict[str, tuple[list[str], str]] = {}  # by digest, as the same weights may have two names
+    for record in records:
+        gaps = []
+        for which, figures in record.sets.items():
+            theirs = told(tad, record, which)
+            gap = 0.0 if theirs is None else theirs - round(figures.main("high"), 2)
+            if gap >= 0.005:
+                gaps.append(f"{which} by {gap:.2f} dB")
+        if gaps:
+            lost.setdefault(record.digest, ([], ", ".join(gaps)))[0].append(f"`{record.name}`")
+    if not lost:
+        return ""
+    said = "; ".join(f"{' and '.join(names)} on {gaps}" for names, gaps in lost.values())
+    return f"Behind the paper's TAD: {said}. The paper trained for 300 000 steps of 16 crops of 96x96."
+
+
+def others(records: list[Record]) -> str:
+    """Say whose small pictures are no PNG."""
+    said = [f"`{one.name}` by its compression `{one.compression}`" for one in records if one.compression != "uint8"]
+    return f"Stored otherwise: {', '.join(said)}." if said else ""
+
+
+def numbers(records: list[Record]) -> str:
+    """Write the whole section."""
+    end = (
+        "Measured by `resizekit evaluate Set5 Set14 B100 Urban100 --weights NAME --precision float32`; how each was\n"
+        "trained stands in its model card, which the first table links."
+    )
+    parts = [SAYS, others(records), costs(records), reached(records), behind(records), end]
+    return "\n\n".join(part for part in parts if part)

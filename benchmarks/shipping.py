@@ -1,0 +1,132 @@
+"""From a finished training to shipped weights: what they cost, whether they are better, and putting them in place."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+
+import cards
+import torch
+from records import PLUGIN, Figures, Part, Record, Training
+from torch.utils.flop_counter import FlopCounterMode
+
+from resizekit.assemble import assemble
+from resizekit.atomic import written_beside
+from resizekit.checkpoint import Header, read_header
+from resizekit.codec import Codec
+from resizekit.config import RunConfig
+
+__all__ = ["Floors", "describe", "kmac_per_pixel", "ship", "verdict"]
+
+Floors = Mapping[str, float]
+"""dB that low must keep, by set; "others" for those not named.  Empty: none."""
+
+_SIDE = 256
+
+
+def kmac_per_pixel(codec: Codec) -> float:
+    """Count thousand multiply-adds of both ways for each pixel of a high picture 256 pixels high and wide."""
+    shape = codec.spec.crop((codec.channels, _SIDE, _SIDE))
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        codec.decode(codec.encode(torch.zeros(1, *shape)))
+    macs = counter.get_total_flops() / 2  # a multiply-add counts as two
+    return float(macs / (shape[1] * shape[2]) / 1000)
+
+
+def parts(header: Header, run: RunConfig | None) -> list[Part]:
+    """Give the parts of a training: the phases of its config, or a single one."""
+    batch, patch = int(header.training["batch"]), int(header.training["patch"])
+    phases = run.train.phases if run else ()
+    if not phases:
+        return [Part(share=1.0, batch=batch, patch=patch)]
+    return [Part(share=phase.share, batch=phase.batch or batch, patch=phase.patch or patch) for phase in phases]
+
+
+def describe(
+    file: Path,
+    name: str,
+    *,
+    summary: str,
+    config: str,
+    sets: Mapping[str, Figures],
+    run: RunConfig | None = None,
+    hardware: str | None = None,
+) -> Record:
+    """Put together all that is said of a file of weights; `run` is the config that it was trained with."""
+    header = read_header(file)
+    codec = assemble(header.recipe).eval()
+    told = header.training
+    command = f"resizekit train {PLUGIN}/configs/{config}.toml --data FOLDERS --validation FOLDER"
+    if run is not None and run.train.budget is not None:  # the time is another machine's matter, the steps are not
+        command += f" --steps {told['steps']}"
+    return Record(
+        name=name,
+        summary=summary,
+        task=header.task,
+        digest=header.digest,
+        config=config,
+        network=codec.names.network,
+        compression=codec.names.compression,
+        spec=str(codec.spec),
+        border=int(max(codec.spec.s, codec.spec.r)),
+        channels=codec.channels,
+        parameters=sum(p.numel() for p in codec.parameters()),
+        kmac_per_pixel=round(kmac_per_pixel(codec), 3),
+        bytes=file.stat().st_size,
+        stored=stored(file),
+        training=Training(
+            command=command,
+            steps=told["steps"],
+            seconds=told["seconds"],
+            pictures=told["pictures"],
+            parts=parts(header, run),
+            seed=told["seed"],
+            precision=told["precision"],
+            hardware=hardware,
+        ),
+        command=f"resizekit evaluate {' '.join(sets)} --weights {name} --precision float32",
+        sets=dict(sets),
+    )
+
+
+def stored(file: Path) -> str:
+    """Say in which type a file holds its tensors."""
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as held:
+        kinds = {held.get_slice(name).get_dtype() for name in held.keys()}  # noqa: SIM118
+    return " and ".join(sorted({"F16": "float16", "F32": "float32"}.get(kind, kind) for kind in kinds))
+
+
+def verdict(new: Record, old: Record | None, floors: Floors) -> tuple[bool, str]:
+    """Tell whether to ship `new` in the place of `old`, and why.
+
+    Yes if its mean high PSNR over the sets is larger while low keeps its floor on every set, or if what is shipped
+    comes from another config.
+    """
+    low = [
+        f"low {figures.main('low'):.2f} on {which} is below {floor:g}"
+        for which, figures in new.sets.items()
+        if (floor := floors.get(which, floors.get("others", float("-inf")))) > figures.main("low")
+    ]
+    if old is None:
+        return not low, ", ".join(low) or "the first of this name"
+    if old.digest == new.digest:
+        return False, "these very weights are shipped"
+    if missing := [which for which in old.sets if which not in new.sets]:
+        return False, f"not measured on {', '.join(missing)}, and what is shipped is: name these with --sets"
+    if old.config != new.config:
+        return True, ", although ".join([f"what was shipped is of config {old.config}", *low])
+    if low:
+        return False, ", ".join(low)
+    ours, theirs = (fmean(record.sets[which].main("high") for which in old.sets) for record in (new, old))
+    return ours > theirs, f"mean high {ours:.3f} dB, shipped {theirs:.3f} dB"
+
+
+def ship(file: Path, record: Record, root: Path) -> list[Path]:
+    """Put weights, record, card and README in place; gives the texts that changed."""
+    folder = root / PLUGIN / "weights"
+    with written_beside(folder / f"{record.name}.safetensors") as beside:
+        shutil.copyfile(file, beside)
+    record.write(folder)
+    return cards.write(root)

@@ -1,0 +1,64 @@
+"""The weights that ship: their order, what is absent, and two names for the same weights."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resizekit import down_file, load, up_file
+from resizekit.checkpoint import default_weights
+from resizekit.images.read import read_picture
+from resizekit.registry import installed
+from resizekit_sr.shipped import ORDER, SHIPPED, there
+
+WEIGHTS = Path(__file__).parents[2] / "plugins/resizekit_sr/weights"
+
+
+def test_the_order_is_the_stated_one_and_the_first_serve_by_default():
+    assert list(SHIPPED) == [name for name in ORDER if name in SHIPPED]
+    assert ORDER[:2] == ("sr-x2", "sr-x2-y")
+    assert {channels: default_weights("sr", channels) for channels in (1, 3)} == {1: "sr-x2-y", 3: "sr-x2"}
+    assert {"sr-x2", "sr-x2-y", "tad-x2", "tad-x2-y"} <= set(SHIPPED) == set(installed().task("sr").weights)
+
+
+def test_weights_without_both_files_are_absent(tmp_path):
+    for name in ("tad-x2.json", "tad-x2-y.json", "sr-x2.json", "sr-x2-y.json"):
+        shutil.copy(WEIGHTS / name, tmp_path)
+    assert there(tmp_path) == {}
+    for name in ("tad-x2", "sr-x2-y", "sr-x2"):
+        (tmp_path / f"{name}.safetensors").touch()
+    (tmp_path / "sr-x2.json").unlink()
+    assert list(there(tmp_path)) == ["sr-x2-y", "tad-x2"]
+
+
+def test_metrics_are_the_figures_of_the_json():
+    assert SHIPPED["tad-x2"].metrics["Set5 high RGB"] == 39.14
+    assert SHIPPED["tad-x2"].metrics["Urban100 low Y"] == 44.31
+    assert SHIPPED["tad-x2-y"].metrics["B100 high Y"] == 32.39
+    kinds = {name: {figure.split(" ", 1)[1] for figure in SHIPPED[name].metrics} for name in ("tad-x2", "tad-x2-y")}
+    assert kinds == {"tad-x2": {"high RGB", "high Y", "low RGB", "low Y"}, "tad-x2-y": {"high Y", "low Y"}}
+
+
+@pytest.fixture
+def twins(monkeypatch):
+    """Two names for the same weights, whatever ships under the first one some day."""
+    monkeypatch.setitem(installed().weights, "twin", installed().weights["tad-x2"])
+    return "tad-x2", "twin"
+
+
+def test_two_names_of_one_digest_do_not_disturb_each_other(twins, tmp_path):
+    first, second = (load(name) for name in twins)
+    assert first.digest == second.digest
+    assert [codec.names.weights for codec in (first, second)] == list(twins)
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 3), np.uint8).repeat(3, 0).repeat(3, 1)
+    Image.fromarray(pixels).save(tmp_path / "high.png")
+    restored = []
+    for name in twins:
+        down_file(tmp_path / "high.png", tmp_path / f"{name}.png", weights=name)
+        for also in (None, *twins):  # what one wrote, the other may read
+            up_file(tmp_path / f"{name}.png", tmp_path / "restored.png", weights=also, overwrite=True)
+            restored.append(read_picture(tmp_path / "restored.png").pixels)
+    assert restored[0].shape == pixels.shape
+    assert all(np.array_equal(one, restored[0]) for one in restored)

@@ -1,0 +1,131 @@
+"""Model cards and the README's numbers are what the JSON beside the weights says, and that is what the files are."""
+
+import importlib
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from resizekit.assemble import Recipe, assemble
+from resizekit.checkpoint import read_header
+from resizekit.config import read_toml
+from resizekit_sr.shipped import ORDER
+
+ROOT = Path(__file__).parents[1]
+MODULES = "records", "numbers_table", "cards", "shipping", "training_run", "train_all"
+NAMES = [name for name in ORDER if (ROOT / f"plugins/resizekit_sr/weights/{name}.json").exists()]
+
+
+@pytest.fixture
+def ours(monkeypatch):
+    """The modules beside the benchmarks, forgotten again afterwards."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+    for name in MODULES:
+        del sys.modules[name]
+
+
+def test_cards_and_readme_are_what_the_records_say(ours):
+    texts = ours.cards.texts(ROOT)
+    folder = ROOT / "plugins/resizekit_sr/weights"
+    assert set(texts) == {ROOT / "README.md"} | {folder / f"{name}.md" for name in NAMES}
+    for path, text in texts.items():
+        assert path.read_text(encoding="utf-8") == text, f"{path}: run python benchmarks/cards.py"
+
+
+def test_nothing_lies_among_the_weights_that_is_not_offered():
+    kinds = "safetensors", "json", "md"
+    offered = {f"{name}.{kind}" for name in NAMES for kind in kinds} | {"DATA.md"}
+    assert {path.name for path in (ROOT / "plugins/resizekit_sr/weights").iterdir()} == offered
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_says_what_the_file_is(ours, name):
+    record = ours.records.read_record(ours.records.WEIGHTS, name)
+    again = ours.shipping.describe(
+        ours.records.WEIGHTS / f"{name}.safetensors",
+        name,
+        summary=ours.train_all.PLAN[name].summary,
+        config=record.config,
+        sets=record.sets,
+        hardware=record.training.hardware,
+    )
+    told = {"command", "parts"}  # the config's, which may be younger than the file
+    assert again.model_dump(exclude={"training": told}) == record.model_dump(exclude={"training": told})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_names_the_config_that_makes_such_a_file(ours, name):
+    record = ours.records.read_record(ours.records.WEIGHTS, name)
+    run = read_toml(ROOT / f"plugins/resizekit_sr/configs/{record.config}.toml")
+    header = read_header(ours.records.WEIGHTS / f"{name}.safetensors")
+    recipe = assemble(Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)).recipe
+    assert Recipe.model_validate(recipe) == header.recipe
+    assert {key: getattr(run.train, key) for key in ("lr", "seed")} == {k: header.training[k] for k in ("lr", "seed")}
+    steps = f"--steps {header.training['steps']}"
+    assert run.train.steps == header.training["steps"] or record.training.command.endswith(steps)
+
+
+@pytest.fixture
+def copied(ours, tmp_path):
+    """The records and the README in a tree of their own: its root, and a record of it to be changed."""
+    folder = tmp_path / "plugins/resizekit_sr/weights"
+    folder.mkdir(parents=True)
+    (tmp_path / "README.md").write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+    record = ours.records.read_record(ours.records.WEIGHTS, "tad-x2")
+    record.write(folder)
+    ours.cards.write(tmp_path)
+    return tmp_path, folder, record
+
+
+def test_every_figure_of_a_record_reaches_card_and_readme(ours, copied):
+    root, folder, record = copied
+    figures = record.sets["B100"].model_copy(update={"high_rgb": 12.345678, "low_y": 98.7654})
+    other = record.model_copy(update={"sets": record.sets | {"B100": figures}, "kmac_per_pixel": 4567.8})
+    other.write(folder)
+    assert set(ours.cards.stale(root)) == {root / "README.md", folder / "tad-x2.md"}
+    assert ours.cards.write(root)
+    assert ours.cards.stale(root) == []
+    card, readme = ((folder / "tad-x2.md").read_text(), (root / "README.md").read_text())
+    for text in (card, readme):
+        assert "| 12.35 |" in text
+        assert "| 98.77 |" in text
+        assert "4568" in text
+    assert "`tad-x2` on B100 by 24.33 dB" in readme, "what stays behind the paper is said"
+
+
+def test_phases_twins_and_other_storing_are_said(ours, copied):
+    root, folder, record = copied
+    parts = [ours.records.Part(share=3, batch=16, patch=64), ours.records.Part(share=1, batch=4, patch=128)]
+    training = record.training.model_copy(update={"parts": parts, "hardware": None, "precision": "float32"})
+    changes = {"name": "sr-x2-jpeg75", "training": training, "compression": "jpeg75", "network": "new"}
+    record.model_copy(update=changes).write(folder)
+    ours.cards.write(root)
+    card, readme = (folder / "sr-x2-jpeg75.md").read_text(), (root / "README.md").read_text()
+    assert "75%: batch 16, crops of 64x64; 25%: batch 4, crops of 128x128, seed 0" in card
+    assert "The very weights of [tad-x2](tad-x2.md)." in card
+    assert "the network `new`, 819 270 parameters" in card
+    assert "| hardware | float32; 130 minutes |" in card
+    assert "`sr-x2-jpeg75` by its compression `jpeg75`" in readme
+    (row,) = (line for line in readme.splitlines() if line.startswith("| `sr-x2-jpeg75` | Set5 |"))
+    assert row.endswith("| – | – | – |"), "the paper has no JPEG"
+
+
+def test_the_command_checks_and_writes(ours, copied, monkeypatch):
+    root, folder, _ = copied
+    monkeypatch.setattr(ours.cards, "ROOT", root)
+    (folder / "tad-x2.md").write_text("old")
+    run = CliRunner().invoke
+    told = run(ours.cards.app, ["--check"])
+    assert (told.exit_code, told.output) == (1, "would change plugins/resizekit_sr/weights/tad-x2.md\n")
+    told = run(ours.cards.app)
+    assert (told.exit_code, told.output) == (0, "wrote plugins/resizekit_sr/weights/tad-x2.md\n")
+    assert run(ours.cards.app, ["--check"]).exit_code == 0
+    (root / "README.md").write_text("no marks")
+    told = run(ours.cards.app)
+    assert (told.exit_code, "has no place for the numbers" in told.output) == (2, True)
+    (folder / "tad-x2.json").write_text('{"name": 3}')
+    told = run(ours.cards.app)
+    assert (told.exit_code, "tad-x2.json: name: Input should be a valid string" in told.output) == (2, True)
