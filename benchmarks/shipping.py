@@ -6,31 +6,18 @@ from pathlib import Path
 from statistics import fmean
 
 import cards
-import torch
 from records import PLUGIN, Figures, Part, Record, Training
-from torch.utils.flop_counter import FlopCounterMode
 
 from resizekit.assemble import assemble
 from resizekit.atomic import written_beside
 from resizekit.checkpoint import Header, read_header
-from resizekit.codec import Codec
 from resizekit.config import RunConfig
+from resizekit.evaluation.cost import multiply_adds
 
-__all__ = ["Floors", "describe", "kmac_per_pixel", "ship", "verdict"]
+__all__ = ["Floors", "describe", "ship", "verdict"]
 
 Floors = Mapping[str, float]
 """dB that low must keep, by set; "others" for those not named.  Empty: none."""
-
-_SIDE = 256
-
-
-def kmac_per_pixel(codec: Codec) -> float:
-    """Count thousand multiply-adds of both ways for each pixel of a high picture 256 pixels high and wide."""
-    shape = codec.spec.crop((codec.channels, _SIDE, _SIDE))
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        codec.decode(codec.encode(torch.zeros(1, *shape)))
-    macs = counter.get_total_flops() / 2  # a multiply-add counts as two
-    return float(macs / (shape[1] * shape[2]) / 1000)
 
 
 def parts(header: Header, run: RunConfig | None) -> list[Part]:
@@ -71,7 +58,7 @@ def describe(
         border=int(max(codec.spec.s, codec.spec.r)),
         channels=codec.channels,
         parameters=sum(p.numel() for p in codec.parameters()),
-        kmac_per_pixel=round(kmac_per_pixel(codec), 3),
+        kmac_per_pixel=round(sum(multiply_adds(codec)) / 1000, 3),
         bytes=file.stat().st_size,
         stored=stored(file),
         training=Training(

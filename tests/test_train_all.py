@@ -13,13 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from torch import nn
 from typer.testing import CliRunner
 
-from resizekit import Codec, ResizeSpec, load
+from resizekit import load
 from resizekit.checkpoint import read_header
-from resizekit.compressions import Float
-from resizekit.guides import bicubic
 from resizekit.training.loop import train
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -352,17 +349,3 @@ def test_a_perfect_set_survives_being_written(tree, made):
 
 def test_plans_are_made_in_the_order_of_the_offers(tree):
     assert tuple(tree.train_all.PLAN) == tree.records.ORDER
-
-
-def test_a_multiply_add_is_counted_once(tree):
-    decoder = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2))
-    codec = Codec(
-        step=ResizeSpec(s=2, r=2),
-        low_channels=3,
-        encoder=nn.Conv2d(3, 3, 2, stride=2),
-        decoder=decoder,
-        guide=bicubic,
-        compression=Float(),
-    )
-    for_a_low_pixel = 3 * 3 * 2 * 2 + 3 * 12 * 3 * 3
-    assert tree.shipping.kmac_per_pixel(codec) == pytest.approx(for_a_low_pixel / 4 / 1000)

@@ -53,15 +53,24 @@ def _loaded(weights: str | Path, stamp: int, device: torch.device, precision: Pr
 def named_codec(manifest: Manifest, src: str | Path, weights: str | Path | None, device: str, precision: str) -> Codec:
     """Load the weights that a manifest names, or the file that is said to hold them."""
     if weights is None:
-        # looked up by name alone: what `load` would take for a path is refused here
-        if manifest.weights not in installed().weights:
-            installed().task(manifest.task)
-            raise ManifestError(
-                f"{src} needs weights {manifest.weights!r} of task {manifest.task!r}, which are "
-                "not installed: pass the file they are in with --weights"
-            )
-        weights = manifest.weights
+        weights = _installed_name(manifest, src)
     return choose_codec(weights=weights, task=None, device=device, precision=precision)
+
+
+def _installed_name(manifest: Manifest, src: str | Path) -> str:
+    """The name of the very weights: since the image was made, better ones may have taken the name that it knows."""
+    offers = installed().weights
+    for name, offer in offers.items():
+        if offer.value[1].digest == manifest.digest:
+            return name
+    # looked up by name alone: what `load` would take for a path is refused here
+    if manifest.weights not in offers:
+        installed().task(manifest.task)
+        raise ManifestError(
+            f"{src} needs weights {manifest.weights!r} of task {manifest.task!r}, which are "
+            "not installed: pass the file they are in with --weights"
+        )
+    return manifest.weights
 
 
 def matching(codec: Codec, manifest: Manifest, where: object) -> Codec:

@@ -147,6 +147,18 @@ def test_own_weights_need_their_file_and_no_other(tmp_path, shelf):
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "out.png").read_bytes()
 
 
+def test_weights_that_have_another_name_by_now_are_found_by_their_digest(tmp_path, shelf):
+    write_picture(tmp_path / "in.png", photo(20, 30))
+    manifest = down_file(tmp_path / "in.png", tmp_path / "low.png", weights="toy-rgb")
+    up_file(tmp_path / "low.png", tmp_path / "out.png")
+    small = read_picture(tmp_path / "low.png")
+    for former in ("toy-y", "nobody-knows"):  # one that now means other weights, and one that is gone
+        note = manifest.model_copy(update={"weights": former}).to_text()
+        write_picture(tmp_path / f"{former}.png", dataclasses.replace(small, note=note))
+        up_file(tmp_path / f"{former}.png", tmp_path / f"{former}-out.png")
+        assert (tmp_path / f"{former}-out.png").read_bytes() == (tmp_path / "out.png").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
@@ -198,10 +210,10 @@ def test_a_changed_small_image_says_so(tmp_path, small):
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"weights": "nowhere"}, ManifestError, "not installed"),
-        ({"weights": "nowhere", "task": "gone"}, UnknownNameError, "no task 'gone'"),
-        ({"weights": "own_1.safetensors"}, ManifestError, "not installed"),
-        ({"weights": "toy-y"}, ManifestError, "install resizekit 0.1.0, which had them"),
+        ({"weights": "nowhere", "digest": "0" * 64}, ManifestError, "not installed"),
+        ({"weights": "nowhere", "task": "gone", "digest": "0" * 64}, UnknownNameError, "no task 'gone'"),
+        ({"weights": "own_1.safetensors", "digest": "0" * 64}, ManifestError, "not installed"),
+        ({"weights": "toy-y", "digest": "0" * 64}, ManifestError, "install resizekit 0.1.0, which had them"),
         ({"digest": "0" * 64}, ManifestError, "install resizekit 0.1.0, which had them"),
         ({"task": "gone"}, ManifestError, "task 'gone'"),
         ({"spec": {"s": 4, "r": 4}}, ManifestError, "do not do that"),

@@ -1,9 +1,12 @@
 """Multiply-adds: what stands on paper is what is counted."""
 
 import pytest
+from torch import nn
 
-from resizekit import build
+from resizekit import Codec, ResizeSpec, build
+from resizekit.compressions import Float
 from resizekit.evaluation.cost import multiply_adds
+from resizekit.guides import bicubic
 
 
 @pytest.mark.parametrize(("s", "r"), [(2, 2), (4, 4), (3, 1)])
@@ -22,3 +25,16 @@ def test_a_larger_picture_costs_no_more_a_pixel_and_blocks_cost_alike_on_both_wa
     assert multiply_adds(codec, cells=8) == multiply_adds(codec, cells=24)
     down, up = multiply_adds(codec, cells=8)
     assert up - down == 12 * 3 / 4  # growing low
+
+
+def test_a_multiply_add_is_counted_once_and_both_ways_apart():
+    decoder = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2))
+    codec = Codec(
+        step=ResizeSpec(s=2, r=2),
+        low_channels=3,
+        encoder=nn.Conv2d(3, 3, 2, stride=2),
+        decoder=decoder,
+        guide=bicubic,
+        compression=Float(),
+    )
+    assert multiply_adds(codec) == (3 * 3 * 2 * 2 / 4, 3 * 12 * 3 * 3 / 4)
