@@ -72,6 +72,11 @@ def config_of(variant: dict[str, Any], data: list[Path], validation: list[Path])
     return validate(RunConfig, {"task": COMMON["task"]} | merged, where="study")
 
 
+def slug(name: str) -> str:
+    """The folder of a variant's run."""
+    return name.replace(" ", "-").replace(",", "")
+
+
 def seconds_a_step(runs: dict[str, RunConfig], folder: Path, device: str, rounds: int = 20) -> dict[str, float]:
     """Time one step of every variant in turn, `rounds` times; the median of each."""
     from resizekit.training.loop import stepper
@@ -79,7 +84,7 @@ def seconds_a_step(runs: dict[str, RunConfig], folder: Path, device: str, rounds
 
     steps = {}
     for name, run in runs.items():
-        session = Session.start(run, folder / name, device)
+        session = Session.start(run, folder / slug(name), device)
         leg = max(session.legs(session.steps), key=lambda leg: leg.end - leg.first)
         steps[name] = stepper(session, leg)
     times: dict[str, list[float]] = {name: [] for name in steps}
@@ -120,8 +125,7 @@ def study(
     for name, run in configs.items():
         steps = max(1, round(seconds / speeds[name]))
         run = run.model_copy(update={"train": run.train.model_copy(update={"steps": steps})})
-        folder = runs / name.replace(" ", "-").replace(",", "")
-        result = train(run, folder, device=device)
+        result = train(run, runs / slug(name), device=device)
         if result.weights is None:
             raise typer.Exit(130)
         codec = load(result.weights)

@@ -53,6 +53,7 @@ class TrainConfig(BaseModel):
 
     data: tuple[Path, ...] = Field((), description="folders of pictures, or pictures, to learn from")
     validation: tuple[Path, ...] = Field((), description="folders or pictures to report PSNR on meanwhile")
+    start: str | None = Field(None, description="weights to begin with: an installed name, or a .safetensors file")
     steps: int = Field(20_000, ge=1, description="optimiser steps, all stages together")
     budget: Annotated[timedelta | None, BeforeValidator(duration)] = Field(
         None, description='time to train, such as "20 min": the steps are then planned from the speed at the start'
@@ -115,7 +116,11 @@ def read_toml(path: str | Path) -> RunConfig:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     run = validate(RunConfig, raw, where=str(path))
     here = path.parent
-    located = {name: tuple(here / item for item in getattr(run.train, name)) for name in ("data", "validation")}
+    located: dict[str, Any] = {
+        name: tuple(here / item for item in getattr(run.train, name)) for name in ("data", "validation")
+    }
+    if run.train.start is not None and run.train.start.endswith(".safetensors"):
+        located["start"] = str(here / run.train.start)
     return run.model_copy(update={"train": run.train.model_copy(update=located)})
 
 

@@ -15,8 +15,7 @@ from resizekit.assemble import Recipe, assemble, resolve
 from resizekit.checkpoint import Header, save
 from resizekit.codec import Codec
 from resizekit.config import RunConfig, TrainConfig
-from resizekit.device import pick_device, pick_precision
-from resizekit.errors import ConfigError, MissingExtraError, UsageError
+from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.losses import Guided, Loss
 from resizekit.task import Stage, Task, TaskConfig
@@ -26,6 +25,7 @@ from resizekit.training.data import Crops, load_pictures
 from resizekit.training.fit import check_compiler, check_leg, measurable
 from resizekit.training.optimizer import Optimizer
 from resizekit.training.schedule import Leg, legs
+from resizekit.training.start import accelerator_for, begin_with
 from resizekit.training.state import load_state, save_state
 
 __all__ = ["Session"]
@@ -66,13 +66,15 @@ class Session:
     def start(cls, run: RunConfig, out: Path, device: str) -> "Session":
         """Build codec and optimiser, read the pictures, and check that all fits; nothing is written before that."""
         config = run.train
-        accelerator = _accelerator(device, config.precision)
+        accelerator = accelerator_for(device, config.precision)
         if config.compile:
             check_compiler(accelerator.device)
         recipe = Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)
         task, settings = resolve(recipe)
         torch.manual_seed(config.seed)
         codec = assemble(recipe).train()
+        if config.start is not None:
+            begin_with(codec, config.start)
         codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages = list(task.curriculum(codec, settings))
         plan = legs(stages, config, config.steps)
@@ -210,6 +212,8 @@ class Session:
             "pictures": len(self.pictures),
             "precision": "float32" if self.accelerator.mixed_precision == "no" else "bfloat16",
         } | {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
+        if config.start is not None:
+            told["start"] = Path(config.start).stem
         metrics: dict[str, float] = {
             name: round(self.figures[name], 3) for name in ("high_rgb", "low_rgb") if name in self.figures
         }
@@ -222,15 +226,3 @@ def _balance(config: TrainConfig, settings: TaskConfig, device: torch.device) ->
     if config.target_low_psnr is None:
         return None
     return Balance(config.target_low_psnr, settings.guide_weight).to(device)
-
-
-def _accelerator(device: str, precision: str) -> Any:
-    try:
-        from accelerate import Accelerator
-        from accelerate.state import AcceleratorState
-    except ImportError:
-        raise MissingExtraError('training needs accelerate: pip install "resizekit[train]"') from None
-    chosen = pick_device(device)
-    half = pick_precision(precision, chosen) == "bfloat16"
-    AcceleratorState._reset_state()  # a process may train more than once, with other settings
-    return Accelerator(cpu=chosen.type == "cpu", mixed_precision="bf16" if half else "no")

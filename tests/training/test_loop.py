@@ -12,7 +12,7 @@ from PIL import Image
 
 from resizekit import build, load
 from resizekit.checkpoint import read_header
-from resizekit.errors import CheckpointError, ConfigError, ResizeShapeError, UsageError
+from resizekit.errors import CheckpointError, ConfigError, ResizeKitError, ResizeShapeError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.training.loop import train
 
@@ -317,4 +317,24 @@ def test_compiling_without_a_compiler_is_refused_before_anything_is_written(reci
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler here"):
         train(recipe(compile=True), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_may_begin_with_weights(recipe, straight, tmp_path):
+    folder, first = straight(recipe())
+    weights = str(folder / "weights.safetensors")
+    result = train(recipe(start=weights, steps=1, lr=1e-9, ema=0.0), tmp_path / "more")
+    begun, before = load(result.weights), load(weights)
+    for one, other in zip(begun.parameters(), before.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+    assert result.header.training["start"] == "weights"
+    assert result.header.digest != first.header.digest
+
+
+def test_weights_of_another_network_are_no_start(recipe, straight, tmp_path):
+    folder, _ = straight(recipe())
+    with pytest.raises(ConfigError, match=r"train\.start = .*of other networks than the config's"):
+        train(wide(recipe(start=str(folder / "weights.safetensors"))), tmp_path / "run")
+    with pytest.raises(ResizeKitError, match="no weights 'nope'"):
+        train(recipe(start="nope"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
