@@ -58,10 +58,12 @@ PLAN: Mapping[str, Planned] = {
 """In the order in which they are trained, which is the one in which they are offered."""
 
 
-def planned(name: str, data: list[Path], validation: list[Path], budget: timedelta | None) -> RunConfig:
+def planned(
+    name: str, data: list[Path], validation: list[Path], budget: timedelta | None, compiled: bool = False
+) -> RunConfig:
     """Read a config and put in its place what the command line says."""
     run = read_toml(ROOT / PLUGIN / "configs" / f"{name}.toml")
-    told = {"data": data, "validation": validation, "budget": budget}
+    told = {"data": data, "validation": validation, "budget": budget, "compile": compiled}
     changed = run.train.model_dump() | {key: value for key, value in told.items() if value}
     return run.model_copy(update={"train": validate(TrainConfig, changed, where="command line")})
 
@@ -135,6 +137,7 @@ def main(
         "runs"
     ),
     device: Device = "auto",
+    compiled: Annotated[bool, typer.Option("--compile/--no-compile", help="Run through torch.compile.")] = False,
     hardware: Annotated[
         str | None, typer.Option(help="What the cards say it was trained on, instead of the processor's name.")
     ] = None,
@@ -156,7 +159,7 @@ def main(
         for name in names:
             try:
                 part = total * (PLAN[name].share / shares) if total else None
-                run = planned(name, data or [], validation or [], part)
+                run = planned(name, data or [], validation or [], part, compiled)
                 work_on(name, run, runs / name, sets or [], device, hardware, shipping)
             except StoppedError:
                 raise

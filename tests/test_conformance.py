@@ -33,6 +33,29 @@ class TestSuperResolutionByFractions(TaskConformance):
     config: ClassVar = {"spec": {"s": "3/2", "r": "3/2"}, "channels": 1, "float_share": 0.5, "guide_loss": "l2"}
 
 
+class TestTheWaveletNetwork(TaskConformance):
+    task = resizekit.tasks()["sr"]
+    config: ClassVar = {
+        "spec": {"s": 3, "r": "3/2"},
+        "network": "wavelet",
+        "guide_loss": "l2",
+        "restoration_loss": "rms",
+    }
+    network: ClassVar = {"width": 8, "down_blocks": 1, "up_blocks": 1}
+
+
+class TestTheInvertibleNetwork(TaskConformance):
+    task = resizekit.tasks()["sr"]
+    config: ClassVar = {"spec": {"s": 2, "r": 2}, "network": "invertible"}
+    network: ClassVar = {"width": 8, "couplings": 2}
+
+
+class TestTheInvertibleNetworkOnChannels(TaskConformance):
+    task = made("folded-invertibly", ResizeSpec(t=3), guide=guides.channel_mean)
+    config: ClassVar = {"network": "invertible", "channels": 2, "restoration_loss": "charbonnier"}
+    network: ClassVar = {"width": 8, "couplings": 2}
+
+
 class TestWidthOnly(TaskConformance):
     task = made("width-only", ResizeSpec(r=2))
 
