@@ -53,7 +53,7 @@ def session_of(network: str, kind: str, pictures: Path, out: Path) -> Session:
 
 def bare(session: Session) -> Callable[[], torch.Tensor]:
     """Both networks once each way on made-up numbers: no crops, guide, rounding, clipping or averages."""
-    codec = session.codec
+    codec = session.learner.codec
     optimizer = torch.optim.Adam(codec.parameters(), fused=True)
     shape = (BATCH, 3, PATCH, PATCH)
     high = torch.rand(shape, device=DEVICE).contiguous(memory_format=torch.channels_last)

@@ -22,14 +22,15 @@ Stepper = Callable[[Session, Leg], Callable[[], Tensor]]
 
 def plan_steps(session: Session, budget: float, stepper: Stepper) -> int:
     """Measure each leg and a validation, undo it all, and give the steps that fit into the seconds still left."""
-    start = session.keep()
+    start = session.learner.keep()
     legs = session.legs(1_000_000)
     allowed = min(_SHARE * budget, _LONGEST) / len(legs)
     mean = sum((leg.end - leg.first) / 1_000_000 * _seconds_a_step(stepper(session, leg), allowed) for leg in legs)
     began = time.monotonic()
     session.validate()
     validation = time.monotonic() - began
-    session.begin_anew(start)
+    session.learner.begin_anew(start)
+    session.figures.clear()
     left = budget - session.elapsed() - validation
     return max(1, int(left / (mean + validation / session.run.train.validate_every)))
 

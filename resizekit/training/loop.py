@@ -61,29 +61,30 @@ def train(
     that cannot be read or written, `MissingExtraError` without `accelerate`.
     """
     session = Session.start(run, out, device)
+    learner = session.learner
     if not session.restore() and run.train.budget is not None:
         session.steps = plan_steps(session, run.train.budget.total_seconds(), stepper)
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        log = stack.enter_context(open_log(session.log_kind, out, resumed_at=session.step))
+        log = stack.enter_context(open_log(session.log_kind, out, resumed_at=learner.step))
         written = time.monotonic()
         for leg in session.legs(session.steps):
-            if session.step >= leg.end:
+            if learner.step >= leg.end:
                 continue
             step = stepper(session, leg)
-            while session.step < leg.end and not session.stops(interrupt.asked):
+            while learner.step < leg.end and not session.stops(interrupt.asked):
                 _look(session, leg, step())
-                if session.step % run.train.validate_every == 0 or session.step == session.steps:
+                if learner.step % run.train.validate_every == 0 or learner.step == session.steps:
                     session.validate()
-                    log(session.step, session.figures)
-                progress(session.step, session.figures)
+                    log(learner.step, session.figures)
+                progress(learner.step, session.figures)
                 if time.monotonic() - written > 60 * run.train.checkpoint_minutes:
                     session.write_state()
                     written = time.monotonic()
         session.write_state()
-    finished = session.step == session.steps and session.accelerator.is_main_process
+    finished = learner.step == session.steps and session.accelerator.is_main_process
     weights, header = session.write_weights() if finished else (None, None)
-    return Result(weights, session.step, session.steps, header, session.skipped)
+    return Result(weights, learner.step, session.steps, header, session.skipped)
 
 
 def stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
@@ -94,23 +95,22 @@ def stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
         graphs = session.accelerator.device.type == "cuda"
         mode = "reduce-overhead" if graphs else "default"
         model = torch.compile(model, mode=mode, dynamic=False)  # few sizes, each worth a graph of its own
-    crops, criterion, balance = session.crops(leg), session.loss(leg), session.balance
+    learner, balance = session.learner, session.learner.balance
+    crops, criterion = session.crops(leg), session.loss(leg)
     share = session.accelerator.process_index, session.accelerator.num_processes
 
     def step() -> torch.Tensor:
-        session.optimizer.set_rate(rate(session.step, config, leg, session.steps))
-        stored = crops.batch(session.step, leg.batch, part=share)
+        learner.optimizer.set_rate(rate(learner.step, config, leg, session.steps))
+        stored = crops.batch(learner.step, leg.batch, part=share)
         out = model(stored)
         loss: torch.Tensor = (balance.weigh(criterion) if balance else criterion)(out, floats(stored))
-        session.optimizer.zero_grad()
+        learner.optimizer.zero_grad()
         session.accelerator.backward(loss)
         if config.clip:
-            session.accelerator.clip_grad_norm_(session.codec.parameters(), config.clip)
-        session.optimizer.step()
-        session.average.update_parameters(session.codec)
+            session.accelerator.clip_grad_norm_(learner.codec.parameters(), config.clip)
+        learner.update()
         if balance:  # all processes move their weight alike
             balance.update(session.accelerator.reduce(balance.measure(out), "mean"))
-        session.step += 1
         return loss.detach()
 
     return step
@@ -118,17 +118,17 @@ def stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
 
 def _look(session: Session, leg: Leg, loss: torch.Tensor) -> None:
     """Note loss and rate now and then; a loss that is not finite ends the run before its state is written."""
-    config = session.run.train
+    config, learner = session.run.train, session.learner
     session.figures["steps"] = session.steps
-    if session.step % _LOOK and session.step % config.validate_every and session.step != session.steps:
+    if learner.step % _LOOK and learner.step % config.validate_every and learner.step != session.steps:
         return
     value = loss.item()
     if not math.isfinite(value):
-        raise ConfigError(f"the loss is {value} at step {session.step}; use a smaller train.lr or train.clip")
+        raise ConfigError(f"the loss is {value} at step {learner.step}; use a smaller train.lr or train.clip")
     session.figures |= {
         "loss": value,
-        "lr": rate(session.step - 1, config, leg, session.steps),
+        "lr": rate(learner.step - 1, config, leg, session.steps),
         "seconds": session.elapsed(),
     }
-    if session.balance:
-        session.figures["guide_weight"] = session.balance.log_weight.exp().item()
+    if learner.balance:
+        session.figures["guide_weight"] = learner.balance.log_weight.exp().item()

@@ -1,32 +1,26 @@
 """Everything that a training holds: what was made of the config, what has been learned, and how both are stored."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel
+from pydantic import ValidationError
 
 from resizekit.assemble import Recipe, assemble, resolve
 from resizekit.checkpoint import Header, save
-from resizekit.codec import Codec
-from resizekit.config import RunConfig, TrainConfig
+from resizekit.config import RunConfig
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.losses import Guided, Loss
 from resizekit.task import Stage, Task, TaskConfig
-from resizekit.training.average import averaged, averages
-from resizekit.training.balance import Balance
 from resizekit.training.data import Crops, load_pictures
 from resizekit.training.fit import check_compiler, check_leg, measurable
-from resizekit.training.optimizer import Optimizer
+from resizekit.training.learner import Learner
 from resizekit.training.schedule import Leg, legs
 from resizekit.training.start import accelerator_for, begin_with
-from resizekit.training.state import load_state, save_state
 
 __all__ = ["Session"]
 
@@ -44,19 +38,13 @@ class Session:
     """Hugging Face's `Accelerator`: device, precision, processes."""
     task: Task[Any]
     settings: TaskConfig
-    codec: Codec
-    optimizer: Optimizer
-    average: AveragedModel
-    balance: Balance | None
-    """Steers the guide weight, where a `target_low_psnr` is given."""
+    learner: Learner
     stages: list[Stage]
     pictures: list[torch.Tensor]
     held_out: list[torch.Tensor]
     skipped: list[str]
     steps: int
     """Steps that the whole training has."""
-    step: int = 0
-    """Steps done."""
     before: float = 0.0
     """Seconds of the earlier runs that this one resumes."""
     began: float = field(default_factory=time.monotonic)
@@ -96,10 +84,7 @@ class Session:
             accelerator=accelerator,
             task=task,
             settings=settings,
-            codec=codec,
-            optimizer=Optimizer(codec, config),
-            average=averages(codec, config.ema),
-            balance=_balance(config, settings, accelerator.device),
+            learner=Learner(codec, config, guide_weight=settings.guide_weight),
             stages=stages,
             pictures=pictures,
             held_out=held_out,
@@ -111,26 +96,10 @@ class Session:
         """Divide so many steps among the task's stages and the config's phases."""
         return legs(self.stages, self.run.train, steps)
 
-    def keep(self) -> dict[str, torch.Tensor]:
-        """Give a copy of the weights for `begin_anew`."""
-        return {name: tensor.clone() for name, tensor in self.codec.state_dict().items()}
-
-    def begin_anew(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Go back to step 0 with these weights, as if no step had been done."""
-        self.codec.load_state_dict(weights)
-        config = self.run.train
-        self.optimizer, self.average = Optimizer(self.codec, config), averages(self.codec, config.ema)
-        self.balance = _balance(config, self.settings, self.accelerator.device)
-        self.step, self.figures = 0, {}
-
     @property
     def log_kind(self) -> str:
         """Where this process writes the curves; only the main one does."""
         return self.run.train.log if self.accelerator.is_main_process else "none"
-
-    @property
-    def _identity(self) -> dict[str, Any]:
-        return self.run.model_dump(mode="json", exclude=_INCIDENTAL)
 
     def elapsed(self) -> float:
         """Seconds of training, earlier runs included."""
@@ -161,7 +130,7 @@ class Session:
         """Note the mean PSNR of whole held-out pictures, cropped at the upper left to what the factors divide."""
         if not self.held_out:
             return
-        codec = averaged(self.average)
+        codec = self.learner.averaged()
         rows = []
         for picture in self.held_out:
             c, h, w = codec.spec.crop(tuple(picture.shape))
@@ -172,34 +141,21 @@ class Session:
     def _state(self) -> Path:
         return self.out / "state.safetensors"
 
-    @property
-    def _modules(self) -> dict[str, nn.Module]:
-        """What a state holds besides the moments."""
-        held: dict[str, nn.Module] = {"model": self.codec, "average": self.average.module}
-        return held | ({"balance": self.balance} if self.balance else {})
-
     def restore(self) -> bool:
         """Go on from the folder's state, if it holds one; `ConfigError` if that belongs to another config."""
         if not self._state.exists():
             return False
-        counters = load_state(self._state, self._modules, self.optimizer)
-        if counters.get("config") != self._identity:
+        told = self.learner.load(self._state)
+        if _identity(told.get("config")) != _identity(self.run):
             raise ConfigError(f"{self._state} belongs to another config; use another --out folder or remove it")
-        self.step, self.before = int(str(counters["step"])), float(str(counters["seconds"]))
-        self.steps = int(str(counters["steps"]))
-        self.average.n_averaged.fill_(self.step)
+        self.steps, self.before = int(str(told["steps"])), float(str(told["seconds"]))
         return True
 
     def write_state(self) -> None:
         """Write all that a later run needs to go on exactly; only the main process does."""
         if self.accelerator.is_main_process:
-            counters = {
-                "step": self.step,
-                "steps": self.steps,
-                "seconds": self.elapsed(),
-                "config": self._identity,
-            }
-            save_state(self._state, self._modules, self.optimizer, counters)
+            told = {"steps": self.steps, "seconds": self.elapsed(), "config": _identity(self.run)}
+            self.learner.save(self._state, told)
 
     def write_weights(self) -> tuple[Path, Header]:
         """Write the averaged weights with what they were trained on and what they reach on the held-out pictures."""
@@ -207,7 +163,7 @@ class Session:
             self.validate()
         config = self.run.train
         told = {
-            "steps": self.step,
+            "steps": self.learner.step,
             "seconds": round(self.elapsed(), 1),
             "pictures": len(self.pictures),
             "precision": "float32" if self.accelerator.mixed_precision == "no" else "bfloat16",
@@ -219,10 +175,12 @@ class Session:
         }
         weights = self.out / "weights.safetensors"
         dtype = torch.float16 if config.store == "float16" else torch.float32
-        return weights, save(averaged(self.average), weights, metrics=metrics, training=told, dtype=dtype)
+        return weights, save(self.learner.averaged(), weights, metrics=metrics, training=told, dtype=dtype)
 
 
-def _balance(config: TrainConfig, settings: TaskConfig, device: torch.device) -> Balance | None:
-    if config.target_low_psnr is None:
+def _identity(run: object) -> dict[str, Any] | None:
+    """What two runs must agree in; read anew, so that a key of a later version stands at its default in both."""
+    try:
+        return RunConfig.model_validate(run).model_dump(mode="json", exclude=_INCIDENTAL)
+    except ValidationError:
         return None
-    return Balance(config.target_low_psnr, settings.guide_weight).to(device)

@@ -3,12 +3,15 @@
 import csv
 import dataclasses
 import itertools
+import json
 import signal
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from resizekit import build, load
 from resizekit.checkpoint import read_header
@@ -338,3 +341,16 @@ def test_weights_of_another_network_are_no_start(recipe, straight, tmp_path):
     with pytest.raises(ResizeKitError, match="no weights 'nope'"):
         train(recipe(start="nope"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_state_from_before_a_key_existed_goes_on(recipe, straight, tmp_path):
+    _, wanted = straight(recipe())
+    train(recipe(), tmp_path, progress=interrupted_after(2))
+    state = tmp_path / "state.safetensors"
+    with safe_open(state, framework="pt") as file:
+        counters = json.loads(file.metadata()["counters"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for key in ("start", "compile", "phases", "budget"):
+        del counters["config"]["train"][key]
+    save_file(tensors, state, metadata={"counters": json.dumps(counters)})
+    assert train(recipe(), tmp_path).header.digest == wanted.header.digest
