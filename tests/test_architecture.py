@@ -19,7 +19,7 @@ OUTSIDE = [ROOT / "plugins", ROOT / "kernels"]
 FLOORS = {
     0: "errors plugin",
     1: "spec atomic",
-    2: "ops plan",
+    2: "ops plan storage",
     3: "nn guides compressions convert",
     4: "codec",
     5: "losses",

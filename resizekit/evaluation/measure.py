@@ -1,12 +1,10 @@
 """One picture through a codec and back, measured as section 4.1 measures and stored as a user stores it."""
 
 from collections.abc import Mapping
-from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from resizekit.codec import Codec
 from resizekit.evaluation.metrics import luma, psnr
@@ -18,14 +16,14 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
-    """Take a picture `h w c` down, through a real PNG, and up again: (low, restored), uint8.
+    """Take a picture `h w c` down, through a real file of what the codec stores, and up again: (low, restored), uint8.
 
     The factors must divide its size.
     """
     device = next(codec.parameters()).device
     with torch.inference_mode():
         low = _hwc(codec.down_codes(_bchw(high).to(device)).cpu())
-        low = _through_png(low)
+        low = codec.storage.read_back(low)
         restored = _hwc(codec.up_codes(_bchw(low).to(device)).cpu())
     return low, restored
 
@@ -69,12 +67,3 @@ def _bchw(pixels: Pixels) -> torch.Tensor:
 def _hwc(x: torch.Tensor) -> Pixels:
     array: Pixels = x[0].permute(1, 2, 0).contiguous().numpy()
     return array
-
-
-def _through_png(pixels: Pixels) -> Pixels:
-    file = BytesIO()
-    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "png")
-    file.seek(0)
-    with Image.open(file) as image:
-        read: Pixels = np.asarray(image).reshape(pixels.shape)
-    return read.copy()

@@ -111,7 +111,8 @@ def _span(cells: tuple[int, int], by: int) -> slice:
 def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
     """Make codes small: `(s h) (r w) (t c) -> h w c`, uint8 both; sizes must divide.
 
-    On the CPU in float32 the result is bit-equal for every tile.  Raises `UsageError` for a
+    The codes are those that the storage of the whole picture is given.  On the CPU in float32 the result is bit-equal
+    for every tile.  Raises `UsageError` for a
     compression whose values 8 bits cannot hold.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
