@@ -21,7 +21,7 @@ FLOORS = {
     1: "spec atomic",
     2: "ops plan storage",
     3: "nn guides compressions convert",
-    4: "codec",
+    4: "codec jpeg",
     5: "losses",
     6: "task",
     7: "hookspecs builtin",
