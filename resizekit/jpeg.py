@@ -12,8 +12,9 @@ from resizekit.storage import Storage
 
 __all__ = ["Jpeg", "JpegOptions"]
 
-# From RGB to luma and the two differences of colour, as the JFIF standard has it.
-_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+# From RGB to luma and the two differences of colour, as the JFIF standard has it, and back.
+_TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+_TO_RGB = torch.linalg.inv(_TO_YCC)
 
 
 class JpegOptions(BaseModel):
@@ -37,10 +38,13 @@ class Jpeg(Lossy):
         """Halve the colour and bring it back, as the format does; the gradient passes its rounding straight."""
         if low.shape[1] != 3 or not self.halves_colour:
             return low
-        to_ycc = torch.tensor(_TO_YCC, dtype=low.dtype, device=low.device)
-        ycc = torch.einsum("ij, b j h w -> b i h w", to_ycc, low)
-        colour = ycc[:, 1:]
         h, w = low.shape[2:]
+        colour = _mixed(_TO_YCC[1:], low)
         half = F.avg_pool2d(F.pad(colour, (0, w % 2, 0, h % 2), mode="replicate"), 2)
-        colour = F.interpolate(half, scale_factor=2, mode="bilinear")[:, :, :h, :w]
-        return torch.einsum("ij, b j h w -> b i h w", torch.linalg.inv(to_ycc), torch.cat((ycc[:, :1], colour), 1))
+        back = F.interpolate(half, scale_factor=2, mode="bilinear")[:, :, :h, :w]
+        return low + _mixed(_TO_RGB[:, 1:], back - colour)
+
+
+def _mixed(table: Tensor, x: Tensor) -> Tensor:
+    """Mix channels: `i j, b j h w -> b i h w`, by products and sums, which autocast leaves in full precision."""
+    return (table.to(x)[:, :, None, None] * x[:, None]).sum(2)

@@ -36,7 +36,7 @@ class Storage:
     channels: tuple[int, ...] = (1, 3)
     """How many channels low may have: 1 for grey, 3 for RGB."""
     alpha: bool = False
-    """Whether it holds transparency, exactly."""
+    """Whether it holds transparency, exactly, and the same colours with it as without."""
     icc: bool = True
     """Whether it holds a colour profile."""
 
