@@ -52,7 +52,7 @@ class Lossy(EightBit):
         self.storage = storage
 
     def smooth(self, low: Tensor) -> Tensor:
-        """What the gradient takes the format for: differentiable, `b c h w -> b c h w`; here no change at all."""
+        """What the gradient takes the format for: differentiable, `b c h w -> b c h w`, float32; here no change."""
         return low
 
     def forward(self, low: Tensor, guide: Tensor | None = None) -> Tensor:
@@ -61,7 +61,8 @@ class Lossy(EightBit):
         read = (read_back(self.storage, codes(rounded.detach())) * SCALE).to(rounded.dtype)
         if not (torch.is_grad_enabled() and rounded.requires_grad):
             return read
-        smooth = self.smooth(rounded)
+        with torch.autocast(low.device.type, enabled=False):
+            smooth = self.smooth(rounded.float()).to(read.dtype)
         # the difference to itself is exactly nothing, so the value is that of the file to the last bit
         return read + (smooth - smooth.detach())
 

@@ -63,7 +63,7 @@ def test_steps_against_the_gradient_go_downhill_through_the_file(channels, subsa
     module, wanted = jpeg(50, subsampling), smooth(32, 32, channels)
     low = torch.full_like(wanted, 0.5).requires_grad_()
     losses = []
-    for _ in range(12):
+    for _ in range(20):
         loss = (module(low) - wanted).square().sum()
         (slope,) = torch.autograd.grad(loss, low)
         low = (low - 0.2 * slope).detach().requires_grad_()
@@ -71,19 +71,36 @@ def test_steps_against_the_gradient_go_downhill_through_the_file(channels, subsa
     assert losses[-1] < 0.05 * losses[0]
 
 
-def test_the_gradients_path_knows_what_halving_the_colour_does():
-    """Noise in colour alone is what 4:2:0 cannot keep; only a path that knows it comes close to the file."""
-    noise = torch.rand(1, 3, 33, 47, generator=torch.Generator().manual_seed(0))
-    noise = noise - (noise * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-    low = codes(0.5 + 0.2 * noise) * SCALE
+@pytest.mark.parametrize("size", [(32, 48), (33, 47)], ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+@pytest.mark.parametrize("quality", [30, 75])
+def test_the_gradients_path_does_what_the_format_does(quality, subsampling, channels, size):
+    """On noise nearly everything is lost; tables, cosines or colours that were wrong would lose other things."""
+    module = jpeg(quality, subsampling)
+    noise = torch.rand(1, channels, *size, generator=torch.Generator().manual_seed(0))
+    low = codes(0.3 + 0.4 * noise) * SCALE
+    imitated, read = module.smooth(low), module(low)
 
-    def off(subsampling):
-        module = jpeg(100, subsampling)
-        return [(x - module(low)).square().mean().sqrt().item() * 255 for x in (module.smooth(low), low)]
+    def off(x):
+        return (x - read).square().mean().sqrt().item() * 255
 
-    path, nothing = off("4:2:0")
-    assert path < 2 < 10 < nothing
-    assert max(off("4:4:4")) < 2
+    assert off(imitated) < 0.35 * off(low)
+
+
+def test_a_frequency_that_no_file_keeps_has_little_gradient():
+    """A faint checkerboard is rounded away whole; a strong one and a plain shade are not."""
+    module, board = jpeg(50), (torch.arange(8)[:, None] + torch.arange(8)) % 2 - 0.5
+    board = board[None, None]
+
+    def slope(strength, along):
+        low = (0.3 + strength * board).requires_grad_()
+        (gradient,) = torch.autograd.grad((module(low) * along).sum(), low)
+        return (gradient * along).sum().item() / along.square().sum().item()
+
+    assert 0 < slope(0.01, board) < 0.5
+    assert slope(0.5, board) > 0.8
+    assert slope(0.01, torch.ones_like(board)) > 0.9
 
 
 def test_memory_holds_what_the_file_would_in_every_kind_of_image():
