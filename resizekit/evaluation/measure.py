@@ -31,12 +31,15 @@ def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
 def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored), uint8.
 
-    Only for resizes in space alone; the low picture is also the reference that a codec's low is measured against.
+    Only for resizes in space alone; the low picture is also the reference that a codec's low is measured against.  It
+    is restored from what the codec's storage makes of it, so that both had to live with the same.
     """
     _, h, w = codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     s, r = codec.spec.s, codec.spec.r
     low = resample_uint8(_bchw(high), (h, w), scale=(s, r))
-    restored = resample_uint8(low, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r))
+    storage = codec.storage
+    stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held
+    restored = resample_uint8(stored, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r))
     return _hwc(low), _hwc(restored)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from fractions import Fraction
 
 import numpy as np
 import PIL.Image
@@ -13,15 +14,17 @@ import resizekit
 from resizekit import Compression, NoOptions, Storage, hookimpl, ops
 from resizekit.compressions import Lossy
 from resizekit.errors import ManifestError, UsageError
-from resizekit.evaluation.measure import roundtrip
+from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
 from resizekit.images.files import down_file, read_small, up_file
 from resizekit.images.manifest import LIMIT
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.write import write_picture
+from resizekit.ops import resample_uint8
 from resizekit.registry import installed
 
+HALF = Fraction(1, 2)
 PROFILE = bytes(16) + b"RGB " + bytes(8)
 
 
@@ -103,7 +106,19 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size):
     assert (after.size, after.icc) == (before.size, PROFILE)
 
 
-def test_tiles_make_the_same_jpeg(tmp_path, shelf):
+def test_bicubic_had_to_live_with_the_same_jpeg(shelf):
+    codec, high = resizekit.load(shelf / "jpeg.safetensors"), photo(64, 80).pixels
+    (low, restored), png = (
+        bicubic_roundtrip(resizekit.load(shelf / f"{name}.safetensors"), high) for name in ("jpeg", "uint8")
+    )
+    assert np.array_equal(low, png[0]), "the reference for low is bicubic's own"
+    assert not np.array_equal(restored, png[1])
+    stored = torch.from_numpy(codec.storage.read_back(low)).permute(2, 0, 1)[None]
+    again = resample_uint8(stored, (64, 80), scale=(HALF, HALF))
+    assert np.array_equal(restored, again[0].permute(1, 2, 0).numpy())
+
+
+def test_tiles_make_the_same_jpeg(shelf):
     codec = resizekit.load(shelf / "jpeg.safetensors")
     whole, tiled = (down_picture(codec, photo(150, 140), tile=tile)[0] for tile in ("off", 66))
     assert whole.digest == tiled.digest
