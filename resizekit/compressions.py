@@ -58,7 +58,9 @@ class Lossy(EightBit):
     def forward(self, low: Tensor, guide: Tensor | None = None) -> Tensor:
         """Give back what the file of `low + guide` will hold; `ImageError` for what the format cannot hold."""
         rounded = quantize(low, guide)
-        read = (read_back(self.storage, codes(rounded.detach())) * SCALE).to(rounded.dtype)
+        with torch.no_grad():
+            stored = codes(low, guide)  # not from `rounded`, whose type may be too narrow for a code
+        read = (read_back(self.storage, stored) * SCALE).to(rounded.dtype)
         if not (torch.is_grad_enabled() and rounded.requires_grad):
             return read
         with torch.autocast(low.device.type, enabled=False):
