@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from resizekit.ops.kernel import Kernel as Kernel
     from resizekit.plugin import hookimpl as hookimpl
     from resizekit.spec import ResizeSpec as ResizeSpec
+    from resizekit.storage import Storage as Storage
     from resizekit.task import Compression as Compression
     from resizekit.task import Network as Network
     from resizekit.task import NoOptions as NoOptions
@@ -45,6 +46,7 @@ _WHERE = {
     "ResizeSpec": "resizekit.spec",
     "Resized": "resizekit.codec",
     "Stage": "resizekit.task",
+    "Storage": "resizekit.storage",
     "Task": "resizekit.task",
     "TaskConfig": "resizekit.task",
     "Weights": "resizekit.task",

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from resizekit.codec import Codec, Names
 from resizekit.config import RunConfig, TrainConfig, validate
+from resizekit.errors import ConfigError
 from resizekit.registry import installed
+from resizekit.storage import PNG
 from resizekit.task import Task, TaskConfig
 
 __all__ = ["Recipe", "assemble", "json_schema", "resolve"]
@@ -46,6 +48,14 @@ def assemble(recipe: Recipe, *, where: str = "config", weights: str | None = Non
         recipe.compression,
         where=f"{where} [compression] of {compression.name}",
     )
+    squeeze = compression.build(settings)
+    storage = getattr(squeeze, "storage", PNG)
+    if not storage.exact and config.channels not in storage.channels:  # an exact one stands in memory for any number
+        could = " or ".join(str(n) for n in storage.channels)
+        raise ConfigError(
+            f"{where}: compression {compression.name!r} stores pictures of {could} channel(s), "
+            f"not of {config.channels}: set channels to {could}, or take another compression"
+        )
     step = task.spec(config)
     encoder, decoder = network.build(step, config.channels, options)
     codec = Codec(
@@ -54,7 +64,7 @@ def assemble(recipe: Recipe, *, where: str = "config", weights: str | None = Non
         encoder=encoder,
         decoder=decoder,
         guide=lambda spec: task.guide(spec, config),
-        compression=compression.build(settings),
+        compression=squeeze,
         residual=task.residual and not network.carrier,
         times=task.times(config) if recipe.times is None else recipe.times,
         names=Names(task.name, network.name, compression.name, weights),

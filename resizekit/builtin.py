@@ -1,8 +1,10 @@
-"""What the core itself offers through the hooks: the paper's network and the three compressions."""
+"""What the core itself offers through the hooks: the paper's network and its compressions."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from resizekit.compressions import Float, Round, Uint8
+from resizekit.jpeg import Jpeg, JpegOptions
 from resizekit.nn import TadOptions, tad
 from resizekit.plugin import hookimpl
 from resizekit.task import Compression, Network, NoOptions
@@ -15,8 +17,9 @@ def resizekit_register_networks() -> Iterator[Network[TadOptions]]:
 
 
 @hookimpl
-def resizekit_register_compressions() -> Iterator[Compression[NoOptions]]:
-    """Offer `uint8`, `round` and `none`."""
+def resizekit_register_compressions() -> Iterator[Compression[Any]]:
+    """Offer `uint8`, `round`, `none` and `jpeg`."""
     yield Compression(name="uint8", options=NoOptions, build=lambda options: Uint8())
     yield Compression(name="round", options=NoOptions, build=lambda options: Round())
     yield Compression(name="none", options=NoOptions, build=lambda options: Float())
+    yield Compression(name="jpeg", options=JpegOptions, build=Jpeg)

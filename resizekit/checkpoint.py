@@ -22,8 +22,9 @@ from resizekit.atomic import written_beside
 from resizekit.codec import Codec
 from resizekit.errors import CheckpointError, UnknownNameError
 from resizekit.registry import installed
+from resizekit.storage import Storage
 
-__all__ = ["FORMAT", "Header", "default_weights", "load", "read_header", "save"]
+__all__ = ["FORMAT", "Header", "default_weights", "load", "read_header", "save", "storage_of"]
 
 FORMAT = 1
 """Version of the header; a newer one is refused."""
@@ -168,8 +169,18 @@ def default_weights(task: str, channels: int) -> str:
     return (fitting or names)[0]
 
 
+def storage_of(source: str | Path) -> Storage:
+    """Tell in which format weights keep small images, from the header alone; errors as `load`."""
+    return _outline(_locate(source)[0]).storage
+
+
 @functools.cache
 def _channels(name: str) -> int:
-    recipe = read_header(_locate(name)[0]).recipe
+    return _outline(_locate(name)[0]).channels
+
+
+def _outline(path: Path) -> Codec:
+    """The codec of a file, without its weights."""
+    recipe = read_header(path).recipe
     with torch.device("meta"):
-        return assemble(recipe).channels
+        return assemble(recipe, where=f"the header of {path.name}")

@@ -16,14 +16,15 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from resizekit.compressions import EightBit
-from resizekit.convert import ImageLike, from_codes, to_codes, to_tensor
+from resizekit.compressions import EightBit, read_back
+from resizekit.convert import ImageLike, Pixels, from_codes, to_codes, to_tensor
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
 from resizekit.nn import Phased, digest, fit_for, floats, high_channels, reach
 from resizekit.ops import codes
 from resizekit.ops.quantize import SCALE
 from resizekit.spec import ResizeSpec
+from resizekit.storage import PNG, Storage
 
 __all__ = ["Codec", "Names", "Precision", "Resized"]
 
@@ -121,6 +122,11 @@ class Codec(nn.Module):
         """Where the weights are; the CPU if there are none."""
         return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
 
+    @property
+    def storage(self) -> Storage:
+        """The picture format that low is kept in, as the compression says it; PNG if it says nothing."""
+        return cast(Storage, getattr(self.compression, "storage", PNG))
+
     def encode(self, high: Tensor) -> Tensor:
         """Go down without compression: `b (t c) (s h) (r w) -> b c h w`, float; `high` float in [0, 1] or codes."""
         delta, base = self._descend(high)
@@ -189,9 +195,10 @@ class Codec(nn.Module):
             return self.decode(_channels_last(low)).clamp(0, 1)
 
     def down_codes(self, high: Tensor) -> Tensor:
-        """Make small from bytes to bytes: `b (t c) (s h) (r w) -> b c h w`, uint8 both.
+        """Make small from bytes to the bytes that the storage is given: `b (t c) (s h) (r w) -> b c h w`, uint8 both.
 
-        The codes are those of `down_tensor`.  Raises `UsageError` for a compression whose values 8 bits cannot hold.
+        After `read_back` the codes are those of `down_tensor`, as they are before where the storage is exact.  Raises
+        `UsageError` for a compression whose values 8 bits cannot hold.
         """
         with self._inference_precision(high.device.type):
             delta, base = self._descend(_channels_last(high))
@@ -205,6 +212,10 @@ class Codec(nn.Module):
                 "cannot hold: use weights trained with uint8 or round"
             )
         return stored
+
+    def read_back(self, stored: Tensor) -> Tensor:
+        """Give what files of whole small pictures hold: `b c h w -> b c h w`, uint8 both; a PNG holds every code."""
+        return stored if self.storage.exact else read_back(self.storage, stored)
 
     def up_codes(self, low: Tensor) -> Tensor:
         """Restore from bytes to bytes: `b c h w -> b (t c) (s h) (r w)`, uint8 both; errors as `up_tensor`."""
@@ -228,7 +239,14 @@ class Codec(nn.Module):
         Takes a PIL image, an `h w c` uint8 array or a `b c h w` float tensor in [0, 1] and gives the same kind.  A size
         that the factors do not divide is a `ResizeShapeError` naming the nearest crop; `resizekit.down_file` pads.
         """
-        return self._through(self.down_tensor, self.down_codes, image)
+        return self._through(self.down_tensor, lambda high: self.read_back(self.down_codes(high)), image)
+
+    def to_store(self, pixels: Pixels) -> Pixels:
+        """Make codes small and give what their file is made from, before it: `(s h) (r w) (t c) -> h w c`, uint8 both.
+
+        Where the storage is exact these are the codes of `down`.
+        """
+        return self._through(self.down_tensor, self.down_codes, pixels)
 
     def up(self, image: AnyImage) -> AnyImage:
         """Restore an image from its small one; takes and gives what `down` does."""

@@ -137,4 +137,4 @@ class Compression(Generic[O]):
     options: type[O]
     """From `[compression]` in a TOML config."""
     build: Callable[[O], nn.Module]
-    """options -> a module `low -> low as it will be read back`."""
+    """options -> a module `low -> low as it will be read back`; its `storage` says in which format, if not in a PNG."""

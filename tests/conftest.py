@@ -34,9 +34,9 @@ def kernel_device() -> torch.device:
 def small_weights() -> Callable[..., str]:
     """Write weights that do something, without any training: `small_weights(path, channels, task=...)`; the digest."""
 
-    def write(path: Path, channels: int = 3, *, task: str = "sr", seed: int = 0) -> str:
+    def write(path: Path, channels: int = 3, *, task: str = "sr", seed: int = 0, compression: str = "uint8") -> str:
         torch.manual_seed(seed or channels)
-        codec = build(task, channels=channels, network={"width": 8, "blocks": 1})
+        codec = build(task, channels=channels, compression=compression, network={"width": 8, "blocks": 1})
         with torch.no_grad():
             for parameter in codec.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.01)

@@ -19,9 +19,9 @@ OUTSIDE = [ROOT / "plugins", ROOT / "kernels"]
 FLOORS = {
     0: "errors plugin",
     1: "spec atomic",
-    2: "ops plan",
+    2: "ops plan storage",
     3: "nn guides compressions convert",
-    4: "codec",
+    4: "codec jpeg",
     5: "losses",
     6: "task",
     7: "hookspecs builtin",

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import resizekit
-from resizekit import ResizeSpec, Task, TaskConfig, Weights, guides, losses
+from resizekit import ResizeSpec, Task, TaskConfig, Weights, guides, losses, ops
 from resizekit.errors import ResizeShapeError
 from resizekit.registry import installed
 from resizekit.testing import TaskConformance
@@ -93,6 +93,16 @@ class TestUnstored(TaskConformance):
     config: ClassVar = {"compression": "none"}
 
 
+class TestJpeg(TaskConformance):
+    task = made("in-jpeg", ResizeSpec(s=2, r=2))
+    config: ClassVar = {"compression": "jpeg", "guide_loss": "l2"}
+
+
+class TestGreyJpeg(TaskConformance):
+    task = made("in-grey-jpeg", ResizeSpec(s=2, r=2, t=3), guide=guides.luma)
+    config: ClassVar = {"compression": "jpeg", "channels": 1, "float_share": 0.25}
+
+
 # --- the laws can fail -------------------------------------------------------------------------
 
 HALF = ResizeSpec(s=2, r=2)
@@ -145,6 +155,15 @@ def test_a_compression_that_does_not_round_fails(monkeypatch: pytest.MonkeyPatch
     suite = TestWidthOnly()
     suite.setup_method()
     with pytest.raises(AssertionError, match="when it is stored"):
+        suite.test_low_is_what_is_stored()
+    suite.teardown_method()
+
+
+def test_a_compression_that_says_too_much_of_its_storage_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resizekit.compressions.Lossy.forward", lambda self, low, guide=None: ops.quantize(low, guide))
+    suite = TestJpeg()
+    suite.setup_method()
+    with pytest.raises(AssertionError, match="a JPEG gives back other codes"):
         suite.test_low_is_what_is_stored()
     suite.teardown_method()
 

@@ -37,8 +37,9 @@ def down(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Make pictures small: ordinary PNG files that know how to be restored."""
+    """Make pictures small: ordinary PNG files, or what else the weights store, that know how to be restored."""
     from resizekit.images.files import down_file
+    from resizekit.images.weights import choose_storage
 
     side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
     rows: list[dict[str, object]] = []
@@ -57,7 +58,10 @@ def down(
         )
         rows.append({"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json")})
 
-    _work(sources, out, run, rows, as_json)
+    def suffix() -> str:
+        return choose_storage(weights=chosen, task=of_task).suffixes[0]
+
+    _work(sources, out, suffix, run, rows, as_json)
 
 
 def up(
@@ -73,7 +77,7 @@ def up(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Restore pictures from their small PNG files alone."""
+    """Restore pictures from their small files alone, as PNG where no name says otherwise."""
     from resizekit.images.files import up_file
 
     side = read_tile(tile)
@@ -92,18 +96,19 @@ def up(
         )
         rows.append({"in": str(source), "out": str(target), "size": list(manifest.size)})
 
-    _work(sources, out, run, rows, as_json)
+    _work(sources, out, lambda: ".png", run, rows, as_json)
 
 
 def _work(
     sources: list[Path],
     out: Path,
+    suffix: Callable[[], str],
     run: Callable[[Path, Path, Callable[[int, int], None]], None],
     rows: list[dict[str, object]],
     as_json: bool,
 ) -> None:
     try:
-        work_through(pair_up(sources, out, ".png"), run, inside=out)
+        work_through(pair_up(sources, out, suffix), run, inside=out)
     finally:
         if as_json:
             echo_json(rows)

@@ -1,13 +1,12 @@
 """One picture file down and up, with the pictures to look at and the figures beside bicubic's."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from resizekit.errors import UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip
@@ -19,8 +18,9 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.tile import Progress, Tile
-from resizekit.images.weights import choose_codec
+from resizekit.images.weights import choose_codec, choose_storage
 from resizekit.images.write import write_picture
+from resizekit.storage import Storage
 
 __all__ = ["Figures", "roundtrip_file"]
 
@@ -41,9 +41,11 @@ class Figures:
     small_y: float
     original_bytes: int
     small_bytes: int
-    """The small PNG without its manifest."""
+    """The small file without its manifest."""
     bicubic_bytes: int
-    """Bicubic's small picture as a PNG."""
+    """Bicubic's small picture in the same format."""
+    small_format: str = "PNG"
+    """Pillow's name of the format."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
@@ -55,7 +57,7 @@ class Figures:
         yield "restored, PSNR Y", f"{self.restored_y:.2f} dB", f"{self.bicubic_y:.2f} dB"
         yield "small against bicubic's, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
         yield "small against bicubic's, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
-        yield "small PNG", _kib(self.small_bytes), _kib(self.bicubic_bytes)
+        yield f"small {self.small_format}", _kib(self.small_bytes), _kib(self.bicubic_bytes)
         yield "original file", _kib(self.original_bytes), ""
 
 
@@ -77,27 +79,25 @@ def roundtrip_file(
 ) -> Figures:
     """Write small.png, restored.png and side-by-side.png into `folder`, and measure them.
 
-    The restored picture is made from the file small.png, not from memory.  Raises what `down_file` and `up_file` raise.
+    The small file is called as what the weights store, and the restored picture is made from it, not from memory.
+    Raises what `down_file` and `up_file` raise.
     """
-    names = ("small", "restored", "side-by-side")
-    targets = {name: folder / f"{name}.png" for name in names}
+    picture = read_picture(src)
+    channels = picture.pixels.shape[2]
+    storage = choose_storage(weights=weights, task=task, channels=channels)
+    targets = {name: folder / f"{name}.png" for name in ("restored", "side-by-side")}
+    targets["small"] = folder / f"small{storage.suffixes[0]}"
     for target in targets.values():
         if target.exists() and not overwrite:
             raise UsageError(f"{target} exists; pass --overwrite or another --out folder")
-    picture = read_picture(src)
-    codec = choose_codec(
-        weights=weights,
-        task=task,
-        channels=picture.pixels.shape[2],
-        device=device,
-        precision=precision,
-    )
+    codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
     small, _ = down_picture(codec, picture, tile=tile, progress=lambda done, of: progress(done, 2 * of))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
-    write_picture(targets["small"], small, overwrite=overwrite)
+    write_picture(targets["small"], small, storage=storage, overwrite=overwrite)
+    given = small.given
     small, manifest = read_small(targets["small"])
     restored = up_picture(codec, small, manifest, tile=tile, progress=lambda done, of: progress(of + done, 2 * of))
     write_picture(targets["restored"], restored, overwrite=overwrite)
@@ -119,8 +119,9 @@ def roundtrip_file(
         small_rgb=psnr(low, guide),
         small_y=_psnr_y(low, guide, border),
         original_bytes=src.stat().st_size,
-        small_bytes=_png_bytes(replace(small, note=None)),
-        bicubic_bytes=_png_bytes(replace(small, pixels=guide, note=None)),
+        small_bytes=_bytes(storage, small.pixels if given is None else given, small.alpha),
+        bicubic_bytes=_bytes(storage, guide, small.alpha),
+        small_format=storage.format,
     )
 
 
@@ -137,10 +138,7 @@ def _psnr_y(a: Pixels, b: Pixels, border: int) -> float:
     return psnr(luma(a), luma(b), border=border if fits else 0)
 
 
-def _png_bytes(picture: Picture) -> int:
-    colours = picture.pixels
-    if picture.alpha is not None:
-        colours = np.concatenate([colours, picture.alpha[:, :, None]], axis=2)
+def _bytes(storage: Storage, colours: Pixels, alpha: Pixels | None) -> int:
     file = BytesIO()
-    Image.fromarray(colours.squeeze(2) if colours.shape[2] == 1 else colours).save(file, "png")
+    storage.save(file, colours if alpha is None else np.dstack((colours, alpha)))
     return file.tell()

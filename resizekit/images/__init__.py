@@ -4,6 +4,7 @@ picture.py    what a file holds: 8-bit colours, alpha, colour profile
 read.py       any file that Pillow reads, or one clear line why not
 write.py      an output that is whole or not there
 manifest.py   the note in the small image that `up` needs
+note.py       where a file carries it
 alpha.py      transparency that leaves no rim
 pad.py        sizes that the factor does not divide, and very small ones
 tile.py       memory bounded by the tile

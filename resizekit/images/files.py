@@ -1,4 +1,4 @@
-"""The two verbs: a picture file becomes a small PNG, and from that PNG alone the picture again."""
+"""The two verbs: a picture file becomes a small one, and from that one alone the picture again."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +10,12 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import check_pixels, read_picture
 from resizekit.images.tile import Progress, Tile
-from resizekit.images.weights import choose_codec, named_codec
+from resizekit.images.weights import choose_codec, choose_storage, named_codec
 from resizekit.images.write import output
 
 __all__ = ["down_file", "read_small", "up_file"]
+
+_OTHER_DECODER = "; if it is that very file, this Pillow decodes it otherwise: use the one from Pillow's own wheels"
 
 
 def down_file(
@@ -29,7 +31,7 @@ def down_file(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Make a picture file small: writes a PNG and gives the manifest that stands in it.
+    """Make a picture file small: writes a PNG, or what else the weights store, and gives the manifest in it.
 
     Say which networks: `weights` (an installed name or a .safetensors file), `task` (its default
     weights for grey or for colour, whichever the picture is) or a loaded `codec`, which stays on
@@ -38,12 +40,11 @@ def down_file(
     """
     if sum(choice is not None for choice in (weights, task, codec)) != 1:
         raise UsageError("how shall the picture be made small? Say one of weights, task and codec")
-    if Path(dst).suffix.lower() != ".png":
-        raise UsageError(f"a small image is a PNG, which keeps every code: name it .png, not {dst}")
     picture = read_picture(src)
-    with output(dst, picture, source=src, overwrite=overwrite) as save:
+    channels = picture.pixels.shape[2]
+    storage = choose_storage(weights=weights, task=task, channels=channels) if codec is None else codec.storage
+    with output(dst, picture, source=src, storage=storage, overwrite=overwrite) as save:
         if codec is None:
-            channels = picture.pixels.shape[2]
             codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
         small, manifest = down_picture(codec, picture, tile=tile, progress=progress)
         save(small)
@@ -62,7 +63,7 @@ def up_file(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Restore a picture from its small PNG alone, in the format that the suffix of `dst` names.
+    """Restore a picture from its small file alone, in the format that the suffix of `dst` names.
 
     The manifest names installed weights; `weights` (a file) or `codec` stand in for those of one's
     own training, and must be the very same by their digest.  Raises `ManifestError` for a file
@@ -78,12 +79,16 @@ def up_file(
 
 
 def read_small(path: str | Path) -> tuple[Picture, Manifest]:
-    """Read a small image with its manifest; a `ManifestError` if it is none or has been changed."""
+    """Read a small image with its manifest; a `ManifestError` if it is none or has been changed.
+
+    The digest is that of the decoded pixels in a lossy format too: they are what the networks see and were trained on,
+    it needs no parser of each format, and a decoder that gives others is found out instead of believed.
+    """
     picture = read_picture(path)
     manifest = Manifest.from_text(picture.note, path)
     if manifest.pixels != picture.digest:
         raise ManifestError(
             f"{path} was changed after it was made small (edited, resized or compressed anew): "
-            "give the PNG as `down` wrote it"
+            f"give the file as `down` wrote it{'' if Path(path).suffix.lower() == '.png' else _OTHER_DECODER}"
         )
     return picture, manifest

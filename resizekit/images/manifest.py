@@ -1,7 +1,7 @@
 """The note in the small image: all that `up` needs besides the pixels and the weights it names.
 
-It travels as an `iTXt` chunk of the PNG.  It is data: it names installed weights, never a path, and
-it holds no picture.  Its digests tell a changed file from a sound one; they are no signature.
+It is data: it names installed weights, never a path, and it holds no picture.  Its digests tell a changed file from a
+sound one; they are no signature.
 """
 
 from importlib.metadata import version
@@ -77,7 +77,7 @@ class Manifest(BaseModel):
         """
         if text is None:
             raise ManifestError(
-                f"{where} carries no manifest: give the PNG that `down` wrote, not a copy "
+                f"{where} carries no manifest: give the file that `down` wrote, not a copy "
                 "that an editor or a messenger has saved anew"
             )
         if len(text.encode(errors="replace")) >= LIMIT:

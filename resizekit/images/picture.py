@@ -18,12 +18,14 @@ class Picture:
 
     pixels: "Pixels"
     """Colours `h w c`, c = 1 (grey) or 3 (RGB), not premultiplied."""
+    given: "Pixels | None" = None
+    """The colours that a storage is given so that reading its file gives `pixels`; None: `pixels` themselves."""
     alpha: "Pixels | None" = None
     """Opacity `h w`, 0 transparent to 255 opaque; None: the file has no alpha channel."""
     icc: bytes | None = None
     """The ICC profile as the file has it; None: none, so sRGB is meant."""
     note: str | None = None
-    """The text of the manifest in a PNG, unchecked; None: none."""
+    """The text of the manifest in a small image, unchecked; None: none."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Down and up in memory: everything about a picture but the files.
 
-    picture ─► colours ─► fill_hidden ─► pad ─► tiles through the encoder ─► crop ─► small
-            └► alpha ───────────────────► pad ─► antialiased bicubic ──────► crop ─┘
+    picture ─► colours ─► fill_hidden ─► pad ─► tiles through the encoder ─► crop ─► storage ─► small
+            └► alpha ───────────────────► pad ─► antialiased bicubic ──────► crop ─────────────┘
 
 The way up is the mirror image: pad, tiles through the decoder, crop to the size in the manifest.
 """
@@ -19,6 +19,7 @@ from resizekit.images.pad import canvas, fit
 from resizekit.images.picture import Picture
 from resizekit.images.tile import Progress, Tile, tiled_down, tiled_up
 from resizekit.images.weights import manifest_name, matching
+from resizekit.images.write import without_alpha
 
 __all__ = ["down_picture", "up_picture"]
 
@@ -26,18 +27,27 @@ __all__ = ["down_picture", "up_picture"]
 def down_picture(
     codec: Codec, picture: Picture, *, tile: Tile = "auto", progress: Progress | None = None
 ) -> tuple[Picture, Manifest]:
-    """Make a picture small in memory; the small one carries the manifest as its note."""
-    name = manifest_name(codec)
-    if codec.low_channels not in (1, 3):
-        raise UsageError(f"weights {name!r} make {codec.low_channels} channels, which no PNG holds: use 1 or 3")
+    """Make a picture small in memory; the small one carries the manifest as its note.
+
+    Its pixels are those that reading its file gives: a storage that loses some is applied once, to the whole picture.
+    """
+    name, storage = manifest_name(codec), codec.storage
+    if codec.low_channels not in storage.channels:
+        could = " or ".join(str(n) for n in storage.channels)
+        raise UsageError(
+            f"weights {name!r} make {codec.low_channels} channels, which no {storage.format} holds: use {could}"
+        )
+    if picture.alpha is not None and not storage.alpha:
+        raise UsageError(without_alpha(storage, f"weights {name!r}"))
     size = picture.size[1], picture.size[0]
     room = canvas(codec.spec, size)
     colours, alpha = _channels(picture.pixels, codec, name), picture.alpha
     if alpha is not None:
         colours = fill_hidden(colours, alpha)
         alpha = fit(alpha_down(codec.spec, fit(alpha, room.high)), room.stored)
-    low = tiled_down(codec, fit(colours, room.high), tile, progress)
-    small = Picture(pixels=fit(low, room.stored), alpha=alpha, icc=picture.icc)
+    given = fit(tiled_down(codec, fit(colours, room.high), tile, progress), room.stored)
+    pixels = given if storage.exact else storage.read_back(given)
+    small = Picture(pixels=pixels, given=None if storage.exact else given, alpha=alpha, icc=picture.icc)
     manifest = Manifest(
         task=codec.names.task,
         weights=name,

@@ -9,7 +9,7 @@ import PIL.Image
 from PIL.Image import Transpose
 
 from resizekit.errors import ImageError
-from resizekit.images.manifest import KEYWORD
+from resizekit.images.note import note_of
 from resizekit.images.picture import Picture
 
 __all__ = ["check_pixels", "read_picture"]
@@ -99,7 +99,7 @@ def _decode(path: Path, image: PIL.Image.Image, head: bytes) -> Picture:
     if image.mode not in _MODES:
         raise ImageError(f"{path} is in {image.mode} colours: convert it to RGB or grey first")
     image.load()
-    note = getattr(image, "text", {}).get(KEYWORD) if image.format == "PNG" else None
+    note = note_of(image)
     icc = image.info.get("icc_profile") or None
     turn = _UPRIGHT.get(_orientation(image))
     has_alpha = image.has_transparency_data

@@ -109,13 +109,13 @@ def _span(cells: tuple[int, int], by: int) -> slice:
 def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
     """Make codes small: `(s h) (r w) (t c) -> h w c`, uint8 both; sizes must divide.
 
-    On the CPU in float32 the result is bit-equal for every tile.  Raises `UsageError` for a
-    compression whose values 8 bits cannot hold.
+    The codes are those that the file of the whole picture is made from (`Codec.to_store`).  On the CPU in float32 the
+    result is bit-equal for every tile.  Raises `UsageError` for a compression whose values 8 bits cannot hold.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     grid = Grid.of((codec.spec.s, codec.spec.r), _halo(codec))
     side = tile_side(tile, high.shape[:2])
-    return over_tiles(codec.down, high, grid, codec.low_channels, side, progress)
+    return over_tiles(codec.to_store, high, grid, codec.low_channels, side, progress)
 
 
 def tiled_up(codec: Codec, low: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:

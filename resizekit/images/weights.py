@@ -6,14 +6,15 @@ from pathlib import Path
 
 import torch
 
-from resizekit.checkpoint import default_weights, load
+from resizekit.checkpoint import default_weights, load, storage_of
 from resizekit.codec import Codec, Precision
 from resizekit.device import pick_device, pick_precision
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.manifest import NAME, Manifest
 from resizekit.registry import installed
+from resizekit.storage import Storage
 
-__all__ = ["choose_codec", "manifest_name", "matching", "named_codec"]
+__all__ = ["choose_codec", "choose_storage", "manifest_name", "matching", "named_codec"]
 
 
 def choose_codec(
@@ -28,11 +29,21 @@ def choose_codec(
 
     The last two that were loaded stay so.  Raises `UsageError` unless one of `weights` and `task` is said.
     """
-    if (weights is None) == (task is None):
-        raise UsageError("which networks? Say either weights or a task")
-    chosen = default_weights(str(task), channels) if weights is None else weights
+    chosen = _chosen(weights, task, channels)
     place = pick_device(device)
     return _loaded(chosen, _changed(chosen), place, pick_precision(precision, place))
+
+
+def choose_storage(*, weights: str | Path | None, task: str | None, channels: int = 3) -> Storage:
+    """Tell in which format the weights that `choose_codec` would load keep small images, without loading them."""
+    chosen = _chosen(weights, task, channels)
+    return _storage(chosen, _changed(chosen))
+
+
+def _chosen(weights: str | Path | None, task: str | None, channels: int) -> str | Path:
+    if (weights is None) == (task is None):
+        raise UsageError("which networks? Say either weights or a task")
+    return default_weights(str(task), channels) if weights is None else weights
 
 
 def _changed(weights: str | Path) -> int:
@@ -48,6 +59,11 @@ def _loaded(weights: str | Path, stamp: int, device: torch.device, precision: Pr
     codec = load(weights, device=device)
     codec.precision = precision
     return codec
+
+
+@functools.lru_cache(maxsize=8)
+def _storage(weights: str | Path, stamp: int) -> Storage:
+    return storage_of(weights)
 
 
 def named_codec(manifest: Manifest, src: str | Path, weights: str | Path | None, device: str, precision: str) -> Codec:

@@ -3,91 +3,114 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-import PIL.Image
-from PIL.PngImagePlugin import PngInfo
 
 from resizekit.atomic import check_target, written_beside
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.manifest import KEYWORD
+from resizekit.images.note import note_options
 from resizekit.images.picture import Picture
+from resizekit.storage import PNG, Storage
 
-__all__ = ["output", "write_picture"]
+__all__ = ["output", "without_alpha", "write_picture"]
 
-
-class _Format(NamedTuple):
-    name: str
-    keeps: tuple[str, ...]
-    """What it can hold besides colours."""
-    options: dict[str, Any]
-
-
-_PNG = _Format("PNG", ("alpha", "icc", "note"), {})
-_JPEG = _Format("JPEG", ("icc",), {"quality": 95, "subsampling": 0})
-_TIFF = _Format("TIFF", ("alpha", "icc"), {"compression": "tiff_adobe_deflate"})
-_FORMATS = {
-    ".png": _PNG,
+_FORMATS = (
+    PNG,
     # exact: colours stay below transparent pixels too
-    ".webp": _Format("WEBP", ("alpha", "icc"), {"lossless": True, "exact": True}),
-    ".tif": _TIFF,
-    ".tiff": _TIFF,
-    ".bmp": _Format("BMP", (), {}),
-    ".jpg": _JPEG,
-    ".jpeg": _JPEG,
-}
+    Storage(format="WEBP", suffixes=(".webp",), options={"lossless": True, "exact": True}, alpha=True),
+    Storage(format="TIFF", suffixes=(".tif", ".tiff"), options={"compression": "tiff_adobe_deflate"}, alpha=True),
+    Storage(format="BMP", suffixes=(".bmp",), icc=False),
+    Storage(format="JPEG", suffixes=(".jpg", ".jpeg"), options={"quality": 95, "subsampling": 0}),
+)
+_BY_SUFFIX = {suffix: form for form in _FORMATS for suffix in form.suffixes}
+"""What pictures that are no small images are written in."""
 # Bytes 16 to 20 of an ICC profile name its colours; a file may carry only one that fits its own.
 _SPACES = {1: b"GRAY", 3: b"RGB "}
 
 
-def write_picture(path: str | Path, picture: Picture, *, overwrite: bool = False) -> None:
+def write_picture(
+    path: str | Path, picture: Picture, *, storage: Storage | None = None, overwrite: bool = False
+) -> None:
     """Write a picture in the format of its suffix: PNG, WebP (lossless), TIFF, BMP or JPEG (95).
 
+    A small image is written in its `storage`.
     Raises `UsageError` as `output` does.
     """
-    with output(path, picture, overwrite=overwrite) as save:
+    with output(path, picture, storage=storage, overwrite=overwrite) as save:
         save(picture)
 
 
 @contextmanager
 def output(
-    path: str | Path, like: Picture, *, source: str | Path | None = None, overwrite: bool = False
+    path: str | Path,
+    like: Picture,
+    *,
+    source: str | Path | None = None,
+    storage: Storage | None = None,
+    overwrite: bool = False,
 ) -> Iterator[Callable[[Picture], None]]:
     """Promise a file before the work on it begins: gives the function that saves the picture.
 
     `like` has the alpha, profile and note that the file must hold; `source` is a file that must
-    survive.  The file appears at its name only when the block ends well, and whole.
+    survive; `storage` is that of a small image, None for an ordinary picture.
+    The file appears at its name only when the block ends well, and whole.
     Raises `UsageError` for a suffix that cannot hold the picture, an output that exists, is the
     input or is no plain file, and a folder that is missing or cannot be written to.
     """
     path = Path(path)
-    form = _FORMATS.get(path.suffix.lower())
-    if form is None:
-        known = ", ".join(_FORMATS)
-        raise UsageError(f"cannot tell a format from the name {path}: end it in one of {known}")
-    for part in ("note", "alpha", "icc"):
-        if getattr(like, part) is not None and part not in form.keeps:
-            what = {"note": "manifest", "alpha": "transparency", "icc": "colour profile"}[part]
-            raise UsageError(f"{path.suffix} would lose the {what}: write a .png instead of {path}")
+    form = _format(path, like) if storage is None else _stored(path, like, storage)
     check_target(path, source=source, overwrite=overwrite)
     with written_beside(path) as beside:
-        yield lambda picture: _save(beside, path, form, picture)
+        yield lambda picture: _save(beside, path, form, picture, small=storage is not None)
         check_target(path, source=source, overwrite=overwrite)  # somebody else may have been quicker
 
 
-def _save(beside: Path, path: Path, form: _Format, picture: Picture) -> None:
-    pixels, options = picture.pixels, dict(form.options)
+def _format(path: Path, like: Picture) -> Storage:
+    form = _BY_SUFFIX.get(path.suffix.lower())
+    if form is None:
+        known = ", ".join(_BY_SUFFIX)
+        raise UsageError(f"cannot tell a format from the name {path}: end it in one of {known}")
+    lost = {
+        "manifest": like.note is not None and form is not PNG,  # it would speak of another file
+        "transparency": like.alpha is not None and not form.alpha,
+        "colour profile": like.icc is not None and not form.icc,
+    }
+    for what, is_lost in lost.items():
+        if is_lost:
+            raise UsageError(f"{path.suffix} would lose the {what}: write a .png instead of {path}")
+    return form
+
+
+def _stored(path: Path, like: Picture, storage: Storage) -> Storage:
+    if path.suffix.lower() not in storage.suffixes:
+        names = " or ".join(storage.suffixes)
+        raise UsageError(f"a small image of these weights is a {storage.format}: name it {names}, not {path}")
+    if like.alpha is not None and not storage.alpha:
+        raise UsageError(without_alpha(storage, "these weights"))
+    if like.icc is not None and not storage.icc:
+        raise UsageError(
+            f"a {storage.format}, which these weights store, would lose the colour profile: remove it first"
+        )
+    return storage
+
+
+def without_alpha(storage: Storage, weights: str) -> str:
+    """Say that a storage cannot hold the transparency of a picture, and what would do."""
+    return (
+        f"{weights} store small images as {storage.format}, which holds no transparency: "
+        "put the picture on a background first, or use weights that store PNG"
+    )
+
+
+def _save(beside: Path, path: Path, form: Storage, picture: Picture, *, small: bool) -> None:
+    pixels = picture.given if small and picture.given is not None else picture.pixels
+    options = {} if picture.note is None else note_options(form.format, picture.note)
     if picture.alpha is not None:
         pixels = np.dstack((pixels, picture.alpha))
     if picture.icc is not None and picture.icc[16:20] == _SPACES[picture.pixels.shape[2]]:
         options["icc_profile"] = picture.icc
-    if picture.note is not None:
-        options["pnginfo"] = PngInfo()
-        options["pnginfo"].add_itxt(KEYWORD, picture.note)
-    image = PIL.Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     try:
-        image.save(beside, form.name, **options)
+        form.save(beside, pixels, **options)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise ImageError(f"cannot write {path} ({reason}): free space or try a .png") from None
+        raise ImageError(f"cannot write {path} ({reason}): free space{'' if small else ' or try a .png'}") from None

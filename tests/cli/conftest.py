@@ -32,6 +32,13 @@ def grey_weights(tmp_path_factory, small_weights):
     return path
 
 
+@pytest.fixture(scope="session")
+def jpeg_weights(tmp_path_factory, small_weights):
+    path = tmp_path_factory.mktemp("weights") / "tiny-jpeg.safetensors"
+    small_weights(path, compression="jpeg")
+    return path
+
+
 @pytest.fixture
 def room(tmp_path, monkeypatch):
     """A folder to be in."""

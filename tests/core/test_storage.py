@@ -1,0 +1,201 @@
+"""Small images in other formats than PNG: JPEG, and two that a stranger's plugin offers."""
+
+import dataclasses
+import io
+import json
+from fractions import Fraction
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+import resizekit
+from resizekit import Compression, NoOptions, Storage, hookimpl, ops
+from resizekit.compressions import Lossy
+from resizekit.errors import ManifestError, UsageError
+from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
+from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.manifest import LIMIT
+from resizekit.images.picture import Picture
+from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.read import read_picture
+from resizekit.images.write import write_picture
+from resizekit.ops import resample_uint8
+from resizekit.registry import installed
+
+HALF = Fraction(1, 2)
+PROFILE = bytes(16) + b"RGB " + bytes(8)
+
+
+class Sixteen(torch.nn.Module):
+    """Sixteen levels in a lossless WebP: a module that knows nothing of ours but the attribute."""
+
+    storage = Storage(
+        format="WEBP", suffixes=(".webp",), options={"lossless": True, "exact": True}, exact=True, channels=(3,)
+    )
+
+    def forward(self, low):
+        return ops.quantize(ops.quantize(low * (15 / 255)) * 17)
+
+
+class Stranger:
+    @hookimpl
+    def resizekit_register_compressions(self):
+        lossy = Storage(format="WEBP", suffixes=(".webp",), options={"quality": 80}, channels=(3,))
+        yield Compression(name="sixteen", options=NoOptions, build=lambda options: Sixteen())
+        yield Compression(name="webp", options=NoOptions, build=lambda options: Lossy(lossy))
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """A weights file for each compression; the names are those of the compressions."""
+    folder, registry = tmp_path_factory.mktemp("weights"), installed()
+    before = dict(registry.compressions)
+    registry.add(Stranger(), "stranger", "stranger 1.0")
+    for name, options in {"jpeg": {"quality": 60}, "sixteen": {}, "webp": {}, "uint8": {}, "grey": {}}.items():
+        torch.manual_seed(3)
+        grey = name == "grey"
+        compression = {"name": "jpeg" if grey else name, **options}
+        codec = resizekit.build(
+            "sr", compression=compression, channels=1 if grey else 3, network={"width": 8, "blocks": 0}
+        )
+        with torch.no_grad():
+            for parameter in codec.parameters():
+                parameter.add_(0.01 * torch.randn_like(parameter))
+        resizekit.save(codec, folder / f"{name}.safetensors")
+    yield folder
+    registry.compressions = before
+
+
+def photo(height, width, channels=3, **more):
+    y, x = np.mgrid[:height, :width] / 3
+    layers = [127 + 100 * np.sin(x + 2 * k) * np.cos(y * (1 + k)) for k in range(channels)]
+    return Picture(pixels=np.stack(layers, 2).astype(np.uint8), **more)
+
+
+KEPT = {"jpeg": ("JPEG", ".jpg"), "sixteen": ("WEBP", ".webp"), "webp": ("WEBP", ".webp"), "uint8": ("PNG", ".png")}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (45, 38), (64, 80)], ids=str)
+@pytest.mark.parametrize("name", KEPT)
+def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size):
+    form, suffix = KEPT[name]
+    weights, small = shelf / f"{name}.safetensors", tmp_path / f"small{suffix}"
+    before = photo(*size, icc=PROFILE)
+    write_picture(tmp_path / "in.png", before)
+    made = down_file(tmp_path / "in.png", small, weights=weights, precision="float32")
+    with PIL.Image.open(small) as image:
+        assert (image.format, image.size) == (form, (-(-size[1] // 2), -(-size[0] // 2)))
+        assert image.info["icc_profile"] == PROFILE
+    read, manifest = read_small(small)
+    assert manifest == made
+    assert manifest.compression == name
+    assert len(read.note) < LIMIT
+
+    codec = resizekit.load(weights)
+    held, same = down_picture(codec, before)
+    assert (held.digest, held.note) == (read.digest, read.note)
+    if min(size) > 16 and not any(side % 2 for side in size):
+        assert np.array_equal(codec.down(before.pixels), read.pixels)
+        assert np.array_equal(roundtrip(codec, before.pixels)[0], read.pixels)
+        assert np.array_equal(roundtrip(codec, before.pixels)[1], codec.up(read.pixels))
+    up_file(small, tmp_path / "out.png", weights=weights, precision="float32")
+    after = read_picture(tmp_path / "out.png")
+    assert after.digest == up_picture(codec, held, same).digest == up_picture(codec, read, manifest).digest
+    assert (after.size, after.icc) == (before.size, PROFILE)
+
+
+def test_bicubic_had_to_live_with_the_same_jpeg(shelf):
+    codec, high = resizekit.load(shelf / "jpeg.safetensors"), photo(64, 80).pixels
+    (low, restored), png = (
+        bicubic_roundtrip(resizekit.load(shelf / f"{name}.safetensors"), high) for name in ("jpeg", "uint8")
+    )
+    assert np.array_equal(low, png[0]), "the reference for low is bicubic's own"
+    assert not np.array_equal(restored, png[1])
+    stored = torch.from_numpy(codec.storage.read_back(low)).permute(2, 0, 1)[None]
+    again = resample_uint8(stored, (64, 80), scale=(HALF, HALF))
+    assert np.array_equal(restored, again[0].permute(1, 2, 0).numpy())
+
+
+def test_tiles_make_the_same_jpeg(shelf):
+    codec = resizekit.load(shelf / "jpeg.safetensors")
+    whole, tiled = (down_picture(codec, photo(150, 140), tile=tile)[0] for tile in ("off", 66))
+    assert whole.digest == tiled.digest
+
+
+def test_the_jpeg_has_the_quality_and_the_halved_colour_that_were_trained(tmp_path, shelf):
+    write_picture(tmp_path / "in.png", photo(40, 40))
+    down_file(tmp_path / "in.png", tmp_path / "small.jpeg", weights=shelf / "jpeg.safetensors")
+    plain = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8)).save(plain, "JPEG", quality=60)
+    with PIL.Image.open(tmp_path / "small.jpeg") as image, PIL.Image.open(plain) as other:
+        assert image.quantization == other.quantization
+        assert [layer[1:3] for layer in image.layer] == [(2, 2), (1, 1), (1, 1)]
+        note = image.getexif().get_ifd(0x8769)[0x9286]
+    assert note.startswith(b"ASCII\0\0\0resizekit:{")
+    assert json.loads(note[18:])["compression"] == "jpeg"
+
+
+def test_grey_is_a_grey_jpeg(tmp_path, shelf):
+    write_picture(tmp_path / "in.png", photo(30, 40, 1))
+    weights = shelf / "grey.safetensors"
+    down_file(tmp_path / "in.png", tmp_path / "small.jpg", weights=weights)
+    assert read_picture(tmp_path / "small.jpg").mode == "L"
+    assert up_file(tmp_path / "small.jpg", tmp_path / "out.png", weights=weights).mode == "L"
+
+
+@pytest.mark.parametrize(
+    ("name", "picture", "target", "says"),
+    [
+        ("jpeg", {}, "small.png", "is a JPEG: name it .jpg or .jpeg, not"),
+        ("uint8", {}, "small.jpg", "is a PNG: name it .png, not"),
+        ("sixteen", {}, "small.png", "is a WEBP: name it .webp, not"),
+        ("jpeg", {"alpha": True}, "small.jpg", "as JPEG, which holds no transparency: put the picture on a background"),
+    ],
+)
+def test_a_name_or_picture_that_the_storage_does_not_fit(tmp_path, monkeypatch, shelf, name, picture, target, says):
+    alpha = np.full((20, 30), 9, np.uint8) if picture else None
+    write_picture(tmp_path / "in.png", photo(20, 30, alpha=alpha))
+    monkeypatch.setattr("resizekit.images.files.choose_codec", lambda **which: pytest.fail("the work began"))
+    with pytest.raises(UsageError) as refusal:
+        down_file(tmp_path / "in.png", tmp_path / target, weights=shelf / f"{name}.safetensors")
+    assert says in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_alpha_is_refused_in_memory_too(shelf):
+    with pytest.raises(UsageError, match="weights 'jpeg' store small images as JPEG"):
+        down_picture(resizekit.load(shelf / "jpeg.safetensors"), photo(20, 30, alpha=np.zeros((20, 30), np.uint8)))
+
+
+def test_a_jpeg_compressed_anew_is_refused_with_or_without_its_manifest(tmp_path, shelf):
+    weights = shelf / "jpeg.safetensors"
+    write_picture(tmp_path / "in.png", photo(48, 64))
+    down_file(tmp_path / "in.png", tmp_path / "small.jpg", weights=weights)
+    with PIL.Image.open(tmp_path / "small.jpg") as image:
+        image.save(tmp_path / "kept.jpg", quality=90, exif=image.getexif().tobytes())
+        image.save(tmp_path / "lost.jpg", quality=90)
+        image.save(tmp_path / "same.png", exif=image.getexif().tobytes())
+    with pytest.raises(ManifestError, match=r"compressed anew\): give the file as `down` wrote it; if it is that very"):
+        up_file(tmp_path / "kept.jpg", tmp_path / "out.png", weights=weights)
+    for name in ("lost.jpg", "same.png"):
+        with pytest.raises(ManifestError, match="carries no manifest"):
+            up_file(tmp_path / name, tmp_path / "out.png", weights=weights)
+
+
+@pytest.mark.parametrize("comment", [b"", b"ASCII\0\0\0nice weather", b"ASCII\0\0\0resizekit:" + b"x" * 3000])
+def test_a_photographs_own_comment_is_no_manifest(tmp_path, comment):
+    exif = PIL.Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = comment
+    PIL.Image.new("RGB", (9, 9)).save(tmp_path / "x.jpg", exif=exif.tobytes())
+    with pytest.raises(ManifestError, match="over 2048 bytes" if len(comment) > 99 else "no manifest"):
+        read_small(tmp_path / "x.jpg")
+
+
+def test_a_picture_written_under_another_name_is_what_is_seen(tmp_path, shelf):
+    """What a storage was given is for that storage alone."""
+    small, _ = down_picture(resizekit.load(shelf / "jpeg.safetensors"), photo(48, 64))
+    write_picture(tmp_path / "x.tif", dataclasses.replace(small, note=None))
+    assert read_picture(tmp_path / "x.tif").digest == small.digest
