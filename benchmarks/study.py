@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from numbers_table import lines
 
 from resizekit.cli.output import echo_error
 from resizekit.config import RunConfig, validate
@@ -152,12 +153,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Write the rows as Markdown: high and low PSNR in dB for each set."""
     names = list(rows[0]["high_rgb"])
     head = ["variant", "parameters", "kMAC a pixel", "time a step", "steps", *(f"{name} high / low" for name in names)]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    cells = [head]
     for row in rows:
         pairs = [f"{row['high_rgb'][name]:.2f} / {row['low_rgb'][name]:.2f}" for name in names]
-        cells = [row["variant"], row["parameters"], row["kmac_per_pixel"], row["step_ratio"], row["steps"], *pairs]
-        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
-    return "\n".join(lines)
+        told = [row[key] for key in ("variant", "parameters", "kmac_per_pixel", "step_ratio", "steps")]
+        cells.append([*map(str, told), *pairs])
+    return lines(cells)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from training_run import StoppedError, figures_of, trained
 
 from resizekit.cli.options import Device
 from resizekit.cli.output import echo_error
-from resizekit.config import RunConfig, TrainConfig, read_toml, validate
+from resizekit.config import RunConfig, TrainConfig, read_toml, retold, validate
 from resizekit.errors import ResizeKitError, UsageError
 from resizekit.images.find import find_pictures
 
@@ -63,9 +63,7 @@ def planned(
 ) -> RunConfig:
     """Read a config and put in its place what the command line says."""
     run = read_toml(ROOT / PLUGIN / "configs" / f"{name}.toml")
-    told = {"data": data, "validation": validation, "budget": budget, "compile": compiled}
-    changed = run.train.model_dump() | {key: value for key, value in told.items() if value}
-    return run.model_copy(update={"train": validate(TrainConfig, changed, where="command line")})
+    return retold(run, {"data": data, "validation": validation, "budget": budget, "compile": compiled or None})
 
 
 def chosen(only: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ task = "sr"
 
 import re
 import tomllib
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -18,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from resizekit.errors import ConfigError
 from resizekit.losses import Norm
 
-__all__ = ["Phase", "RunConfig", "TrainConfig", "read_toml", "validate"]
+__all__ = ["Phase", "RunConfig", "TrainConfig", "read_toml", "retold", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -122,6 +123,15 @@ def read_toml(path: str | Path) -> RunConfig:
     if run.train.start is not None and run.train.start.endswith(".safetensors"):
         located["start"] = str(here / run.train.start)
     return run.model_copy(update={"train": run.train.model_copy(update=located)})
+
+
+def retold(run: RunConfig, told: Mapping[str, object]) -> RunConfig:
+    """Put what a command line says of `[train]` in the place of what the file says; None and empty lists say nothing.
+
+    Raises `ConfigError` for a value that does not fit its key.
+    """
+    changed = run.train.model_dump() | {key: value for key, value in told.items() if value not in (None, [])}
+    return run.model_copy(update={"train": validate(TrainConfig, changed, where="command line")})
 
 
 def validate(model: type[M], raw: object, *, where: str) -> M:

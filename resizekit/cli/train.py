@@ -29,15 +29,14 @@ def train(
     from rich.console import Console
 
     from resizekit.cli.progress import training_progress
-    from resizekit.config import TrainConfig, read_toml, validate
+    from resizekit.config import read_toml, retold
     from resizekit.training.loop import train as run_training
 
     run = read_toml(config)
     told = {"data": data, "validation": validation, "steps": steps, "budget": budget, "compile": compile}
-    changed = run.train.model_dump() | {key: value for key, value in told.items() if value not in (None, [])}
-    if steps is not None and budget is None:  # a number said here comes before a time in the file
-        changed["budget"] = None
-    run = run.model_copy(update={"train": validate(TrainConfig, changed, where="command line")})
+    if steps is not None:  # a number said here comes before a time in the file
+        run = run.model_copy(update={"train": run.train.model_copy(update={"budget": None})})
+    run = retold(run, told)
     folder = out or Path("runs") / config.stem
     console = Console(stderr=True, markup=False, emoji=False)
     with training_progress(console) as progress:
