@@ -81,19 +81,30 @@ for verb in (tasks, down, up, roundtrip, info, evaluate, bench, train, schema):
 def main() -> None:
     """Run the command line."""
     warnings.showwarning = _one_line
-    signal.signal(signal.SIGTERM, _terminate)
+    told: list[int] = []
+
+    def end(number: int, _: object) -> NoReturn:
+        told.append(number)
+        sys.exit(128 + number)  # as a shell would tell, but files begun are cleared away
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what this terminal cannot say
-    app()
+    try:
+        app()
+    except BaseException:
+        if not told:
+            raise
+        # what `end` raised inside a library may come out of it as something else, such as a failed assertion of torch's
+        if told[0] == signal.SIGINT:
+            echo_error("interrupted")
+        sys.exit(128 + told[0])
 
 
 def _fail(error: BaseException | str, code: int) -> NoReturn:
     echo_error(error)
     sys.exit(code)
-
-
-def _terminate(number: int, _: object) -> NoReturn:
-    sys.exit(128 + number)  # as a shell would tell, but files begun are cleared away
 
 
 def _one_line(message: object, *_: object, **__: object) -> None:

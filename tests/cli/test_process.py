@@ -75,6 +75,21 @@ def test_a_signal_leaves_nothing_half_written(weights, room, number, code, words
     assert [path.name for path in room.iterdir()] == ["large.png"]
 
 
+@pytest.mark.parametrize(("number", "words"), [(2, "error: interrupted\n"), (15, "")])
+def test_a_signal_in_the_middle_of_a_library_that_answers_with_an_error_of_its_own(number, words):
+    code = (
+        "import os\n"
+        "from resizekit.cli import app\n"
+        "def library():\n"
+        f"    try:\n        os.kill(os.getpid(), {number})\n        print('went on')\n"
+        "    finally:\n        raise AssertionError('mode stack')\n"
+        "app.app = library\n"
+        "app.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", words)
+
+
 PLUGINS = {
     "broken": "raise ImportError('no module named gone')",
     "conflicting": """
