@@ -55,6 +55,9 @@ class TrainConfig(BaseModel):
     data: tuple[Path, ...] = Field((), description="folders of pictures, or pictures, to learn from")
     validation: tuple[Path, ...] = Field((), description="folders or pictures to report PSNR on meanwhile")
     start: str | None = Field(None, description="weights to begin with: an installed name, or a .safetensors file")
+    start_strict: bool = Field(
+        True, description="false: of other networks than these, take the layers whose names and shapes agree"
+    )
     steps: int = Field(20_000, ge=1, description="optimiser steps, all stages together")
     budget: Annotated[timedelta | None, BeforeValidator(duration)] = Field(
         None, description='time to train, such as "20 min": the steps are then planned from the speed at the start'

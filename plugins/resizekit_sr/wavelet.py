@@ -3,7 +3,8 @@
     encoder: bands of high ─► head ─► blocks ─► (+ head) ─► tail ─► low, to be added to the guide
     decoder: low ─► head ─► blocks ─► (+ head) ─► tail ─► bands ─► pixels, added to low grown by its bands
 
-Both tails start at zero: the pair starts as guide down and plain growing up, and learns only what these leave out.
+Both tails start at zero: the pair starts as guide down and plain growing up, and learns only what these leave out.  So
+does the end of every block: a block more changes nothing at first, and a deeper pair can begin with a shallower one.
 """
 
 import torch
@@ -56,10 +57,12 @@ class Side(Phased):
     ) -> None:
         super().__init__(down=down, up=up, shift=-0.5)
         self.head = conv(taken.shape[0], width)
-        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+        trunk = [ResidualBlock(width) for _ in range(blocks)]
+        self.blocks = nn.Sequential(*trunk)
         self.tail = conv(width, given.shape[1])
-        for parameter in self.tail.parameters():
-            nn.init.zeros_(parameter)
+        for end in (self.tail, *(block.second for block in trunk)):
+            for parameter in end.parameters():
+                nn.init.zeros_(parameter)
         # fixed by the spec, so no part of the weights
         self.register_buffer("taken", taken, persistent=False)
         self.register_buffer("given", given, persistent=False)

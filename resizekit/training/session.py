@@ -62,7 +62,7 @@ class Session:
         torch.manual_seed(config.seed)
         codec = assemble(recipe).train()
         if config.start is not None:
-            begin_with(codec, config.start)
+            begin_with(codec, config.start, strict=config.start_strict)
         codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages = list(task.curriculum(codec, settings))
         plan = legs(stages, config, config.steps)

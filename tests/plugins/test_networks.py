@@ -161,3 +161,15 @@ def test_sizes_can_be_asked_without_memory(network):
     with torch.device("meta"):
         told = torch.nn.ModuleList(make(SPECS["all three"], 2, options)).state_dict()
     assert {name: t.shape for name, t in told.items()} == {name: t.shape for name, t in real.items()}
+
+
+def test_a_deeper_pair_can_begin_with_a_shallower_ones_weights():
+    torch.manual_seed(0)
+    shallow, _ = wavelet(SPECS["x2"], 3, WaveletOptions(width=16, down_blocks=1))
+    with torch.no_grad():
+        for parameter in shallow.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    deep, _ = wavelet(SPECS["x2"], 3, WaveletOptions(width=16, down_blocks=3))
+    deep.load_state_dict(shallow.state_dict(), strict=False)
+    x = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(deep(x), shallow(x))

@@ -343,6 +343,21 @@ def test_weights_of_another_network_are_no_start(recipe, straight, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_training_may_begin_with_the_layers_that_fit(recipe, straight, tmp_path):
+    folder, _ = straight(recipe())
+    weights = str(folder / "weights.safetensors")
+    grey = recipe(start=weights, start_strict=False, steps=1, lr=1e-9, ema=0.0)
+    grey = grey.model_copy(update={"config": grey.config | {"channels": 1}})
+    begun, before = (load(name).state_dict() for name in (train(grey, tmp_path / "more").weights, weights))
+    fitting = {name for name in before if before[name].shape == begun[name].shape}
+    assert 0 < len(fitting) < len(before)
+    for name in fitting:
+        torch.testing.assert_close(begun[name], before[name], atol=1e-6, rtol=0)
+    bare = wide(grey).model_copy(update={"network": {"width": 5, "blocks": 0}})
+    with pytest.raises(ConfigError, match="no layer of these weights fits"):
+        train(bare, tmp_path / "bare")
+
+
 def test_a_state_from_before_a_key_existed_goes_on(recipe, straight, tmp_path):
     _, wanted = straight(recipe())
     train(recipe(), tmp_path, progress=interrupted_after(2))
