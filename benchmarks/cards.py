@@ -39,6 +39,14 @@ def lasted(seconds: float) -> str:
     return f"{round(seconds / 60)} minutes" if seconds >= 120 else f"{round(seconds)} seconds"
 
 
+def before(training: Training) -> str:
+    """Say what a training began with, if with weights."""
+    if training.start is None:
+        return ""
+    steps, time = whole(training.steps_before), lasted(training.seconds_before)
+    return f"; from the weights {training.start}, which {steps} steps in {time} had made"
+
+
 def means_what(record: Record) -> str:
     """Say how the figures were measured."""
     stored = "a real PNG" if record.compression == "uint8" else f"its compression `{record.compression}` stores it"
@@ -82,7 +90,7 @@ Weights of task `{record.task}` for {record.summary}: {network},{single} {whole(
 | cost | {record.kmac_per_pixel:.0f} thousand multiply-adds for each pixel of the original, down and up together |
 | config | `configs/{record.config}.toml` |
 | command | `{training.command}` |
-| steps | {whole(training.steps)}, {crops(training)}, seed {training.seed} |
+| steps | {whole(training.steps)}, {crops(training)}, seed {training.seed}{before(training)} |
 | hardware | {"; ".join([*hardware, lasted(training.seconds)])} |
 
 ## Data

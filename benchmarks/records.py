@@ -53,6 +53,11 @@ class Training(_Data):
     steps: int
     seconds: float
     pictures: int
+    steps_before: int = 0
+    """Of the weights that it began with, and of what these began with; 0 if with nothing learned."""
+    seconds_before: float = 0.0
+    start: str | None = None
+    """What it began with."""
     parts: list[Part]
     """One after another; a training without phases is a single part."""
     seed: int

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import cards
 from records import PLUGIN, Figures, Part, Record, Training
@@ -65,6 +66,9 @@ def describe(
             command=command,
             steps=told["steps"],
             seconds=told["seconds"],
+            steps_before=told.get("steps_before", 0),
+            seconds_before=told.get("seconds_before", 0.0),
+            start=begun(told),
             pictures=told["pictures"],
             parts=parts(header, run),
             seed=told["seed"],
@@ -74,6 +78,11 @@ def describe(
         command=f"resizekit evaluate {' '.join(sets)} --weights {name} --precision float32",
         sets=dict(sets),
     )
+
+
+def begun(told: Mapping[str, Any]) -> str | None:
+    """Say which weights a training began with."""
+    return f"{told['start']} ({told['start_digest'][:12]})" if "start_digest" in told else None
 
 
 def stored(file: Path) -> str:

@@ -24,7 +24,7 @@ from resizekit.errors import CheckpointError, UnknownNameError
 from resizekit.registry import installed
 from resizekit.storage import Storage
 
-__all__ = ["FORMAT", "Header", "default_weights", "load", "read_header", "save", "storage_of"]
+__all__ = ["FORMAT", "Header", "default_weights", "header_of", "load", "read_header", "save", "storage_of"]
 
 FORMAT = 1
 """Version of the header; a newer one is refused."""
@@ -129,6 +129,11 @@ def load(source: str | Path, *, times: int | None = None, device: str | torch.de
         raise CheckpointError(f"{path} does not hold the weights that it names: the digest differs; fetch it again")
     codec.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return codec.eval().requires_grad_(False)
+
+
+def header_of(source: str | Path) -> Header:
+    """Read what installed weights or a file say of themselves; errors as `load`."""
+    return read_header(_locate(source)[0])
 
 
 def _locate(source: str | Path) -> tuple[Path, str, str | None]:

@@ -113,6 +113,15 @@ def test_phases_twins_and_other_storing_are_said(ours, copied):
     assert row.endswith("| – | – | – |"), "the paper has no JPEG"
 
 
+def test_what_a_training_began_with_is_said(ours, copied):
+    root, folder, record = copied
+    earlier = {"start": "sr-x2 (0123456789ab)", "steps_before": 24_000, "seconds_before": 6000.0}
+    record.model_copy(update={"training": record.training.model_copy(update=earlier)}).write(folder)
+    ours.cards.write(root)
+    said = "from the weights sr-x2 (0123456789ab), which 24 000 steps in 100 minutes had made |"
+    assert said in (folder / "tad-x2.md").read_text()
+
+
 def test_the_command_checks_and_writes(ours, copied, monkeypatch):
     root, folder, _ = copied
     monkeypatch.setattr(ours.cards, "ROOT", root)

@@ -20,7 +20,7 @@ from resizekit.training.data import Crops, load_pictures
 from resizekit.training.fit import check_compiler, check_leg, measurable
 from resizekit.training.learner import Learner
 from resizekit.training.schedule import Leg, legs
-from resizekit.training.start import accelerator_for, begin_with
+from resizekit.training.start import accelerator_for, begin_with, origin_of
 
 __all__ = ["Session"]
 
@@ -45,6 +45,8 @@ class Session:
     skipped: list[str]
     steps: int
     """Steps that the whole training has."""
+    origin: dict[str, Any]
+    """What it began with; empty if with nothing learned."""
     before: float = 0.0
     """Seconds of the earlier runs that this one resumes."""
     began: float = field(default_factory=time.monotonic)
@@ -90,6 +92,7 @@ class Session:
             held_out=held_out,
             skipped=skipped,
             steps=config.steps,
+            origin=origin_of(config.start),
         )
 
     def legs(self, steps: int) -> list[Leg]:
@@ -149,12 +152,19 @@ class Session:
         if _identity(told.get("config")) != _identity(self.run):
             raise ConfigError(f"{self._state} belongs to another config; use another --out folder or remove it")
         self.steps, self.before = int(str(told["steps"])), float(str(told["seconds"]))
+        if isinstance(origin := told.get("origin"), dict):  # the name may stand for other weights by now
+            self.origin = origin
         return True
 
     def write_state(self) -> None:
         """Write all that a later run needs to go on exactly; only the main process does."""
         if self.accelerator.is_main_process:
-            told = {"steps": self.steps, "seconds": self.elapsed(), "config": _identity(self.run)}
+            told = {
+                "steps": self.steps,
+                "seconds": self.elapsed(),
+                "config": _identity(self.run),
+                "origin": self.origin,
+            }
             self.learner.save(self._state, told)
 
     def write_weights(self) -> tuple[Path, Header]:
@@ -168,8 +178,7 @@ class Session:
             "pictures": len(self.pictures),
             "precision": "float32" if self.accelerator.mixed_precision == "no" else "bfloat16",
         } | {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
-        if config.start is not None:
-            told["start"] = Path(config.start).stem
+        told |= self.origin
         metrics: dict[str, float] = {
             name: round(self.figures[name], 3) for name in ("high_rgb", "low_rgb") if name in self.figures
         }

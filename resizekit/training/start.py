@@ -1,13 +1,14 @@
 """What a training begins with: a device, a precision, and perhaps weights that have learned something already."""
 
+from pathlib import Path
 from typing import Any
 
-from resizekit.checkpoint import load
+from resizekit.checkpoint import header_of, load
 from resizekit.codec import Codec
 from resizekit.device import pick_device, pick_precision
 from resizekit.errors import ConfigError, MissingExtraError
 
-__all__ = ["accelerator_for", "begin_with"]
+__all__ = ["accelerator_for", "begin_with", "origin_of"]
 
 
 def begin_with(codec: Codec, start: str, *, strict: bool = True) -> None:
@@ -28,6 +29,18 @@ def begin_with(codec: Codec, start: str, *, strict: bool = True) -> None:
     if not fitting:
         raise ConfigError(f"train.start = {start!r}: no layer of these weights fits the config's network; leave it out")
     codec.load_state_dict(wanted | fitting)
+
+
+def origin_of(start: str | None) -> dict[str, Any]:
+    """Say what weights to begin with are, and how long they and what they began with were trained."""
+    if start is None:
+        return {}
+    header = header_of(start)
+    told: dict[str, Any] = {"start": Path(start).stem, "start_digest": header.digest}
+    for name in ("steps", "seconds"):
+        before = (header.training.get(key) for key in (name, f"{name}_before"))
+        told[f"{name}_before"] = sum(value for value in before if isinstance(value, int | float))
+    return told
 
 
 def accelerator_for(device: str, precision: str) -> Any:

@@ -330,8 +330,24 @@ def test_a_training_may_begin_with_weights(recipe, straight, tmp_path):
     begun, before = load(result.weights), load(weights)
     for one, other in zip(begun.parameters(), before.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
-    assert result.header.training["start"] == "weights"
+    told = result.header.training
+    assert (told["start"], told["start_digest"]) == ("weights", first.header.digest)
+    assert (told["steps_before"], told["seconds_before"]) == (first.steps, first.header.training["seconds"])
+    third = train(recipe(start=str(result.weights), steps=1), tmp_path / "third").header.training
+    assert third["steps_before"] == first.steps + 1
     assert result.header.digest != first.header.digest
+
+
+def test_what_a_training_began_with_is_remembered_although_the_name_stands_for_other_weights_by_now(
+    recipe, straight, tmp_path
+):
+    folder, first = straight(recipe())
+    weights = tmp_path / "changing.safetensors"
+    weights.write_bytes((folder / "weights.safetensors").read_bytes())
+    more = recipe(start=str(weights))
+    train(more, tmp_path / "run", progress=interrupted_after(2))
+    weights.write_bytes(train(recipe(seed=5, steps=1), tmp_path / "other").weights.read_bytes())
+    assert train(more, tmp_path / "run").header.training["start_digest"] == first.header.digest
 
 
 def test_weights_of_another_network_are_no_start(recipe, straight, tmp_path):
