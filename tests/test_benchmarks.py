@@ -12,8 +12,10 @@ import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from resizekit import ops
 from resizekit.assemble import Recipe, assemble
@@ -292,3 +294,20 @@ def test_every_variant_of_a_study_is_a_config_that_can_be_trained(monkeypatch, t
             assert assemble(recipe).names.network == run.config["network"], name
             common = run.train.target_low_psnr == study.COMMON["train"]["target_low_psnr"]
             assert common != name.startswith("low held"), name
+
+
+def test_weights_are_measured_at_several_qualities_of_jpeg(monkeypatch, tmp_path, small_weights, capsys):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    module = importlib.import_module("jpeg_quality")
+    small_weights(tmp_path / "tiny.safetensors")
+    (tmp_path / "set").mkdir()
+    blocks = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    Image.fromarray(blocks[:35]).save(tmp_path / "set" / "a.png")
+    name = str(tmp_path / "tiny.safetensors")
+    module.study([tmp_path / "set"], [name], tmp_path / "out.json", [40, 95])
+    coarse, fine = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert [row["quality"] for row in (coarse, fine)] == [40, 95]
+    assert fine["bicubic"] > coarse["bicubic"]
+    assert fine[name]["bytes"] > coarse[name]["bytes"] > 0
+    assert fine["bicubic_bytes"] > coarse["bicubic_bytes"] > 0
+    assert f"| {fine[name]['high']:.2f} / " in capsys.readouterr().out
