@@ -27,6 +27,8 @@ __all__ = ["Session"]
 _INCIDENTAL = {"train": {"data", "validation", "log", "checkpoint_minutes", "store"}}
 """Keys of a config that may differ between two runs of which one resumes the other."""
 
+_STATE = "state.safetensors"
+
 
 @dataclass
 class Session:
@@ -63,8 +65,9 @@ class Session:
         task, settings = resolve(recipe)
         torch.manual_seed(config.seed)
         codec = assemble(recipe).train()
-        if config.start is not None:
-            begin_with(codec, config.start, strict=config.start_strict)
+        start = None if (out / _STATE).exists() else config.start  # what goes on needs what it once began with no more
+        if start is not None:
+            begin_with(codec, start, strict=config.start_strict)
         codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages = list(task.curriculum(codec, settings))
         plan = legs(stages, config, config.steps)
@@ -92,7 +95,7 @@ class Session:
             held_out=held_out,
             skipped=skipped,
             steps=config.steps,
-            origin=origin_of(config.start),
+            origin=origin_of(start),
         )
 
     def legs(self, steps: int) -> list[Leg]:
@@ -142,7 +145,7 @@ class Session:
 
     @property
     def _state(self) -> Path:
-        return self.out / "state.safetensors"
+        return self.out / _STATE
 
     def restore(self) -> bool:
         """Go on from the folder's state, if it holds one; `ConfigError` if that belongs to another config."""

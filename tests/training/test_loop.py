@@ -348,6 +348,8 @@ def test_what_a_training_began_with_is_remembered_although_the_name_stands_for_o
     train(more, tmp_path / "run", progress=interrupted_after(2))
     weights.write_bytes(train(recipe(seed=5, steps=1), tmp_path / "other").weights.read_bytes())
     assert train(more, tmp_path / "run").header.training["start_digest"] == first.header.digest
+    weights.unlink()
+    assert train(more, tmp_path / "run").header.training["start_digest"] == first.header.digest, "nor does it need them"
 
 
 def test_weights_of_another_network_are_no_start(recipe, straight, tmp_path):
