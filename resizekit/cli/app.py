@@ -87,8 +87,7 @@ def main() -> None:
         told.append(number)
         sys.exit(128 + number)  # as a shell would tell, but files begun are cleared away
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what this terminal cannot say
     try:
@@ -100,6 +99,9 @@ def main() -> None:
         if told[0] == signal.SIGINT:
             echo_error("interrupted")
         sys.exit(128 + told[0])
+    finally:  # of use to a program that calls this and goes on
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fail(error: BaseException | str, code: int) -> NoReturn:

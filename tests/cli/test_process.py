@@ -90,6 +90,20 @@ def test_a_signal_in_the_middle_of_a_library_that_answers_with_an_error_of_its_o
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", words)
 
 
+def test_a_program_that_calls_it_keeps_its_own_ways_with_signals():
+    code = (
+        "import signal, sys\n"
+        "from resizekit.cli import main\n"
+        "numbers = signal.SIGINT, signal.SIGTERM\n"
+        "before = [signal.getsignal(number) for number in numbers]\n"
+        "sys.argv = ['resizekit', '--version']\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    assert [signal.getsignal(number) for number in numbers] == before\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 PLUGINS = {
     "broken": "raise ImportError('no module named gone')",
     "conflicting": """
