@@ -8,17 +8,15 @@ then trained for as many steps as the time pays for, so a noisy hour harms nobod
 
 import json
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from numbers_table import lines
+from script import run_script
 
-from resizekit.cli.output import echo_error
 from resizekit.config import RunConfig, validate
-from resizekit.errors import ResizeKitError
 
 MUON = {"optimizer": "muon", "muon_lr": 2e-3}
 
@@ -172,8 +170,4 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(study)
-    except ResizeKitError as error:
-        echo_error(error)
-        sys.exit(1)
+    run_script(study)

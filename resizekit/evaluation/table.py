@@ -8,6 +8,7 @@ from statistics import fmean
 import numpy as np
 
 from resizekit.codec import Codec
+from resizekit.convert import Pixels
 from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import luma
@@ -40,12 +41,14 @@ def evaluate_folder(
     folder: Path,
     *,
     limit: int | None = None,
+    how: Callable[[Codec, Pixels], Mapping[str, float]] = measure,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> SetFigures:
     """Measure every picture of a folder, cropped at the upper left to what the factors divide (4.1).
 
     With a codec for one channel, colour pictures are measured on their luma (16..235), grey ones as they are.  `limit`
-    takes that many, evenly spread.  Raises `ImageError` if the folder holds nothing usable.
+    takes that many, evenly spread; `how` gives the figures of one picture `h w c`, uint8.  Raises `ImageError` if the
+    folder holds nothing usable.
     """
     paths = list(find_pictures([folder]))
     if limit is not None and limit < len(paths):
@@ -64,7 +67,7 @@ def evaluate_folder(
             pixels = pixels.repeat(codec.channels, axis=2)
         try:
             _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
-            figures = measure(codec, np.ascontiguousarray(pixels[:h, :w]))
+            figures = how(codec, np.ascontiguousarray(pixels[:h, :w]))
         except ResizeShapeError as error:
             skipped.append(f"{path} is too small to be measured: {error}")
             continue

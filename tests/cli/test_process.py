@@ -11,6 +11,11 @@ import pytest
 from PIL import Image
 
 
+def python(code):
+    """Run code in a Python of its own."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_help_and_import_load_nothing_heavy():
     code = (
         "import sys, resizekit\n"
@@ -21,7 +26,7 @@ def test_help_and_import_load_nothing_heavy():
         "heavy = {'torch', 'numpy', 'triton', 'safetensors', 'PIL', 'resizekit_sr', 'accelerate'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = python(code)
     assert (done.returncode, done.stderr) == (0, "")
     assert "roundtrip" in done.stdout
 
@@ -86,7 +91,7 @@ def test_a_signal_in_the_middle_of_a_library_that_answers_with_an_error_of_its_o
         "app.app = library\n"
         "app.main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = python(code)
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", words)
 
 
@@ -100,7 +105,7 @@ def test_a_program_that_calls_it_keeps_its_own_ways_with_signals():
         "try:\n    main()\n"
         "except SystemExit:\n    assert [signal.getsignal(number) for number in numbers] == before\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = python(code)
     assert (done.returncode, done.stderr) == (0, "")
 
 
