@@ -1,8 +1,11 @@
 """What every test shares: one thread, one hypothesis profile, a device for kernels, and small weights."""
 
+import importlib
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -28,6 +31,22 @@ def pytest_configure() -> None:
 def kernel_device() -> torch.device:
     """Where the same kernel tests run: on the GPU, or on the CPU in Triton's interpreter."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.fixture
+def scripts(monkeypatch) -> Iterator[Callable[..., SimpleNamespace]]:
+    """Import modules of a folder that is no package: `scripts(folder, *names)`; all it gave is forgotten afterwards."""
+    folders = []
+
+    def load(folder: Path, *names: str) -> SimpleNamespace:
+        folders.append(folder)
+        monkeypatch.syspath_prepend(folder)
+        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+
+    yield load
+    for name, module in list(sys.modules.items()):  # the named, and those that they import from beside them
+        if Path(getattr(module, "__file__", None) or "/").parent in folders:
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -157,13 +157,9 @@ def test_what_was_written_is_what_is_read(room):
 
 
 @pytest.fixture
-def modules(monkeypatch):
-    """The modules beside the benchmarks, forgotten again afterwards."""
-    names = "gpubench", "hand_ordered", "kernel_cases"
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    for name in names:
-        del sys.modules[name]
+def modules(scripts):
+    """The modules beside the benchmarks of kernels."""
+    return scripts(BENCHMARKS, "gpubench", "hand_ordered", "kernel_cases")
 
 
 def test_inputs_and_outputs_rotate_and_a_replay_is_long_enough(modules):
@@ -283,9 +279,8 @@ def test_require_gpu_makes_a_skip_an_error(monkeypatch):
         conftest.pytest_runtest_setup(item(True, "gpu"))
 
 
-def test_every_variant_of_a_study_is_a_config_that_can_be_trained(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    study = importlib.import_module("study")
+def test_every_variant_of_a_study_is_a_config_that_can_be_trained(scripts, tmp_path):
+    study = scripts(BENCHMARKS, "study").study
     assert set(study.STUDIES) == {"networks", "recipe"}
     for variants in study.STUDIES.values():
         for name, variant in variants.items():
@@ -296,9 +291,8 @@ def test_every_variant_of_a_study_is_a_config_that_can_be_trained(monkeypatch, t
             assert common != name.startswith("low held"), name
 
 
-def test_weights_are_measured_at_several_qualities_of_jpeg(monkeypatch, tmp_path, small_weights, capsys):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    module = importlib.import_module("jpeg_quality")
+def test_weights_are_measured_at_several_qualities_of_jpeg(scripts, tmp_path, small_weights, capsys):
+    module = scripts(BENCHMARKS, "jpeg_quality").jpeg_quality
     small_weights(tmp_path / "tiny.safetensors")
     (tmp_path / "set").mkdir()
     blocks = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8).repeat(4, 0).repeat(4, 1)

@@ -1,9 +1,6 @@
 """Model cards and the README's numbers are what the JSON beside the weights says, and that is what the files are."""
 
-import importlib
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -19,12 +16,9 @@ NAMES = [name for name in ORDER if (ROOT / f"plugins/resizekit_sr/weights/{name}
 
 
 @pytest.fixture
-def ours(monkeypatch):
-    """The modules beside the benchmarks, forgotten again afterwards."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
-    for name in MODULES:
-        del sys.modules[name]
+def ours(scripts):
+    """The modules that write the cards."""
+    return scripts(ROOT / "benchmarks", *MODULES)
 
 
 def test_cards_and_readme_are_what_the_records_say(ours):

@@ -1,10 +1,8 @@
 """Training all weights in a tree as small as it can be: trained once, measured once, shipped only where better."""
 
-import importlib
 import json
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +38,7 @@ store = "float16"
 
 
 @pytest.fixture
-def tree(tmp_path, monkeypatch) -> Iterator[SimpleNamespace]:
+def tree(tmp_path, monkeypatch, scripts) -> SimpleNamespace:
     """A project of nothing but configs, pictures and the benchmarks' modules, which take it for theirs."""
     configs = tmp_path / "plugins/resizekit_sr/configs"
     weights = tmp_path / "plugins/resizekit_sr/weights"
@@ -56,9 +54,8 @@ def tree(tmp_path, monkeypatch) -> Iterator[SimpleNamespace]:
     here.mkdir()
     for name in MODULES:
         shutil.copy(BENCHMARKS / f"{name}.py", here)
-    monkeypatch.syspath_prepend(here)
     monkeypatch.chdir(tmp_path)
-    modules = SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+    modules = scripts(here, *MODULES)
 
     def config(name: str, channels: int = 3, steps: int = 6) -> None:
         (configs / f"{name}.toml").write_text(CONFIG.format(channels=channels, steps=steps))
@@ -69,9 +66,7 @@ def tree(tmp_path, monkeypatch) -> Iterator[SimpleNamespace]:
         assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
         return told.exit_code, told.output
 
-    yield SimpleNamespace(root=tmp_path, weights=weights, config=config, run=run, **vars(modules))
-    for name in MODULES:
-        del sys.modules[name]
+    return SimpleNamespace(root=tmp_path, weights=weights, config=config, run=run, **vars(modules))
 
 
 def record_of(tree: SimpleNamespace, name: str) -> dict:
