@@ -16,6 +16,7 @@ from resizekit.checkpoint import Header
 from resizekit.config import RunConfig
 from resizekit.errors import ConfigError
 from resizekit.nn import floats
+from resizekit.training.alone import alone_in
 from resizekit.training.budget import plan_steps
 from resizekit.training.interrupt import Interrupt
 from resizekit.training.log import open_log
@@ -58,13 +59,16 @@ def train(
     A folder that holds a state of the same config is resumed exactly, with the steps that a `budget` once planned.
     Ctrl-C writes the state and returns.  Raises
     `ConfigError` for a config or data that do not fit or a loss that is no longer finite, `CheckpointError` for a state
-    that cannot be read or written, `MissingExtraError` without `accelerate`.
+    that cannot be read or written, `UsageError` while another process trains into the folder, `MissingExtraError`
+    without `accelerate`.
     """
     session = Session.start(run, out, device)
     learner = session.learner
-    if not session.restore() and run.train.budget is not None:
-        session.steps = plan_steps(session, run.train.budget.total_seconds(), stepper)
     with ExitStack() as stack:
+        if session.accelerator.is_main_process:
+            stack.enter_context(alone_in(out))
+        if not session.restore() and run.train.budget is not None:
+            session.steps = plan_steps(session, run.train.budget.total_seconds(), stepper)
         interrupt = stack.enter_context(Interrupt())
         log = stack.enter_context(open_log(session.log_kind, out, resumed_at=learner.step))
         written = time.monotonic()

@@ -59,7 +59,7 @@ def test_an_interrupted_run_ends_with_the_very_same_weights(recipe, pictures, st
     for stop in at:
         result = train(config, tmp_path, progress=interrupted_after(stop))
         assert (result.weights, result.header, result.steps) == (None, None, stop)
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", "state.safetensors"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "log.csv", "state.safetensors"]
     result = train(config, tmp_path)
     assert result.header.digest == wanted.header.digest
     assert result.header.metrics == wanted.header.metrics
@@ -68,6 +68,17 @@ def test_an_interrupted_run_ends_with_the_very_same_weights(recipe, pictures, st
         assert torch.equal(one, other)
     for one, other in zip(rows(tmp_path), rows(folder), strict=True):
         assert one | {"loss": "", "lr": ""} == other | {"loss": "", "lr": ""}  # those are of the last 50th step
+
+
+def test_a_second_training_in_one_folder_is_refused_until_the_first_ends(recipe, tmp_path):
+    config = recipe(steps=2)
+
+    def another(step, figures):
+        with pytest.raises(UsageError, match=f"another training is at work in {tmp_path}; wait for it"):
+            train(config, tmp_path)
+
+    assert train(config, tmp_path, progress=another).steps == 2
+    assert train(config, tmp_path).steps == 2
 
 
 def test_a_stage_changes_the_numbers(recipe, straight):
@@ -224,7 +235,7 @@ def test_a_run_whose_state_cannot_be_written_ends_in_one_line(recipe, tmp_path, 
     monkeypatch.setattr(state, "save_file", half_written)
     with pytest.raises(CheckpointError, match="No space left"):
         train(recipe(checkpoint_minutes=1e-9), tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["state.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "state.safetensors"]
     monkeypatch.undo()
     assert train(recipe(), tmp_path).steps == 4  # the state of the first step stands
 

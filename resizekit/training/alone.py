@@ -1,0 +1,30 @@
+"""One training at a time in a folder: two would write one state in turn, and neither could be resumed exactly."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from resizekit.errors import UsageError
+
+__all__ = ["alone_in"]
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder for one training; raises `UsageError` while another holds it, or if it cannot be written to.
+
+    The system lets go of it when a process ends, however it ends.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise UsageError(f"another training is at work in {folder}; wait for it, or name another folder") from None
+    except OSError as error:
+        raise UsageError(f"cannot write into the folder {folder}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
