@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from resizekit.errors import UsageError
@@ -29,18 +29,24 @@ def written_beside(target: Path) -> Iterator[Path]:
     """
     short = os.fsencode(target.name)[:100].decode(errors="ignore")  # file systems count bytes, 255 at most
     beside = target.with_name(f".{short}.{secrets.token_hex(4)}.part")
-    try:
-        with beside.open("xb") as file:  # fails before any work is done
-            mode = os.fstat(file.fileno()).st_mode  # as the umask wants it; some writers make files private
-    except FileNotFoundError:
-        raise UsageError(f"the folder {target.parent} does not exist; make it first") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror or error}") from None
-    try:
+    try:  # from before it exists: a signal may come at any time
+        mode = _begun(beside, target)
         yield beside
         beside.chmod(mode)
         beside.replace(target)
     except IsADirectoryError:
         raise UsageError(f"cannot write {target}: it is a folder; name a file") from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # renamed, never made, or in what is no folder
+            beside.unlink()
+
+
+def _begun(path: Path, target: Path) -> int:
+    """Make the file, which fails before any work is done; give its mode as the umask wants it."""
+    try:
+        with path.open("xb") as file:
+            return os.fstat(file.fileno()).st_mode  # some writers make files private
+    except FileNotFoundError:
+        raise UsageError(f"the folder {target.parent} does not exist; make it first") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror or error}") from None
