@@ -1,7 +1,7 @@
 """One training at a time in a folder: two would write one state in turn, and neither could be resumed exactly."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,7 +17,8 @@ def alone_in(folder: Path) -> Iterator[None]:
 
     The system lets go of it when a process ends, however it ends.
     """
-    lock = FileLock(folder / ".lock")
+    path = folder / ".lock"
+    lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -27,4 +28,6 @@ def alone_in(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        with suppress(OSError):  # removed while held: whoever opened it meanwhile finds that it is gone, and tries anew
+            path.unlink()
         lock.release()
