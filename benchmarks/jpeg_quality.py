@@ -6,7 +6,6 @@ Every small picture is a real JPEG.  PSNR is RGB in dB against the original; byt
 small picture that carries a message takes more of them at the same quality.
 """
 
-import json
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from numbers_table import lines
+from results_file import write_results
 from script import run_script
 
 from resizekit import Codec, load
@@ -69,7 +69,7 @@ def study(
             mean = {key: round(value, 3) for key, value in measured.mean.items()}
             row |= {"bicubic": mean.pop("bicubic"), "bicubic_bytes": mean.pop("bicubic_bytes"), name: mean}
         rows.append(row)
-        out.write_text(json.dumps({"rows": rows}, indent=2) + "\n", encoding="utf-8")
+        write_results(out, {"rows": rows})
     cells = [["set", "quality", *(f"{name}, dB / KiB" for name in weights), "bicubic, dB / KiB"]]
     for row in rows:
         pairs = [(row[name]["high"], row[name]["bytes"]) for name in weights]

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from numbers_table import lines
+from results_file import write_results
 from script import run_script
 
 from resizekit.config import RunConfig, validate
@@ -151,9 +152,7 @@ def study(
                 "low_rgb": {k: round(v["low_rgb"], 2) for k, v in figures.items()},
             }
         )
-        out.write_text(
-            json.dumps({"study": which, "seconds": seconds, "rows": rows}, indent=2) + "\n", encoding="utf-8"
-        )
+        write_results(out, {"study": which, "seconds": seconds, "rows": rows})
         typer.echo(table(rows))
 
 
