@@ -66,6 +66,13 @@ STUDIES: dict[str, dict[str, dict[str, Any]]] = {
         "no average": shipped(ema=0.0),
         "constant rate": shipped(schedule="constant"),
     },
+    "schedule": {
+        "half a cosine": shipped(),
+        "half a cosine, rates doubled": shipped(lr=1.4e-3, muon_lr=4e-3),
+        "trapezoid": shipped(schedule="trapezoid"),
+        "trapezoid, rates halved": shipped(schedule="trapezoid", lr=3.5e-4, muon_lr=1e-3),
+        "constant": shipped(schedule="constant"),
+    },
 }
 """What differs from the common config; guide weights are steered to one target unless that is it."""
 

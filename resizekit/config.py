@@ -73,7 +73,9 @@ class TrainConfig(BaseModel):
     lr: float = Field(5e-4, gt=0, description="peak learning rate of Adam")
     muon_lr: float = Field(4e-3, gt=0, description="peak learning rate of Muon")
     betas: tuple[Decay, Decay] = Field((0.9, 0.99), description="Adam's two decay rates")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate")
+    schedule: Literal["cosine", "trapezoid", "constant"] = Field(
+        "cosine", description="of the learning rate; trapezoid: constant, then a straight fall over the last quarter"
+    )
     warmup: int = Field(200, ge=0, description="steps of linear warm-up")
     target_low_psnr: float | None = Field(
         None,

@@ -281,7 +281,7 @@ def test_require_gpu_makes_a_skip_an_error(monkeypatch):
 
 def test_every_variant_of_a_study_is_a_config_that_can_be_trained(scripts, tmp_path):
     study = scripts(BENCHMARKS, "study").study
-    assert set(study.STUDIES) == {"networks", "recipe"}
+    assert set(study.STUDIES) == {"networks", "recipe", "schedule"}
     for variants in study.STUDIES.values():
         for name, variant in variants.items():
             run = study.config_of(variant, [tmp_path], [])

@@ -31,7 +31,7 @@ def written(folder: Path, text: str) -> Path:
         ("task = 'sr'\n[train]\nstep = 3", "unknown key 'train.step'; known here: batch, .*steps"),
         ("task = 'sr'\n[train]\nsteps = 0", "train.steps = 0: should be greater than or equal to 1"),
         ("task = 'sr'\n[train]\nsteps = 'many'", "train.steps = 'many': should be a valid integer"),
-        ("task = 'sr'\n[train]\nschedule = 'linear'", "train.schedule = 'linear': .*'cosine' or 'constant'"),
+        ("task = 'sr'\n[train]\nschedule = 'linear'", "schedule = 'linear': .*'cosine', 'trapezoid' or 'constant'"),
         ("task = 'sr'\n[train]\nlr = 0\nbatch = 0", r"train.batch = 0: .*\(and 1 more\)"),
         ("task = 'sr'\ntrain = 3", "train = 3: should be a valid dictionary"),
         ("task = 'sharpen'", "no task 'sharpen' is installed; there are: .*sr"),

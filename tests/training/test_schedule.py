@@ -88,6 +88,12 @@ def test_cosine_falls_from_the_peak_to_a_hundredth():
     assert rates == sorted(rates, reverse=True)
 
 
+def test_a_trapezoid_holds_its_peak_and_falls_in_the_last_quarter():
+    config = TrainConfig(warmup=0, lr=1.0, schedule="trapezoid")
+    rates = [rate(step, config, leg(), 1000) for step in (0, 750, 875, 1000)]
+    assert rates == pytest.approx([1, 1, 0.505, 0.01])
+
+
 def test_a_stage_may_have_its_own_peak():
     config = TrainConfig(warmup=0, lr=1.0)
     assert rate(300, config, leg(lr=0.5), 1000) == rate(300, config, leg(), 1000) / 2
