@@ -46,7 +46,7 @@ PLAN: Mapping[str, Planned] = {
     "sr-x2": Planned(3, "colour pictures, half as high and wide", X2),
     "sr-x2-y": Planned(1.5, "grey pictures, half as high and wide"),
     "sr-x2-fast": Planned(1.5, "colour pictures, half as high and wide, at a small cost", X2),
-    "sr-x2-best": Planned(4, "colour pictures, half as high and wide, at any cost", X2),
+    "sr-x2-best": Planned(4, "colour pictures, half as high and wide, by a larger network", X2),
     "sr-x4": Planned(3, "colour pictures, a quarter as high and wide", X4),
     "sr-x4-fast": Planned(1.5, "colour pictures, a quarter as high and wide, at a small cost", X4),
     "sr-x4-y": Planned(1.5, "grey pictures, a quarter as high and wide"),
