@@ -68,8 +68,10 @@ def up(
     sources: Sources,
     out: Out,
     weights: Annotated[
-        Path | None,
-        typer.Option(help="The .safetensors file of weights of your own.", show_default=False),
+        str | None,
+        typer.Option(
+            help="The .safetensors file of weights of your own; installed ones are found.", show_default=False
+        ),
     ] = None,
     tile: Tile = "auto",
     device: Device = "auto",
@@ -81,13 +83,14 @@ def up(
     from resizekit.images.files import up_file
 
     side = read_tile(tile)
+    chosen = None if weights is None else read_weights(weights, None)[0]
     rows: list[dict[str, object]] = []
 
     def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
         manifest = up_file(
             source,
             target,
-            weights=weights,
+            weights=chosen,
             tile=side,
             device=device,
             precision=precision,

@@ -74,4 +74,6 @@ def work_through(
                 echo_error(error)
             count.finish()
     if failed:
-        raise ResizeKitError(f"{failed} of {len(jobs)} pictures could not be done; the others are")
+        which = f"{failed} of {len(jobs)}" if failed < len(jobs) else f"none of the {len(jobs)}"
+        words = "could not be done; the others are" if failed < len(jobs) else "could be done"
+        raise ResizeKitError(f"{which} pictures {words}")

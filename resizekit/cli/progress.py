@@ -1,5 +1,6 @@
 """Progress on anything that takes a while, on stderr so that output can be piped."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -15,10 +16,13 @@ from rich.progress import (
 
 __all__ = ["Count", "counted", "training_progress"]
 
+_QUIET = 30.0
+"""Seconds after which a training says how far it is."""
+
 
 @contextmanager
 def training_progress(console: Console) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
-    """Show steps, steps a second, time left and the newest figures; a plain line a hundred steps without a terminal."""
+    """Show steps, steps a second, time left and the newest figures; without a terminal a plain line now and then."""
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
@@ -32,17 +36,19 @@ def training_progress(console: Console) -> Iterator[Callable[[int, Mapping[str, 
     )
     with bar:
         row = bar.add_task("training", total=None, rate="", figures="")
-        begun = False
+        begun, told = False, time.monotonic()
 
         def update(step: int, figures: Mapping[str, float]) -> None:
-            nonlocal begun
+            nonlocal begun, told
+            first = not begun
             if not begun:  # steps of an earlier run are no steps of this minute
                 bar.reset(row, completed=step - 1, total=figures["steps"])
                 begun = True
             speed = bar.tasks[0].speed
             words = "  ".join(f"{k} {v:.4g}" for k, v in figures.items() if k not in ("lr", "seconds", "steps"))
             bar.update(row, completed=step, rate=f"{speed:.1f} steps/s" if speed else "", figures=words)
-            if bar.disable and step % 100 == 0:
+            if bar.disable and (first or step % 100 == 0 or time.monotonic() - told > _QUIET):
+                told = time.monotonic()
                 console.print(f"step {step}/{figures['steps']:.0f}  {words}", highlight=False, soft_wrap=True)
 
         yield update

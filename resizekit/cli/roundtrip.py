@@ -38,9 +38,10 @@ def roundtrip(
     from resizekit.cli.jobs import work_through
     from resizekit.cli.output import echo_json
     from resizekit.evaluation.roundtrip import Figures, roundtrip_file
+    from resizekit.images.find import MADE
 
     side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
-    folder = out or picture.parent / f"{picture.stem}-roundtrip"
+    folder = out or picture.parent / f"{picture.stem}{MADE}"
     results: list[Figures] = []
     work_through(
         [(picture, folder)],

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from resizekit.cli.options import Device
+from resizekit.errors import UsageError
 
 __all__ = ["schema", "train"]
 
@@ -32,6 +33,8 @@ def train(
     from resizekit.config import read_toml, retold
     from resizekit.training.loop import train as run_training
 
+    if steps is not None and budget is not None:
+        raise UsageError("--steps and --budget contradict one another; say one of them")
     run = read_toml(config)
     told = {"data": data, "validation": validation, "steps": steps, "budget": budget, "compile": compile}
     if steps is not None:  # a number said here comes before a time in the file

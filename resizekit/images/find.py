@@ -5,16 +5,20 @@ from pathlib import Path
 
 from resizekit.errors import ImageError
 
-__all__ = ["SUFFIXES", "find_pictures"]
+__all__ = ["MADE", "SUFFIXES", "find_pictures"]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """What a folder is searched for; a file named outright is taken whatever it is called."""
+
+MADE = "-roundtrip"
+"""How the folders end that `roundtrip` makes beside a picture: what lies in them is no picture of the folder's own."""
 
 
 def find_pictures(paths: Iterable[str | Path]) -> Iterator[Path]:
     """Give every picture meant, each once: a file itself, a folder's pictures (also deeper), a pattern's matches.
 
-    In the order given, within a folder by name.  Raises `ImageError` for a path or pattern that means nothing.
+    Folders deeper down that `roundtrip` made are left out.  In the order given, within a folder by name.  Raises
+    `ImageError` for a path or pattern that means nothing.
     """
     seen: set[Path] = set()
     for given in paths:
@@ -26,7 +30,8 @@ def find_pictures(paths: Iterable[str | Path]) -> Iterator[Path]:
 
 def _meant(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        found = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        return sorted(p for p in found if not any(part.endswith(MADE) for part in p.relative_to(path).parts[:-1]))
     if path.exists():
         return [path]
     if any(mark in path.name for mark in "*?[") and path.parent.is_dir():

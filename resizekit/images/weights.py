@@ -94,8 +94,8 @@ def matching(codec: Codec, manifest: Manifest, where: object) -> Codec:
     if codec.digest != manifest.digest:
         raise ManifestError(
             f"{where} was made with other weights {manifest.weights!r} (digest "
-            f"{manifest.digest[:12]}, these are {codec.digest[:12]}): install resizekit "
-            f"{manifest.resizekit}, which had them, or pass their file with --weights"
+            f"{manifest.digest[:12]}, these are {codec.digest[:12]}): say no weights if they are installed, pass their "
+            f"file with --weights, or install resizekit {manifest.resizekit}, which had them"
         )
     try:
         if codec.times != manifest.times:

@@ -152,8 +152,12 @@ class Session:
         if not self._state.exists():
             return False
         told = self.learner.load(self._state)
-        if _identity(told.get("config")) != _identity(self.run):
-            raise ConfigError(f"{self._state} belongs to another config; use another --out folder or remove it")
+        theirs, ours = _identity(told.get("config")), _identity(self.run)
+        if theirs != ours:
+            raise ConfigError(
+                f"{self._state} belongs to another config{_difference(theirs, ours)}; use another --out folder, "
+                "perhaps with these weights as its start, or remove it"
+            )
         self.steps, self.before = int(str(told["steps"])), float(str(told["seconds"]))
         if isinstance(origin := told.get("origin"), dict):  # the name may stand for other weights by now
             self.origin = origin
@@ -188,6 +192,16 @@ class Session:
         weights = self.out / "weights.safetensors"
         dtype = torch.float16 if config.store == "float16" else torch.float32
         return weights, save(self.learner.averaged(), weights, metrics=metrics, training=told, dtype=dtype)
+
+
+def _difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> str:
+    """Name what two identities first differ in."""
+    path: list[str] = []
+    while isinstance(theirs, dict) and isinstance(ours, dict):
+        key = next(key for key in (ours | theirs) if theirs.get(key) != ours.get(key))
+        path.append(key)
+        theirs, ours = theirs.get(key), ours.get(key)
+    return f" ({'.'.join(path)} was {theirs!s:.60}, is {ours!s:.60})" if path else ""
 
 
 def _identity(run: object) -> dict[str, Any] | None:

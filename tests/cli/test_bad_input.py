@@ -295,6 +295,7 @@ def test_a_batch_goes_on_and_names_what_failed(cli, weights, picture, room):
     run = cli("down", "in", "out", "--weights", weights, "--json")  # everything is there already
     assert (run.code, json.loads(run.out)) == (DATA, [])
     assert run.err.count("exists") == 2
+    assert "none of the 4 pictures could be done" in run.err
 
 
 def test_folders(cli, weights, picture, room):

@@ -115,6 +115,9 @@ def test_roundtrip(cli, weights, picture, room):
     told = strict(cli("roundtrip", source, "--weights", weights, "--out", "rt", "--json").out)
     assert f"{told['restored_rgb']:.2f} dB" in run.out
     assert f"{told['bicubic_y']:.2f} dB" in run.out
+    # what it made is no picture of the folder's own
+    assert cli("down", "in", "again", "--weights", weights).code == 0
+    assert files(room / "again") == ["a.png"]
 
 
 def test_infinite_figures_are_null_in_json(cli, weights, room):
@@ -169,6 +172,9 @@ def test_train(cli, picture, room):
     timed = cli("train", "run.toml", "--budget", "2 s", "--out", "timed", "--device", "cpu")
     assert timed.code == 0
     assert strict(cli("info", "timed/weights.safetensors", "--json").out)["training"]["steps"] != 9
+    both = cli("train", "run.toml", "--budget", "2 s", "--steps", "3", "--out", "both")
+    assert (both.code, "--steps and --budget contradict one another" in both.err) == (2, True)
+    assert "step 1/2 " in run.err
 
 
 def test_version_and_help(cli):

@@ -103,8 +103,12 @@ def test_a_finished_run_started_again_says_the_same(recipe, pictures, tmp_path):
 def test_data_and_log_may_move_but_the_recipe_may_not(recipe, pictures, tmp_path):
     train(recipe(steps=3), tmp_path, progress=interrupted_after(1))
     before = (tmp_path / "state.safetensors").read_bytes()
-    for other in (recipe(steps=4), recipe(steps=3, lr=1e-3), recipe({"guide_weight": 1.0}, steps=3)):
-        with pytest.raises(ConfigError, match="belongs to another config"):
+    for other, said in (
+        (recipe(steps=4), r"\(train.steps was 3, is 4\)"),
+        (recipe(steps=3, lr=1e-3), r"\(train.lr was .*, is 0.001\)"),
+        (recipe({"guide_weight": 1.0}, steps=3), r"\(config.guide_weight was .*, is 1.0\)"),
+    ):
+        with pytest.raises(ConfigError, match=f"belongs to another config {said}"):
             train(other, tmp_path)
     assert (tmp_path / "state.safetensors").read_bytes() == before
     assert train(recipe(steps=3, data=[*pictures.iterdir()], log="csv"), tmp_path).steps == 3
