@@ -7,7 +7,7 @@ from resizekit.convert import Pixels, from_codes, to_codes
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.ops import resample_uint8
 
-__all__ = ["bicubic_roundtrip", "measure", "roundtrip"]
+__all__ = ["bicubic_roundtrip", "measure", "psnr_y", "roundtrip"]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
@@ -39,17 +39,23 @@ def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
 def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
     """PSNR in dB of one picture `h w c`: high against the original, low against bicubic, and bicubic's own.
 
-    RGB without a border; Y (16 to 235) with a border of the factor.  Keys: high_rgb, high_y, low_rgb, low_y,
-    bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.
+    RGB without a border; Y (16 to 235) with one of the factor, or none on a picture too small for it.  Keys: high_rgb,
+    high_y, low_rgb, low_y, bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.
     """
     border = int(max(codec.spec.s, codec.spec.r))
     low, restored = roundtrip(codec, high)
     guide, plain = bicubic_roundtrip(codec, high)
     return {
         "high_rgb": psnr(restored, high),
-        "high_y": psnr(luma(restored), luma(high), border=border),
+        "high_y": psnr_y(restored, high, border),
         "low_rgb": psnr(low, guide),
-        "low_y": psnr(luma(low), luma(guide), border=border),
+        "low_y": psnr_y(low, guide, border),
         "bicubic_rgb": psnr(plain, high),
-        "bicubic_y": psnr(luma(plain), luma(high), border=border),
+        "bicubic_y": psnr_y(plain, high, border),
     }
+
+
+def psnr_y(a: Pixels, b: Pixels, border: int) -> float:
+    """PSNR in dB of the Y of two pictures `h w c` inside a border, which is left out where it would leave nothing."""
+    fits = 2 * border < min(a.shape[:2])
+    return psnr(luma(a), luma(b), border=border if fits else 0)
