@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
+    from resizekit.images.wanted import Wanted as Wanted
     from resizekit.ops.kernel import Kernel as Kernel
     from resizekit.plugin import hookimpl as hookimpl
     from resizekit.spec import ResizeSpec as ResizeSpec
@@ -51,6 +52,7 @@ _WHERE = {
     "Storage": "resizekit.storage",
     "Task": "resizekit.task",
     "TaskConfig": "resizekit.task",
+    "Wanted": "resizekit.images.wanted",
     "Weights": "resizekit.task",
     "build": "resizekit.api",
     "down_file": "resizekit.images.files",

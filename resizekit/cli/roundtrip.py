@@ -8,12 +8,16 @@ import typer
 from resizekit.cli.options import (
     Device,
     Json,
+    MaxSide,
     Overwrite,
     Precision,
+    Scale,
+    Size,
     TaskName,
     Tile,
     WeightsName,
     read_tile,
+    read_wanted,
     read_weights,
 )
 
@@ -25,6 +29,9 @@ def roundtrip(
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures.", show_default="IN-roundtrip")] = None,
     weights: WeightsName = None,
     task: TaskName = None,
+    size: Size = None,
+    scale: Scale = None,
+    max_side: MaxSide = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -41,6 +48,7 @@ def roundtrip(
     from resizekit.images.find import MADE
 
     side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
+    wanted = read_wanted(size, scale, max_side)
     folder = out or picture.parent / f"{picture.stem}{MADE}"
     results: list[Figures] = []
     work_through(
@@ -51,6 +59,7 @@ def roundtrip(
                 target,
                 weights=chosen,
                 task=of_task,
+                wanted=wanted,
                 tile=side,
                 device=device,
                 precision=precision,

@@ -1,6 +1,7 @@
 """One picture through a codec and back, measured as section 4.1 measures and stored as a user stores it."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 from resizekit.codec import Codec
 from resizekit.convert import Pixels, from_codes, to_codes
@@ -21,14 +22,17 @@ def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     return low, codec.up(low)
 
 
-def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
+def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None = None) -> tuple[Pixels, Pixels]:
     """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored), uint8.
+
+    `size` is (height, width) of a low that is not the size of the codec's own.
 
     Only for resizes in space alone; the low picture is also the reference that a codec's low is measured against.  It
     is restored from what the codec's storage makes of it, so that both had to live with the same.
     """
-    _, h, w = codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
-    s, r = codec.spec.s, codec.spec.r
+    height, width, channels = high.shape
+    h, w = codec.spec.low_shape((channels, height, width))[1:] if size is None else size
+    s, r = Fraction(height, h), Fraction(width, w)
     low = resample_uint8(to_codes(high), (h, w), scale=(s, r))
     storage = codec.storage
     stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held

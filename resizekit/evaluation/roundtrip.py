@@ -18,6 +18,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.tile import Progress, Tile
+from resizekit.images.wanted import Wanted
 from resizekit.images.weights import choose_codec, choose_storage
 from resizekit.images.write import write_picture
 from resizekit.storage import Storage
@@ -71,6 +72,7 @@ def roundtrip_file(
     *,
     weights: str | Path | None = None,
     task: str | None = None,
+    wanted: Wanted | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -91,7 +93,7 @@ def roundtrip_file(
         if target.exists() and not overwrite:
             raise UsageError(f"{target} exists; pass --overwrite or another --out folder")
     codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
-    small, _ = down_picture(codec, picture, tile=tile, progress=lambda done, of: progress(done, 2 * of))
+    small, _ = down_picture(codec, picture, wanted=wanted, tile=tile, progress=lambda done, of: progress(done, 2 * of))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,13 +105,18 @@ def roundtrip_file(
     write_picture(targets["restored"], restored, overwrite=overwrite)
 
     original = picture.pixels
-    room = canvas(codec.spec, original.shape[:2])
-    guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
-    guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
+    h, w = small.pixels.shape[:2]
+    if wanted is None:
+        room = canvas(codec.spec, original.shape[:2])
+        guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
+        guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
+        border = int(max(codec.spec.s, codec.spec.r))
+    else:
+        guide, plain = bicubic_roundtrip(codec, original, (h, w))
+        border = max(original.shape[0] // h, original.shape[1] // w)
     low = _like(small.pixels, guide)
     sheet = side_by_side(original, plain, restored.pixels, low)
     write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
-    border = int(max(codec.spec.s, codec.spec.r))
     return Figures(
         weights=str(codec.names.weights),
         restored_rgb=psnr(restored.pixels, original),

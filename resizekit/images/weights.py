@@ -12,6 +12,7 @@ from resizekit.device import pick_device, pick_precision
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.manifest import NAME, Manifest
 from resizekit.registry import installed
+from resizekit.spec import ResizeSpec
 from resizekit.storage import Storage
 
 __all__ = ["choose_codec", "choose_storage", "manifest_name", "matching", "named_codec"]
@@ -98,9 +99,10 @@ def matching(codec: Codec, manifest: Manifest, where: object) -> Codec:
             f"file with --weights, or install resizekit {manifest.resizekit}, which had them"
         )
     try:
-        if codec.times != manifest.times:
+        if manifest.times not in (0, codec.times):
             codec = codec.at(manifest.times)
-        fits = codec.spec == manifest.spec and codec.names.task == manifest.task
+        spec = codec.spec if manifest.times else ResizeSpec()
+        fits = spec == manifest.spec and codec.names.task == manifest.task
     except (ValueError, ResizeKitError):  # a power of the step that no picture has
         fits = False
     if not fits:

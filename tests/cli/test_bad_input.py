@@ -103,7 +103,7 @@ MANIFESTS = {
     "broken": ("{not json", DATA, "broken manifest"),
     "a list": ("[]", DATA, "broken manifest"),
     "far too long": ("x" * 5000, DATA, "2048 bytes"),
-    "newer": ({"format": 2, "resizekit": "9.9"}, DATA, "resizekit 9.9", "upgrade"),
+    "newer": ({"format": 3, "resizekit": "9.9"}, DATA, "resizekit 9.9", "upgrade"),
     "newer and unknown": ({"format": 7, "resizekit": "9.9", "more": [1]}, DATA, "upgrade"),
     "unknown weights": ({"weights": "nope"}, DATA, "'nope'", "--weights"),
     "unknown task": ({"task": "nope", "weights": "nope"}, USAGE, "'nope'", "there are: "),
