@@ -108,6 +108,18 @@ def test_verbs_of_the_readme_exist():
     assert {"down", "up", "info", "evaluate", "train", "roundtrip"} <= told
 
 
+def test_readme_shows_a_plan_as_it_is_told(monkeypatch, capsys):
+    from resizekit.cli import main
+
+    (line,) = (text for text in blocks("README.md", "sh") if "--plan" in text)
+    (told,) = blocks("README.md", "text")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", line.split())
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().out == told
+
+
 def test_every_hook_and_field_is_told():
     from resizekit import hookspecs
     from resizekit.task import Task

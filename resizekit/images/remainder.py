@@ -19,7 +19,7 @@ from resizekit.ops import resample
 __all__ = ["resized", "undone"]
 
 _ROUNDS = 3
-"""So often what is missing is put back; more changed nothing that was measured (benchmarks/any_size_order.py)."""
+"""So often what is missing is put back; what the first rounds leave is small, and each costs as much again."""
 _STRIP = 1_000_000
 """Pixels of a strip, which are floats at once."""
 
