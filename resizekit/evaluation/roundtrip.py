@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from resizekit.errors import UsageError
-from resizekit.evaluation.measure import bicubic_roundtrip
-from resizekit.evaluation.metrics import luma, psnr
+from resizekit.evaluation.measure import bicubic_roundtrip, border_of, psnr_y
+from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.sheet import side_by_side
 from resizekit.images.files import read_small
 from resizekit.images.pad import canvas, fit
@@ -109,15 +109,15 @@ def roundtrip_file(
     low = _like(small.pixels, guide)
     sheet = side_by_side(original, plain, restored.pixels, low)
     write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
-    border = int(max(codec.spec.s, codec.spec.r))
+    border = border_of(codec)
     return Figures(
         weights=str(codec.names.weights),
         restored_rgb=psnr(restored.pixels, original),
-        restored_y=_psnr_y(restored.pixels, original, border),
+        restored_y=psnr_y(restored.pixels, original, border),
         bicubic_rgb=psnr(plain, original),
-        bicubic_y=_psnr_y(plain, original, border),
+        bicubic_y=psnr_y(plain, original, border),
         small_rgb=psnr(low, guide),
-        small_y=_psnr_y(low, guide, border),
+        small_y=psnr_y(low, guide, border),
         original_bytes=src.stat().st_size,
         small_bytes=_bytes(storage, small.pixels if given is None else given, small.alpha),
         bicubic_bytes=_bytes(storage, guide, small.alpha),
@@ -131,11 +131,6 @@ def _like(low: Pixels, guide: Pixels) -> Pixels:
         return low
     grey: Pixels = np.rint(low.mean(axis=2, keepdims=True)).astype(np.uint8)
     return grey
-
-
-def _psnr_y(a: Pixels, b: Pixels, border: int) -> float:
-    fits = 2 * border < min(a.shape[:2])  # a picture of a few pixels is measured whole
-    return psnr(luma(a), luma(b), border=border if fits else 0)
 
 
 def _bytes(storage: Storage, colours: Pixels, alpha: Pixels | None) -> int:
