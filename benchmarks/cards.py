@@ -49,13 +49,15 @@ def before(training: Training) -> str:
 
 def means_what(record: Record) -> str:
     """Say how the figures were measured."""
+    whole_ones = "a border of the factor, or none on a picture too small for it"
+    border = whole_ones if record.deep else f"a border of {record.border}"
     stored = "a real PNG" if record.compression == "uint8" else f"its compression `{record.compression}` stores it"
     how = f"Mean PSNR in dB, 8-bit pictures, the small one stored as {stored}; "
     if record.channels == 1:
         how += "on the luma of the pictures (16 to 235; Set14 `bridge` is grey and taken as it is), "
-        how += f"with a border of {record.border}."
+        how += f"with {border}."
     else:
-        how += f"RGB without a border, Y (16 to 235) with a border of {record.border}."
+        how += f"RGB without a border, Y (16 to 235) with {border}."
     return how
 
 

@@ -16,7 +16,6 @@ from resizekit.checkpoint import Header, read_header
 from resizekit.config import RunConfig
 from resizekit.errors import ConfigError
 from resizekit.evaluation.cost import multiply_adds
-from resizekit.evaluation.measure import border_of
 
 __all__ = ["describe", "ship", "verdict"]
 
@@ -60,7 +59,7 @@ def describe(
         network=codec.names.network,
         compression=codec.names.compression,
         spec=str(codec.spec),
-        border=border_of(codec),
+        border=int(max(codec.spec.s, codec.spec.r)),
         channels=codec.channels,
         parameters=sum(p.numel() for p in codec.parameters()),
         kmac_per_pixel=round(sum(multiply_adds(codec)) / 1000, 3),

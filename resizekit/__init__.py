@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from resizekit.spec import ResizeSpec as ResizeSpec
     from resizekit.storage import Storage as Storage
     from resizekit.task import Compression as Compression
+    from resizekit.task import Mixture as Mixture
     from resizekit.task import Network as Network
     from resizekit.task import NoOptions as NoOptions
     from resizekit.task import Stage as Stage
@@ -41,6 +42,7 @@ _WHERE = {
     "Codec": "resizekit.codec",
     "Compression": "resizekit.task",
     "Kernel": "resizekit.ops.kernel",
+    "Mixture": "resizekit.task",
     "Network": "resizekit.task",
     "NoOptions": "resizekit.task",
     "ResizeKitError": "resizekit.errors",

@@ -7,7 +7,7 @@ from resizekit.convert import Pixels, from_codes, to_codes
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.ops import resample_uint8
 
-__all__ = ["bicubic_roundtrip", "border_of", "measure", "psnr_y", "roundtrip"]
+__all__ = ["bicubic_roundtrip", "measure", "psnr_y", "roundtrip"]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
@@ -36,35 +36,26 @@ def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     return from_codes(low, like=high), from_codes(restored, like=high)
 
 
-def border_of(codec: Codec) -> int:
-    """Pixels left out on each side where Y is measured: the factor of one step.
-
-    The whole factor of a deep power would leave nothing of a low of a few pixels, nor of many a high.
-    """
-    return int(max(codec.step.s, codec.step.r))
-
-
-def psnr_y(a: Pixels, b: Pixels, border: int) -> float:
-    """PSNR of Y without the border; pictures of a few pixels, which that leaves nothing of, are measured whole."""
-    fits = 2 * border < min(a.shape[:2])
-    return psnr(luma(a), luma(b), border=border if fits else 0)
-
-
 def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
     """PSNR in dB of one picture `h w c`: high against the original, low against bicubic, and bicubic's own.
 
-    RGB without a border; Y (16 to 235) with a border of the factor of one step.  Keys: high_rgb, high_y, low_rgb,
-    low_y, bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.  A low of a few
-    pixels is measured whole; a high that the border leaves nothing of is a `ResizeShapeError`.
+    RGB without a border; Y (16 to 235) with one of the factor, or none on a picture too small for it.  Keys: high_rgb,
+    high_y, low_rgb, low_y, bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.
     """
-    border = border_of(codec)
+    border = int(max(codec.spec.s, codec.spec.r))
     low, restored = roundtrip(codec, high)
     guide, plain = bicubic_roundtrip(codec, high)
     return {
         "high_rgb": psnr(restored, high),
-        "high_y": psnr(luma(restored), luma(high), border=border),
+        "high_y": psnr_y(restored, high, border),
         "low_rgb": psnr(low, guide),
         "low_y": psnr_y(low, guide, border),
         "bicubic_rgb": psnr(plain, high),
-        "bicubic_y": psnr(luma(plain), luma(high), border=border),
+        "bicubic_y": psnr_y(plain, high, border),
     }
+
+
+def psnr_y(a: Pixels, b: Pixels, border: int) -> float:
+    """PSNR in dB of the Y of two pictures `h w c` inside a border, which is left out where it would leave nothing."""
+    fits = 2 * border < min(a.shape[:2])
+    return psnr(luma(a), luma(b), border=border if fits else 0)

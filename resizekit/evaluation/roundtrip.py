@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resizekit.errors import UsageError
-from resizekit.evaluation.measure import bicubic_roundtrip, border_of, psnr_y
+from resizekit.evaluation.measure import bicubic_roundtrip, psnr_y
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.sheet import side_by_side
 from resizekit.images.files import read_small
@@ -109,7 +109,7 @@ def roundtrip_file(
     low = _like(small.pixels, guide)
     sheet = side_by_side(original, plain, restored.pixels, low)
     write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
-    border = border_of(codec)
+    border = int(max(codec.spec.s, codec.spec.r))
     return Figures(
         weights=str(codec.names.weights),
         restored_rgb=psnr(restored.pixels, original),

@@ -1,5 +1,6 @@
 """Everything that a training holds: what was made of the config, what has been learned, and how both are stored."""
 
+import functools
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,11 +16,11 @@ from resizekit.config import RunConfig
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.losses import Guided, Loss
-from resizekit.task import Stage, Task, TaskConfig
-from resizekit.training.data import Crops, load_pictures
-from resizekit.training.fit import check_compiler, check_leg, measurable
+from resizekit.task import Mixture, Stage, Task, TaskConfig
+from resizekit.training.data import Crops, Held, load_pictures
+from resizekit.training.fit import check_compiler, check_part
 from resizekit.training.learner import Learner
-from resizekit.training.schedule import Leg, legs
+from resizekit.training.schedule import Leg, Part, legs
 from resizekit.training.start import accelerator_for, begin_with, origin_of
 
 __all__ = ["Session"]
@@ -41,7 +42,7 @@ class Session:
     task: Task[Any]
     settings: TaskConfig
     learner: Learner
-    stages: list[Stage]
+    stages: list[Stage | Mixture]
     pictures: list[torch.Tensor]
     held_out: list[torch.Tensor]
     skipped: list[str]
@@ -70,14 +71,14 @@ class Session:
             begin_with(codec, start, strict=config.start_strict)
         codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages = list(task.curriculum(codec, settings))
-        plan = legs(stages, config, config.steps)
-        for leg in plan:
-            check_leg(leg, accelerator.num_processes)
-        smallest = min(leg.patch for leg in plan)
+        parts = [part for leg in legs(stages, config, config.steps) for part in leg.parts]
+        for part in parts:
+            check_part(part, accelerator.num_processes)
+        smallest = min(part.patch for part in parts)
         data = load_pictures(config.data, codec.channels, smallest=smallest)
         pictures, skipped, held_out = data.pictures, data.skipped, []
         if config.validation:
-            validation = load_pictures(config.validation, codec.channels, smallest=measurable(codec))
+            validation = load_pictures(config.validation, codec.channels, smallest=max(codec.spec.multiple[1:]))
             held_out, skipped = validation.pictures, skipped + validation.skipped
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -111,18 +112,22 @@ class Session:
         """Seconds of training, earlier runs included."""
         return self.before + time.monotonic() - self.began
 
-    def crops(self, leg: Leg) -> Crops:
-        """Give the crops of a leg, held on the device."""
-        return Crops(self.pictures, patch=leg.patch, seed=self.run.train.seed, device=self.accelerator.device)
+    @functools.cached_property
+    def _held(self) -> Held:
+        return Held.of(self.pictures, self.accelerator.device)
 
-    def loss(self, leg: Leg) -> Loss:
-        """Give what a leg minimises."""
-        loss = leg.stage.loss or self.task.loss(leg.stage.codec.spec, self.settings)
-        if leg.restoration_loss is None:
+    def crops(self, part: Part) -> Crops:
+        """Give the crops of a part; all share the pictures' bytes on the device."""
+        return Crops(self._held, patch=part.patch, seed=self.run.train.seed)
+
+    def loss(self, part: Part) -> Loss:
+        """Give what a part minimises."""
+        loss = part.stage.loss or self.task.loss(part.stage.codec.spec, self.settings)
+        if part.restoration_loss is None:
             return loss
         if not isinstance(loss, Guided):
             raise ConfigError("train.phases name a restoration_loss, and this task has a loss of its own; leave it out")
-        return replace(loss, restoration=leg.restoration_loss)
+        return replace(loss, restoration=part.restoration_loss)
 
     def stops(self, asked: bool) -> bool:
         """Tell whether to stop now; where there are several processes, all of them as soon as one is asked to."""
