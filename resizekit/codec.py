@@ -6,7 +6,6 @@
 With `times` above 1 the encoder runs so often before the one compression, and the decoder so often after it.
 """
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,7 +57,7 @@ class Codec(nn.Module):
 
     `guide` makes the guide of a spec; `residual` says that the encoder adds to it (3.2).  An encoder of None means that
     low *is* the guide: any super-resolution network then stands as the decoder.  Raises `UsageError` for fewer than one
-    application, or for more than one of a step that changes the channels.
+    application, for more than one of a step that changes the channels, and for more than a factor can be.
     """
 
     def __init__(
@@ -82,12 +81,16 @@ class Codec(nn.Module):
         self.encoder, self.decoder, self.compression = encoder, decoder, compression
         self.step, self.times, self.residual = step, times, residual
         self.low_channels, self.channels = low_channels, high_channels(step, low_channels)
-        self.spec = step**times
+        try:
+            self.spec = step**times
+        except ValueError:
+            raise UsageError(f"times={times}: {step} so often is more than a factor can be; take fewer") from None
         self.guide, self.step_guide, self._make_guide = guide(self.spec), guide(step), guide
         self.names = Names() if names is None else names
         self.recipe: Mapping[str, Any] | None = None
         """What `resizekit.checkpoint` needs to build it again; set by whoever assembled it."""
         self.precision: Precision = "float32"
+        self._reached: dict[str, int] = {}  # what a probe has measured, for all codecs of these very networks
 
     def at(self, times: int) -> "Codec":
         """Give the codec that applies these very networks, weights shared, `times` times."""
@@ -109,7 +112,7 @@ class Codec(nn.Module):
             times=self.times if times is None else times,
             names=self.names,
         )
-        twin.precision, twin.recipe = self.precision, self.recipe
+        twin.precision, twin.recipe, twin._reached = self.precision, self.recipe, self._reached
         return twin.train(self.training)
 
     @property
@@ -228,6 +231,20 @@ class Codec(nn.Module):
                 return self.decoder.to_codes(low)
             return codes(self.decoder(floats(low)))
 
+    def down_floats(self, high: Tensor) -> Tensor:
+        """As `down_codes` before the compression: `b (t c) (s h) (r w) -> b c h w`, float32; nothing is rounded."""
+        with self._inference_precision(high.device.type):
+            return self.encode(_channels_last(high)).float()
+
+    def up_floats(self, low: Tensor) -> Tensor:
+        """As `up_codes` before the rounding: `b c h w -> b (t c) (s h) (r w)`, float32; `low` codes or floats."""
+        self._check_low(low)
+        with self._inference_precision(low.device.type):
+            low = _channels_last(low)
+            for _ in range(self.times):
+                low = self.decoder(fit_for(self.decoder, low))
+            return low.float()
+
     def _check_low(self, low: Tensor) -> None:
         if low.shape[1] != self.low_channels:
             raise ResizeShapeError(f"low has {low.shape[1]} channels; this codec takes {self.low_channels}")
@@ -258,13 +275,20 @@ class Codec(nn.Module):
         with torch.inference_mode():
             return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
-    @functools.cached_property
+    @property
     def halo(self) -> int:
         """How many low pixels to any side either direction depends on (measured once by a probe).
 
         A step looks `reach` cells far; each further step does so on a grid that many times finer or coarser, which is a
         geometric series.
         """
+        if "cells" not in self._reached:
+            self._reached["cells"] = self._probed()
+        ratio = max(1 / self.step.s, 1 / self.step.r, Fraction(0))
+        cells = self._reached["cells"] * sum(ratio**k for k in range(self.times))
+        return math.ceil(cells) * max(self.step.s.denominator, self.step.r.denominator)
+
+    def _probed(self) -> int:
         high = self.step.s.numerator, self.step.r.numerator
         low = self.step.s.denominator, self.step.r.denominator
         probe, was_training = self.at(1).eval(), self.training
@@ -272,9 +296,7 @@ class Codec(nn.Module):
         down = reach(lambda x: probe.encode(x.to(device)), self.channels, high, low)
         up = reach(lambda x: probe.decode(x.to(device)), self.low_channels, low, high)
         self.train(was_training)
-        ratio = max(1 / self.step.s, 1 / self.step.r, Fraction(0))
-        cells = max(down, up) * sum(ratio**k for k in range(self.times))
-        return math.ceil(cells) * max(low)
+        return max(down, up)
 
     @contextmanager
     def _inference_precision(self, device: str) -> Iterator[None]:
