@@ -102,8 +102,9 @@ class Codec(nn.Module):
     def ensembled(self) -> "Codec":
         """Give the codec of these very networks that goes up eight ways and averages, before any rounding.
 
-        That is EDSR's "+": better by a little, slower by eight.  Where height and width have other factors than one
-        another, only the four ways count that keep the axes apart.
+        That is EDSR's "+", for decoders of bicubic small pictures: better by a little, slower by eight.  What a learned
+        encoder writes into its small picture cannot be read upside down, so there it does harm.  Where height and width
+        have other factors than one another, only the four ways count that keep the axes apart.
         """
         twin = self._with()
         twin.ensemble = True

@@ -21,7 +21,8 @@ def evaluate(
         typer.Option(min=1, help="Only so many pictures a set, evenly spread.", show_default=False),
     ] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help='Restore each picture eight ways and average them: EDSR\'s "+".')
+        bool,
+        typer.Option("--ensemble", help="Restore eight ways and average: helps decoders of bicubic pictures only."),
     ] = False,
     as_json: Json = False,
 ) -> None:
