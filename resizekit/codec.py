@@ -19,7 +19,7 @@ from resizekit.compressions import EightBit, read_back
 from resizekit.convert import ImageLike, Pixels, from_codes, to_codes, to_tensor
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
-from resizekit.nn import Phased, digest, fit_for, floats, high_channels, reach
+from resizekit.nn import Phased, digest, fit_for, floats, high_channels, over_symmetries, reach
 from resizekit.ops import codes
 from resizekit.ops.quantize import SCALE
 from resizekit.spec import ResizeSpec
@@ -91,6 +91,8 @@ class Codec(nn.Module):
         """What `resizekit.checkpoint` needs to build it again; set by whoever assembled it."""
         self.precision: Precision = "float32"
         self._reached: dict[str, int] = {}  # what a probe has measured, for all codecs of these very networks
+        self.ensemble = False
+        """Going up is averaged over the symmetries of the square; `ensembled` gives such a codec."""
 
     def at(self, times: int) -> "Codec":
         """Give the codec that applies these very networks, weights shared, `times` times."""
@@ -99,6 +101,17 @@ class Codec(nn.Module):
     def with_compression(self, compression: nn.Module) -> "Codec":
         """Give the codec of these very networks, weights shared, with another compression."""
         return self._with(compression=compression)
+
+    def ensembled(self) -> "Codec":
+        """Give the codec of these very networks that goes up eight ways and averages, before any rounding.
+
+        That is EDSR's "+", for decoders of bicubic small pictures: better by a little, slower by eight.  What a learned
+        encoder writes into its small picture cannot be read upside down, so there it does harm.  Where height and width
+        have other factors than one another, only the four ways count that keep the axes apart.
+        """
+        twin = self._with()
+        twin.ensemble = True
+        return twin
 
     def _with(self, *, times: int | None = None, compression: nn.Module | None = None) -> "Codec":
         twin = Codec(
@@ -112,7 +125,8 @@ class Codec(nn.Module):
             times=self.times if times is None else times,
             names=self.names,
         )
-        twin.precision, twin.recipe, twin._reached = self.precision, self.recipe, self._reached
+        twin.precision, twin.recipe = self.precision, self.recipe
+        twin.ensemble, twin._reached = self.ensemble, self._reached
         return twin.train(self.training)
 
     @property
@@ -137,6 +151,11 @@ class Codec(nn.Module):
 
     def decode(self, low: Tensor) -> Tensor:
         """Go up: `b c h w -> b (t c) (s h) (r w)`, float, not clamped; `low` float in [0, 1]."""
+        if self.ensemble:
+            return over_symmetries(lambda x: self._ascend(_channels_last(x)), low, turned=self.step.s == self.step.r)
+        return self._ascend(low)
+
+    def _ascend(self, low: Tensor) -> Tensor:
         for _ in range(self.times):
             low = self.decoder(low)
         return low
@@ -224,6 +243,8 @@ class Codec(nn.Module):
         """Restore from bytes to bytes: `b c h w -> b (t c) (s h) (r w)`, uint8 both; errors as `up_tensor`."""
         self._check_low(low)
         with self._inference_precision(low.device.type):
+            if self.ensemble:
+                return codes(self.decode(floats(low)))
             low = _channels_last(low)
             for _ in range(1, self.times):
                 low = self.decoder(fit_for(self.decoder, low))

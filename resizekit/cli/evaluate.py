@@ -20,6 +20,10 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Only so many pictures a set, evenly spread.", show_default=False),
     ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="Restore eight ways and average: helps decoders of bicubic pictures only."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure weights on folders of pictures: PSNR of high and low, RGB and Y, beside bicubic down and up."""
@@ -33,6 +37,8 @@ def evaluate(
 
     chosen, of_task = read_weights(weights, task)
     codec = choose_codec(weights=chosen, task=of_task, device=device, precision=precision)
+    if ensemble:
+        codec = codec.ensembled()
     errors = Console(stderr=True)
     sets = []
     for folder in folders:
@@ -41,7 +47,7 @@ def evaluate(
         for line in sets[-1].skipped:
             typer.echo(f"warning: left out: {line}", err=True)
     if as_json:
-        echo_json({"weights": codec.names.weights, "sets": [s.as_dict() for s in sets]})
+        echo_json({"weights": codec.names.weights, "ensemble": ensemble, "sets": [s.as_dict() for s in sets]})
         return
     grey = codec.channels == 1
     columns = ("high Y", "low Y", "bicubic Y") if grey else (
@@ -54,7 +60,7 @@ def evaluate(
     console = Console(markup=False, emoji=False)
     console.print(table)
     console.print(
-        f"mean PSNR in dB of {codec.names.weights}: high against the original, low against bicubic; "
+        f"mean PSNR in dB of {codec.names.weights}{'+' * ensemble}: high against the original, low against bicubic; "
         "8-bit pictures, RGB without border, Y with a border of the factor",
         highlight=False,
     )

@@ -19,6 +19,7 @@ from resizekit.losses import Guided, Loss
 from resizekit.task import Mixture, Stage, Task, TaskConfig
 from resizekit.training.data import Crops, Held, load_pictures
 from resizekit.training.fit import check_compiler, check_part
+from resizekit.training.freeze import set_learning
 from resizekit.training.learner import Learner
 from resizekit.training.schedule import Leg, Part, legs
 from resizekit.training.start import accelerator_for, begin_with, origin_of
@@ -62,13 +63,14 @@ class Session:
         accelerator = accelerator_for(device, config.precision)
         if config.compile:
             check_compiler(accelerator.device)
-        recipe = Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)
+        recipe = Recipe.of(run)
         task, settings = resolve(recipe)
         torch.manual_seed(config.seed)
         codec = assemble(recipe).train()
         start = None if (out / _STATE).exists() else config.start  # what goes on needs what it once began with no more
         if start is not None:
-            begin_with(codec, start, strict=config.start_strict)
+            begin_with(codec, start, strict=config.start_strict, side=config.start_side, frozen=config.freeze)
+        set_learning(codec, config)
         codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages = list(task.curriculum(codec, settings))
         parts = [part for leg in legs(stages, config, config.steps) for part in leg.parts]
@@ -190,6 +192,7 @@ class Session:
             "pictures": len(self.pictures),
             "precision": "float32" if self.accelerator.mixed_precision == "no" else "bfloat16",
         } | {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
+        told |= {name: getattr(config, name) for name in ("start_side", "freeze") if getattr(config, name) is not None}
         told |= self.origin
         metrics: dict[str, float] = {
             name: round(self.figures[name], 3) for name in ("high_rgb", "low_rgb") if name in self.figures

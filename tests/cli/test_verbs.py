@@ -144,6 +144,23 @@ def test_evaluate(cli, weights, grey_weights, picture, room):
     assert "RGB" not in cli("evaluate", "two", "--weights", grey_weights).out.splitlines()[0]
 
 
+def test_evaluating_an_ensemble_leaves_low_as_it_is(cli, weights, picture):
+    picture("set/a.png")
+    run = cli("evaluate", "set", "--weights", weights, "--ensemble")
+    assert "PSNR in dB of tiny+:" in run.out
+    plain, more = (
+        strict(cli("evaluate", "set", "--weights", weights, "--json", *flag).out) for flag in ([], ["--ensemble"])
+    )
+    assert (plain["ensemble"], more["ensemble"]) == (False, True)
+    figures = [
+        told["sets"][0]["mean"]
+        for told in (plain, more, strict(cli("evaluate", "set", "--weights", weights, "--json").out))
+    ]
+    assert figures[0]["low_rgb"] == figures[1]["low_rgb"]
+    assert figures[0]["high_rgb"] != figures[1]["high_rgb"]
+    assert figures[2] == figures[0], "and the next one is none"
+
+
 def test_tasks_and_schema(cli):
     told = strict(cli("tasks", "--json").out)
     assert "sr" in [row["task"] for row in told["tasks"]]
