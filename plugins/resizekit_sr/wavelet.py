@@ -84,8 +84,8 @@ class Side(Phased):
 def wavelet(spec: ResizeSpec, low_channels: int, options: WaveletOptions) -> tuple[nn.Module, nn.Module]:
     """Build the pair: `b (t c) (s h) (r w) -> b c h w` and back, input in [0, 1].
 
-    The encoder's output is meant to be added to the guide, or is low itself with `carry`.  With `squeeze` the blocks are
-    larger than the factors ask, so that the convolutions are fewer: 2 makes them four times cheaper a pixel.
+    The encoder's output is meant to be added to the guide, or is low itself with `carry`.  With `squeeze` the blocks
+    are larger than the factors ask, and the convolutions fewer: 2 makes them four times cheaper a pixel.
     """
     bands = Bands.of(spec, low_channels, options.squeeze)
     high, low = (spec.s.numerator, spec.r.numerator), (spec.s.denominator, spec.r.denominator)
