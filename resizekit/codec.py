@@ -6,6 +6,7 @@
 With `times` above 1 the encoder runs so often before the one compression, and the decoder so often after it.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -296,6 +297,14 @@ class Codec(nn.Module):
         with torch.inference_mode():
             return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
+    @functools.cached_property
+    def grain(self) -> int:
+        """How many of the spec's cells a side the networks take at once, as their attribute `squeeze` says; mostly 1.
+
+        A picture's size need not divide by it, but what is computed apart from the rest must begin on its multiples.
+        """
+        return math.lcm(*(int(getattr(side, "squeeze", 1)) for side in (self.encoder, self.decoder)))
+
     @property
     def halo(self) -> int:
         """How many low pixels to any side either direction depends on (measured once by a probe).
@@ -307,11 +316,11 @@ class Codec(nn.Module):
             self._reached["cells"] = self._probed()
         ratio = max(1 / self.step.s, 1 / self.step.r, Fraction(0))
         cells = self._reached["cells"] * sum(ratio**k for k in range(self.times))
-        return math.ceil(cells) * max(self.step.s.denominator, self.step.r.denominator)
+        return math.ceil(cells) * self.grain * max(self.step.s.denominator, self.step.r.denominator)
 
     def _probed(self) -> int:
-        high = self.step.s.numerator, self.step.r.numerator
-        low = self.step.s.denominator, self.step.r.denominator
+        high = self.grain * self.step.s.numerator, self.grain * self.step.r.numerator
+        low = self.grain * self.step.s.denominator, self.grain * self.step.r.denominator
         probe, was_training = self.at(1).eval(), self.training
         device = self.device
         down = reach(lambda x: probe.encode(x.to(device)), self.channels, high, low)
