@@ -157,9 +157,9 @@ class Codec(nn.Module):
         return self._ascend(low)
 
     def _ascend(self, low: Tensor) -> Tensor:
-        for _ in range(self.times):
-            low = self.decoder(low)
-        return low
+        for _ in range(self.times - 1):
+            low = _channels_last(self.decoder(low))
+        return cast(Tensor, self.decoder(low))
 
     def forward(self, high: Tensor) -> Resized:
         """Go down and up again, as training sees it; `high` float in [0, 1] or uint8 codes."""
@@ -180,7 +180,8 @@ class Codec(nn.Module):
             return self.guide(floats(high)), None
         delta, base = self._step_down(self.encoder, high)
         for _ in range(1, self.times):
-            delta, base = self._step_down(self.encoder, delta if base is None else base + delta)
+            between = delta if base is None else base + delta
+            delta, base = self._step_down(self.encoder, _channels_last(between))  # as a step alone would be given it
         return delta, base
 
     def _step_down(self, encoder: nn.Module, high: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -248,7 +249,7 @@ class Codec(nn.Module):
                 return codes(self.decode(floats(low)))
             low = _channels_last(low)
             for _ in range(1, self.times):
-                low = self.decoder(fit_for(self.decoder, low))
+                low = _channels_last(self.decoder(fit_for(self.decoder, low)))
             if isinstance(self.decoder, Phased):
                 return self.decoder.to_codes(low)
             return codes(self.decoder(floats(low)))
