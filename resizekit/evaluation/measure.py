@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
+from resizekit.compressions import Float
 from resizekit.convert import Pixels, from_codes, to_codes
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.nn import floats
@@ -18,12 +19,23 @@ __all__ = ["bicubic_roundtrip", "measure", "plain_name", "psnr_y", "roundtrip"]
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """Take a picture `h w c` down, through a real file of what the codec stores, and up again: (low, restored), uint8.
 
-    The factors must divide its size.
+    The factors must divide its size.  With the compression `none` there is no file, and the decoder is given the very
+    numbers of the encoder.
     """
+    if isinstance(codec.compression, Float):
+        return _kept_in_floats(codec, high)
     low = codec.down(high)
     if codec.storage.exact:  # what is not has been through a file already, and a second one would take its toll again
         low = codec.storage.read_back(low)
     return low, codec.up(low)
+
+
+def _kept_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
+    """Rounded only to be measured."""
+    with torch.inference_mode():
+        low = codec.down_tensor(floats(to_codes(high).to(codec.device)))
+        restored = codec.up_tensor(low)
+        return from_codes(codes(low).cpu(), like=high), from_codes(codes(restored).cpu(), like=high)
 
 
 def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:

@@ -24,7 +24,7 @@ from resizekit.training.learner import Learner
 from resizekit.training.schedule import Leg, Part, legs
 from resizekit.training.start import accelerator_for, begin_with, origin_of
 
-__all__ = ["Session"]
+__all__ = ["Session", "difference", "identity"]
 
 _INCIDENTAL = {"train": {"data", "validation", "log", "checkpoint_minutes", "store"}}
 """Keys of a config that may differ between two runs of which one resumes the other."""
@@ -159,10 +159,10 @@ class Session:
         if not self._state.exists():
             return False
         told = self.learner.load(self._state)
-        theirs, ours = _identity(told.get("config")), _identity(self.run)
+        theirs, ours = identity(told.get("config")), identity(self.run)
         if theirs != ours:
             raise ConfigError(
-                f"{self._state} belongs to another config{_difference(theirs, ours)}; use another --out folder, "
+                f"{self._state} belongs to another config{difference(theirs, ours)}; use another --out folder, "
                 "perhaps with these weights as its start, or remove it"
             )
         self.steps, self.before = int(str(told["steps"])), float(str(told["seconds"]))
@@ -176,7 +176,7 @@ class Session:
             told = {
                 "steps": self.steps,
                 "seconds": self.elapsed(),
-                "config": _identity(self.run),
+                "config": identity(self.run),
                 "origin": self.origin,
             }
             self.learner.save(self._state, told)
@@ -202,7 +202,7 @@ class Session:
         return weights, save(self.learner.averaged(), weights, metrics=metrics, training=told, dtype=dtype)
 
 
-def _difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> str:
+def difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> str:
     """Name what two identities first differ in."""
     path: list[str] = []
     while isinstance(theirs, dict) and isinstance(ours, dict):
@@ -212,7 +212,7 @@ def _difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> s
     return f" ({'.'.join(path)} was {theirs!s:.60}, is {ours!s:.60})" if path else ""
 
 
-def _identity(run: object) -> dict[str, Any] | None:
+def identity(run: object) -> dict[str, Any] | None:
     """What two runs must agree in; read anew, so that a key of a later version stands at its default in both."""
     try:
         return RunConfig.model_validate(run).model_dump(mode="json", exclude=_INCIDENTAL)
