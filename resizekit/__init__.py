@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from resizekit.images.wanted import Wanted as Wanted
     from resizekit.ops.kernel import Kernel as Kernel
     from resizekit.plugin import hookimpl as hookimpl
+    from resizekit.shipped import shipped_weights as shipped_weights
     from resizekit.spec import ResizeSpec as ResizeSpec
     from resizekit.storage import Storage as Storage
     from resizekit.task import Compression as Compression
@@ -63,6 +64,7 @@ _WHERE = {
     "losses": "resizekit.losses",
     "ops": "resizekit.ops",
     "save": "resizekit.checkpoint",
+    "shipped_weights": "resizekit.shipped",
     "tasks": "resizekit.api",
     "up_file": "resizekit.images.files",
 }

@@ -20,6 +20,10 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Only so many pictures a set, evenly spread.", show_default=False),
     ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="Restore eight ways and average: helps decoders of bicubic pictures only."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure weights on folders of pictures: PSNR of high and low, RGB and Y, beside bicubic down and up."""
@@ -28,11 +32,14 @@ def evaluate(
 
     from resizekit.cli.output import echo_json
     from resizekit.cli.progress import counted
+    from resizekit.evaluation.measure import plain_name
     from resizekit.evaluation.table import evaluate_folder
     from resizekit.images.weights import choose_codec
 
     chosen, of_task = read_weights(weights, task)
     codec = choose_codec(weights=chosen, task=of_task, device=device, precision=precision)
+    if ensemble:
+        codec = codec.ensembled()
     errors = Console(stderr=True)
     sets = []
     for folder in folders:
@@ -41,20 +48,23 @@ def evaluate(
         for line in sets[-1].skipped:
             typer.echo(f"warning: left out: {line}", err=True)
     if as_json:
-        echo_json({"weights": codec.names.weights, "sets": [s.as_dict() for s in sets]})
+        echo_json({"weights": codec.names.weights, "ensemble": ensemble, "sets": [s.as_dict() for s in sets]})
         return
     grey = codec.channels == 1
     columns = ("high Y", "low Y", "bicubic Y") if grey else (
         "high RGB", "high Y", "low RGB", "low Y", "bicubic RGB", "bicubic Y",
     )  # fmt: skip
-    table = Table("set", "pictures", *columns, box=None, header_style="bold")
+    plain = plain_name(codec)
+    heads = [name.replace("bicubic", plain) for name in columns]
+    table = Table("set", "pictures", *heads, box=None, header_style="bold")
     for row in sets:
         values = (row.mean[name.lower().replace(" ", "_")] for name in columns)
         table.add_row(row.name, str(row.pictures), *(f"{value:.2f}" for value in values))
     console = Console(markup=False, emoji=False)
     console.print(table)
+    against = plain if plain == "bicubic" else f"its {plain}"
     console.print(
-        f"mean PSNR in dB of {codec.names.weights}: high against the original, low against bicubic; "
+        f"mean PSNR in dB of {codec.names.weights}{'+' * ensemble}: high against the original, low against {against}; "
         "8-bit pictures, RGB without border, Y with a border of the factor",
         highlight=False,
     )

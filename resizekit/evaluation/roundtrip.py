@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resizekit.errors import UsageError
-from resizekit.evaluation.measure import bicubic_roundtrip, psnr_y
+from resizekit.evaluation.measure import bicubic_roundtrip, plain_name, psnr_y
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.sheet import side_by_side
 from resizekit.images.files import read_small
@@ -47,6 +47,8 @@ class Figures:
     """Bicubic's small picture in the same format."""
     small_format: str = "PNG"
     """Pillow's name of the format."""
+    plain: str = "bicubic"
+    """What it is compared with, where the figures say bicubic: the guide, if the channels change."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
@@ -54,10 +56,11 @@ class Figures:
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Give (what, ours, bicubic's) for a table."""
+        against = "bicubic's" if self.plain == "bicubic" else f"the {self.plain}"
         yield "restored, PSNR RGB", f"{self.restored_rgb:.2f} dB", f"{self.bicubic_rgb:.2f} dB"
         yield "restored, PSNR Y", f"{self.restored_y:.2f} dB", f"{self.bicubic_y:.2f} dB"
-        yield "small against bicubic's, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
-        yield "small against bicubic's, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
+        yield f"small against {against}, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
+        yield f"small against {against}, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
         yield f"small {self.small_format}", _kib(self.small_bytes), _kib(self.bicubic_bytes)
         yield "original file", _kib(self.original_bytes), ""
 
@@ -115,7 +118,7 @@ def roundtrip_file(
         guide, plain = bicubic_roundtrip(codec, original, (h, w))
         border = max(original.shape[0] // h, original.shape[1] // w)
     low = _like(small.pixels, guide)
-    sheet = side_by_side(original, plain, restored.pixels, low)
+    sheet = side_by_side(original, plain, restored.pixels, low, plainly=f"{plain_name(codec)} down and up")
     write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
     return Figures(
         weights=str(codec.names.weights),
@@ -129,6 +132,7 @@ def roundtrip_file(
         small_bytes=_bytes(storage, small.pixels if given is None else given, small.alpha),
         bicubic_bytes=_bytes(storage, guide, small.alpha),
         small_format=storage.format,
+        plain=plain_name(codec),
     )
 
 
