@@ -8,7 +8,8 @@ import typer
 from resizekit.errors import UsageError
 
 __all__ = [
-    "TASK", "Device", "Json", "Overwrite", "Precision", "TaskName", "Tile", "WeightsName", "read_tile", "read_weights",
+    "TASK", "Device", "Json", "Overwrite", "Precision", "TaskName", "Tile", "Times", "WeightsName", "read_tile",
+    "read_times", "read_weights",
 ]  # fmt: skip
 
 TASK = "sr"
@@ -22,6 +23,10 @@ Tile = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Times = Annotated[
+    int | None,
+    typer.Option(min=1, help="Apply the networks so many times: weights by 2 three times make x8.", show_default=False),
+]
 WeightsName = Annotated[
     str | None,
     typer.Option(help="Installed weights by name, or a .safetensors file.", show_default=False),
@@ -41,6 +46,16 @@ def read_tile(text: str) -> int | Literal["auto", "off"]:
     if not text.isdecimal():
         raise UsageError(f"--tile {text!r}: say auto, off or a side in pixels")
     return int(text[:9])
+
+
+def read_times(text: str | None) -> tuple[int, ...]:
+    """Read the depths of `1,2,3`; none for None, a `UsageError` for what is no list of whole numbers from 1 on."""
+    if text is None:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if any(not part.isdecimal() or int(part[:9]) == 0 for part in parts):
+        raise UsageError(f"--times {text[:80]!r}: say how often, such as 1,2,3")
+    return tuple(dict.fromkeys(int(part[:9]) for part in parts))
 
 
 def read_weights(weights: str | None, task: str | None) -> tuple[str | Path | None, str | None]:

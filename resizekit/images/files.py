@@ -10,7 +10,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import check_pixels, read_picture
 from resizekit.images.tile import Progress, Tile
-from resizekit.images.weights import choose_codec, choose_storage, named_codec
+from resizekit.images.weights import choose_codec, choose_storage, named_codec, repeated
 from resizekit.images.write import output
 
 __all__ = ["down_file", "read_small", "up_file"]
@@ -25,6 +25,7 @@ def down_file(
     weights: str | Path | None = None,
     task: str | None = None,
     codec: Codec | None = None,
+    times: int | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -35,7 +36,8 @@ def down_file(
 
     Say which networks: `weights` (an installed name or a .safetensors file), `task` (its default
     weights for grey or for colour, whichever the picture is) or a loaded `codec`, which stays on
-    its device and keeps its precision.  Any size and any mode that `read_picture` takes will do.  Raises `ImageError`
+    its device and keeps its precision; `times` is how often they are applied, if not as often as
+    they say.  Any size and any mode that `read_picture` takes will do.  Raises `ImageError`
     for the input, `UsageError` for the output, and what loading weights raises.
     """
     if sum(choice is not None for choice in (weights, task, codec)) != 1:
@@ -46,6 +48,7 @@ def down_file(
     with output(dst, picture, source=src, storage=storage, overwrite=overwrite) as save:
         if codec is None:
             codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
+        codec = codec if times is None else repeated(codec, times)
         small, manifest = down_picture(codec, picture, tile=tile, progress=progress)
         save(small)
     return manifest

@@ -14,14 +14,15 @@ from resizekit.codec import Codec
 from resizekit.convert import Pixels
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
-from resizekit.images.manifest import Manifest
-from resizekit.images.pad import canvas, fit
+from resizekit.images.manifest import MOST, Manifest
+from resizekit.images.pad import Canvas, Size, canvas, fit
 from resizekit.images.picture import Picture
+from resizekit.images.read import too_many
 from resizekit.images.tile import Progress, Tile, tiled_down, tiled_up
 from resizekit.images.weights import manifest_name, matching
 from resizekit.images.write import without_alpha
 
-__all__ = ["down_picture", "up_picture"]
+__all__ = ["deepest", "down_picture", "room_for", "up_picture"]
 
 
 def down_picture(
@@ -40,7 +41,7 @@ def down_picture(
     if picture.alpha is not None and not storage.alpha:
         raise UsageError(without_alpha(storage, f"weights {name!r}"))
     size = picture.size[1], picture.size[0]
-    room = canvas(codec.spec, size)
+    room = room_for(codec, size)
     colours, alpha = _channels(picture.pixels, codec, name), picture.alpha
     if alpha is not None:
         colours = fill_hidden(colours, alpha)
@@ -74,7 +75,7 @@ def up_picture(
     """Restore a picture in memory; `ManifestError` if codec, image and manifest do not fit."""
     codec = matching(codec, manifest, where)
     size = manifest.size[1], manifest.size[0]
-    room = canvas(codec.spec, size)
+    room = room_for(codec, size)
     whole = (*room.stored, codec.low_channels)
     if small.pixels.shape != whole or (small.alpha is not None) != manifest.mode.endswith("A"):
         raise ManifestError(f"{where} does not fit its own manifest: make the small image again")
@@ -85,6 +86,39 @@ def up_picture(
     if manifest.mode in ("L", "LA") and colours.shape[2] > 1:  # grey went in as equal channels
         colours = np.rint(colours.mean(axis=2, keepdims=True, dtype=np.float32)).astype(np.uint8)
     return Picture(pixels=colours, alpha=alpha, icc=small.icc)
+
+
+def room_for(codec: Codec, size: Size) -> Canvas:
+    """Find the sizes for a picture of (height, width), and refuse before memory is taken what pads it out of bounds.
+
+    A deep power of the networks needs a wide margin to see anything: `ImageError` where that alone has too many pixels.
+    """
+    room = canvas(codec.spec, size)
+    (height, width) = room.high
+    if too_many(room.high) and height * width > 2 * size[0] * size[1]:
+        raise ImageError(
+            f"a picture of {size[1]}x{size[0]} would be padded to {width}x{height} pixels to be made "
+            f"{codec.spec.short} smaller, too many: take fewer times, or a larger picture"
+        )
+    return room
+
+
+def deepest(codec: Codec, size: Size) -> int:
+    """Tell how often these networks can make a picture of (height, width) small.
+
+    The small image has at least one pixel a side then that the picture fills, and padding stays within bounds.
+    """
+    times = 0
+    try:
+        while times < MOST:
+            deeper = codec.at(times + 1)
+            if size[0] < deeper.spec.s or size[1] < deeper.spec.r:
+                break
+            room_for(deeper, size)
+            times += 1
+    except (ImageError, UsageError):  # out of bounds, or beyond what a factor can be
+        pass
+    return times
 
 
 def _channels(pixels: Pixels, codec: Codec, name: str) -> Pixels:
