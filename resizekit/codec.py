@@ -6,6 +6,7 @@
 With `times` above 1 the encoder runs so often before the one compression, and the decoder so often after it.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from resizekit.compressions import EightBit, read_back
 from resizekit.convert import ImageLike, Pixels, from_codes, to_codes, to_tensor
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
-from resizekit.nn import Phased, digest, fit_for, floats, high_channels, reach
+from resizekit.nn import Phased, digest, fit_for, floats, high_channels, over_symmetries, reach
 from resizekit.ops import codes
 from resizekit.ops.quantize import SCALE
 from resizekit.spec import ResizeSpec
@@ -91,6 +92,8 @@ class Codec(nn.Module):
         """What `resizekit.checkpoint` needs to build it again; set by whoever assembled it."""
         self.precision: Precision = "float32"
         self._reached: dict[str, int] = {}  # what a probe has measured, for all codecs of these very networks
+        self.ensemble = False
+        """Going up is averaged over the symmetries of the square; `ensembled` gives such a codec."""
 
     def at(self, times: int) -> "Codec":
         """Give the codec that applies these very networks, weights shared, `times` times."""
@@ -99,6 +102,17 @@ class Codec(nn.Module):
     def with_compression(self, compression: nn.Module) -> "Codec":
         """Give the codec of these very networks, weights shared, with another compression."""
         return self._with(compression=compression)
+
+    def ensembled(self) -> "Codec":
+        """Give the codec of these very networks that goes up eight ways and averages, before any rounding.
+
+        That is EDSR's "+", for decoders of bicubic small pictures: better by a little, slower by eight.  What a learned
+        encoder writes into its small picture cannot be read upside down, so there it does harm.  Where height and width
+        have other factors than one another, only the four ways count that keep the axes apart.
+        """
+        twin = self._with()
+        twin.ensemble = True
+        return twin
 
     def _with(self, *, times: int | None = None, compression: nn.Module | None = None) -> "Codec":
         twin = Codec(
@@ -112,7 +126,8 @@ class Codec(nn.Module):
             times=self.times if times is None else times,
             names=self.names,
         )
-        twin.precision, twin.recipe, twin._reached = self.precision, self.recipe, self._reached
+        twin.precision, twin.recipe = self.precision, self.recipe
+        twin.ensemble, twin._reached = self.ensemble, self._reached
         return twin.train(self.training)
 
     @property
@@ -137,9 +152,14 @@ class Codec(nn.Module):
 
     def decode(self, low: Tensor) -> Tensor:
         """Go up: `b c h w -> b (t c) (s h) (r w)`, float, not clamped; `low` float in [0, 1]."""
-        for _ in range(self.times):
-            low = self.decoder(low)
-        return low
+        if self.ensemble:
+            return over_symmetries(lambda x: self._ascend(_channels_last(x)), low, turned=self.step.s == self.step.r)
+        return self._ascend(low)
+
+    def _ascend(self, low: Tensor) -> Tensor:
+        for _ in range(self.times - 1):
+            low = _channels_last(self.decoder(low))
+        return cast(Tensor, self.decoder(low))
 
     def forward(self, high: Tensor) -> Resized:
         """Go down and up again, as training sees it; `high` float in [0, 1] or uint8 codes."""
@@ -160,7 +180,8 @@ class Codec(nn.Module):
             return self.guide(floats(high)), None
         delta, base = self._step_down(self.encoder, high)
         for _ in range(1, self.times):
-            delta, base = self._step_down(self.encoder, delta if base is None else base + delta)
+            between = delta if base is None else base + delta
+            delta, base = self._step_down(self.encoder, _channels_last(between))  # as a step alone would be given it
         return delta, base
 
     def _step_down(self, encoder: nn.Module, high: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -224,9 +245,11 @@ class Codec(nn.Module):
         """Restore from bytes to bytes: `b c h w -> b (t c) (s h) (r w)`, uint8 both; errors as `up_tensor`."""
         self._check_low(low)
         with self._inference_precision(low.device.type):
+            if self.ensemble:
+                return codes(self.decode(floats(low)))
             low = _channels_last(low)
             for _ in range(1, self.times):
-                low = self.decoder(fit_for(self.decoder, low))
+                low = _channels_last(self.decoder(fit_for(self.decoder, low)))
             if isinstance(self.decoder, Phased):
                 return self.decoder.to_codes(low)
             return codes(self.decoder(floats(low)))
@@ -275,6 +298,14 @@ class Codec(nn.Module):
         with torch.inference_mode():
             return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
+    @functools.cached_property
+    def grain(self) -> int:
+        """How many of the spec's cells a side the networks take at once, as their attribute `squeeze` says; mostly 1.
+
+        A picture's size need not divide by it, but what is computed apart from the rest must begin on its multiples.
+        """
+        return math.lcm(*(int(getattr(side, "squeeze", 1)) for side in (self.encoder, self.decoder)))
+
     @property
     def halo(self) -> int:
         """How many low pixels to any side either direction depends on (measured once by a probe).
@@ -286,11 +317,11 @@ class Codec(nn.Module):
             self._reached["cells"] = self._probed()
         ratio = max(1 / self.step.s, 1 / self.step.r, Fraction(0))
         cells = self._reached["cells"] * sum(ratio**k for k in range(self.times))
-        return math.ceil(cells) * max(self.step.s.denominator, self.step.r.denominator)
+        return math.ceil(cells) * self.grain * max(self.step.s.denominator, self.step.r.denominator)
 
     def _probed(self) -> int:
-        high = self.step.s.numerator, self.step.r.numerator
-        low = self.step.s.denominator, self.step.r.denominator
+        high = self.grain * self.step.s.numerator, self.grain * self.step.r.numerator
+        low = self.grain * self.step.s.denominator, self.grain * self.step.r.denominator
         probe, was_training = self.at(1).eval(), self.training
         device = self.device
         down = reach(lambda x: probe.encode(x.to(device)), self.channels, high, low)

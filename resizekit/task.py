@@ -25,6 +25,9 @@ class TaskConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     network: str = Field("tad", description="an installed network")
+    encoder: str | None = Field(
+        None, description='whose encoder goes down: an installed network; "none" for the guide; not said: its own'
+    )
     compression: str = Field("uint8", description="an installed compression: how low is stored")
     channels: int = Field(3, ge=1, le=4096, description="channels of low")
     guide_weight: float = Field(0.1, ge=0, description="the paper's lambda: weight of the guide term (Eq. 4)")

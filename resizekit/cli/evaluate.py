@@ -29,6 +29,10 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Only so many pictures a set, evenly spread.", show_default=False),
     ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="Restore eight ways and average: helps decoders of bicubic pictures only."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure weights on folders of pictures: PSNR of high and low, RGB and Y, beside bicubic down and up."""
@@ -37,11 +41,14 @@ def evaluate(
 
     from resizekit.cli.output import echo_json
     from resizekit.cli.progress import counted
+    from resizekit.evaluation.measure import plain_name
     from resizekit.evaluation.table import SetFigures, evaluate_depths
     from resizekit.images.weights import choose_codec, repeated
 
     depths, (chosen, of_task) = read_times(times), read_weights(weights, task)
     codec = choose_codec(weights=chosen, task=of_task, device=device, precision=precision)
+    if ensemble:
+        codec = codec.ensembled()
     factors = {n: repeated(codec, n).spec.short for n in depths or (codec.times,)}
     errors = Console(stderr=True)
     sets: list[tuple[int, SetFigures]] = []
@@ -54,15 +61,18 @@ def evaluate(
             typer.echo(f"warning: left out: {line}", err=True)
         sets += rows
     if as_json:
-        plain = [s.as_dict() | ({"times": n, "factor": factors[n]} | gains(s.mean) if depths else {}) for n, s in sets]
-        echo_json({"weights": codec.names.weights, "sets": plain})
+        told = [s.as_dict() | ({"times": n, "factor": factors[n]} | gains(s.mean) if depths else {}) for n, s in sets]
+        echo_json({"weights": codec.names.weights, "ensemble": ensemble, "sets": told})
         return
     columns = ["high Y", "low Y", "bicubic Y"] if codec.channels == 1 else [
         "high RGB", "high Y", "low RGB", "low Y", "bicubic RGB", "bicubic Y",
     ]  # fmt: skip
     if depths:
         columns += [name.replace("high", "gain") for name in columns if name.startswith("high")]
-    heads = [name.replace(" ", "\n") for name in columns] if depths else columns  # or 80 columns would not do
+    plain = plain_name(codec)
+    heads = [name.replace("bicubic", plain) for name in columns]
+    if depths:
+        heads = [name.replace(" ", "\n") for name in heads]  # or 80 columns would not do
     table = Table(box=None, header_style="bold", collapse_padding=bool(depths), pad_edge=not depths)
     for head in ("set", *(["factor"] if depths else []), "pictures", *heads):
         table.add_column(head)
@@ -73,10 +83,11 @@ def evaluate(
         table.add_row(*where, str(row.pictures), *(f"{value:.2f}" for value in values))
     console = Console(markup=False, emoji=False)
     console.print(table)
+    against = plain if plain == "bicubic" else f"its {plain}"
     console.print(
-        f"mean PSNR in dB of {codec.names.weights}: high against the original, low against bicubic; "
+        f"mean PSNR in dB of {codec.names.weights}{'+' * ensemble}: high against the original, low against {against}; "
         "8-bit pictures, RGB without border, Y with a border of the factor"
-        + (", gain is high over bicubic" if depths else ""),
+        + (f", gain is high over {plain}" if depths else ""),
         highlight=False,
     )
 

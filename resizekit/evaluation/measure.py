@@ -2,42 +2,81 @@
 
 from collections.abc import Mapping
 
+import torch
+from torch import Tensor
+
 from resizekit.codec import Codec
+from resizekit.compressions import Float
 from resizekit.convert import Pixels, from_codes, to_codes
 from resizekit.evaluation.metrics import luma, psnr
-from resizekit.ops import resample_uint8
+from resizekit.nn import floats
+from resizekit.ops import codes, resample_uint8
+from resizekit.spec import ResizeSpec
 
-__all__ = ["bicubic_roundtrip", "measure", "psnr_y", "roundtrip"]
+__all__ = ["bicubic_roundtrip", "measure", "plain_name", "psnr_y", "roundtrip"]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """Take a picture `h w c` down, through a real file of what the codec stores, and up again: (low, restored), uint8.
 
-    The factors must divide its size.
+    The factors must divide its size.  With the compression `none` there is no file, and the decoder is given the very
+    numbers of the encoder.
     """
+    if isinstance(codec.compression, Float):
+        return _kept_in_floats(codec, high)
     low = codec.down(high)
     if codec.storage.exact:  # what is not has been through a file already, and a second one would take its toll again
         low = codec.storage.read_back(low)
     return low, codec.up(low)
 
 
+def _kept_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
+    """Rounded only to be measured."""
+    with torch.inference_mode():
+        low = codec.down_tensor(floats(to_codes(high).to(codec.device)))
+        restored = codec.up_tensor(low)
+        return from_codes(codes(low).cpu(), like=high), from_codes(codes(restored).cpu(), like=high)
+
+
 def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored), uint8.
 
-    Only for resizes in space alone; the low picture is also the reference that a codec's low is measured against.  It
-    is restored from what the codec's storage makes of it, so that both had to live with the same.
+    Where the channels change too, low is the codec's guide, and restored repeats it in the channels.  The low picture
+    is also the reference that a codec's low is measured against.  It is restored from what the codec's storage makes of
+    it, so that both had to live with the same.
     """
     _, h, w = codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     s, r = codec.spec.s, codec.spec.r
-    low = resample_uint8(to_codes(high), (h, w), scale=(s, r))
+    low = _guide(codec, high) if codec.spec.t != 1 else resample_uint8(to_codes(high), (h, w), scale=(s, r))
     storage = codec.storage
     stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held
     restored = resample_uint8(stored, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r))
+    restored = _repeated(restored, codec.spec)
     return from_codes(low, like=high), from_codes(restored, like=high)
+
+
+def plain_name(codec: Codec) -> str:
+    """Say in a word what `bicubic_roundtrip` compares with."""
+    return "bicubic" if codec.spec.t == 1 else "guide"
+
+
+def _guide(codec: Codec, high: Pixels) -> Tensor:
+    """What low should look like, as 8 bits keep it: `(s h) (r w) (t c) -> 1 c h w`, uint8 both."""
+    with torch.inference_mode():
+        return codes(codec.guide(floats(to_codes(high).to(codec.device)))).cpu()
+
+
+def _repeated(x: Tensor, spec: ResizeSpec) -> Tensor:
+    """Give every channel of high the nearest of low's: `b c h w -> b (t c) h w`."""
+    down, up = spec.t.denominator, spec.t.numerator
+    groups = x.chunk(down, 1)
+    return torch.cat([groups[i * down // up] for i in range(up)], 1)
 
 
 def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
     """PSNR in dB of one picture `h w c`: high against the original, low against bicubic, and bicubic's own.
+
+    Bicubic's are those of `bicubic_roundtrip`, which takes the guide where the channels change.
 
     RGB without a border; Y (16 to 235) with one of the factor, or none on a picture too small for it.  Keys: high_rgb,
     high_y, low_rgb, low_y, bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.

@@ -9,7 +9,7 @@ import PIL.Image
 from PIL.Image import Transpose
 
 from resizekit.errors import ImageError
-from resizekit.images.note import note_of
+from resizekit.images.note import note_of, profile_of
 from resizekit.images.picture import Picture
 
 __all__ = ["check_pixels", "read_picture", "too_many"]
@@ -105,7 +105,7 @@ def _decode(path: Path, image: PIL.Image.Image, head: bytes) -> Picture:
         raise ImageError(f"{path} is in {image.mode} colours: convert it to RGB or grey first")
     image.load()
     note = note_of(image)
-    icc = image.info.get("icc_profile") or None
+    icc = profile_of(image)
     turn = _UPRIGHT.get(_orientation(image))
     has_alpha = image.has_transparency_data
     image = image.convert(_MODES[image.mode] + "A" * has_alpha)

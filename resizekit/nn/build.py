@@ -20,7 +20,7 @@ from resizekit.nn.blocks import Down, ResidualBlock, Up, conv
 from resizekit.nn.phased import Phased
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Resizer", "TadOptions", "high_channels", "tad"]
+__all__ = ["Resizer", "TadOptions", "high_channels", "tad", "tad_decoder"]
 
 
 class TadOptions(BaseModel):
@@ -59,11 +59,12 @@ class Resizer(Phased):
         down: tuple[int, int],
         up: tuple[int, int],
         options: TadOptions,
+        scale: float = 1.0,
     ) -> None:
         super().__init__(down=down, up=up, shift=-0.5)  # the range [-0.5, 0.5] of section 4.1
         width = options.width
         self.head = conv(channels_in, width) if down == (1, 1) else Down(channels_in, width, *down)
-        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(options.blocks)))
+        self.blocks = nn.Sequential(*(ResidualBlock(width, scale=scale) for _ in range(options.blocks)))
         self.join = conv(width, width)
         self.tail = conv(width, channels_out) if up == (1, 1) else Up(width, channels_out, *up)
 
@@ -129,7 +130,7 @@ def _bias(layer: nn.Conv2d) -> Tensor:
     return layer.bias
 
 
-def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Module, nn.Module]:
+def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Module | None, nn.Module]:
     """Build the paper's pair: ten convolutions a side, nine where nothing is scaled in space (sections 3.2 and 3.3).
 
     Returns (encoder, decoder): `b (t c) (s h) (r w) -> b c h w` and back, input in [0, 1].  The encoder's output is
@@ -139,10 +140,21 @@ def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Mo
     big = spec.s.numerator, spec.r.numerator
     small = spec.s.denominator, spec.r.denominator
     encoder = Resizer(channels, low_channels, down=big, up=small, options=options)
-    decoder = Resizer(low_channels, channels, down=small, up=big, options=options)
+    decoder = tad_decoder(spec, low_channels, options)
     if options.carry:
         _start_as_resize(encoder, channels, low_channels)
     else:
         _start_quietly(encoder)
-    _start_as_resize(decoder, low_channels, channels)
     return encoder, decoder
+
+
+def tad_decoder(spec: ResizeSpec, low_channels: int, options: TadOptions, *, scale: float = 1.0) -> Resizer:
+    """Build the way up alone, `b c h w -> b (t c) (s h) (r w)`; it starts as a plain resize.
+
+    `scale` is what every residual block multiplies its own part by.
+    """
+    big, small = (spec.s.numerator, spec.r.numerator), (spec.s.denominator, spec.r.denominator)
+    channels = high_channels(spec, low_channels)
+    decoder = Resizer(low_channels, channels, down=small, up=big, options=options, scale=scale)
+    _start_as_resize(decoder, low_channels, channels)
+    return decoder

@@ -19,11 +19,12 @@ from resizekit.losses import Guided, Loss
 from resizekit.task import Mixture, Stage, Task, TaskConfig
 from resizekit.training.data import Crops, Held, load_pictures
 from resizekit.training.fit import check_compiler, check_part
+from resizekit.training.freeze import set_learning
 from resizekit.training.learner import Learner
 from resizekit.training.schedule import Leg, Part, legs
 from resizekit.training.start import accelerator_for, begin_with, origin_of
 
-__all__ = ["Session"]
+__all__ = ["Session", "difference", "identity"]
 
 _INCIDENTAL = {"train": {"data", "validation", "log", "checkpoint_minutes", "store"}}
 """Keys of a config that may differ between two runs of which one resumes the other."""
@@ -62,13 +63,14 @@ class Session:
         accelerator = accelerator_for(device, config.precision)
         if config.compile:
             check_compiler(accelerator.device)
-        recipe = Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)
+        recipe = Recipe.of(run)
         task, settings = resolve(recipe)
         torch.manual_seed(config.seed)
         codec = assemble(recipe).train()
         start = None if (out / _STATE).exists() else config.start  # what goes on needs what it once began with no more
         if start is not None:
-            begin_with(codec, start, strict=config.start_strict)
+            begin_with(codec, start, strict=config.start_strict, side=config.start_side, frozen=config.freeze)
+        set_learning(codec, config)
         codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages = list(task.curriculum(codec, settings))
         parts = [part for leg in legs(stages, config, config.steps) for part in leg.parts]
@@ -157,10 +159,10 @@ class Session:
         if not self._state.exists():
             return False
         told = self.learner.load(self._state)
-        theirs, ours = _identity(told.get("config")), _identity(self.run)
+        theirs, ours = identity(told.get("config")), identity(self.run)
         if theirs != ours:
             raise ConfigError(
-                f"{self._state} belongs to another config{_difference(theirs, ours)}; use another --out folder, "
+                f"{self._state} belongs to another config{difference(theirs, ours)}; use another --out folder, "
                 "perhaps with these weights as its start, or remove it"
             )
         self.steps, self.before = int(str(told["steps"])), float(str(told["seconds"]))
@@ -174,7 +176,7 @@ class Session:
             told = {
                 "steps": self.steps,
                 "seconds": self.elapsed(),
-                "config": _identity(self.run),
+                "config": identity(self.run),
                 "origin": self.origin,
             }
             self.learner.save(self._state, told)
@@ -190,6 +192,7 @@ class Session:
             "pictures": len(self.pictures),
             "precision": "float32" if self.accelerator.mixed_precision == "no" else "bfloat16",
         } | {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
+        told |= {name: getattr(config, name) for name in ("start_side", "freeze") if getattr(config, name) is not None}
         told |= self.origin
         metrics: dict[str, float] = {
             name: round(self.figures[name], 3) for name in ("high_rgb", "low_rgb") if name in self.figures
@@ -199,7 +202,7 @@ class Session:
         return weights, save(self.learner.averaged(), weights, metrics=metrics, training=told, dtype=dtype)
 
 
-def _difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> str:
+def difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> str:
     """Name what two identities first differ in."""
     path: list[str] = []
     while isinstance(theirs, dict) and isinstance(ours, dict):
@@ -209,7 +212,7 @@ def _difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> s
     return f" ({'.'.join(path)} was {theirs!s:.60}, is {ours!s:.60})" if path else ""
 
 
-def _identity(run: object) -> dict[str, Any] | None:
+def identity(run: object) -> dict[str, Any] | None:
     """What two runs must agree in; read anew, so that a key of a later version stands at its default in both."""
     try:
         return RunConfig.model_validate(run).model_dump(mode="json", exclude=_INCIDENTAL)

@@ -201,6 +201,23 @@ def test_pyramid(cli, weights, picture, room):
     assert np.array_equal(pixels("back.png"), pixels("two/restored-x4.png"))
 
 
+def test_evaluating_an_ensemble_leaves_low_as_it_is(cli, weights, picture):
+    picture("set/a.png")
+    run = cli("evaluate", "set", "--weights", weights, "--ensemble")
+    assert "PSNR in dB of tiny+:" in run.out
+    plain, more = (
+        strict(cli("evaluate", "set", "--weights", weights, "--json", *flag).out) for flag in ([], ["--ensemble"])
+    )
+    assert (plain["ensemble"], more["ensemble"]) == (False, True)
+    figures = [
+        told["sets"][0]["mean"]
+        for told in (plain, more, strict(cli("evaluate", "set", "--weights", weights, "--json").out))
+    ]
+    assert figures[0]["low_rgb"] == figures[1]["low_rgb"]
+    assert figures[0]["high_rgb"] != figures[1]["high_rgb"]
+    assert figures[2] == figures[0], "and the next one is none"
+
+
 def test_tasks_and_schema(cli):
     told = strict(cli("tasks", "--json").out)
     assert "sr" in [row["task"] for row in told["tasks"]]
@@ -211,6 +228,17 @@ def test_tasks_and_schema(cli):
     assert schema["properties"]["task"]["const"] == "sr"
     assert "width" in schema["properties"]["network"]["properties"]
     assert "steps" in schema["properties"]["train"]["properties"]
+
+
+def test_one_task_described(cli):
+    run = cli("tasks", "--describe", "sr", "--json")
+    assert (run.code, run.err) == (0, "")
+    assert strict(run.out)["shapes"] == "b c (2 h) (2 w) -> b c h w"
+    run = cli("tasks", "--describe", "sr")
+    assert "b c (2 h) (2 w) -> b c h w" in run.out
+    assert "weights sr-x2 " in run.out
+    run = cli("tasks", "--describe", "nothing")
+    assert (run.code, run.out, len(run.err.splitlines())) == (2, "", 1)
 
 
 def test_train(cli, picture, room):

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from resizekit import build
+from resizekit.compressions import Float
+from resizekit.convert import from_tensor, to_tensor
 from resizekit.errors import ResizeShapeError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
 from resizekit.evaluation.metrics import luma, psnr
@@ -45,6 +48,19 @@ def test_a_fresh_codec_stores_the_guide(picture):
     low, _ = roundtrip(codec, picture())
     guide, _ = bicubic_roundtrip(codec, picture())
     assert np.abs(low.astype(int) - guide).max() <= 1
+
+
+def test_without_a_compression_the_decoder_sees_the_very_numbers(codecs, picture):
+    """What is measured is rounded, what is restored was made from what was not."""
+    codec, high = codecs[3].with_compression(Float()), picture()
+    low, restored = roundtrip(codec, high)
+    whole = to_tensor(high)
+    with torch.no_grad():
+        out = codec(whole)
+    for told, wanted in ((low, out.low), (restored, out.restored)):
+        assert np.array_equal(told, from_tensor(wanted.clamp(0, 1), like=high))
+    rounded = codecs[3].up(low)
+    assert (rounded != restored).any()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
