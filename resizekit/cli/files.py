@@ -17,6 +17,7 @@ from resizekit.cli.options import (
     Size,
     TaskName,
     Tile,
+    Times,
     WeightsName,
     read_tile,
     read_wanted,
@@ -40,6 +41,7 @@ def down(
     scale: Scale = None,
     max_side: MaxSide = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be done to the sizes, and do nothing.")] = False,
+    times: Times = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -61,6 +63,7 @@ def down(
             weights=chosen,
             task=of_task,
             wanted=wanted,
+            times=times,
             tile=side,
             device=device,
             precision=precision,
@@ -70,7 +73,7 @@ def down(
         rows.append({"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json")})
 
     def tell(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
-        route, name = plan_file(source, weights=chosen, task=of_task, wanted=wanted)
+        route, name = plan_file(source, weights=chosen, task=of_task, wanted=wanted, times=times)
         rows.append(plan_row(source, route, name) if as_json else {"out": plan_text(source, route, name)})
 
     def suffix() -> str:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from resizekit.images.wanted import Wanted
 
 __all__ = [
-    "TASK", "Device", "Json", "MaxSide", "Overwrite", "Precision", "Scale", "Size", "TaskName", "Tile", "WeightsName",
-    "read_tile", "read_wanted", "read_weights",
+    "TASK", "Device", "Json", "MaxSide", "Overwrite", "Precision", "Scale", "Size", "TaskName", "Tile", "Times",
+    "WeightsName", "read_tile", "read_times", "read_wanted", "read_weights",
 ]  # fmt: skip
 
 TASK = "sr"
@@ -26,6 +26,10 @@ Tile = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Times = Annotated[
+    int | None,
+    typer.Option(min=1, help="Apply the networks so many times: weights by 2 three times make x8.", show_default=False),
+]
 WeightsName = Annotated[
     str | None,
     typer.Option(help="Installed weights by name, or a .safetensors file.", show_default=False),
@@ -69,6 +73,16 @@ def read_wanted(size: str | None, scale: str | None, max_side: str | None) -> "W
     if len(said) > 1:
         raise UsageError(f"{' and '.join(said)} contradict one another; say one of them")
     return Wanted(size=size, scale=scale, max_side=max_side) if said else None
+
+
+def read_times(text: str | None) -> tuple[int, ...]:
+    """Read the depths of `1,2,3`; none for None, a `UsageError` for what is no list of whole numbers from 1 on."""
+    if text is None:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if any(not part.isdecimal() or int(part[:9]) == 0 for part in parts):
+        raise UsageError(f"--times {text[:80]!r}: say how often, such as 1,2,3")
+    return tuple(dict.fromkeys(int(part[:9]) for part in parts))
 
 
 def read_weights(weights: str | None, task: str | None) -> tuple[str | Path | None, str | None]:

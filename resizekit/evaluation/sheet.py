@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["side_by_side"]
+__all__ = ["side_by_side", "worst_window"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -21,7 +21,7 @@ def side_by_side(
     """
     h, w = original.shape[:2]
     side_h, side_w = min(_DETAIL, h), min(_DETAIL, w)
-    top, left = _worst(original, plain, side_h, side_w)
+    top, left = worst_window(original, plain, side_h, side_w)
     shrink_h, shrink_w = small.shape[0] / h, small.shape[1] / w
     detail = slice(top, top + side_h), slice(left, left + side_w)
     cut = (
@@ -46,8 +46,8 @@ def side_by_side(
     return array
 
 
-def _worst(original: Pixels, plain: Pixels, side_h: int, side_w: int) -> tuple[int, int]:
-    """Where a window of that size has the largest squared error: (top, left)."""
+def worst_window(original: Pixels, plain: Pixels, side_h: int, side_w: int) -> tuple[int, int]:
+    """Find where a window of that size has the largest squared error: (top, left)."""
     error = ((original.astype(np.float64) - plain.astype(np.float64)) ** 2).sum(axis=2)
     total = np.pad(error.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     window = total[side_h:, side_w:] - total[:-side_h, side_w:] - total[side_h:, :-side_w] + total[:-side_h, :-side_w]

@@ -10,8 +10,8 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, plan_picture, up_picture
 from resizekit.images.read import check_pixels, read_picture
 from resizekit.images.tile import Progress, Tile
-from resizekit.images.wanted import Wanted
-from resizekit.images.weights import choose_codec, choose_storage, manifest_name, named_codec
+from resizekit.images.wanted import Wanted, check_size
+from resizekit.images.weights import choose_codec, choose_storage, manifest_name, named_codec, repeated
 from resizekit.images.write import output
 from resizekit.plan import Plan
 
@@ -28,6 +28,7 @@ def down_file(
     task: str | None = None,
     codec: Codec | None = None,
     wanted: Wanted | None = None,
+    times: int | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -38,17 +39,20 @@ def down_file(
 
     Say which networks: `weights` (an installed name or a .safetensors file), `task` (its default
     weights for grey or for colour, whichever the picture is) or a loaded `codec`, which stays on
-    its device and keeps its precision; and, in `wanted`, any other size than these networks make by themselves.  A
-    picture of any size and any mode that `read_picture` takes will do.  Raises `ImageError` for the input, `UsageError`
-    for the output and for a size that cannot be, and what loading weights raises.
+    its device and keeps its precision.  `times` is how often they are applied, if not as often as they say; `wanted`
+    any other size than these networks make by themselves.  A picture of any size and any mode that `read_picture` takes
+    will do.  Raises `ImageError` for the input, `UsageError` for the output and for a size that cannot be, and what
+    loading weights raises.
     """
     _one_of(weights, task, codec)
+    check_size(wanted, times)
     picture = read_picture(src)
     channels = picture.pixels.shape[2]
     storage = choose_storage(weights=weights, task=task, channels=channels) if codec is None else codec.storage
     with output(dst, picture, source=src, storage=storage, overwrite=overwrite) as save:
         if codec is None:
             codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
+        codec = codec if times is None else repeated(codec, times)
         small, manifest = down_picture(codec, picture, wanted=wanted, tile=tile, progress=progress)
         save(small)
     return manifest
@@ -61,12 +65,15 @@ def plan_file(
     task: str | None = None,
     codec: Codec | None = None,
     wanted: Wanted | None = None,
+    times: int | None = None,
 ) -> tuple[Plan, str]:
     """Tell what `down_file` would do with the sizes of a picture, and with which weights, without doing it."""
     _one_of(weights, task, codec)
+    check_size(wanted, times)
     picture = read_picture(src)
     if codec is None:
         codec = choose_codec(weights=weights, task=task, channels=picture.pixels.shape[2], device="cpu")
+    codec = codec if times is None else repeated(codec, times)
     return plan_picture(codec, picture.size, wanted), manifest_name(codec)
 
 

@@ -13,13 +13,15 @@ from resizekit.errors import ManifestError
 from resizekit.images.picture import Mode
 from resizekit.spec import ResizeSpec
 
-__all__ = ["FORMAT", "KEYWORD", "LIMIT", "NAME", "Manifest"]
+__all__ = ["FORMAT", "KEYWORD", "LIMIT", "MOST", "NAME", "Manifest"]
 
 KEYWORD = "resizekit"
 FORMAT = 2
 """The newest format that this version reads, and the one it writes."""
 LIMIT = 2048
 """A manifest is shorter than so many bytes, whatever its values."""
+MOST = 64
+"""So often networks may be applied at most."""
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 """What weights may be called in a manifest: no slash, so never a path to elsewhere."""
 
@@ -54,7 +56,7 @@ class Manifest(BaseModel):
     """SHA-256 over the weights, as `Codec.digest`."""
     spec: ResizeSpec
     """All that the networks do, from this image to the original, or to `middle`."""
-    times: int = Field(1, ge=0, le=64)
+    times: int = Field(1, ge=0, le=MOST)
     """How often the networks are applied; 0: never, bicubic did everything."""
     middle: tuple[_Side, _Side] | None = None
     """Width and height that bicubic gave the original for the networks; None: they took it as it was."""

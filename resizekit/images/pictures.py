@@ -7,19 +7,20 @@ The way up is the mirror image: pad, tiles through the decoder, crop, the remain
 where a size is wanted that the learned steps do not reach (resizekit.plan).
 """
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-import PIL.Image
 
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
-from resizekit.images.manifest import Manifest
-from resizekit.images.pad import Canvas, canvas, fit
+from resizekit.images.manifest import MOST, Manifest
+from resizekit.images.pad import Canvas, Size, canvas, fit
 from resizekit.images.picture import Picture
+from resizekit.images.read import too_many
 from resizekit.images.remainder import resized, undone
 from resizekit.images.tile import Progress, Tile, tiled_down, tiled_up
 from resizekit.images.wanted import Wanted
@@ -28,7 +29,7 @@ from resizekit.images.write import without_alpha
 from resizekit.plan import Plan, before_steps, plan
 from resizekit.spec import ResizeSpec
 
-__all__ = ["down_picture", "plan_picture", "up_picture"]
+__all__ = ["deepest", "down_picture", "plan_picture", "room_for", "up_picture"]
 
 
 def plan_picture(codec: Codec, size: tuple[int, int], wanted: Wanted | None = None) -> Plan:
@@ -72,7 +73,7 @@ def down_picture(
         given = resized(given, route.middle)
         alpha = alpha if alpha is None else resized(alpha[:, :, None], route.middle)[:, :, 0]
     if route.times:
-        room = _room(codec, route.middle or route.high, "this picture")
+        room = room_for(codec, route.middle or route.high, of=route.high)
         given = fit(tiled_down(codec, fit(given, room.high), tile, progress), route.low)
         alpha = alpha if alpha is None else fit(alpha_down(codec.spec, fit(alpha, room.high)), route.low)
     pixels = given if storage.exact else storage.read_back(given)
@@ -115,7 +116,7 @@ def up_picture(
         raise ManifestError(f"{where} does not fit its own manifest: make the small image again")
     colours, alpha = small.pixels, small.alpha
     if manifest.times:
-        room = _room(codec, middle or size, where)
+        room = room_for(codec, middle or size, of=size, where=where)
         colours = fit(tiled_up(codec, fit(colours, room.low), tile, progress), middle or size)
         alpha = alpha if alpha is None else fit(alpha_up(codec.spec, fit(alpha, room.low)), middle or size)
     if middle is not None:
@@ -126,20 +127,39 @@ def up_picture(
     return Picture(pixels=colours, alpha=alpha, icc=small.icc)
 
 
-def _room(codec: Codec, size: tuple[int, int], where: object) -> Canvas:
-    """Give the canvas of (height, width), unless the networks would need more room than any picture may take.
+def room_for(codec: Codec, size: Size, *, of: Size | None = None, where: object = "this picture") -> Canvas:
+    """Find the sizes for a picture of (height, width), and refuse before memory is taken what pads it out of bounds.
 
-    Many steps blow up the padding of a tiny small image, and a forged manifest can ask for as many as it likes.
+    A deep power of the networks needs a wide margin to see anything, and a forged manifest can ask for as many steps as
+    it likes: `ImageError` where that has too many pixels for an original `of` (height, width); None: of that very size.
     """
     room = canvas(codec.spec, size)
-    limit, (h, w) = PIL.Image.MAX_IMAGE_PIXELS, room.high
+    (height, width), original = room.high, math.prod(size if of is None else of)
     # bicubic enlarges no axis by a step or more, so the largest picture that may be read still fits
-    if limit is not None and h * w > limit * max(Fraction(1), codec.step.s * codec.step.r):
+    if too_many(room.high) and height * width > max(Fraction(2), codec.step.s * codec.step.r) * original:
         raise ImageError(
-            f"{where} would take {w}x{h} pixels of room for {codec.times} learned steps, too many: "
-            "take a smaller factor, or raise PIL.Image.MAX_IMAGE_PIXELS in Python"
+            f"{where} would be padded to {width}x{height} pixels to be made {codec.spec.short} smaller, too many: "
+            "take fewer steps, or a larger picture"
         )
     return room
+
+
+def deepest(codec: Codec, size: Size) -> int:
+    """Tell how often these networks can make a picture of (height, width) small.
+
+    The small image has at least one pixel a side then that the picture fills, and padding stays within bounds.
+    """
+    times = 0
+    try:
+        while times < MOST:
+            deeper = codec.at(times + 1)
+            if size[0] < deeper.spec.s or size[1] < deeper.spec.r:
+                break
+            room_for(deeper, size)
+            times += 1
+    except (ImageError, UsageError):  # out of bounds, or beyond what a factor can be
+        pass
+    return times
 
 
 def _channels(pixels: Pixels, codec: Codec, name: str) -> Pixels:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from resizekit.errors import UsageError
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Wanted"]
+__all__ = ["Wanted", "check_size"]
 
 Factor: TypeAlias = int | str | Fraction
 _DIGITS = r"[1-9][0-9]{0,8}"
@@ -90,6 +90,12 @@ class Wanted:
             raise UsageError(f"scale {reprlib.repr(scale)}: write one factor, or two as in 2x3/2, WIDTHxHEIGHT")
         r, s = (_factor(one) for one in both)
         return s, r
+
+
+def check_size(wanted: Wanted | None, times: int | None) -> None:
+    """Refuse a number of steps beside a size, for which a plan counts them; `UsageError`."""
+    if wanted is not None and times is not None:
+        raise UsageError("times and a wanted size contradict one another, as a plan counts the steps; say one of them")
 
 
 def _factor(given: object) -> Fraction:

@@ -140,7 +140,7 @@ def test_the_schema_of_a_factor_says_what_the_model_takes() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configs_build(path: Path) -> None:
     run = read_toml(path)
-    recipe = Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)
+    recipe = Recipe.of(run)
     codec = assemble(recipe)
     task, config = resolve(recipe)
     assert codec.spec == task.spec(config) ** task.times(config)
