@@ -58,7 +58,7 @@ class Codec(nn.Module):
 
     `guide` makes the guide of a spec; `residual` says that the encoder adds to it (3.2).  An encoder of None means that
     low *is* the guide: any super-resolution network then stands as the decoder.  Raises `UsageError` for fewer than one
-    application, or for more than one of a step that changes the channels.
+    application, for more than one of a step that changes the channels, and for more than a factor can be.
     """
 
     def __init__(
@@ -82,12 +82,16 @@ class Codec(nn.Module):
         self.encoder, self.decoder, self.compression = encoder, decoder, compression
         self.step, self.times, self.residual = step, times, residual
         self.low_channels, self.channels = low_channels, high_channels(step, low_channels)
-        self.spec = step**times
+        try:
+            self.spec = step**times
+        except ValueError:
+            raise UsageError(f"times={times}: {step} so often is more than a factor can be; take fewer") from None
         self.guide, self.step_guide, self._make_guide = guide(self.spec), guide(step), guide
         self.names = Names() if names is None else names
         self.recipe: Mapping[str, Any] | None = None
         """What `resizekit.checkpoint` needs to build it again; set by whoever assembled it."""
         self.precision: Precision = "float32"
+        self._reached: dict[str, int] = {}  # what a probe has measured, for all codecs of these very networks
         self.ensemble = False
         """Going up is averaged over the symmetries of the square; `ensembled` gives such a codec."""
 
@@ -122,7 +126,8 @@ class Codec(nn.Module):
             times=self.times if times is None else times,
             names=self.names,
         )
-        twin.precision, twin.recipe, twin.ensemble = self.precision, self.recipe, self.ensemble
+        twin.precision, twin.recipe = self.precision, self.recipe
+        twin.ensemble, twin._reached = self.ensemble, self._reached
         return twin.train(self.training)
 
     @property
@@ -152,9 +157,9 @@ class Codec(nn.Module):
         return self._ascend(low)
 
     def _ascend(self, low: Tensor) -> Tensor:
-        for _ in range(self.times):
-            low = self.decoder(low)
-        return low
+        for _ in range(self.times - 1):
+            low = _channels_last(self.decoder(low))
+        return cast(Tensor, self.decoder(low))
 
     def forward(self, high: Tensor) -> Resized:
         """Go down and up again, as training sees it; `high` float in [0, 1] or uint8 codes."""
@@ -175,7 +180,8 @@ class Codec(nn.Module):
             return self.guide(floats(high)), None
         delta, base = self._step_down(self.encoder, high)
         for _ in range(1, self.times):
-            delta, base = self._step_down(self.encoder, delta if base is None else base + delta)
+            between = delta if base is None else base + delta
+            delta, base = self._step_down(self.encoder, _channels_last(between))  # as a step alone would be given it
         return delta, base
 
     def _step_down(self, encoder: nn.Module, high: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -243,10 +249,24 @@ class Codec(nn.Module):
                 return codes(self.decode(floats(low)))
             low = _channels_last(low)
             for _ in range(1, self.times):
-                low = self.decoder(fit_for(self.decoder, low))
+                low = _channels_last(self.decoder(fit_for(self.decoder, low)))
             if isinstance(self.decoder, Phased):
                 return self.decoder.to_codes(low)
             return codes(self.decoder(floats(low)))
+
+    def down_floats(self, high: Tensor) -> Tensor:
+        """As `down_codes` before the compression: `b (t c) (s h) (r w) -> b c h w`, float32; nothing is rounded."""
+        with self._inference_precision(high.device.type):
+            return self.encode(_channels_last(high)).float()
+
+    def up_floats(self, low: Tensor) -> Tensor:
+        """As `up_codes` before the rounding: `b c h w -> b (t c) (s h) (r w)`, float32; `low` codes or floats."""
+        self._check_low(low)
+        with self._inference_precision(low.device.type):
+            low = _channels_last(low)
+            for _ in range(self.times):
+                low = self.decoder(fit_for(self.decoder, low))
+            return low.float()
 
     def _check_low(self, low: Tensor) -> None:
         if low.shape[1] != self.low_channels:
@@ -279,22 +299,35 @@ class Codec(nn.Module):
             return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
     @functools.cached_property
+    def grain(self) -> int:
+        """How many of the spec's cells a side the networks take at once, as their attribute `squeeze` says; mostly 1.
+
+        A picture's size need not divide by it, but what is computed apart from the rest must begin on its multiples.
+        """
+        return math.lcm(*(int(getattr(side, "squeeze", 1)) for side in (self.encoder, self.decoder)))
+
+    @property
     def halo(self) -> int:
         """How many low pixels to any side either direction depends on (measured once by a probe).
 
         A step looks `reach` cells far; each further step does so on a grid that many times finer or coarser, which is a
         geometric series.
         """
-        high = self.step.s.numerator, self.step.r.numerator
-        low = self.step.s.denominator, self.step.r.denominator
+        if "cells" not in self._reached:
+            self._reached["cells"] = self._probed()
+        ratio = max(1 / self.step.s, 1 / self.step.r, Fraction(0))
+        cells = self._reached["cells"] * sum(ratio**k for k in range(self.times))
+        return math.ceil(cells) * self.grain * max(self.step.s.denominator, self.step.r.denominator)
+
+    def _probed(self) -> int:
+        high = self.grain * self.step.s.numerator, self.grain * self.step.r.numerator
+        low = self.grain * self.step.s.denominator, self.grain * self.step.r.denominator
         probe, was_training = self.at(1).eval(), self.training
         device = self.device
         down = reach(lambda x: probe.encode(x.to(device)), self.channels, high, low)
         up = reach(lambda x: probe.decode(x.to(device)), self.low_channels, low, high)
         self.train(was_training)
-        ratio = max(1 / self.step.s, 1 / self.step.r, Fraction(0))
-        cells = max(down, up) * sum(ratio**k for k in range(self.times))
-        return math.ceil(cells) * max(low)
+        return max(down, up)
 
     @contextmanager
     def _inference_precision(self, device: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pydantic import Field, field_validator
 
 from resizekit import Codec, Mixture, ResizeSpec, Stage, Task, TaskConfig, guides, hookimpl
+from resizekit_extreme.shipped import SHIPPED
 
 __all__ = ["ExtremeConfig", "curriculum", "extreme"]
 
@@ -80,6 +81,7 @@ extreme = Task(
     guide=guides.bicubic,
     residual=False,
     curriculum=curriculum,
+    weights=SHIPPED,
 )
 
 

@@ -10,15 +10,21 @@ from resizekit.cli.jobs import pair_up, work_through
 from resizekit.cli.options import (
     Device,
     Json,
+    MaxSide,
     Overwrite,
     Precision,
+    Scale,
+    Size,
     TaskName,
     Tile,
+    Times,
     WeightsName,
     read_tile,
+    read_wanted,
     read_weights,
 )
 from resizekit.cli.output import echo_json
+from resizekit.cli.plans import plan_row, plan_text
 
 __all__ = ["down", "up"]
 
@@ -31,6 +37,11 @@ def down(
     out: Out,
     weights: WeightsName = None,
     task: TaskName = None,
+    size: Size = None,
+    scale: Scale = None,
+    max_side: MaxSide = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done to the sizes, and do nothing.")] = False,
+    times: Times = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -38,10 +49,11 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Make pictures small: ordinary PNG files, or what else the weights store, that know how to be restored."""
-    from resizekit.images.files import down_file
+    from resizekit.images.files import down_file, plan_file
     from resizekit.images.weights import choose_storage
 
     side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
+    wanted = read_wanted(size, scale, max_side)
     rows: list[dict[str, object]] = []
 
     def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
@@ -50,6 +62,8 @@ def down(
             target,
             weights=chosen,
             task=of_task,
+            wanted=wanted,
+            times=times,
             tile=side,
             device=device,
             precision=precision,
@@ -58,10 +72,14 @@ def down(
         )
         rows.append({"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json")})
 
+    def tell(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+        route, name = plan_file(source, weights=chosen, task=of_task, wanted=wanted, times=times)
+        rows.append(plan_row(source, route, name) if as_json else {"out": plan_text(source, route, name)})
+
     def suffix() -> str:
         return choose_storage(weights=chosen, task=of_task).suffixes[0]
 
-    _work(sources, out, suffix, run, rows, as_json)
+    _work(sources, out, suffix, tell if plan else run, rows, as_json, writes=not plan)
 
 
 def up(
@@ -109,9 +127,11 @@ def _work(
     run: Callable[[Path, Path, Callable[[int, int], None]], None],
     rows: list[dict[str, object]],
     as_json: bool,
+    *,
+    writes: bool = True,
 ) -> None:
     try:
-        work_through(pair_up(sources, out, suffix), run, inside=out)
+        work_through(pair_up(sources, out, suffix), run, inside=out if writes else None)
     finally:
         if as_json:
             echo_json(rows)

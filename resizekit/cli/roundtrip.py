@@ -8,12 +8,17 @@ import typer
 from resizekit.cli.options import (
     Device,
     Json,
+    MaxSide,
     Overwrite,
     Precision,
+    Scale,
+    Size,
     TaskName,
     Tile,
+    Times,
     WeightsName,
     read_tile,
+    read_wanted,
     read_weights,
 )
 
@@ -25,6 +30,10 @@ def roundtrip(
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures.", show_default="IN-roundtrip")] = None,
     weights: WeightsName = None,
     task: TaskName = None,
+    size: Size = None,
+    scale: Scale = None,
+    max_side: MaxSide = None,
+    times: Times = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -41,6 +50,7 @@ def roundtrip(
     from resizekit.images.find import MADE
 
     side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
+    wanted = read_wanted(size, scale, max_side)
     folder = out or picture.parent / f"{picture.stem}{MADE}"
     results: list[Figures] = []
     work_through(
@@ -51,6 +61,8 @@ def roundtrip(
                 target,
                 weights=chosen,
                 task=of_task,
+                wanted=wanted,
+                times=times,
                 tile=side,
                 device=device,
                 precision=precision,
@@ -63,7 +75,7 @@ def roundtrip(
     if as_json:
         echo_json(figures.as_dict())
         return
-    table = Table("", figures.weights, "bicubic", box=None, header_style="bold")
+    table = Table("", figures.weights, figures.plain, box=None, header_style="bold")
     for name, ours, theirs in figures.rows():
         table.add_row(name, ours, theirs)
     console = Console(markup=False, emoji=False)

@@ -1,17 +1,22 @@
 """One picture through a codec and back, measured as section 4.1 measures and stored as a user stores it."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 import torch
+from torch import Tensor
 
 from resizekit.codec import Codec
 from resizekit.compressions import Float
 from resizekit.convert import Pixels, from_codes, to_codes
 from resizekit.evaluation.metrics import luma, psnr
+from resizekit.images.pad import fit
 from resizekit.nn import floats
 from resizekit.ops import codes, resample_uint8
+from resizekit.plan import before_steps
+from resizekit.spec import ResizeSpec
 
-__all__ = ["bicubic_roundtrip", "measure", "roundtrip"]
+__all__ = ["bicubic_roundtrip", "measure", "plain_name", "psnr_y", "roundtrip"]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
@@ -36,35 +41,75 @@ def _kept_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
         return from_codes(codes(low).cpu(), like=high), from_codes(codes(restored).cpu(), like=high)
 
 
-def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
+def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None = None) -> tuple[Pixels, Pixels]:
     """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored), uint8.
 
-    Only for resizes in space alone; the low picture is also the reference that a codec's low is measured against.  It
-    is restored from what the codec's storage makes of it, so that both had to live with the same.
+    `size` is (height, width) of low where that is not what the codec makes by itself.
+
+    Where the channels change too, low is the codec's guide, and restored repeats it in the channels.  The low picture
+    is also the reference that a codec's low is measured against.  It is restored from what the codec's storage makes of
+    it, so that both had to live with the same.
     """
-    _, h, w = codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
-    s, r = codec.spec.s, codec.spec.r
-    low = resample_uint8(to_codes(high), (h, w), scale=(s, r))
+    height, width, channels = high.shape
+    h, w = codec.spec.low_shape((channels, height, width))[1:] if size is None else size
+    s, r = Fraction(height, h), Fraction(width, w)
+    if codec.spec.t == 1:
+        low = resample_uint8(to_codes(high), (h, w), scale=(s, r))
+    else:
+        low = _guide(codec, high if size is None else _before_guide(codec.spec, high, size))[..., :h, :w]
     storage = codec.storage
     stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held
     restored = resample_uint8(stored, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r))
+    restored = _repeated(restored, codec.spec)
     return from_codes(low, like=high), from_codes(restored, like=high)
+
+
+def plain_name(codec: Codec) -> str:
+    """Say in a word what `bicubic_roundtrip` compares with."""
+    return "bicubic" if codec.spec.t == 1 else "guide"
+
+
+def _guide(codec: Codec, high: Pixels) -> Tensor:
+    """What low should look like, as 8 bits keep it: `(s h) (r w) (t c) -> 1 c h w`, uint8 both."""
+    with torch.inference_mode():
+        return codes(codec.guide(floats(to_codes(high).to(codec.device)))).cpu()
+
+
+def _before_guide(spec: ResizeSpec, high: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize high so that its guide has (height, width) of `size`, or hardly more where no whole number divides."""
+    middle = before_steps(size, spec, 1)
+    return fit(from_codes(resample_uint8(to_codes(high), middle), like=high), spec.pad(middle))
+
+
+def _repeated(x: Tensor, spec: ResizeSpec) -> Tensor:
+    """Give every channel of high the nearest of low's: `b c h w -> b (t c) h w`."""
+    down, up = spec.t.denominator, spec.t.numerator
+    groups = x.chunk(down, 1)
+    return torch.cat([groups[i * down // up] for i in range(up)], 1)
 
 
 def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
     """PSNR in dB of one picture `h w c`: high against the original, low against bicubic, and bicubic's own.
 
-    RGB without a border; Y (16 to 235) with a border of the factor.  Keys: high_rgb, high_y, low_rgb, low_y,
-    bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.
+    Bicubic's are those of `bicubic_roundtrip`, which takes the guide where the channels change.
+
+    RGB without a border; Y (16 to 235) with one of the factor, or none on a picture too small for it.  Keys: high_rgb,
+    high_y, low_rgb, low_y, bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.
     """
     border = int(max(codec.spec.s, codec.spec.r))
     low, restored = roundtrip(codec, high)
     guide, plain = bicubic_roundtrip(codec, high)
     return {
         "high_rgb": psnr(restored, high),
-        "high_y": psnr(luma(restored), luma(high), border=border),
+        "high_y": psnr_y(restored, high, border),
         "low_rgb": psnr(low, guide),
-        "low_y": psnr(luma(low), luma(guide), border=border),
+        "low_y": psnr_y(low, guide, border),
         "bicubic_rgb": psnr(plain, high),
-        "bicubic_y": psnr(luma(plain), luma(high), border=border),
+        "bicubic_y": psnr_y(plain, high, border),
     }
+
+
+def psnr_y(a: Pixels, b: Pixels, border: int) -> float:
+    """PSNR in dB of the Y of two pictures `h w c` inside a border, which is left out where it would leave nothing."""
+    fits = 2 * border < min(a.shape[:2])
+    return psnr(luma(a), luma(b), border=border if fits else 0)

@@ -1,16 +1,18 @@
 """One picture file down and up, with the pictures to look at and the figures beside bicubic's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from resizekit.codec import Codec
 from resizekit.errors import UsageError
-from resizekit.evaluation.measure import bicubic_roundtrip
-from resizekit.evaluation.metrics import luma, psnr
+from resizekit.evaluation.measure import bicubic_roundtrip, plain_name, psnr_y
+from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.sheet import side_by_side
 from resizekit.images.files import read_small
 from resizekit.images.pad import canvas, fit
@@ -18,11 +20,14 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.tile import Progress, Tile
+from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage
 from resizekit.images.write import write_picture
 from resizekit.storage import Storage
 
-__all__ = ["Figures", "roundtrip_file"]
+__all__ = ["SHEET", "Figures", "Trip", "check_free", "roundtrip_file", "roundtrip_picture"]
+
+SHEET = "side-by-side.png"
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -46,6 +51,8 @@ class Figures:
     """Bicubic's small picture in the same format."""
     small_format: str = "PNG"
     """Pillow's name of the format."""
+    plain: str = "bicubic"
+    """What it is compared with, where the figures say bicubic: the guide, if the channels change."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
@@ -53,10 +60,11 @@ class Figures:
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Give (what, ours, bicubic's) for a table."""
+        against = "bicubic's" if self.plain == "bicubic" else f"the {self.plain}"
         yield "restored, PSNR RGB", f"{self.restored_rgb:.2f} dB", f"{self.bicubic_rgb:.2f} dB"
         yield "restored, PSNR Y", f"{self.restored_y:.2f} dB", f"{self.bicubic_y:.2f} dB"
-        yield "small against bicubic's, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
-        yield "small against bicubic's, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
+        yield f"small against {against}, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
+        yield f"small against {against}, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
         yield f"small {self.small_format}", _kib(self.small_bytes), _kib(self.bicubic_bytes)
         yield "original file", _kib(self.original_bytes), ""
 
@@ -65,12 +73,25 @@ def _kib(size: int) -> str:
     return f"{size / 1024:,.1f} KiB"
 
 
+class Trip(NamedTuple):
+    """One roundtrip: the pictures to look at, and the figures."""
+
+    original: Pixels
+    plain: Pixels
+    """Restored by bicubic from bicubic's own small picture."""
+    restored: Pixels
+    low: Pixels
+    figures: Figures
+
+
 def roundtrip_file(
     src: Path,
     folder: Path,
     *,
     weights: str | Path | None = None,
     task: str | None = None,
+    wanted: Wanted | None = None,
+    times: int | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -82,47 +103,92 @@ def roundtrip_file(
     The small file is called as what the weights store, and the restored picture is made from it, not from memory.
     Raises what `down_file` and `up_file` raise.
     """
+    check_size(wanted, times)
     picture = read_picture(src)
     channels = picture.pixels.shape[2]
     storage = choose_storage(weights=weights, task=task, channels=channels)
-    targets = {name: folder / f"{name}.png" for name in ("restored", "side-by-side")}
-    targets["small"] = folder / f"small{storage.suffixes[0]}"
-    for target in targets.values():
+    small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", "restored.png", SHEET))
+    check_free((small, restored, sheet), overwrite=overwrite)
+    codec = choose_codec(weights=weights, task=task, channels=channels, times=times, device=device, precision=precision)
+    trip = roundtrip_picture(
+        codec,
+        picture,
+        src.stat().st_size,
+        small,
+        restored,
+        wanted=wanted,
+        tile=tile,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    pixels = side_by_side(
+        trip.original, trip.plain, trip.restored, trip.low, plainly=f"{trip.figures.plain} down and up"
+    )
+    write_picture(sheet, Picture(pixels=pixels, icc=picture.icc), overwrite=overwrite)
+    return trip.figures
+
+
+def check_free(targets: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse, before any work, to replace a file that is not to be replaced; `UsageError`."""
+    for target in targets:
         if target.exists() and not overwrite:
-            raise UsageError(f"{target} exists; pass --overwrite or another --out folder")
-    codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
-    small, _ = down_picture(codec, picture, tile=tile, progress=lambda done, of: progress(done, 2 * of))
+            raise UsageError(f"{target} exists; pass --overwrite or another folder")
+
+
+def roundtrip_picture(
+    codec: Codec,
+    picture: Picture,
+    size: int,
+    small_file: Path,
+    restored_file: Path,
+    *,
+    wanted: Wanted | None = None,
+    tile: Tile = "auto",
+    overwrite: bool = False,
+    progress: Progress = lambda done, of: None,
+) -> Trip:
+    """Take a picture, whose file has `size` bytes, down into one file and from that alone up into another.
+
+    Both lie in one folder, which is made if need be.  Raises what `down_file` and `up_file` raise.
+    """
+    storage = codec.storage
+    small, _ = down_picture(codec, picture, wanted=wanted, tile=tile, progress=lambda done, of: progress(done, 2 * of))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        small_file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
-    write_picture(targets["small"], small, storage=storage, overwrite=overwrite)
+        raise UsageError(f"cannot make the folder {small_file.parent}: {error.strerror}") from None
+    write_picture(small_file, small, storage=storage, overwrite=overwrite)
     given = small.given
-    small, manifest = read_small(targets["small"])
+    small, manifest = read_small(small_file)
     restored = up_picture(codec, small, manifest, tile=tile, progress=lambda done, of: progress(of + done, 2 * of))
-    write_picture(targets["restored"], restored, overwrite=overwrite)
+    write_picture(restored_file, restored, overwrite=overwrite)
 
     original = picture.pixels
-    room = canvas(codec.spec, original.shape[:2])
-    guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
-    guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
+    h, w = small.pixels.shape[:2]
+    if wanted is None:
+        room = canvas(codec.spec, original.shape[:2])
+        guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
+        guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
+        border = int(max(codec.spec.s, codec.spec.r))
+    else:
+        guide, plain = bicubic_roundtrip(codec, original, (h, w))
+        border = max(original.shape[0] // h, original.shape[1] // w)
     low = _like(small.pixels, guide)
-    sheet = side_by_side(original, plain, restored.pixels, low)
-    write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
-    border = int(max(codec.spec.s, codec.spec.r))
-    return Figures(
+    figures = Figures(
         weights=str(codec.names.weights),
         restored_rgb=psnr(restored.pixels, original),
-        restored_y=_psnr_y(restored.pixels, original, border),
+        restored_y=psnr_y(restored.pixels, original, border),
         bicubic_rgb=psnr(plain, original),
-        bicubic_y=_psnr_y(plain, original, border),
+        bicubic_y=psnr_y(plain, original, border),
         small_rgb=psnr(low, guide),
-        small_y=_psnr_y(low, guide, border),
-        original_bytes=src.stat().st_size,
+        small_y=psnr_y(low, guide, border),
+        original_bytes=size,
         small_bytes=_bytes(storage, small.pixels if given is None else given, small.alpha),
         bicubic_bytes=_bytes(storage, guide, small.alpha),
         small_format=storage.format,
+        plain=plain_name(codec),
     )
+    return Trip(original, plain, restored.pixels, low, figures)
 
 
 def _like(low: Pixels, guide: Pixels) -> Pixels:
@@ -131,11 +197,6 @@ def _like(low: Pixels, guide: Pixels) -> Pixels:
         return low
     grey: Pixels = np.rint(low.mean(axis=2, keepdims=True)).astype(np.uint8)
     return grey
-
-
-def _psnr_y(a: Pixels, b: Pixels, border: int) -> float:
-    fits = 2 * border < min(a.shape[:2])  # a picture of a few pixels is measured whole
-    return psnr(luma(a), luma(b), border=border if fits else 0)
 
 
 def _bytes(storage: Storage, colours: Pixels, alpha: Pixels | None) -> int:

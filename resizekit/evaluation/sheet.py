@@ -4,21 +4,24 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["side_by_side"]
+__all__ = ["side_by_side", "worst_window"]
 
 Pixels = npt.NDArray[np.uint8]
 
 _DETAIL, _ZOOM, _CAPTION, _GAP = 160, 3, 28, 8
 
 
-def side_by_side(original: Pixels, plain: Pixels, restored: Pixels, small: Pixels) -> Pixels:
+def side_by_side(
+    original: Pixels, plain: Pixels, restored: Pixels, small: Pixels, *, plainly: str = "bicubic down and up"
+) -> Pixels:
     """Put one detail of four pictures in a row, enlarged without smoothing: `h w 3` uint8.
 
-    The detail is where bicubic loses most; original, plain and restored have one size, `h w c`.
+    The detail is where `plain`, made by what `plainly` says, loses most; original, plain and restored have one size,
+    `h w c`.
     """
     h, w = original.shape[:2]
     side_h, side_w = min(_DETAIL, h), min(_DETAIL, w)
-    top, left = _worst(original, plain, side_h, side_w)
+    top, left = worst_window(original, plain, side_h, side_w)
     shrink_h, shrink_w = small.shape[0] / h, small.shape[1] / w
     detail = slice(top, top + side_h), slice(left, left + side_w)
     cut = (
@@ -27,7 +30,7 @@ def side_by_side(original: Pixels, plain: Pixels, restored: Pixels, small: Pixel
     )
     panels = {
         "original": original[detail],
-        "bicubic down and up": plain[detail],
+        plainly: plain[detail],
         "small (enlarged)": small[cut],
         "restored": restored[detail],
     }
@@ -43,8 +46,8 @@ def side_by_side(original: Pixels, plain: Pixels, restored: Pixels, small: Pixel
     return array
 
 
-def _worst(original: Pixels, plain: Pixels, side_h: int, side_w: int) -> tuple[int, int]:
-    """Where a window of that size has the largest squared error: (top, left)."""
+def worst_window(original: Pixels, plain: Pixels, side_h: int, side_w: int) -> tuple[int, int]:
+    """Find where a window of that size has the largest squared error: (top, left)."""
     error = ((original.astype(np.float64) - plain.astype(np.float64)) ** 2).sum(axis=2)
     total = np.pad(error.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     window = total[side_h:, side_w:] - total[:-side_h, side_w:] - total[side_h:, :-side_w] + total[:-side_h, :-side_w]

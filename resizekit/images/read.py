@@ -9,10 +9,10 @@ import PIL.Image
 from PIL.Image import Transpose
 
 from resizekit.errors import ImageError
-from resizekit.images.note import note_of
+from resizekit.images.note import note_of, profile_of
 from resizekit.images.picture import Picture
 
-__all__ = ["check_pixels", "read_picture"]
+__all__ = ["check_pixels", "read_picture", "too_many"]
 
 # What each mode of Pillow's becomes; those that carry transparency get an A.
 _MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
@@ -56,9 +56,14 @@ def read_picture(path: str | Path) -> Picture:
 
 def check_pixels(path: str | Path, size: tuple[int, int]) -> None:
     """Refuse, before memory is taken, a (width, height) of more pixels than Pillow's limit."""
-    limit = PIL.Image.MAX_IMAGE_PIXELS
-    if limit is not None and size[0] * size[1] > limit:
+    if too_many(size):
         raise ImageError(f"{path} would have {size[0]}x{size[1]} pixels, too many: {_limit()}")
+
+
+def too_many(size: tuple[int, int]) -> bool:
+    """Whether a size has more pixels than Pillow's limit."""
+    limit = PIL.Image.MAX_IMAGE_PIXELS
+    return limit is not None and size[0] * size[1] > limit
 
 
 def _limit() -> str:
@@ -100,7 +105,7 @@ def _decode(path: Path, image: PIL.Image.Image, head: bytes) -> Picture:
         raise ImageError(f"{path} is in {image.mode} colours: convert it to RGB or grey first")
     image.load()
     note = note_of(image)
-    icc = image.info.get("icc_profile") or None
+    icc = profile_of(image)
     turn = _UPRIGHT.get(_orientation(image))
     has_alpha = image.has_transparency_data
     image = image.convert(_MODES[image.mode] + "A" * has_alpha)

@@ -3,7 +3,7 @@
 ┌──────────────┐   each tile is computed with a halo of what the networks see around it; where the
 │   ┌ ─ ─ ─ ┐  │   picture ends, so does the halo, and the networks meet the border they know.
 │     ┌───┐    │   Tiles start on whole cells: the smallest blocks of pixels that the factor
-│   │ │   │ │  │   maps onto whole pixels.
+│   │ │   │ │  │   maps onto whole pixels, or so many of them as the networks take at once.
 │     └───┘    │
 │   └ ─ ─ ─ ┘  │
 └──────────────┘
@@ -14,6 +14,9 @@ from fractions import Fraction
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
@@ -46,10 +49,11 @@ class Grid(NamedTuple):
     """Cells around a tile that it depends on."""
 
     @classmethod
-    def of(cls, factors: tuple[Fraction, Fraction], halo: tuple[int, int]) -> "Grid":
-        """The cells of an operation that divides height and width by `factors`."""
+    def of(cls, factors: tuple[Fraction, Fraction], halo: tuple[int, int], grain: int = 1) -> "Grid":
+        """The cells of an operation that divides height and width by `factors`, `grain` of them a side in one."""
         (s, r) = factors
-        return cls((s.numerator, r.numerator), (s.denominator, r.denominator), halo)
+        taken, given = (s.numerator, r.numerator), (s.denominator, r.denominator)
+        return cls((grain * taken[0], grain * taken[1]), (grain * given[0], grain * given[1]), halo)
 
 
 def tile_side(tile: Tile, size: tuple[int, int]) -> int | None:
@@ -70,12 +74,17 @@ def over_tiles(
     channels: int,
     side: int | None,
     progress: Progress | None = None,
+    dtype: npt.DTypeLike = np.uint8,
 ) -> Pixels:
-    """Apply `run` tile by tile: `h w c -> h2 w2 channels`; `side` in pixels of the larger grid."""
-    cells = [n // by for n, by in zip(picture.shape[:2], grid.taken, strict=True)]
+    """Apply `run` tile by tile: `h w c -> h2 w2 channels` of `dtype`; `side` in pixels of the larger grid.
+
+    The last cell may be a part of one, which `run` then makes a part of one again.
+    """
+    cells = [-(-n // by) for n, by in zip(picture.shape[:2], grid.taken, strict=True)]
     per_cell = (max(pair) for pair in zip(grid.taken, grid.given, strict=True))
     sides = [max(1, side // n) if side else None for n in per_cell]
-    out = np.empty([n * by for n, by in zip(cells, grid.given, strict=True)] + [channels], np.uint8)
+    size = [n * by // of for n, by, of in zip(picture.shape[:2], grid.given, grid.taken, strict=True)]
+    out = np.empty([*size, channels], dtype)
     rows, columns = (list(_windows(*what)) for what in zip(cells, sides, grid.halo, strict=True))
     for done, (row, column) in enumerate(((r, c) for r in rows for c in columns), start=1):
         seen = picture[_span(row[2:], grid.taken[0]), _span(column[2:], grid.taken[1])]
@@ -111,22 +120,70 @@ def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progre
 
     The codes are those that the file of the whole picture is made from (`Codec.to_store`).  On the CPU in float32 the
     result is bit-equal for every tile.  Raises `UsageError` for a compression whose values 8 bits cannot hold.
+
+    Networks that are applied repeatedly see so far that tiles of all steps at once would be mostly halo: each step goes
+    over tiles of its own, and what lies between is kept in float32, at most as many bytes as the picture.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
-    grid = Grid.of((codec.spec.s, codec.spec.r), _halo(codec))
-    side = tile_side(tile, high.shape[:2])
-    return over_tiles(codec.to_store, high, grid, codec.low_channels, side, progress)
+    if codec.times == 1 or codec.encoder is None:  # low is the guide of the whole resize, which is no repetition
+        return _over(codec, codec.to_store, high, tile, progress)
+    one = codec.at(1)
+    between = _on_arrays(one.down_floats, codec.device)
+    for step in range(1, codec.times):
+        high = _over(one, between, high, tile, _part(progress, step, codec.times), np.float32)
+    last = _on_arrays(one.down_codes, codec.device)
+    return _over(one, last, high, tile, _part(progress, codec.times, codec.times))
 
 
 def tiled_up(codec: Codec, low: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
     """Restore codes: `h w c -> (s h) (r w) (t c)`, uint8 both; as `tiled_down`."""
-    _, height, width = codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
-    grid = Grid.of((1 / codec.spec.s, 1 / codec.spec.r), _halo(codec))
-    side = tile_side(tile, (height, width))
-    return over_tiles(codec.up, low, grid, codec.channels, side, progress)
+    codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
+    if codec.times == 1:
+        return _over(codec, codec.up, low, tile, progress, up=True)
+    one = codec.at(1)
+    between = _on_arrays(one.up_floats, codec.device)
+    for step in range(1, codec.times):
+        low = _over(one, between, low, tile, _part(progress, step, codec.times), np.float32, up=True)
+    last = _on_arrays(one.up_codes, codec.device)
+    return _over(one, last, low, tile, _part(progress, codec.times, codec.times), up=True)
+
+
+def _over(
+    codec: Codec,
+    run: Callable[[Pixels], Pixels],
+    picture: Pixels,
+    tile: Tile,
+    progress: Progress | None,
+    dtype: npt.DTypeLike = np.uint8,
+    *,
+    up: bool = False,
+) -> Pixels:
+    """Apply one way of a codec tile by tile."""
+    s, r = (1 / codec.spec.s, 1 / codec.spec.r) if up else (codec.spec.s, codec.spec.r)
+    height, width = picture.shape[:2]
+    side = tile_side(tile, (int(height / s), int(width / r)) if up else (height, width))
+    grid = Grid.of((s, r), (0, 0) if side is None else _halo(codec), codec.grain)
+    return over_tiles(run, picture, grid, codec.channels if up else codec.low_channels, side, progress, dtype)
+
+
+def _on_arrays(way: Callable[[Tensor], Tensor], device: torch.device) -> Callable[[Pixels], Pixels]:
+    """Let a way between tensors, `1 c h w`, take and give arrays, `h w c`, of codes or of floats."""
+
+    def run(array: Pixels) -> Pixels:
+        with torch.inference_mode():
+            seen = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)[None]
+            given: Pixels = way(seen.to(device))[0].permute(1, 2, 0).cpu().numpy()
+            return given
+
+    return run
+
+
+def _part(progress: Progress | None, step: int, steps: int) -> Progress | None:
+    """Tell the progress of one step as a part of all of them; the last one of a step is the first of the next."""
+    return progress and (lambda done, of: progress((step - 1) * of + done, steps * of))
 
 
 def _halo(codec: Codec) -> tuple[int, int]:
-    """The reach of a codec in cells, of which each has `denominator` low pixels."""
-    s, r = codec.spec.s.denominator, codec.spec.r.denominator
+    """The reach of a codec in cells, of which each has `denominator` low pixels, or `grain` times as many."""
+    s, r = codec.grain * codec.spec.s.denominator, codec.grain * codec.spec.r.denominator
     return -(-codec.halo // s), -(-codec.halo // r)

@@ -130,7 +130,7 @@ def _bias(layer: nn.Conv2d) -> Tensor:
     return layer.bias
 
 
-def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Module, nn.Module]:
+def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Module | None, nn.Module]:
     """Build the paper's pair: ten convolutions a side, nine where nothing is scaled in space (sections 3.2 and 3.3).
 
     Returns (encoder, decoder): `b (t c) (s h) (r w) -> b c h w` and back, input in [0, 1].  The encoder's output is

@@ -5,11 +5,10 @@ import shutil
 
 import torch
 
-from resizekit.codec import Codec
 from resizekit.errors import ConfigError
 from resizekit.training.schedule import Part
 
-__all__ = ["check_compiler", "check_part", "measurable"]
+__all__ = ["check_compiler", "check_part"]
 
 
 def check_part(part: Part, processes: int) -> None:
@@ -24,13 +23,6 @@ def check_part(part: Part, processes: int) -> None:
     ):  # gradients are averaged over processes, so shares of other sizes would weigh differently
         words = f"train.batch = {part.batch} does not divide among {processes} processes; use a multiple of them"
         raise ConfigError(words)
-
-
-def measurable(codec: Codec) -> int:
-    """The smallest side of which high and low, cropped to what the factors divide, keep pixels within the border."""
-    factors = codec.spec.s, codec.spec.r
-    border = int(max(factors))
-    return max(f.numerator * (2 * border // min(f.numerator, f.denominator) + 1) for f in factors)
 
 
 def check_compiler(device: torch.device) -> None:

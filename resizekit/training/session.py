@@ -18,7 +18,7 @@ from resizekit.evaluation.measure import measure
 from resizekit.losses import Guided, Loss
 from resizekit.task import Mixture, Stage, Task, TaskConfig
 from resizekit.training.data import Crops, Held, load_pictures
-from resizekit.training.fit import check_compiler, check_part, measurable
+from resizekit.training.fit import check_compiler, check_part
 from resizekit.training.freeze import set_learning
 from resizekit.training.learner import Learner
 from resizekit.training.schedule import Leg, Part, legs
@@ -80,7 +80,7 @@ class Session:
         data = load_pictures(config.data, codec.channels, smallest=smallest)
         pictures, skipped, held_out = data.pictures, data.skipped, []
         if config.validation:
-            validation = load_pictures(config.validation, codec.channels, smallest=measurable(codec))
+            validation = load_pictures(config.validation, codec.channels, smallest=max(codec.spec.multiple[1:]))
             held_out, skipped = validation.pictures, skipped + validation.skipped
         try:
             out.mkdir(parents=True, exist_ok=True)

@@ -81,3 +81,15 @@ def test_figures_are_those_of_the_pictures(codecs, picture, channels):
 def test_a_size_that_does_not_divide_is_refused(codecs, picture):
     with pytest.raises(ResizeShapeError):
         measure(codecs[3], picture(9, 8))
+
+
+def test_a_border_that_would_leave_nothing_is_not_taken_off(codecs, picture):
+    """Low of a deep codec is a few pixels, and its factor is a large border."""
+    high = picture(64, 64)
+    deep = codecs[3].at(5)
+    low, restored = roundtrip(deep, high)
+    guide, _ = bicubic_roundtrip(deep, high)
+    told = measure(deep, high)
+    assert low.shape == (2, 2, 3)
+    assert told["low_y"] == psnr(luma(low), luma(guide))
+    assert told["high_y"] == psnr(luma(restored), luma(high)), "2 * 32 leave nothing of 64"
