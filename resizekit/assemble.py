@@ -12,7 +12,7 @@ from resizekit.registry import installed
 from resizekit.storage import PNG
 from resizekit.task import Task, TaskConfig
 
-__all__ = ["Recipe", "assemble", "json_schema", "resolve"]
+__all__ = ["Recipe", "assemble", "json_schema", "recompressed", "resolve"]
 
 
 class Recipe(BaseModel):
@@ -71,6 +71,23 @@ def assemble(recipe: Recipe, *, where: str = "config", weights: str | None = Non
     )
     codec.recipe = recipe.model_dump(mode="json", exclude_defaults=True) | {"config": config.model_dump(mode="json")}
     return codec
+
+
+def recompressed(codec: Codec, name: str) -> Codec:
+    """Give a codec of the same networks, weights shared, with an installed compression at its defaults.
+
+    The codec itself if that is its own.  Raises `UnknownNameError` for a name that nobody offers.
+    """
+    if name == codec.names.compression:
+        return codec
+    compression = installed().compression(name)
+    twin = codec.with_compression(compression.build(compression.options()), name)
+    if codec.recipe is not None:
+        recipe = Recipe.model_validate(codec.recipe)
+        config = {**recipe.config, "compression": name}
+        changed = recipe.model_copy(update={"config": config, "compression": {}})
+        twin.recipe = changed.model_dump(mode="json", exclude_defaults=True)
+    return twin
 
 
 def json_schema(task_name: str) -> Mapping[str, Any]:

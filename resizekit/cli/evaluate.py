@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from resizekit.cli.options import Device, Json, Precision, TaskName, WeightsName, read_weights
+from resizekit.cli.options import CompressionName, Device, Json, Precision, TaskName, WeightsName, read_weights
 
 __all__ = ["evaluate"]
 
@@ -14,6 +14,7 @@ def evaluate(
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Sets of pictures, a row for each.")],
     weights: WeightsName = None,
     task: TaskName = None,
+    compression: CompressionName = None,
     device: Device = "auto",
     precision: Precision = "float32",
     limit: Annotated[
@@ -32,7 +33,7 @@ def evaluate(
     from resizekit.images.weights import choose_codec
 
     chosen, of_task = read_weights(weights, task)
-    codec = choose_codec(weights=chosen, task=of_task, device=device, precision=precision)
+    codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)
     errors = Console(stderr=True)
     sets = []
     for folder in folders:

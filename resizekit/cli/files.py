@@ -8,6 +8,7 @@ import typer
 
 from resizekit.cli.jobs import pair_up, work_through
 from resizekit.cli.options import (
+    CompressionName,
     Device,
     Json,
     Overwrite,
@@ -31,6 +32,7 @@ def down(
     out: Out,
     weights: WeightsName = None,
     task: TaskName = None,
+    compression: CompressionName = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -50,6 +52,7 @@ def down(
             target,
             weights=chosen,
             task=of_task,
+            compression=compression,
             tile=side,
             device=device,
             precision=precision,
@@ -59,7 +62,7 @@ def down(
         rows.append({"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json")})
 
     def suffix() -> str:
-        return choose_storage(weights=chosen, task=of_task).suffixes[0]
+        return choose_storage(weights=chosen, task=of_task, compression=compression).suffixes[0]
 
     _work(sources, out, suffix, run, rows, as_json)
 

@@ -8,7 +8,8 @@ import typer
 from resizekit.errors import UsageError
 
 __all__ = [
-    "TASK", "Device", "Json", "Overwrite", "Precision", "TaskName", "Tile", "WeightsName", "read_tile", "read_weights",
+    "TASK", "CompressionName", "Device", "Json", "Overwrite", "Precision", "TaskName", "Tile", "WeightsName",
+    "read_tile", "read_weights",
 ]  # fmt: skip
 
 TASK = "sr"
@@ -29,6 +30,16 @@ WeightsName = Annotated[
 TaskName = Annotated[
     str | None,
     typer.Option(help=f"The task whose weights fit the picture best.  [default: {TASK}]", show_default=False),
+]
+
+
+CompressionName = Annotated[
+    str | None,
+    typer.Option(
+        "--compression",
+        help="An installed compression in place of the weights' own: uint16 keeps 16 bits a channel.",
+        show_default=False,
+    ),
 ]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from resizekit.cli.options import (
+    CompressionName,
     Device,
     Json,
     Overwrite,
@@ -25,6 +26,7 @@ def roundtrip(
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures.", show_default="IN-roundtrip")] = None,
     weights: WeightsName = None,
     task: TaskName = None,
+    compression: CompressionName = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -51,6 +53,7 @@ def roundtrip(
                 target,
                 weights=chosen,
                 task=of_task,
+                compression=compression,
                 tile=side,
                 device=device,
                 precision=precision,

@@ -6,8 +6,8 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from resizekit.convert import Pixels, with_bits
 from resizekit.errors import UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.evaluation.metrics import luma, psnr
@@ -15,7 +15,7 @@ from resizekit.evaluation.sheet import side_by_side
 from resizekit.images.files import read_small
 from resizekit.images.pad import canvas, fit
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.pictures import check_depth, down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.tile import Progress, Tile
 from resizekit.images.weights import choose_codec, choose_storage
@@ -23,8 +23,6 @@ from resizekit.images.write import write_picture
 from resizekit.storage import Storage
 
 __all__ = ["Figures", "roundtrip_file"]
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,7 @@ def roundtrip_file(
     *,
     weights: str | Path | None = None,
     task: str | None = None,
+    compression: str | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -84,13 +83,16 @@ def roundtrip_file(
     """
     picture = read_picture(src)
     channels = picture.pixels.shape[2]
-    storage = choose_storage(weights=weights, task=task, channels=channels)
+    storage = choose_storage(weights=weights, task=task, channels=channels, compression=compression)
+    check_depth(picture, storage, src)
     targets = {name: folder / f"{name}.png" for name in ("restored", "side-by-side")}
     targets["small"] = folder / f"small{storage.suffixes[0]}"
     for target in targets.values():
         if target.exists() and not overwrite:
             raise UsageError(f"{target} exists; pass --overwrite or another --out folder")
-    codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
+    codec = choose_codec(
+        weights=weights, task=task, channels=channels, compression=compression, device=device, precision=precision
+    )
     small, _ = down_picture(codec, picture, tile=tile, progress=lambda done, of: progress(done, 2 * of))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,8 +109,8 @@ def roundtrip_file(
     guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
     guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
     low = _like(small.pixels, guide)
-    sheet = side_by_side(original, plain, restored.pixels, low)
-    write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
+    seen = (with_bits(pixels, 8) for pixels in (original, plain, restored.pixels, low))
+    write_picture(targets["side-by-side"], Picture(pixels=side_by_side(*seen), icc=picture.icc), overwrite=overwrite)
     border = int(max(codec.spec.s, codec.spec.r))
     return Figures(
         weights=str(codec.names.weights),
@@ -129,7 +131,7 @@ def _like(low: Pixels, guide: Pixels) -> Pixels:
     """A grey picture through colour weights has a small picture of three channels; compare it as grey."""
     if low.shape == guide.shape:
         return low
-    grey: Pixels = np.rint(low.mean(axis=2, keepdims=True)).astype(np.uint8)
+    grey: Pixels = np.rint(low.mean(axis=2, keepdims=True)).astype(low.dtype)
     return grey
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
-from resizekit.errors import ImageError, ResizeShapeError
+from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import luma
 from resizekit.images.find import find_pictures
+from resizekit.images.pictures import check_depth
 from resizekit.images.read import read_picture
 
 __all__ = ["SetFigures", "evaluate_folder"]
@@ -47,8 +48,8 @@ def evaluate_folder(
     """Measure every picture of a folder, cropped at the upper left to what the factors divide (4.1).
 
     With a codec for one channel, colour pictures are measured on their luma (16..235), grey ones as they are.  `limit`
-    takes that many, evenly spread; `how` gives the figures of one picture `h w c`, uint8.  Raises `ImageError` if the
-    folder holds nothing usable.
+    takes that many, evenly spread; `how` gives the figures of one picture.  Raises `ImageError` if the folder holds
+    nothing usable.
     """
     paths = list(find_pictures([folder]))
     if limit is not None and limit < len(paths):
@@ -57,8 +58,10 @@ def evaluate_folder(
     skipped: list[str] = []
     for done, path in enumerate(paths, start=1):
         try:
-            pixels = read_picture(path).pixels
-        except ImageError as error:
+            picture = read_picture(path)
+            check_depth(picture, codec.storage, path)
+            pixels = picture.pixels
+        except (ImageError, MissingExtraError) as error:
             skipped.append(str(error))
             continue
         if codec.channels == 1:

@@ -3,11 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from resizekit.assemble import recompressed
 from resizekit.codec import Codec
 from resizekit.errors import ManifestError, UsageError
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.pictures import check_depth, down_picture, up_picture
 from resizekit.images.read import check_pixels, read_picture
 from resizekit.images.tile import Progress, Tile
 from resizekit.images.weights import choose_codec, choose_storage, named_codec
@@ -25,6 +28,7 @@ def down_file(
     weights: str | Path | None = None,
     task: str | None = None,
     codec: Codec | None = None,
+    compression: str | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -35,17 +39,32 @@ def down_file(
 
     Say which networks: `weights` (an installed name or a .safetensors file), `task` (its default
     weights for grey or for colour, whichever the picture is) or a loaded `codec`, which stays on
-    its device and keeps its precision.  Any size and any mode that `read_picture` takes will do.  Raises `ImageError`
-    for the input, `UsageError` for the output, and what loading weights raises.
+    its device and keeps its precision.  `compression` names an installed one to take the place of the weights' own:
+    "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  Any size and any mode that `read_picture` takes
+    will do.  Raises `ImageError` for the input, `UsageError` for the output, and what loading weights raises.
     """
     if sum(choice is not None for choice in (weights, task, codec)) != 1:
         raise UsageError("how shall the picture be made small? Say one of weights, task and codec")
     picture = read_picture(src)
     channels = picture.pixels.shape[2]
-    storage = choose_storage(weights=weights, task=task, channels=channels) if codec is None else codec.storage
+    if codec is not None and compression is not None:
+        codec = recompressed(codec, compression)
+    storage = (
+        choose_storage(weights=weights, task=task, channels=channels, compression=compression)
+        if codec is None
+        else codec.storage
+    )
+    check_depth(picture, storage, src)
     with output(dst, picture, source=src, storage=storage, overwrite=overwrite) as save:
         if codec is None:
-            codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
+            codec = choose_codec(
+                weights=weights,
+                task=task,
+                channels=channels,
+                compression=compression,
+                device=device,
+                precision=precision,
+            )
         small, manifest = down_picture(codec, picture, tile=tile, progress=progress)
         save(small)
     return manifest
@@ -71,11 +90,18 @@ def up_file(
     """
     small, manifest = read_small(src)
     check_pixels(dst, manifest.size)
-    with output(dst, replace(small, note=None), source=src, overwrite=overwrite) as save:
+    with output(dst, _outline(small, manifest), source=src, overwrite=overwrite) as save:
         if codec is None:
             codec = named_codec(manifest, src, weights, device, precision)
         save(up_picture(codec, small, manifest, where=src, tile=tile, progress=progress))
     return manifest
+
+
+def _outline(small: Picture, manifest: Manifest) -> Picture:
+    """What the restored picture will hold, without taking the memory for it."""
+    kind = np.uint16 if manifest.bits == 16 else np.uint8
+    shape = (manifest.size[1], manifest.size[0], 3 if manifest.mode.startswith("RGB") else 1)
+    return replace(small, pixels=np.broadcast_to(kind(0), shape), note=None)
 
 
 def read_small(path: str | Path) -> tuple[Picture, Manifest]:

@@ -16,7 +16,7 @@ from resizekit.spec import ResizeSpec
 __all__ = ["FORMAT", "KEYWORD", "LIMIT", "NAME", "Manifest"]
 
 KEYWORD = "resizekit"
-FORMAT = 1
+FORMAT = 2
 """The newest format that this version reads, and the one it writes."""
 LIMIT = 2048
 """A manifest is shorter than so many bytes, whatever its values."""
@@ -42,8 +42,8 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    format: Literal[1] = 1
-    """Format of this record."""
+    format: Literal[1, 2] = 2
+    """Format of this record; 2 has the fields that may be left out."""
     resizekit: str = Field(default_factory=lambda: version("resizekit"), pattern=r"^[0-9A-Za-z.!+_-]{1,64}$")
     """Version of resizekit that made it."""
     task: _Name
@@ -64,6 +64,8 @@ class Manifest(BaseModel):
     """Mode of the original."""
     pixels: _Digest
     """`Picture.digest` of the small image."""
+    bits: Literal[8, 16] = 8
+    """Of a channel of the original."""
 
     def to_text(self) -> str:
         """Write compact JSON, always shorter than `LIMIT`."""

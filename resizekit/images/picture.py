@@ -1,8 +1,10 @@
-"""What a picture file holds: 8-bit colours, perhaps alpha, perhaps a colour profile."""
+"""What a picture file holds: colours of 8 or 16 bits, perhaps alpha, perhaps a colour profile."""
 
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
 
 if TYPE_CHECKING:  # the type alone: reading a manifest needs no torch
     from resizekit.convert import Pixels
@@ -21,7 +23,7 @@ class Picture:
     given: "Pixels | None" = None
     """The colours that a storage is given so that reading its file gives `pixels`; None: `pixels` themselves."""
     alpha: "Pixels | None" = None
-    """Opacity `h w`, 0 transparent to 255 opaque; None: the file has no alpha channel."""
+    """Opacity `h w`, 0 transparent to the largest code opaque; None: the file has no alpha channel."""
     icc: bytes | None = None
     """The ICC profile as the file has it; None: none, so sRGB is meant."""
     note: str | None = None
@@ -33,6 +35,11 @@ class Picture:
         return self.pixels.shape[1], self.pixels.shape[0]
 
     @property
+    def bits(self) -> Literal[8, 16]:
+        """Of a channel."""
+        return 16 if self.pixels.dtype == np.uint16 else 8
+
+    @property
     def mode(self) -> Mode:
         """Grey or colour, without or with alpha."""
         if self.pixels.shape[2] == 1:
@@ -42,8 +49,8 @@ class Picture:
     @property
     def digest(self) -> str:
         """SHA-256 over size, mode, colours and alpha: the same however the file is compressed."""
-        sha = hashlib.sha256(f"{self.size[0]}x{self.size[1]} {self.mode}\n".encode())
-        sha.update(self.pixels.tobytes())
-        if self.alpha is not None:
-            sha.update(self.alpha.tobytes())
+        deep = "" if self.bits == 8 else f" {self.bits}"
+        sha = hashlib.sha256(f"{self.size[0]}x{self.size[1]} {self.mode}{deep}\n".encode())
+        for codes in (self.pixels,) if self.alpha is None else (self.pixels, self.alpha):
+            sha.update(codes.astype(codes.dtype.newbyteorder("<"), copy=False).tobytes())  # on every machine the same
         return sha.hexdigest()

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels
+from resizekit.convert import Pixels, with_bits
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.manifest import Manifest
@@ -20,8 +20,9 @@ from resizekit.images.picture import Picture
 from resizekit.images.tile import Progress, Tile, tiled_down, tiled_up
 from resizekit.images.weights import manifest_name, matching
 from resizekit.images.write import without_alpha
+from resizekit.storage import Storage
 
-__all__ = ["down_picture", "up_picture"]
+__all__ = ["check_depth", "down_picture", "up_picture"]
 
 
 def down_picture(
@@ -37,6 +38,7 @@ def down_picture(
         raise UsageError(
             f"weights {name!r} make {codec.low_channels} channels, which no {storage.format} holds: use {could}"
         )
+    check_depth(picture, storage)
     if picture.alpha is not None and not storage.alpha:
         raise UsageError(without_alpha(storage, f"weights {name!r}"))
     size = picture.size[1], picture.size[0]
@@ -44,7 +46,7 @@ def down_picture(
     colours, alpha = _channels(picture.pixels, codec, name), picture.alpha
     if alpha is not None:
         colours = fill_hidden(colours, alpha)
-        alpha = fit(alpha_down(codec.spec, fit(alpha, room.high)), room.stored)
+        alpha = fit(alpha_down(codec.spec, fit(with_bits(alpha, storage.bits), room.high)), room.stored)
     given = fit(tiled_down(codec, fit(colours, room.high), tile, progress), room.stored)
     pixels = given if storage.exact else storage.read_back(given)
     small = Picture(pixels=pixels, given=None if storage.exact else given, alpha=alpha, icc=picture.icc)
@@ -57,9 +59,19 @@ def down_picture(
         compression=codec.names.compression,
         size=picture.size,
         mode=picture.mode,
+        bits=picture.bits,
         pixels=small.digest,
     )
     return replace(small, note=manifest.to_text()), manifest
+
+
+def check_depth(picture: Picture, storage: Storage, where: object = "this picture") -> None:
+    """Refuse a picture whose last bits a storage would lose."""
+    if picture.bits > storage.bits:
+        raise ImageError(
+            f"{where} has more than 8 bits a channel, and these weights store {storage.bits}: "
+            "say --compression uint16, or convert it to 8 bits first"
+        )
 
 
 def up_picture(
@@ -76,14 +88,19 @@ def up_picture(
     size = manifest.size[1], manifest.size[0]
     room = canvas(codec.spec, size)
     whole = (*room.stored, codec.low_channels)
-    if small.pixels.shape != whole or (small.alpha is not None) != manifest.mode.endswith("A"):
+    if (
+        small.bits != codec.storage.bits
+        or small.pixels.shape != whole
+        or (small.alpha is not None) != manifest.mode.endswith("A")
+    ):
         raise ManifestError(f"{where} does not fit its own manifest: make the small image again")
     alpha = small.alpha
     if alpha is not None:
-        alpha = fit(alpha_up(codec.spec, fit(alpha, room.low)), size)
-    colours = fit(tiled_up(codec, fit(small.pixels, room.low), tile, progress), size)
+        alpha = with_bits(fit(alpha_up(codec.spec, fit(alpha, room.low)), size), manifest.bits)
+    dtype = np.uint16 if manifest.bits == 16 else np.uint8
+    colours = fit(tiled_up(codec, fit(small.pixels, room.low), tile, progress, dtype), size)
     if manifest.mode in ("L", "LA") and colours.shape[2] > 1:  # grey went in as equal channels
-        colours = np.rint(colours.mean(axis=2, keepdims=True, dtype=np.float32)).astype(np.uint8)
+        colours = np.rint(colours.mean(axis=2, keepdims=True, dtype=np.float32)).astype(dtype)
     return Picture(pixels=colours, alpha=alpha, icc=small.icc)
 
 

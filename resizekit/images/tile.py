@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
@@ -70,12 +71,13 @@ def over_tiles(
     channels: int,
     side: int | None,
     progress: Progress | None = None,
+    dtype: npt.DTypeLike = np.uint8,
 ) -> Pixels:
-    """Apply `run` tile by tile: `h w c -> h2 w2 channels`; `side` in pixels of the larger grid."""
+    """Apply `run` tile by tile: `h w c -> h2 w2 channels`; `side` in pixels of the larger grid, `dtype` its own."""
     cells = [n // by for n, by in zip(picture.shape[:2], grid.taken, strict=True)]
     per_cell = (max(pair) for pair in zip(grid.taken, grid.given, strict=True))
     sides = [max(1, side // n) if side else None for n in per_cell]
-    out = np.empty([n * by for n, by in zip(cells, grid.given, strict=True)] + [channels], np.uint8)
+    out: Pixels = np.empty([n * by for n, by in zip(cells, grid.given, strict=True)] + [channels], dtype)
     rows, columns = (list(_windows(*what)) for what in zip(cells, sides, grid.halo, strict=True))
     for done, (row, column) in enumerate(((r, c) for r in rows for c in columns), start=1):
         seen = picture[_span(row[2:], grid.taken[0]), _span(column[2:], grid.taken[1])]
@@ -107,23 +109,34 @@ def _span(cells: tuple[int, int], by: int) -> slice:
 
 
 def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
-    """Make codes small: `(s h) (r w) (t c) -> h w c`, uint8 both; sizes must divide.
+    """Make values small: `(s h) (r w) (t c) -> h w c`, from and to what `Codec.to_store` does; sizes must divide.
 
-    The codes are those that the file of the whole picture is made from (`Codec.to_store`).  On the CPU in float32 the
-    result is bit-equal for every tile.  Raises `UsageError` for a compression whose values 8 bits cannot hold.
+    The codes are those that the file of the whole picture is made from.  On the CPU in float32 the
+    result is bit-equal for every tile.  Raises `UsageError` for a compression whose values its storage cannot hold.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     grid = Grid.of((codec.spec.s, codec.spec.r), _halo(codec))
     side = tile_side(tile, high.shape[:2])
-    return over_tiles(codec.to_store, high, grid, codec.low_channels, side, progress)
+    dtype = np.uint16 if codec.storage.bits == 16 else np.uint8
+    return over_tiles(codec.to_store, high, grid, codec.low_channels, side, progress, dtype)
 
 
-def tiled_up(codec: Codec, low: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
-    """Restore codes: `h w c -> (s h) (r w) (t c)`, uint8 both; as `tiled_down`."""
+def tiled_up(
+    codec: Codec,
+    low: Pixels,
+    tile: Tile = "auto",
+    progress: Progress | None = None,
+    dtype: npt.DTypeLike = np.uint8,
+) -> Pixels:
+    """Restore codes: `h w c -> (s h) (r w) (t c)`, as `Codec.from_store` does; as `tiled_down`."""
     _, height, width = codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
     grid = Grid.of((1 / codec.spec.s, 1 / codec.spec.r), _halo(codec))
     side = tile_side(tile, (height, width))
-    return over_tiles(codec.up, low, grid, codec.channels, side, progress)
+
+    def run(seen: Pixels) -> Pixels:
+        return codec.from_store(seen, dtype)
+
+    return over_tiles(run, low, grid, codec.channels, side, progress, dtype)
 
 
 def _halo(codec: Codec) -> tuple[int, int]:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.atomic import check_target, written_beside
+from resizekit.deep import PNG16
 from resizekit.errors import ImageError, UsageError
 from resizekit.images.note import note_options
 from resizekit.images.picture import Picture
+from resizekit.images.tiff import DEEP_TIFF
 from resizekit.storage import PNG, Storage
 
 __all__ = ["output", "without_alpha", "write_picture"]
@@ -24,6 +26,8 @@ _FORMATS = (
 )
 _BY_SUFFIX = {suffix: form for form in _FORMATS for suffix in form.suffixes}
 """What pictures that are no small images are written in."""
+_DEEP = {suffix: form for form in (PNG16, DEEP_TIFF) for suffix in form.suffixes}
+"""The same for those of 16 bits."""
 # Bytes 16 to 20 of an ICC profile name its colours; a file may carry only one that fits its own.
 _SPACES = {1: b"GRAY", 3: b"RGB "}
 
@@ -33,7 +37,7 @@ def write_picture(
 ) -> None:
     """Write a picture in the format of its suffix: PNG, WebP (lossless), TIFF, BMP or JPEG (95).
 
-    A small image is written in its `storage`.
+    One of 16 bits is a PNG or TIFF.  A small image is written in its `storage`.
     Raises `UsageError` as `output` does.
     """
     with output(path, picture, storage=storage, overwrite=overwrite) as save:
@@ -70,8 +74,14 @@ def _format(path: Path, like: Picture) -> Storage:
     if form is None:
         known = ", ".join(_BY_SUFFIX)
         raise UsageError(f"cannot tell a format from the name {path}: end it in one of {known}")
+    if like.bits > 8:
+        if path.suffix.lower() not in _DEEP:
+            raise UsageError(
+                f"{path.suffix} would lose the last bits of 16: end it in one of {', '.join(_DEEP)} instead of {path}"
+            )
+        form = _DEEP[path.suffix.lower()]
     lost = {
-        "manifest": like.note is not None and form is not PNG,  # it would speak of another file
+        "manifest": like.note is not None and form.format != PNG.format,  # it would speak of another file
         "transparency": like.alpha is not None and not form.alpha,
         "colour profile": like.icc is not None and not form.icc,
     }
@@ -106,6 +116,8 @@ def _save(beside: Path, path: Path, form: Storage, picture: Picture, *, small: b
     pixels = picture.given if small and picture.given is not None else picture.pixels
     options = {} if picture.note is None else note_options(form.format, picture.note)
     if picture.alpha is not None:
+        if form is DEEP_TIFF:
+            options["alpha"] = True
         pixels = np.dstack((pixels, picture.alpha))
     if picture.icc is not None and picture.icc[16:20] == _SPACES[picture.pixels.shape[2]]:
         options["icc_profile"] = picture.icc

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from resizekit.errors import ConfigError, ImageError
+from resizekit.convert import with_bits
+from resizekit.errors import ConfigError, ImageError, MissingExtraError
 from resizekit.evaluation.metrics import luma
 from resizekit.images.find import find_pictures
 from resizekit.images.read import read_picture
@@ -33,6 +34,7 @@ class Loaded:
 def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1) -> Loaded:
     """Read every picture below the given files and folders: `c h w`, uint8, in the order of their names.
 
+    Those of 16 bits are rounded to 8.
     With one channel a colour picture becomes its luma.  Broken pictures and those with a side under `smallest` are left
     out and named.  Raises `ConfigError` if nothing usable remains.
     """
@@ -44,8 +46,8 @@ def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1) ->
     loaded = Loaded()
     for path in find_pictures(given):
         try:
-            pixels = read_picture(path).pixels
-        except ImageError as error:
+            pixels = with_bits(read_picture(path).pixels, 8)
+        except (ImageError, MissingExtraError) as error:
             loaded.skipped.append(str(error))
             continue
         if min(pixels.shape[:2]) < smallest:

@@ -69,7 +69,7 @@ PICTURES = {
     "truncated": (truncated, "truncated"),
     "text": (written(b"hello, I am no picture"), "no picture"),
     "zip": (written(b"PK\x03\x04" + bytes(200)), "no picture"),
-    "16 bit": (lambda name: PIL.Image.new("I;16", (9, 9)).save(name), "more than 8 bits"),
+    "16 bit, but a PPM": (written(b"P5 1 1 65535\n" + bytes(2)), "more than 8 bits"),
     "folder of its name": (lambda name: None, "does not exist"),
 }
 
@@ -103,7 +103,7 @@ MANIFESTS = {
     "broken": ("{not json", DATA, "broken manifest"),
     "a list": ("[]", DATA, "broken manifest"),
     "far too long": ("x" * 5000, DATA, "2048 bytes"),
-    "newer": ({"format": 2, "resizekit": "9.9"}, DATA, "resizekit 9.9", "upgrade"),
+    "newer": ({"format": 3, "resizekit": "9.9"}, DATA, "resizekit 9.9", "upgrade"),
     "newer and unknown": ({"format": 7, "resizekit": "9.9", "more": [1]}, DATA, "upgrade"),
     "unknown weights": ({"weights": "nope"}, DATA, "'nope'", "--weights"),
     "unknown task": ({"task": "nope", "weights": "nope"}, USAGE, "'nope'", "there are: "),

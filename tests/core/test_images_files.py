@@ -222,7 +222,7 @@ def test_a_changed_small_image_says_so(tmp_path, small):
         ({"size": [80, 60]}, ManifestError, "does not fit its own manifest"),
         ({"mode": "RGBA"}, ManifestError, "does not fit its own manifest"),
         ({"size": [100000, 100000]}, ImageError, "89478485"),
-        ({"format": 2}, ManifestError, "upgrade"),
+        ({"format": 3}, ManifestError, "upgrade"),
         ({"resizekit": "0.1.0", "extra": 1}, ManifestError, "broken manifest"),
     ],
 )

@@ -36,6 +36,7 @@ manifests = st.builds(
     compression=st.just("uint8"),
     size=st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)),
     mode=st.sampled_from(["L", "RGB", "LA", "RGBA"]),
+    bits=st.sampled_from([8, 16]),
     pixels=st.just("a" * 64),
 )
 
@@ -62,10 +63,15 @@ def test_the_longest_manifest_stays_under_the_limit():
     assert len(longest.to_text()) < LIMIT / 2
 
 
+def test_the_first_format_is_still_read():
+    old = {key: value for key, value in VALUES.items() if key != "bits"} | {"format": 1}
+    assert Manifest.from_text(json.dumps(old), "x") == MADE.model_copy(update={"format": 1})
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": FORMAT + 1, "fresh": "key"}, "made by resizekit 1.2.3 in manifest format 2"),
+        ({"format": FORMAT + 1, "fresh": "key"}, "made by resizekit 1.2.3 in manifest format 3"),
         ({"format": 0}, "format"),
         ({"format": "1"}, "format"),
         ({"extra": 1}, "extra"),
@@ -86,6 +92,8 @@ def test_the_longest_manifest_stays_under_the_limit():
         ({"size": [2**31, 5]}, "size"),
         ({"mode": "CMYK"}, "mode"),
         ({"pixels": None}, "pixels"),
+        ({"bits": 12}, "bits"),
+        ({"bits": "16"}, "bits"),
     ],
 )
 def test_a_broken_or_newer_manifest_is_refused_in_one_line(change, says):
