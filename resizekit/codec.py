@@ -288,14 +288,22 @@ class Codec(nn.Module):
             return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
     @functools.cached_property
+    def grain(self) -> int:
+        """How many of the spec's cells a side the networks take at once, as their attribute `squeeze` says; mostly 1.
+
+        A picture's size need not divide by it, but what is computed apart from the rest must begin on its multiples.
+        """
+        return math.lcm(*(int(getattr(side, "squeeze", 1)) for side in (self.encoder, self.decoder)))
+
+    @functools.cached_property
     def halo(self) -> int:
         """How many low pixels to any side either direction depends on (measured once by a probe).
 
         A step looks `reach` cells far; each further step does so on a grid that many times finer or coarser, which is a
         geometric series.
         """
-        high = self.step.s.numerator, self.step.r.numerator
-        low = self.step.s.denominator, self.step.r.denominator
+        high = self.grain * self.step.s.numerator, self.grain * self.step.r.numerator
+        low = self.grain * self.step.s.denominator, self.grain * self.step.r.denominator
         probe, was_training = self.at(1).eval(), self.training
         device = self.device
         down = reach(lambda x: probe.encode(x.to(device)), self.channels, high, low)

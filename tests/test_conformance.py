@@ -44,6 +44,28 @@ class TestTheWaveletNetwork(TaskConformance):
     network: ClassVar = {"width": 8, "down_blocks": 1, "up_blocks": 1}
 
 
+class TestTheWaveletNetworkOnLargerBlocks(TaskConformance):
+    task = resizekit.tasks()["sr"]
+    config: ClassVar = {"spec": {"s": 2, "r": "3/2"}, "network": "wavelet", "guide_loss": "l2"}
+    network: ClassVar = {"width": 8, "down_blocks": 1, "up_blocks": 1, "squeeze": 2}
+
+
+class TestTheWaveletNetworkOnLargerBlocksOfColour(TaskConformance):
+    task = resizekit.tasks()["colorize"]
+    config: ClassVar = {"network": "wavelet", "compression": "uint8"}
+    network: ClassVar = {"width": 8, "down_blocks": 1, "up_blocks": 1, "squeeze": 3}
+
+
+class TestTheDecoderAlone(TaskConformance):
+    task = resizekit.tasks()["colorize"]
+    network: ClassVar = {"width": 8, "blocks": 1, "encoder": False}
+
+
+class TestMixedChannels(TaskConformance):
+    task = resizekit.tasks()["channels"]
+    config: ClassVar = {"spec": {"s": 3, "r": "1/2", "t": 2}, "channels": 2, "float_share": 0.5}
+
+
 class TestTheInvertibleNetwork(TaskConformance):
     task = resizekit.tasks()["sr"]
     config: ClassVar = {"spec": {"s": 2, "r": 2}, "network": "invertible"}

@@ -29,6 +29,7 @@ def evaluate(
 
     from resizekit.cli.output import echo_json
     from resizekit.cli.progress import counted
+    from resizekit.evaluation.measure import plain_name
     from resizekit.evaluation.table import evaluate_folder
     from resizekit.images.weights import choose_codec
 
@@ -48,14 +49,17 @@ def evaluate(
     columns = ("high Y", "low Y", "bicubic Y") if grey else (
         "high RGB", "high Y", "low RGB", "low Y", "bicubic RGB", "bicubic Y",
     )  # fmt: skip
-    table = Table("set", "pictures", *columns, box=None, header_style="bold")
+    plain = plain_name(codec)
+    heads = [name.replace("bicubic", plain) for name in columns]
+    table = Table("set", "pictures", *heads, box=None, header_style="bold")
     for row in sets:
         values = (row.mean[name.lower().replace(" ", "_")] for name in columns)
         table.add_row(row.name, str(row.pictures), *(f"{value:.2f}" for value in values))
     console = Console(markup=False, emoji=False)
     console.print(table)
+    against = plain if plain == "bicubic" else f"its {plain}"
     console.print(
-        f"mean PSNR in dB of {codec.names.weights}: high against the original, low against bicubic; "
+        f"mean PSNR in dB of {codec.names.weights}: high against the original, low against {against}; "
         "8-bit pictures, RGB without border, Y with a border of the factor",
         highlight=False,
     )

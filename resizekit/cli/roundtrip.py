@@ -66,7 +66,7 @@ def roundtrip(
     if as_json:
         echo_json(figures.as_dict())
         return
-    table = Table("", figures.weights, "bicubic", box=None, header_style="bold")
+    table = Table("", figures.weights, figures.plain, box=None, header_style="bold")
     for name, ours, theirs in figures.rows():
         table.add_row(name, ours, theirs)
     console = Console(markup=False, emoji=False)

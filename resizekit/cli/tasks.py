@@ -1,12 +1,45 @@
 """`resizekit tasks`."""
 
+from typing import Annotated
+
+import typer
+
 from resizekit.cli.options import Json
 
 __all__ = ["tasks"]
 
 
-def tasks(as_json: Json = False) -> None:
+def tasks(
+    describe: Annotated[
+        str | None, typer.Option(metavar="TASK", help="Tell all of one task.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List what is installed: tasks, who offers them, and their weights."""
+    if describe is None:
+        _list(as_json)
+    else:
+        _describe(describe, as_json)
+
+
+def _describe(name: str, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from resizekit.cli.output import echo_json
+    from resizekit.evaluation.describe import describe
+
+    told = describe(name)
+    if as_json:
+        echo_json(told.as_dict())
+        return
+    table = Table("", "", box=None, show_header=False)
+    for row in told.rows():
+        table.add_row(*row)
+    Console(markup=False, emoji=False, highlight=False).print(table)
+
+
+def _list(as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -16,7 +16,7 @@ def multiply_adds(codec: Codec, *, cells: int = 128) -> tuple[float, float]:
     """
     step = codec.spec
     sides = cells * step.s.numerator, cells * step.r.numerator
-    device = next(codec.parameters()).device
+    device = codec.device
     high = torch.zeros(1, codec.channels, *sides, device=device)
     low = torch.zeros(1, *step.low_shape(high.shape[1:]), device=device)
     counted = []

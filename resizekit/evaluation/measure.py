@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from resizekit.codec import Codec
 from resizekit.convert import Pixels, from_batch, to_batch, with_bits
 from resizekit.evaluation.metrics import luma, psnr
-from resizekit.ops import resample_uint8, resample_uint16
+from resizekit.nn import floats
+from resizekit.ops import codes, codes16, resample_uint8, resample_uint16
+from resizekit.spec import ResizeSpec
 
-__all__ = ["bicubic_roundtrip", "measure", "roundtrip"]
+__all__ = ["bicubic_roundtrip", "measure", "plain_name", "roundtrip"]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
@@ -24,22 +28,44 @@ def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
 def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored), codes.
 
-    They are as deep as `roundtrip`'s.  Only for resizes in space alone; the low picture is also the reference that a
-    codec's low is measured against.  It is restored from what the codec's storage makes of it, so that both had to live
-    with the same.
+    They are as deep as `roundtrip`'s.  Where the channels change too, low is the codec's guide, and restored repeats it
+    in the channels.  The low picture is also the reference that a codec's low is measured against.  It is restored from
+    what the codec's storage makes of it, so that both had to live with the same.
     """
     _, h, w = codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     s, r = codec.spec.s, codec.spec.r
     storage = codec.storage
     resample = resample_uint16 if storage.bits == 16 else resample_uint8
-    low = resample(to_batch(with_bits(high, storage.bits)), (h, w), scale=(s, r))
+    flat = to_batch(with_bits(high, storage.bits))
+    low = _guide(codec, high) if codec.spec.t != 1 else resample(flat, (h, w), scale=(s, r))
     stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held
-    restored = resample(stored, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r))
+    restored = _repeated(resample(stored, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r)), codec.spec)
     return from_batch(low), with_bits(from_batch(restored), 16 if high.dtype == np.uint16 else 8)
+
+
+def plain_name(codec: Codec) -> str:
+    """Say in a word what `bicubic_roundtrip` compares with."""
+    return "bicubic" if codec.spec.t == 1 else "guide"
+
+
+def _guide(codec: Codec, high: Pixels) -> Tensor:
+    """What low should look like, as the storage keeps it: `(s h) (r w) (t c) -> 1 c h w`, codes."""
+    with torch.inference_mode():
+        guide = codec.guide(floats(to_batch(high).to(codec.device)))
+        return (codes16 if codec.storage.bits == 16 else codes)(guide).cpu()
+
+
+def _repeated(x: Tensor, spec: ResizeSpec) -> Tensor:
+    """Give every channel of high the nearest of low's: `b c h w -> b (t c) h w`."""
+    down, up = spec.t.denominator, spec.t.numerator
+    groups = x.chunk(down, 1)
+    return torch.cat([groups[i * down // up] for i in range(up)], 1)
 
 
 def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
     """PSNR in dB of one picture `h w c`: high against the original, low against bicubic, and bicubic's own.
+
+    Bicubic's are those of `bicubic_roundtrip`, which takes the guide where the channels change.
 
     RGB without a border; Y (16 to 235) with a border of the factor.  Keys: high_rgb, high_y, low_rgb, low_y,
     bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.

@@ -9,7 +9,7 @@ import numpy as np
 
 from resizekit.convert import Pixels, with_bits
 from resizekit.errors import UsageError
-from resizekit.evaluation.measure import bicubic_roundtrip
+from resizekit.evaluation.measure import bicubic_roundtrip, plain_name
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.evaluation.sheet import side_by_side
 from resizekit.images.files import read_small
@@ -44,6 +44,8 @@ class Figures:
     """Bicubic's small picture in the same format."""
     small_format: str = "PNG"
     """Pillow's name of the format."""
+    plain: str = "bicubic"
+    """What it is compared with, where the figures say bicubic: the guide, if the channels change."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
@@ -51,10 +53,11 @@ class Figures:
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Give (what, ours, bicubic's) for a table."""
+        against = "bicubic's" if self.plain == "bicubic" else f"the {self.plain}"
         yield "restored, PSNR RGB", f"{self.restored_rgb:.2f} dB", f"{self.bicubic_rgb:.2f} dB"
         yield "restored, PSNR Y", f"{self.restored_y:.2f} dB", f"{self.bicubic_y:.2f} dB"
-        yield "small against bicubic's, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
-        yield "small against bicubic's, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
+        yield f"small against {against}, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
+        yield f"small against {against}, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
         yield f"small {self.small_format}", _kib(self.small_bytes), _kib(self.bicubic_bytes)
         yield "original file", _kib(self.original_bytes), ""
 
@@ -110,7 +113,8 @@ def roundtrip_file(
     guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
     low = _like(small.pixels, guide)
     seen = (with_bits(pixels, 8) for pixels in (original, plain, restored.pixels, low))
-    write_picture(targets["side-by-side"], Picture(pixels=side_by_side(*seen), icc=picture.icc), overwrite=overwrite)
+    sheet = side_by_side(*seen, plainly=f"{plain_name(codec)} down and up")
+    write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
     border = int(max(codec.spec.s, codec.spec.r))
     return Figures(
         weights=str(codec.names.weights),
@@ -124,6 +128,7 @@ def roundtrip_file(
         small_bytes=_bytes(storage, small.pixels if given is None else given, small.alpha),
         bicubic_bytes=_bytes(storage, guide, small.alpha),
         small_format=storage.format,
+        plain=plain_name(codec),
     )
 
 

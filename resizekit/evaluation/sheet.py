@@ -10,10 +10,13 @@ __all__ = ["side_by_side"]
 _DETAIL, _ZOOM, _CAPTION, _GAP = 160, 3, 28, 8
 
 
-def side_by_side(original: Pixels, plain: Pixels, restored: Pixels, small: Pixels) -> Pixels:
+def side_by_side(
+    original: Pixels, plain: Pixels, restored: Pixels, small: Pixels, *, plainly: str = "bicubic down and up"
+) -> Pixels:
     """Put one detail of four pictures in a row, enlarged without smoothing: `h w 3` uint8.
 
-    The detail is where bicubic loses most; original, plain and restored have one size, `h w c`.
+    The detail is where `plain`, made by what `plainly` says, loses most; original, plain and restored have one size,
+    `h w c`.
     """
     h, w = original.shape[:2]
     side_h, side_w = min(_DETAIL, h), min(_DETAIL, w)
@@ -26,7 +29,7 @@ def side_by_side(original: Pixels, plain: Pixels, restored: Pixels, small: Pixel
     )
     panels = {
         "original": original[detail],
-        "bicubic down and up": plain[detail],
+        plainly: plain[detail],
         "small (enlarged)": small[cut],
         "restored": restored[detail],
     }

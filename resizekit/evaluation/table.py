@@ -66,6 +66,9 @@ def evaluate_folder(
             continue
         if codec.channels == 1:
             pixels = luma(pixels)[:, :, None]
+        elif pixels.shape[2] == 1 and codec.spec.t != 1:
+            skipped.append(f"{path} is grey, and these weights fold channels: there is nothing to measure")
+            continue
         elif pixels.shape[2] == 1:
             pixels = pixels.repeat(codec.channels, axis=2)
         try:

@@ -105,10 +105,15 @@ def up_picture(
 
 
 def _channels(pixels: Pixels, codec: Codec, name: str) -> Pixels:
-    """Give a picture the channels of a codec: grey is repeated, colour is never dropped."""
+    """Give a picture the channels of a codec: grey is repeated where they stay as they are, colour is never dropped."""
     have = pixels.shape[2]
     if have == codec.channels:
         return pixels
+    if have == 1 and codec.spec.t != 1:
+        raise ImageError(
+            f"a grey picture for weights {name!r}, which fold {codec.channels} channels into {codec.low_channels}: "
+            "there is no colour to hide; use weights that keep the channels"
+        )
     if have == 1:
         return np.repeat(pixels, codec.channels, axis=2)
     raise ImageError(

@@ -10,7 +10,7 @@ import PIL.Image
 from resizekit.deep import decode_png
 from resizekit.errors import ImageError, ResizeKitError
 from resizekit.images.limits import check_pixels, limit
-from resizekit.images.note import note_of
+from resizekit.images.note import note_of, profile_of
 from resizekit.images.picture import Picture
 from resizekit.images.tiff import is_tiff, read_tiff
 from resizekit.images.upright import upright
@@ -87,7 +87,7 @@ def _decode(path: Path, image: PIL.Image.Image, head: bytes) -> Picture:
         raise ImageError(f"{path} is in {image.mode} colours: convert it to RGB or grey first")
     image.load()  # also of a deep one: what is broken is found in the same way
     note = note_of(image)
-    icc = image.info.get("icc_profile") or None
+    icc = profile_of(image)
     orientation = _orientation(image)
     has_alpha = image.has_transparency_data
     array = decode_png(path.read_bytes()) if deep else np.array(image.convert(_MODES[image.mode] + "A" * has_alpha))

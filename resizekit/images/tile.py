@@ -3,7 +3,7 @@
 ┌──────────────┐   each tile is computed with a halo of what the networks see around it; where the
 │   ┌ ─ ─ ─ ┐  │   picture ends, so does the halo, and the networks meet the border they know.
 │     ┌───┐    │   Tiles start on whole cells: the smallest blocks of pixels that the factor
-│   │ │   │ │  │   maps onto whole pixels.
+│   │ │   │ │  │   maps onto whole pixels, or so many of them as the networks take at once.
 │     └───┘    │
 │   └ ─ ─ ─ ┘  │
 └──────────────┘
@@ -47,10 +47,11 @@ class Grid(NamedTuple):
     """Cells around a tile that it depends on."""
 
     @classmethod
-    def of(cls, factors: tuple[Fraction, Fraction], halo: tuple[int, int]) -> "Grid":
-        """The cells of an operation that divides height and width by `factors`."""
+    def of(cls, factors: tuple[Fraction, Fraction], halo: tuple[int, int], grain: int = 1) -> "Grid":
+        """The cells of an operation that divides height and width by `factors`, `grain` of them a side in one."""
         (s, r) = factors
-        return cls((s.numerator, r.numerator), (s.denominator, r.denominator), halo)
+        taken, given = (s.numerator, r.numerator), (s.denominator, r.denominator)
+        return cls((grain * taken[0], grain * taken[1]), (grain * given[0], grain * given[1]), halo)
 
 
 def tile_side(tile: Tile, size: tuple[int, int]) -> int | None:
@@ -73,11 +74,15 @@ def over_tiles(
     progress: Progress | None = None,
     dtype: npt.DTypeLike = np.uint8,
 ) -> Pixels:
-    """Apply `run` tile by tile: `h w c -> h2 w2 channels`; `side` in pixels of the larger grid, `dtype` its own."""
-    cells = [n // by for n, by in zip(picture.shape[:2], grid.taken, strict=True)]
+    """Apply `run` tile by tile: `h w c -> h2 w2 channels`; `side` in pixels of the larger grid, `dtype` its own.
+
+    The last cell may be a part of one, which `run` then makes a part of one again.
+    """
+    cells = [-(-n // by) for n, by in zip(picture.shape[:2], grid.taken, strict=True)]
     per_cell = (max(pair) for pair in zip(grid.taken, grid.given, strict=True))
     sides = [max(1, side // n) if side else None for n in per_cell]
-    out: Pixels = np.empty([n * by for n, by in zip(cells, grid.given, strict=True)] + [channels], dtype)
+    size = [n * by // of for n, by, of in zip(picture.shape[:2], grid.given, grid.taken, strict=True)]
+    out: Pixels = np.empty([*size, channels], dtype)
     rows, columns = (list(_windows(*what)) for what in zip(cells, sides, grid.halo, strict=True))
     for done, (row, column) in enumerate(((r, c) for r in rows for c in columns), start=1):
         seen = picture[_span(row[2:], grid.taken[0]), _span(column[2:], grid.taken[1])]
@@ -115,7 +120,7 @@ def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progre
     result is bit-equal for every tile.  Raises `UsageError` for a compression whose values its storage cannot hold.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
-    grid = Grid.of((codec.spec.s, codec.spec.r), _halo(codec))
+    grid = Grid.of((codec.spec.s, codec.spec.r), _halo(codec), codec.grain)
     side = tile_side(tile, high.shape[:2])
     dtype = np.uint16 if codec.storage.bits == 16 else np.uint8
     return over_tiles(codec.to_store, high, grid, codec.low_channels, side, progress, dtype)
@@ -130,7 +135,7 @@ def tiled_up(
 ) -> Pixels:
     """Restore codes: `h w c -> (s h) (r w) (t c)`, as `Codec.from_store` does; as `tiled_down`."""
     _, height, width = codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
-    grid = Grid.of((1 / codec.spec.s, 1 / codec.spec.r), _halo(codec))
+    grid = Grid.of((1 / codec.spec.s, 1 / codec.spec.r), _halo(codec), codec.grain)
     side = tile_side(tile, (height, width))
 
     def run(seen: Pixels) -> Pixels:
@@ -140,6 +145,6 @@ def tiled_up(
 
 
 def _halo(codec: Codec) -> tuple[int, int]:
-    """The reach of a codec in cells, of which each has `denominator` low pixels."""
-    s, r = codec.spec.s.denominator, codec.spec.r.denominator
+    """The reach of a codec in cells, of which each has `denominator` low pixels, or `grain` times as many."""
+    s, r = codec.grain * codec.spec.s.denominator, codec.grain * codec.spec.r.denominator
     return -(-codec.halo // s), -(-codec.halo // r)

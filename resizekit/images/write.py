@@ -114,12 +114,14 @@ def without_alpha(storage: Storage, weights: str) -> str:
 
 def _save(beside: Path, path: Path, form: Storage, picture: Picture, *, small: bool) -> None:
     pixels = picture.given if small and picture.given is not None else picture.pixels
-    options = {} if picture.note is None else note_options(form.format, picture.note)
+    fits = picture.icc is not None and picture.icc[16:20] == _SPACES[picture.pixels.shape[2]]
+    aside = None if fits else picture.icc
+    options = {} if picture.note is None else note_options(form.format, picture.note, aside)
     if picture.alpha is not None:
         if form is DEEP_TIFF:
             options["alpha"] = True
         pixels = np.dstack((pixels, picture.alpha))
-    if picture.icc is not None and picture.icc[16:20] == _SPACES[picture.pixels.shape[2]]:
+    if fits:
         options["icc_profile"] = picture.icc
     try:
         form.save(beside, pixels, **options)

@@ -30,6 +30,7 @@ class TadOptions(BaseModel):
 
     width: int = Field(64, ge=1, le=1024, description="channels of every feature map")
     blocks: int = Field(3, ge=0, le=256, description="residual blocks a side")
+    encoder: bool = Field(True, description="false: the decoder alone, for low that is its guide (4.3's baseline)")
 
 
 def high_channels(spec: ResizeSpec, low_channels: int) -> int:
@@ -128,17 +129,18 @@ def _bias(layer: nn.Conv2d) -> Tensor:
     return layer.bias
 
 
-def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Module, nn.Module]:
+def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Module | None, nn.Module]:
     """Build the paper's pair: ten convolutions a side, nine where nothing is scaled in space (sections 3.2 and 3.3).
 
     Returns (encoder, decoder): `b (t c) (s h) (r w) -> b c h w` and back, input in [0, 1].  The encoder's output is
-    meant to be added to the guide.
+    meant to be added to the guide; it is None if the options say so.
     """
     channels = high_channels(spec, low_channels)
     big = spec.s.numerator, spec.r.numerator
     small = spec.s.denominator, spec.r.denominator
-    encoder = Resizer(channels, low_channels, down=big, up=small, options=options)
+    encoder = Resizer(channels, low_channels, down=big, up=small, options=options) if options.encoder else None
     decoder = Resizer(low_channels, channels, down=small, up=big, options=options)
-    _start_quietly(encoder)
+    if encoder is not None:
+        _start_quietly(encoder)
     _start_as_resize(decoder, low_channels, channels)
     return encoder, decoder

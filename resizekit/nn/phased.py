@@ -18,12 +18,15 @@ class Phased(nn.Module):
     """Inherit it and define `phases`; factors of 1 move nothing.
 
     `down` = (height, width) is what the picture is unshuffled by on entering, `up` what it is shuffled by on leaving,
-    `shift` is added to its values first.
+    `shift` is added to its values first.  With `squeeze` above 1 both are so many times larger: the same resize on a
+    coarser grid.  Where that does not fit, the last row and column are repeated, and what comes of them is cut off.
     """
 
-    def __init__(self, *, down: tuple[int, int], up: tuple[int, int], shift: float = 0.0) -> None:
+    def __init__(self, *, down: tuple[int, int], up: tuple[int, int], shift: float = 0.0, squeeze: int = 1) -> None:
         super().__init__()
-        self.down, self.up, self.shift = down, up, shift
+        self.squeeze, self.shift = squeeze, shift
+        self.down = squeeze * down[0], squeeze * down[1]
+        self.up = squeeze * up[0], squeeze * up[1]
 
     def phases(self, x: Tensor) -> Tensor:
         """Do the work: `b (i down_s down_r) h w -> b (o up_s up_r) h w`, the input shifted already."""
@@ -31,6 +34,8 @@ class Phased(nn.Module):
 
     def enter(self, x: Tensor) -> Tensor:
         """Make ready what comes, floats in [0, 1] or uint8 codes: `b i (s h) (r w) -> b (i s r) h w`."""
+        if self.squeeze != 1:
+            x = _continued(x, self.down)
         if x.dtype == torch.uint8:
             return ops.unshuffle_codes(x, *self.down, shift=self.shift, channels_last=x.shape[1] > 1)
         shifted = x + self.shift if self.shift else x
@@ -42,11 +47,28 @@ class Phased(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Resize one way: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; floats in [0, 1] or uint8 codes."""
-        return self.leave(self.phases(self.enter(x)))
+        return self._cut(self.leave(self.phases(self.enter(x))), x)
 
     def to_codes(self, x: Tensor) -> Tensor:
         """As `forward`, rounded to uint8 codes that lie in memory as `b h w c`."""
-        return ops.shuffle_codes(self.phases(self.enter(x)), *self.up)
+        return self._cut(ops.shuffle_codes(self.phases(self.enter(x)), *self.up), x)
+
+    def _cut(self, made: Tensor, x: Tensor) -> Tensor:
+        """Cut off what came of repeated rows and columns: `made` of `x`, or of more than `x`."""
+        if self.squeeze == 1:
+            return made
+        height, width = (n * up // down for n, up, down in zip(x.shape[2:], self.up, self.down, strict=True))
+        return made[:, :, :height, :width]
+
+
+def _continued(x: Tensor, multiple: tuple[int, int]) -> Tensor:
+    """Repeat the last row and column until height and width are multiples: `b c h w -> b c h2 w2`."""
+    for axis, by in zip((2, 3), multiple, strict=True):
+        size = x.shape[axis]
+        if size % by:
+            place = torch.arange(size + -size % by, device=x.device).clamp_max(size - 1)
+            x = x.index_select(axis, place)
+    return x
 
 
 def floats(x: Tensor) -> Tensor:

@@ -156,6 +156,17 @@ def test_tasks_and_schema(cli):
     assert "steps" in schema["properties"]["train"]["properties"]
 
 
+def test_one_task_described(cli):
+    run = cli("tasks", "--describe", "sr", "--json")
+    assert (run.code, run.err) == (0, "")
+    assert strict(run.out)["shapes"] == "b c (2 h) (2 w) -> b c h w"
+    run = cli("tasks", "--describe", "sr")
+    assert "b c (2 h) (2 w) -> b c h w" in run.out
+    assert "weights sr-x2 " in run.out
+    run = cli("tasks", "--describe", "nothing")
+    assert (run.code, run.out, len(run.err.splitlines())) == (2, "", 1)
+
+
 def test_train(cli, picture, room):
     picture("data/a.png")
     (room / "data" / "broken.png").write_bytes(b"no")

@@ -41,6 +41,13 @@ def test_a_profile_about_other_colours_is_left_out(tmp_path):
     assert read_picture(tmp_path / "x.png").icc is None
 
 
+def test_a_small_png_keeps_a_profile_of_other_colours_aside(tmp_path):
+    write_picture(tmp_path / "x.png", picture(1, icc=RGB_PROFILE, note="note"))
+    with PIL.Image.open(tmp_path / "x.png") as image:
+        assert "icc_profile" not in image.info
+    assert read_picture(tmp_path / "x.png").icc == RGB_PROFILE
+
+
 def test_a_jpeg_is_close_and_keeps_its_profile(tmp_path):
     smooth = np.linspace(0, 255, 16 * 16 * 3).reshape(16, 16, 3).astype(np.uint8)
     write_picture(tmp_path / "x.jpg", Picture(pixels=smooth, icc=RGB_PROFILE))
