@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from resizekit.errors import ImageError
-from resizekit.ops.quantize import SCALE, codes, codes16, floats16
+from resizekit.ops.quantize import LEVELS, LEVELS16, SCALE, SCALE16, codes, codes16, floats16
 
 __all__ = [
     "ImageLike", "Kind", "Pixels",
-    "from_batch", "from_codes", "from_tensor", "kind_of", "to_batch", "to_codes", "to_tensor",
+    "bits_of", "from_batch", "from_codes", "from_tensor", "kind_of", "kind_of_bits", "to_batch", "to_codes",
+    "to_tensor",
     "with_bits",
 ]  # fmt: skip
 
@@ -96,13 +97,37 @@ def to_batch(array: Pixels) -> Tensor:
     return torch.from_numpy(array[:, :, None] if array.ndim == 2 else array).permute(2, 0, 1)[None]
 
 
-def with_bits(array: Pixels, bits: Literal[8, 16]) -> Pixels:
-    """Give codes with so many bits, at equal brightness: of 8 bits 255 is 65535 of 16, and back to the nearest."""
-    if bits == 16 and array.dtype == np.uint8:
+def kind_of_bits(bits: int) -> type[np.uint8 | np.uint16 | np.float32]:
+    """Give numpy's type of values of 8, 16 or 32 bits."""
+    if bits == 32:
+        return np.float32
+    return np.uint16 if bits == 16 else np.uint8
+
+
+def bits_of(array: Pixels) -> Literal[8, 16, 32]:
+    """Tell how many bits a value has: 8 and 16 are codes, 32 are floats."""
+    if array.dtype == np.float32:
+        return 32
+    return 16 if array.dtype == np.uint16 else 8
+
+
+def with_bits(array: Pixels, bits: int) -> Pixels:
+    """Give values with 8, 16 or 32 bits, at equal brightness: codes 255 and 65535 and the float 1 are one.
+
+    To codes they are rounded to the nearest, clamped.
+    """
+    wanted = kind_of_bits(bits)
+    if array.dtype == wanted:
+        return array
+    if wanted == np.float32:
+        scale = SCALE16 if array.dtype == np.uint16 else SCALE
+        return array.astype(np.float32) * np.float32(scale)
+    if array.dtype == np.float32:
+        levels = LEVELS16 if bits == 16 else LEVELS
+        return np.rint(array.clip(0, 1) * np.float32(levels)).astype(wanted)
+    if bits == 16:
         return array.astype(np.uint16) * np.uint16(_STEP)
-    if bits == 8 and array.dtype == np.uint16:
-        return ((array.astype(np.uint32) + _STEP // 2) // _STEP).astype(np.uint8)
-    return array
+    return ((array.astype(np.uint32) + _STEP // 2) // _STEP).astype(np.uint8)
 
 
 def from_tensor(x: Tensor, like: I) -> I:

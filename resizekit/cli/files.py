@@ -13,9 +13,11 @@ from resizekit.cli.options import (
     Json,
     Overwrite,
     Precision,
+    SpanText,
     TaskName,
     Tile,
     WeightsName,
+    read_span,
     read_tile,
     read_weights,
 )
@@ -33,6 +35,7 @@ def down(
     weights: WeightsName = None,
     task: TaskName = None,
     compression: CompressionName = None,
+    span: SpanText = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -43,7 +46,7 @@ def down(
     from resizekit.images.files import down_file
     from resizekit.images.weights import choose_storage
 
-    side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
+    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
     rows: list[dict[str, object]] = []
 
     def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
@@ -53,6 +56,7 @@ def down(
             weights=chosen,
             task=of_task,
             compression=compression,
+            span=values,
             tile=side,
             device=device,
             precision=precision,

@@ -8,8 +8,8 @@ import typer
 from resizekit.errors import UsageError
 
 __all__ = [
-    "TASK", "CompressionName", "Device", "Json", "Overwrite", "Precision", "TaskName", "Tile", "WeightsName",
-    "read_tile", "read_weights",
+    "TASK", "CompressionName", "Device", "Json", "Overwrite", "Precision", "SpanText", "TaskName", "Tile",
+    "WeightsName", "read_span", "read_tile", "read_weights",
 ]  # fmt: skip
 
 TASK = "sr"
@@ -41,6 +41,30 @@ CompressionName = Annotated[
         show_default=False,
     ),
 ]
+
+
+SpanText = Annotated[
+    str | None,
+    typer.Option(
+        "--span",
+        metavar="LOW,HIGH",
+        help="The range of the values in the files; float32 needs it.",
+        show_default=False,
+    ),
+]
+
+
+def read_span(text: str | None) -> tuple[float, float] | None:
+    """Read --span; a `UsageError` for what is not two finite numbers, the lower first."""
+    if text is None:
+        return None
+    from resizekit.images.span import check_span
+
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--span {text!r}: say LOW,HIGH, such as 0,1") from None
+    return check_span((low, high))
 
 
 def read_tile(text: str) -> int | Literal["auto", "off"]:

@@ -11,9 +11,11 @@ from resizekit.cli.options import (
     Json,
     Overwrite,
     Precision,
+    SpanText,
     TaskName,
     Tile,
     WeightsName,
+    read_span,
     read_tile,
     read_weights,
 )
@@ -27,6 +29,7 @@ def roundtrip(
     weights: WeightsName = None,
     task: TaskName = None,
     compression: CompressionName = None,
+    span: SpanText = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -42,7 +45,7 @@ def roundtrip(
     from resizekit.evaluation.roundtrip import Figures, roundtrip_file
     from resizekit.images.find import MADE
 
-    side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
+    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
     folder = out or picture.parent / f"{picture.stem}{MADE}"
     results: list[Figures] = []
     work_through(
@@ -54,6 +57,7 @@ def roundtrip(
                 weights=chosen,
                 task=of_task,
                 compression=compression,
+                span=values,
                 tile=side,
                 device=device,
                 precision=precision,

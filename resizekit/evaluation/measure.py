@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels, from_batch, to_batch, with_bits
+from resizekit.convert import Pixels, bits_of, from_batch, to_batch, with_bits
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.nn import floats
 from resizekit.ops import codes, codes16, resample_uint8, resample_uint16
@@ -40,7 +39,7 @@ def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     low = _guide(codec, high) if codec.spec.t != 1 else resample(flat, (h, w), scale=(s, r))
     stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held
     restored = _repeated(resample(stored, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r)), codec.spec)
-    return from_batch(low), with_bits(from_batch(restored), 16 if high.dtype == np.uint16 else 8)
+    return from_batch(low), with_bits(from_batch(restored), bits_of(high))
 
 
 def plain_name(codec: Codec) -> str:
@@ -68,16 +67,15 @@ def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
     Bicubic's are those of `bicubic_roundtrip`, which takes the guide where the channels change.
 
     RGB without a border; Y (16 to 235) with a border of the factor.  Keys: high_rgb, high_y, low_rgb, low_y,
-    bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.
+    bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel, for a cube those over all
+    channels, and it has no Y.
     """
     border = int(max(codec.spec.s, codec.spec.r))
     low, restored = roundtrip(codec, high)
     guide, plain = bicubic_roundtrip(codec, high)
-    return {
-        "high_rgb": psnr(restored, high),
-        "high_y": psnr(luma(restored), luma(high), border=border),
-        "low_rgb": psnr(low, guide),
-        "low_y": psnr(luma(low), luma(guide), border=border),
-        "bicubic_rgb": psnr(plain, high),
-        "bicubic_y": psnr(luma(plain), luma(high), border=border),
-    }
+    figures = {}
+    for name, a, b in (("high", restored, high), ("low", low, guide), ("bicubic", plain, high)):
+        figures[f"{name}_rgb"] = psnr(a, b)
+        if codec.channels in (1, 3):
+            figures[f"{name}_y"] = psnr(luma(a), luma(b), border=border)
+    return figures

@@ -34,12 +34,12 @@ def psnr(a: Pixels, b: Pixels, *, border: int = 0) -> float:
 def luma(pixels: Pixels) -> Pixels:
     """The Y of YCbCr as MATLAB's `rgb2ycbcr` gives it: `h w c -> h w`, codes; grey stays as it is.
 
-    It goes from 16 to 235, of 16 bits to 257 times that.
+    It goes from 16 to 235, of 16 bits to 257 times that, of floats in [0, 1] to that divided by 255.
     """
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return pixels.reshape(pixels.shape[:2])
-    y = pixels.astype(np.float64) @ _LUMA + 16 * (_peak(pixels) // 255)
-    return np.floor(y + 0.5).astype(pixels.dtype)
+    y = pixels.astype(np.float64) @ _LUMA + 16 / 255 * _peak(pixels)
+    return (y if pixels.dtype == np.float32 else np.floor(y + 0.5)).astype(pixels.dtype)
 
 
 def _peak(pixels: Pixels) -> int:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from resizekit.convert import Pixels, with_bits
+from resizekit.convert import Pixels
 from resizekit.errors import UsageError
+from resizekit.evaluation.channels import shown
 from resizekit.evaluation.measure import bicubic_roundtrip, plain_name
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.evaluation.sheet import side_by_side
@@ -17,6 +18,7 @@ from resizekit.images.pad import canvas, fit
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, down_picture, up_picture
 from resizekit.images.read import read_picture
+from resizekit.images.span import Span, unit
 from resizekit.images.tile import Progress, Tile
 from resizekit.images.weights import choose_codec, choose_storage
 from resizekit.images.write import write_picture
@@ -27,16 +29,16 @@ __all__ = ["Figures", "roundtrip_file"]
 
 @dataclass(frozen=True)
 class Figures:
-    """How good one roundtrip was; PSNR in dB, sizes in bytes."""
+    """How good one roundtrip was; PSNR in dB, sizes in bytes.  Of a cube, "rgb" is over all channels and Y is None."""
 
     weights: str
     restored_rgb: float
-    restored_y: float
+    restored_y: float | None
     bicubic_rgb: float
-    bicubic_y: float
+    bicubic_y: float | None
     small_rgb: float
     """The small picture against bicubic's."""
-    small_y: float
+    small_y: float | None
     original_bytes: int
     small_bytes: int
     """The small file without its manifest."""
@@ -54,10 +56,13 @@ class Figures:
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Give (what, ours, bicubic's) for a table."""
         against = "bicubic's" if self.plain == "bicubic" else f"the {self.plain}"
-        yield "restored, PSNR RGB", f"{self.restored_rgb:.2f} dB", f"{self.bicubic_rgb:.2f} dB"
-        yield "restored, PSNR Y", f"{self.restored_y:.2f} dB", f"{self.bicubic_y:.2f} dB"
-        yield f"small against {against}, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
-        yield f"small against {against}, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
+        rgb = "PSNR" if self.restored_y is None else "PSNR RGB"
+        yield f"restored, {rgb}", f"{self.restored_rgb:.2f} dB", f"{self.bicubic_rgb:.2f} dB"
+        if self.restored_y is not None:
+            yield "restored, PSNR Y", f"{self.restored_y:.2f} dB", f"{self.bicubic_y:.2f} dB"
+        yield f"small against {against}, {rgb}", f"{self.small_rgb:.2f} dB", "(itself)"
+        if self.small_y is not None:
+            yield f"small against {against}, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
         yield f"small {self.small_format}", _kib(self.small_bytes), _kib(self.bicubic_bytes)
         yield "original file", _kib(self.original_bytes), ""
 
@@ -73,6 +78,7 @@ def roundtrip_file(
     weights: str | Path | None = None,
     task: str | None = None,
     compression: str | None = None,
+    span: Span | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -84,11 +90,13 @@ def roundtrip_file(
     The small file is called as what the weights store, and the restored picture is made from it, not from memory.
     Raises what `down_file` and `up_file` raise.
     """
-    picture = read_picture(src)
+    picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
     storage = choose_storage(weights=weights, task=task, channels=channels, compression=compression)
     check_depth(picture, storage, src)
     targets = {name: folder / f"{name}.png" for name in ("restored", "side-by-side")}
+    if picture.mode == "CUBE" or picture.bits == 32:
+        targets["restored"] = folder / "restored.npy"
     targets["small"] = folder / f"small{storage.suffixes[0]}"
     for target in targets.values():
         if target.exists() and not overwrite:
@@ -107,19 +115,19 @@ def roundtrip_file(
     restored = up_picture(codec, small, manifest, tile=tile, progress=lambda done, of: progress(of + done, 2 * of))
     write_picture(targets["restored"], restored, overwrite=overwrite)
 
-    original = picture.pixels
+    original, back = (unit(pixels, span) for pixels in (picture.pixels, restored.pixels))
     room = canvas(codec.spec, original.shape[:2])
     guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
     guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
     low = _like(small.pixels, guide)
-    seen = (with_bits(pixels, 8) for pixels in (original, plain, restored.pixels, low))
+    seen = (shown(pixels) for pixels in (original, plain, back, low))
     sheet = side_by_side(*seen, plainly=f"{plain_name(codec)} down and up")
     write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
-    border = int(max(codec.spec.s, codec.spec.r))
+    border = None if picture.mode == "CUBE" else int(max(codec.spec.s, codec.spec.r))
     return Figures(
         weights=str(codec.names.weights),
-        restored_rgb=psnr(restored.pixels, original),
-        restored_y=_psnr_y(restored.pixels, original, border),
+        restored_rgb=psnr(back, original),
+        restored_y=_psnr_y(back, original, border),
         bicubic_rgb=psnr(plain, original),
         bicubic_y=_psnr_y(plain, original, border),
         small_rgb=psnr(low, guide),
@@ -140,7 +148,9 @@ def _like(low: Pixels, guide: Pixels) -> Pixels:
     return grey
 
 
-def _psnr_y(a: Pixels, b: Pixels, border: int) -> float:
+def _psnr_y(a: Pixels, b: Pixels, border: int | None) -> float | None:
+    if border is None:
+        return None
     fits = 2 * border < min(a.shape[:2])  # a picture of a few pixels is measured whole
     return psnr(luma(a), luma(b), border=border if fits else 0)
 

@@ -1,7 +1,9 @@
 """Pictures in files: read, made small, written with a manifest, and brought back.
 
 picture.py    what a file holds: colours, alpha, colour profile
-read.py       any file that Pillow reads, a deep PNG or TIFF, or one clear line why not
+read.py       any file that Pillow reads, a deep PNG, TIFF or array, or one clear line why not
+array.py      arrays of numpy's, without trusting their headers
+span.py       the range of values, where it is not that of codes
 tiff.py       what Pillow reads and writes no TIFF of
 limits.py     how large a picture may be
 upright.py    turned as the camera noted

@@ -7,11 +7,14 @@ import numpy as np
 
 from resizekit.assemble import recompressed
 from resizekit.codec import Codec
+from resizekit.convert import kind_of_bits
 from resizekit.errors import ManifestError, UsageError
+from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, down_picture, up_picture
-from resizekit.images.read import check_pixels, read_picture
+from resizekit.images.read import read_picture
+from resizekit.images.span import Span
 from resizekit.images.tile import Progress, Tile
 from resizekit.images.weights import choose_codec, choose_storage, named_codec
 from resizekit.images.write import output
@@ -29,6 +32,7 @@ def down_file(
     task: str | None = None,
     codec: Codec | None = None,
     compression: str | None = None,
+    span: Span | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -40,12 +44,13 @@ def down_file(
     Say which networks: `weights` (an installed name or a .safetensors file), `task` (its default
     weights for grey or for colour, whichever the picture is) or a loaded `codec`, which stays on
     its device and keeps its precision.  `compression` names an installed one to take the place of the weights' own:
-    "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  Any size and any mode that `read_picture` takes
-    will do.  Raises `ImageError` for the input, `UsageError` for the output, and what loading weights raises.
+    "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  `span` is the
+    range of the picture's values, which float32 needs.  Any size and any mode that `read_picture` takes will do.
+    Raises `ImageError` for the input, `UsageError` for the output, and what loading weights raises.
     """
     if sum(choice is not None for choice in (weights, task, codec)) != 1:
         raise UsageError("how shall the picture be made small? Say one of weights, task and codec")
-    picture = read_picture(src)
+    picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
     if codec is not None and compression is not None:
         codec = recompressed(codec, compression)
@@ -89,7 +94,7 @@ def up_file(
     that is no small image or has been changed since, and otherwise as `down_file`.
     """
     small, manifest = read_small(src)
-    check_pixels(dst, manifest.size)
+    check_values(dst, (manifest.size[1], manifest.size[0], _channels(manifest)))
     with output(dst, _outline(small, manifest), source=src, overwrite=overwrite) as save:
         if codec is None:
             codec = named_codec(manifest, src, weights, device, precision)
@@ -99,9 +104,12 @@ def up_file(
 
 def _outline(small: Picture, manifest: Manifest) -> Picture:
     """What the restored picture will hold, without taking the memory for it."""
-    kind = np.uint16 if manifest.bits == 16 else np.uint8
-    shape = (manifest.size[1], manifest.size[0], 3 if manifest.mode.startswith("RGB") else 1)
-    return replace(small, pixels=np.broadcast_to(kind(0), shape), note=None)
+    shape = (manifest.size[1], manifest.size[0], _channels(manifest))
+    return replace(small, pixels=np.broadcast_to(kind_of_bits(manifest.bits)(0), shape), note=None)
+
+
+def _channels(manifest: Manifest) -> int:
+    return manifest.channels or (3 if manifest.mode.startswith("RGB") else 1)
 
 
 def read_small(path: str | Path) -> tuple[Picture, Manifest]:

@@ -26,7 +26,7 @@ def check_values(path: str | Path, shape: tuple[int, ...]) -> None:
     if len(shape) != 3:
         raise ImageError(f"{path} holds an array of shape {shape}: save one of three axes, height, width, channels")
     height, width, channels = shape
-    if 0 in shape:
+    if min(shape) < 1:
         raise ImageError(f"{path} holds nothing (shape {shape}): every side is at least 1")
     if channels > CHANNELS:
         raise ImageError(f"{path} has {channels} channels, more than {CHANNELS}: are its axes height, width, channels?")

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels, with_bits
+from resizekit.convert import Pixels, kind_of_bits, with_bits
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.manifest import Manifest
@@ -47,7 +47,7 @@ def down_picture(
     if alpha is not None:
         colours = fill_hidden(colours, alpha)
         alpha = fit(alpha_down(codec.spec, fit(with_bits(alpha, storage.bits), room.high)), room.stored)
-    given = fit(tiled_down(codec, fit(colours, room.high), tile, progress), room.stored)
+    given = fit(tiled_down(codec, fit(colours, room.high), tile, progress, picture.span), room.stored)
     pixels = given if storage.exact else storage.read_back(given)
     small = Picture(pixels=pixels, given=None if storage.exact else given, alpha=alpha, icc=picture.icc)
     manifest = Manifest(
@@ -60,14 +60,16 @@ def down_picture(
         size=picture.size,
         mode=picture.mode,
         bits=picture.bits,
+        channels=picture.pixels.shape[2] if picture.mode == "CUBE" else None,
+        span=picture.span,
         pixels=small.digest,
     )
     return replace(small, note=manifest.to_text()), manifest
 
 
 def check_depth(picture: Picture, storage: Storage, where: object = "this picture") -> None:
-    """Refuse a picture whose last bits a storage would lose."""
-    if picture.bits > storage.bits:
+    """Refuse a picture whose last bits a storage would lose; of cubes and floats it keeps what the networks make."""
+    if picture.bits == 16 and picture.mode != "CUBE" and storage.bits == 8:
         raise ImageError(
             f"{where} has more than 8 bits a channel, and these weights store {storage.bits}: "
             "say --compression uint16, or convert it to 8 bits first"
@@ -92,16 +94,25 @@ def up_picture(
         small.bits != codec.storage.bits
         or small.pixels.shape != whole
         or (small.alpha is not None) != manifest.mode.endswith("A")
+        or codec.channels not in _high_channels(manifest)
     ):
         raise ManifestError(f"{where} does not fit its own manifest: make the small image again")
     alpha = small.alpha
     if alpha is not None:
-        alpha = with_bits(fit(alpha_up(codec.spec, fit(alpha, room.low)), size), manifest.bits)
-    dtype = np.uint16 if manifest.bits == 16 else np.uint8
-    colours = fit(tiled_up(codec, fit(small.pixels, room.low), tile, progress, dtype), size)
+        alpha = with_bits(fit(alpha_up(codec.spec, fit(alpha, room.low)), size), 16 if manifest.bits == 16 else 8)
+    dtype = kind_of_bits(manifest.bits)
+    colours = fit(tiled_up(codec, fit(small.pixels, room.low), tile, progress, dtype, manifest.span), size)
     if manifest.mode in ("L", "LA") and colours.shape[2] > 1:  # grey went in as equal channels
-        colours = np.rint(colours.mean(axis=2, keepdims=True, dtype=np.float32)).astype(dtype)
-    return Picture(pixels=colours, alpha=alpha, icc=small.icc)
+        mean = colours.mean(axis=2, keepdims=True, dtype=np.float32)
+        colours = mean if manifest.bits == 32 else np.rint(mean).astype(dtype)
+    return Picture(pixels=colours, alpha=alpha, icc=small.icc, span=manifest.span)
+
+
+def _high_channels(manifest: Manifest) -> tuple[int, ...]:
+    """How many channels a codec may have for the original that a manifest speaks of."""
+    if manifest.channels is not None:
+        return (manifest.channels,)
+    return (3,) if manifest.mode.startswith("RGB") else (1, 3)
 
 
 def _channels(pixels: Pixels, codec: Codec, name: str) -> Pixels:
@@ -116,7 +127,8 @@ def _channels(pixels: Pixels, codec: Codec, name: str) -> Pixels:
         )
     if have == 1:
         return np.repeat(pixels, codec.channels, axis=2)
+    what = "a colour picture" if have == 3 else f"a picture of {have} channels"
     raise ImageError(
-        f"a colour picture for weights {name!r}, which take {codec.channels} channel(s): "
+        f"{what} for weights {name!r}, which take {codec.channels} channel(s): "
         "use weights for RGB, or convert the picture to grey first"
     )

@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import PIL.Image
 
 from resizekit.deep import decode_png
 from resizekit.errors import ImageError, ResizeKitError
+from resizekit.images.array import is_array, read_array
 from resizekit.images.limits import check_pixels, limit
 from resizekit.images.note import note_of, profile_of
 from resizekit.images.picture import Picture
+from resizekit.images.span import Span, spanned
 from resizekit.images.tiff import is_tiff, read_tiff
 from resizekit.images.upright import upright
 
@@ -20,22 +23,31 @@ __all__ = ["check_pixels", "read_picture"]
 # What each mode of Pillow's becomes; those that carry transparency get an A.
 _MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
 _ORIENTATION = 0x0112
+_SAMPLES = 277
 
 
-def read_picture(path: str | Path) -> Picture:
+def read_picture(path: str | Path, span: Span | None = None) -> Picture:
     """Decode one still picture of 8 bits a channel, a PNG or TIFF also of 16: orientation applied, palettes spelt out.
 
-    Raises `ImageError`, in one line, for a path that is no file, for a file that is empty,
-    truncated or no picture, and for pictures of more pixels than Pillow's limit, of several frames,
-    of more than 8 bits a channel in other formats or in colours other than grey and RGB; `MissingExtraError` where
-    reading it takes an extra.
+    Of arrays (.npy, .npz) and TIFF also cubes of any number of channels, and float32.  `span` says what range the
+    values have; float32 needs one.  Raises `ImageError`, in one line, for a path that is no file, for a file that is
+    empty, truncated or no picture, and for pictures of more pixels than Pillow's limit, of several frames, of more than
+    8 bits a channel in other formats or in colours other than grey and RGB; `MissingExtraError` where reading it takes
+    an extra.
     """
     path = Path(path)
+    picture = _read(path)
+    return replace(picture, pixels=spanned(path, picture.pixels, span), span=span)
+
+
+def _read(path: Path) -> Picture:
     try:
         head = _head(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+            if is_array(path, head):
+                return Picture(pixels=read_array(path, head))
             if is_tiff(head) and not _is_plain(path, head):
                 return read_tiff(path)
             with PIL.Image.open(path, formats=_formats()) as image:
@@ -103,7 +115,9 @@ def _is_plain(path: Path, head: bytes) -> bool:
     try:
         with PIL.Image.open(path, formats=["TIFF"]) as image:
             animated = getattr(image, "is_animated", False)
-            return not (animated or image.mode[0] in "IF" or _is_deep(image, head))
+            # of two grey samples Pillow shows the first alone
+            hidden = image.mode == "L" and getattr(image, "tag_v2", {}).get(_SAMPLES, 1) > 1
+            return not (animated or hidden or image.mode[0] in "IF" or _is_deep(image, head))
     except PIL.UnidentifiedImageError:
         return False
 

@@ -78,7 +78,8 @@ def read_tiff(path: Path) -> Picture:
         if extra == (_PREMULTIPLIED,):
             raise ImageError(f"{path} has colours multiplied with its alpha: export it with alpha that is not")
         pixels, alpha = pixels[:, :, :-1].copy(), pixels[:, :, -1].copy()
-    return Picture(pixels=pixels, alpha=alpha, icc=bytes(icc) if icc else None)
+    coloured = pixels.shape[2] in (1, 3)
+    return Picture(pixels=pixels, alpha=alpha, icc=bytes(icc) if icc and coloured else None)
 
 
 def _pages(path: Path, file: Any) -> list[Any]:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
 from resizekit.errors import UsageError
+from resizekit.images.span import Span, physical, unit
 
 __all__ = ["Grid", "Progress", "Tile", "over_tiles", "tile_side", "tiled_down", "tiled_up"]
 
@@ -113,17 +114,24 @@ def _span(cells: tuple[int, int], by: int) -> slice:
     return slice(cells[0] * by, cells[1] * by)
 
 
-def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
+def tiled_down(
+    codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None, span: Span | None = None
+) -> Pixels:
     """Make values small: `(s h) (r w) (t c) -> h w c`, from and to what `Codec.to_store` does; sizes must divide.
 
-    The codes are those that the file of the whole picture is made from.  On the CPU in float32 the
-    result is bit-equal for every tile.  Raises `UsageError` for a compression whose values its storage cannot hold.
+    `span` is that of the values, if it is not that of their codes.  The codes are those that the file of the whole
+    picture is made from.  On the CPU in float32 the result is bit-equal for every tile.  Raises `UsageError` for a
+    compression whose values its storage cannot hold.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     grid = Grid.of((codec.spec.s, codec.spec.r), _halo(codec), codec.grain)
     side = tile_side(tile, high.shape[:2])
     dtype = np.uint16 if codec.storage.bits == 16 else np.uint8
-    return over_tiles(codec.to_store, high, grid, codec.low_channels, side, progress, dtype)
+
+    def run(seen: Pixels) -> Pixels:
+        return codec.to_store(unit(seen, span))
+
+    return over_tiles(run, high, grid, codec.low_channels, side, progress, dtype)
 
 
 def tiled_up(
@@ -132,6 +140,7 @@ def tiled_up(
     tile: Tile = "auto",
     progress: Progress | None = None,
     dtype: npt.DTypeLike = np.uint8,
+    span: Span | None = None,
 ) -> Pixels:
     """Restore codes: `h w c -> (s h) (r w) (t c)`, as `Codec.from_store` does; as `tiled_down`."""
     _, height, width = codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
@@ -139,7 +148,7 @@ def tiled_up(
     side = tile_side(tile, (height, width))
 
     def run(seen: Pixels) -> Pixels:
-        return codec.from_store(seen, dtype)
+        return physical(codec.from_store(seen, np.float32 if span else dtype), dtype, span)
 
     return over_tiles(run, low, grid, codec.channels, side, progress, dtype)
 

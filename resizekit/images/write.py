@@ -9,6 +9,7 @@ import numpy as np
 from resizekit.atomic import check_target, written_beside
 from resizekit.deep import PNG16
 from resizekit.errors import ImageError, UsageError
+from resizekit.images.array import NPY, NPZ
 from resizekit.images.note import note_options
 from resizekit.images.picture import Picture
 from resizekit.images.tiff import DEEP_TIFF
@@ -26,8 +27,11 @@ _FORMATS = (
 )
 _BY_SUFFIX = {suffix: form for form in _FORMATS for suffix in form.suffixes}
 """What pictures that are no small images are written in."""
-_DEEP = {suffix: form for form in (PNG16, DEEP_TIFF) for suffix in form.suffixes}
-"""The same for those of 16 bits."""
+_ARRAYS = {suffix: form for form in (NPY, NPZ) for suffix in form.suffixes}
+_CUBES = dict.fromkeys(DEEP_TIFF.suffixes, DEEP_TIFF) | _ARRAYS
+"""The same for cubes, and for float32."""
+_DEEP = dict.fromkeys(PNG16.suffixes, PNG16) | _CUBES
+"""The same for 16 bits."""
 # Bytes 16 to 20 of an ICC profile name its colours; a file may carry only one that fits its own.
 _SPACES = {1: b"GRAY", 3: b"RGB "}
 
@@ -70,16 +74,15 @@ def output(
 
 
 def _format(path: Path, like: Picture) -> Storage:
-    form = _BY_SUFFIX.get(path.suffix.lower())
+    suffix, cube = path.suffix.lower(), like.mode == "CUBE"
+    fitting = _CUBES if cube or like.bits == 32 else _DEEP if like.bits == 16 else _BY_SUFFIX | _ARRAYS
+    form = fitting.get(suffix)
     if form is None:
-        known = ", ".join(_BY_SUFFIX)
-        raise UsageError(f"cannot tell a format from the name {path}: end it in one of {known}")
-    if like.bits > 8:
-        if path.suffix.lower() not in _DEEP:
-            raise UsageError(
-                f"{path.suffix} would lose the last bits of 16: end it in one of {', '.join(_DEEP)} instead of {path}"
-            )
-        form = _DEEP[path.suffix.lower()]
+        known = ", ".join(fitting)
+        if suffix not in _BY_SUFFIX:
+            raise UsageError(f"cannot tell a format from the name {path}: end it in one of {known}")
+        what = f"hold {like.pixels.shape[2]} channels" if cube else "keep all the bits of a value"
+        raise UsageError(f"a {suffix} cannot {what}: end it in one of {known} instead of {path}")
     lost = {
         "manifest": like.note is not None and form.format != PNG.format,  # it would speak of another file
         "transparency": like.alpha is not None and not form.alpha,
@@ -114,7 +117,7 @@ def without_alpha(storage: Storage, weights: str) -> str:
 
 def _save(beside: Path, path: Path, form: Storage, picture: Picture, *, small: bool) -> None:
     pixels = picture.given if small and picture.given is not None else picture.pixels
-    fits = picture.icc is not None and picture.icc[16:20] == _SPACES[picture.pixels.shape[2]]
+    fits = picture.icc is not None and picture.icc[16:20] == _SPACES.get(picture.pixels.shape[2])
     aside = None if fits else picture.icc
     options = {} if picture.note is None else note_options(form.format, picture.note, aside)
     if picture.alpha is not None:

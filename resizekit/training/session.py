@@ -74,10 +74,10 @@ class Session:
         for leg in plan:
             check_leg(leg, accelerator.num_processes)
         smallest = min(leg.patch for leg in plan)
-        data = load_pictures(config.data, codec.channels, smallest=smallest)
+        data = load_pictures(config.data, codec.channels, smallest=smallest, span=config.span)
         pictures, skipped, held_out = data.pictures, data.skipped, []
         if config.validation:
-            validation = load_pictures(config.validation, codec.channels, smallest=measurable(codec))
+            validation = load_pictures(config.validation, codec.channels, smallest=measurable(codec), span=config.span)
             held_out, skipped = validation.pictures, skipped + validation.skipped
         try:
             out.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,7 @@ manifests = st.builds(
     size=st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)),
     mode=st.sampled_from(["L", "RGB", "LA", "RGBA"]),
     bits=st.sampled_from([8, 16]),
+    span=st.none() | st.just((-0.1, 1e300)),
     pixels=st.just("a" * 64),
 )
 
@@ -57,7 +58,10 @@ def test_the_longest_manifest_stays_under_the_limit():
         times=64,
         compression=name,
         size=(2**31 - 1, 2**31 - 1),
-        mode="RGBA",
+        mode="CUBE",
+        bits=32,
+        channels=4096,
+        span=(-1.2345678901234567e-300, 1.2345678901234567e300),
         pixels="0" * 64,
     )
     assert len(longest.to_text()) < LIMIT / 2
@@ -94,6 +98,12 @@ def test_the_first_format_is_still_read():
         ({"pixels": None}, "pixels"),
         ({"bits": 12}, "bits"),
         ({"bits": "16"}, "bits"),
+        ({"bits": 32}, "contradict"),
+        ({"mode": "CUBE"}, "contradict"),
+        ({"channels": 5}, "contradict"),
+        ({"mode": "CUBE", "channels": 4097}, "channels"),
+        ({"span": [1, 1]}, "span"),
+        ({"span": [0, None]}, "span"),
     ],
 )
 def test_a_broken_or_newer_manifest_is_refused_in_one_line(change, says):
