@@ -62,7 +62,7 @@ class Description:
         yield "from", self.provider
         yield "shapes", self.shapes
         yield "factors", ", ".join(f"{name} = {factor}" for name, factor in self.factors.items())
-        yield "channels", f"{high} -> {low}"
+        yield "channels of high and low", f"{high} and {low}"
         if self.times > 1:
             yield "applied", f"{self.times} times"
         yield "guide", self.guide

@@ -19,7 +19,7 @@ class Phased(nn.Module):
 
     `down` = (height, width) is what the picture is unshuffled by on entering, `up` what it is shuffled by on leaving,
     `shift` is added to its values first.  With `squeeze` above 1 both are so many times larger: the same resize on a
-    coarser grid.  Where that does not fit, the last row and column are repeated, and what comes of them is cut off.
+    coarser grid.  Where that does not fit, the last blocks are filled up from those before, and the rest is cut off.
     """
 
     def __init__(self, *, down: tuple[int, int], up: tuple[int, int], shift: float = 0.0, squeeze: int = 1) -> None:
@@ -35,7 +35,7 @@ class Phased(nn.Module):
     def enter(self, x: Tensor) -> Tensor:
         """Make ready what comes, floats in [0, 1] or uint8 codes: `b i (s h) (r w) -> b (i s r) h w`."""
         if self.squeeze != 1:
-            x = _continued(x, self.down)
+            x = _filled(x, self.down)
         if x.dtype == torch.uint8:
             return ops.unshuffle_codes(x, *self.down, shift=self.shift, channels_last=x.shape[1] > 1)
         shifted = x + self.shift if self.shift else x
@@ -54,20 +54,25 @@ class Phased(nn.Module):
         return self._cut(ops.shuffle_codes(self.phases(self.enter(x)), *self.up), x)
 
     def _cut(self, made: Tensor, x: Tensor) -> Tensor:
-        """Cut off what came of repeated rows and columns: `made` of `x`, or of more than `x`."""
+        """Cut off what came of the filling: `made` of `x`, or of more than `x`."""
         if self.squeeze == 1:
             return made
         height, width = (n * up // down for n, up, down in zip(x.shape[2:], self.up, self.down, strict=True))
         return made[:, :, :height, :width]
 
 
-def _continued(x: Tensor, multiple: tuple[int, int]) -> Tensor:
-    """Repeat the last row and column until height and width are multiples: `b c h w -> b c h2 w2`."""
-    for axis, by in zip((2, 3), multiple, strict=True):
+def _filled(x: Tensor, block: tuple[int, int]) -> Tensor:
+    """Fill up the last blocks of height and width with the same places of the blocks before: `b c h w -> b c h2 w2`.
+
+    Each place of a block carries a message of its own, so a copy of the nearest pixel would be misread on the way up.
+    Less than one block repeats its last row or column.
+    """
+    for axis, by in zip((2, 3), block, strict=True):
         size = x.shape[axis]
         if size % by:
-            place = torch.arange(size + -size % by, device=x.device).clamp_max(size - 1)
-            x = x.index_select(axis, place)
+            place = torch.arange(size + -size % by, device=x.device)
+            other = place - by if size > by else place.clamp_max(size - 1)
+            x = x.index_select(axis, torch.where(place < size, place, other))
     return x
 
 
