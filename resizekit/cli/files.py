@@ -63,7 +63,9 @@ def down(
             overwrite=overwrite,
             progress=progress,
         )
-        rows.append({"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json")})
+        rows.append(
+            {"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json", exclude_none=True)}
+        )
 
     def suffix() -> str:
         return choose_storage(weights=chosen, task=of_task, compression=compression).suffixes[0]

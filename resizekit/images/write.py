@@ -81,7 +81,7 @@ def _format(path: Path, like: Picture) -> Storage:
         known = ", ".join(fitting)
         if suffix not in _BY_SUFFIX:
             raise UsageError(f"cannot tell a format from the name {path}: end it in one of {known}")
-        what = f"hold {like.pixels.shape[2]} channels" if cube else "keep all the bits of a value"
+        what = f"hold {like.pixels.shape[2]} channels" if cube else f"keep {like.bits} bits a channel"
         raise UsageError(f"a {suffix} cannot {what}: end it in one of {known} instead of {path}")
     lost = {
         "manifest": like.note is not None and form.format != PNG.format,  # it would speak of another file

@@ -64,7 +64,11 @@ def test_without_the_option_one_line_names_it(cli, weights, deep, room, verb):
 def test_what_16_bits_cannot_become(cli, weights, deep, room):
     cli("down", "deep.tif", "small.png", "--weights", weights, *OPTION)
     for argv, code, words in (
-        (("up", "small.png", "o.jpg", "--weights", weights), USAGE, ".jpg would lose the last bits"),
+        (
+            ("up", "small.png", "o.jpg", "--weights", weights),
+            USAGE,
+            "a .jpg cannot keep 16 bits a channel: end it in one of .png",
+        ),
         (("down", "deep.tif", "o.tif", "--weights", weights, *OPTION), USAGE, "is a PNG: name it .png"),
         (("down", "deep.tif", "o.png", "--weights", weights, "--compression", "nope"), USAGE, "no compression 'nope'"),
         (("up", "deep.tif", "o.png", "--weights", weights), DATA, "carries no manifest"),

@@ -128,7 +128,7 @@ def test_a_picture_comes_back_from_its_file(tmp_path, suffix, channels, alpha):
 
 @pytest.mark.parametrize("suffix", [".webp", ".bmp", ".jpg"])
 def test_what_would_lose_the_last_bits_is_no_output(tmp_path, suffix):
-    with pytest.raises(UsageError, match=r"lose the last bits of 16: end it in one of \.png"):
+    with pytest.raises(UsageError, match=r"cannot keep 16 bits a channel: end it in one of \.png"):
         write_picture(tmp_path / f"x{suffix}", photo())
 
 
