@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from numbers_table import lines, numbers, whole
-from records import PLUGIN, ROOT, Record, Training, read_records
+from numbers_table import lines, numbers, shown, whole
+from records import ROOT, Record, Training, plugin_of, plugins, read_records
 
 from resizekit.atomic import written_beside
 from resizekit.errors import ConfigError, ResizeKitError
@@ -49,29 +49,33 @@ def before(training: Training) -> str:
 
 def means_what(record: Record) -> str:
     """Say how the figures were measured."""
+    whole_ones = "a border of the factor, or none on a picture too small for it"
+    border = whole_ones if record.deep else f"a border of {record.border}"
     stored = "a real PNG" if record.compression == "uint8" else f"its compression `{record.compression}` stores it"
     how = f"Mean PSNR in dB, 8-bit pictures, the small one stored as {stored}; "
     if record.channels == 1:
         how += "on the luma of the pictures (16 to 235; Set14 `bridge` is grey and taken as it is), "
-        how += f"with a border of {record.border}."
+        how += f"with {border}."
     else:
-        how += f"RGB without a border, Y (16 to 235) with a border of {record.border}."
+        how += f"RGB without a border, Y (16 to 235) with {border}."
     return how
 
 
 def table(record: Record) -> str:
-    """Write the figures of every set."""
+    """Write the figures of every set, of several depths with bicubic's beside those of high."""
     kinds = ("y",) if record.channels == 1 else ("rgb", "y")
-    keys = [f"{side}_{kind}" for side in ("high", "low", "bicubic") for kind in kinds]
+    sides = ("high", "bicubic", "low") if record.deep else ("high", "low", "bicubic")
+    keys = [f"{side}_{kind}" for side in sides for kind in kinds]
     heads = [key.replace("_rgb", " RGB").replace("_y", " Y") for key in keys]
-    rows = [["set", *heads]]
-    for name, figures in record.sets.items():
-        rows.append([name, *(f"{getattr(figures, key):.2f}" for key in keys)])
+    rows = [["set", *(["factor"] if record.deep else []), *heads]]
+    for name, factor, figures in record.rows():
+        where = [name, factor or "–"] if record.deep else [name]
+        rows.append([*where, *(shown(getattr(figures, key)) for key in keys)])
     return lines(rows)
 
 
-def card(record: Record, others: list[Record]) -> str:
-    """Write the card of one file of weights."""
+def card(record: Record, others: list[Record], data: str = "DATA.md") -> str:
+    """Write the card of one file of weights; `data` is where it is told what was trained on."""
     training = record.training
     network = NETWORKS.get(record.network, f"the network `{record.network}`")
     single = " of a single channel," if record.channels == 1 else ""
@@ -95,7 +99,7 @@ Weights of task `{record.task}` for {record.summary}: {network},{single} {whole(
 
 ## Data
 
-{training.pictures} photographs; [DATA.md](DATA.md) says which, and under which terms. No picture of Set5, Set14, B100
+{training.pictures} photographs; [DATA.md]({data}) says which, and under which terms. No picture of Set5, Set14, B100
 or Urban100 was trained on.
 
 ## Figures
@@ -110,19 +114,31 @@ and up. Measured by
 """
 
 
+def data_of(root: Path, plugin: Path) -> str:
+    """Say where DATA.md lies, seen from the cards of a plugin: beside them, or beside those of another plugin."""
+    holders = [plugin, *plugins(root)]
+    first = next((holder for holder in holders if (holder / "weights/DATA.md").is_file()), plugin)
+    return "DATA.md" if first == plugin else f"../../{first.name}/weights/DATA.md"
+
+
 def texts(root: Path) -> dict[Path, str]:
     """Give every file that follows from the records, with what belongs into it; `ConfigError` without the marks."""
-    records = read_records(root / PLUGIN / "weights")
+    records = read_records(root)
     made = {}
+    places = {}
     for record in records:
+        plugin = plugin_of(root, "weights", f"{record.name}.json")
+        assert plugin is not None, "it was read from there"
         others = [other for other in records if other.name != record.name]
-        made[root / PLUGIN / "weights" / f"{record.name}.md"] = card(record, others)
+        path = plugin / "weights" / f"{record.name}.md"
+        made[path] = card(record, others, data_of(root, plugin))
+        places[record.name] = path.relative_to(root).as_posix()
     readme = root / "README.md"
     old = readme.read_text(encoding="utf-8")
     pattern = re.compile(rf"{MARKS[0]}\n.*\n{MARKS[1]}", flags=re.DOTALL)
     if len(pattern.findall(old)) != 1:
         raise ConfigError(f"{readme} has no place for the numbers: put them between {MARKS[0]} and {MARKS[1]}")
-    made[readme] = pattern.sub(lambda _: f"{MARKS[0]}\n{numbers(records)}\n{MARKS[1]}", old)
+    made[readme] = pattern.sub(lambda _: f"{MARKS[0]}\n{numbers(records, places)}\n{MARKS[1]}", old)
     return made
 
 

@@ -1,12 +1,12 @@
 """The README's numbers: what each file of weights costs, and what it reaches beside bicubic and the paper."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from records import PLUGIN, Record
+from plan import SETS
+from records import Record
 
-__all__ = ["lines", "numbers", "whole"]
-
-SETS = "Set5", "Set14", "B100", "Urban100"
+__all__ = ["lines", "numbers", "shown", "whole"]
 
 
 class Paper(NamedTuple):
@@ -39,6 +39,9 @@ multiply-adds. The last three columns are the paper's (Table 1; its border rule 
 network on bicubic thumbnails, the paper's own pair, and that large network trained anew on the pair's small pictures.
 They are RGB for colour weights and Y for grey ones."""
 
+DEEP = """\
+One pair of networks, applied once for each doubling of the factor; measured by `resizekit evaluate` with `--times`."""
+
 
 def whole(value: int) -> str:
     """Write a number with its thousands apart."""
@@ -69,11 +72,11 @@ def lines(rows: list[list[str]]) -> str:
     return "\n".join([head, "|" + "---|" * len(rows[0]), *others])
 
 
-def costs(records: list[Record]) -> str:
-    """Write what each file is and costs."""
+def costs(records: list[Record], cards: Mapping[str, str]) -> str:
+    """Write what each file is and costs; `cards` says where its card lies."""
     rows = [["weights", "for", "network", "cost", "parameters", "file"]]
     for record in records:
-        link = f"[`{record.name}`]({(PLUGIN / 'weights' / record.name).as_posix()}.md)"
+        link = f"[`{record.name}`]({cards[record.name]})"
         size = f"{record.bytes / 1e6:.2f} MB"
         cost = f"{record.kmac_per_pixel:.0f}"
         rows.append([link, record.summary, f"`{record.network}`", cost, whole(record.parameters), size])
@@ -81,15 +84,32 @@ def costs(records: list[Record]) -> str:
 
 
 def reached(records: list[Record]) -> str:
-    """Write what each file reaches on each set."""
+    """Write what each file of a single depth reaches on each set."""
     heads = ["weights", "set", "high RGB", "high Y", "low RGB", "low Y", "bicubic down+up RGB / Y"]
     rows = [heads + [paper.head for paper in PAPER]]
     for record in records:
+        if record.deep:
+            continue
         for which, f in record.sets.items():
             ours = [shown(value) for value in (f.high_rgb, f.high_y, f.low_rgb, f.low_y)]
             theirs = [shown(told(paper, record, which)) for paper in PAPER]
             rows.append([f"`{record.name}`", which, *ours, pair(f.bicubic_rgb, f.bicubic_y), *theirs])
     return lines(rows)
+
+
+def depths(records: list[Record]) -> str:
+    """Write what one file reaches at several depths, bicubic beside it."""
+    heads = ["weights", "set", "factor", "high RGB / Y", "bicubic down+up RGB / Y", "low RGB / Y"]
+    rows = [
+        [
+            f"`{record.name}`", which, factor or "–",
+            pair(f.high_rgb, f.high_y), pair(f.bicubic_rgb, f.bicubic_y), pair(f.low_rgb, f.low_y),
+        ]
+        for record in records
+        if record.deep
+        for which, factor, f in record.rows()
+    ]  # fmt: skip
+    return f"{DEEP}\n\n{lines([heads, *rows])}" if rows else ""
 
 
 def behind(records: list[Record]) -> str:
@@ -122,11 +142,11 @@ def others(records: list[Record]) -> str:
     return f"Stored otherwise: {', '.join(said)}." if said else ""
 
 
-def numbers(records: list[Record]) -> str:
-    """Write the whole section."""
+def numbers(records: list[Record], cards: Mapping[str, str]) -> str:
+    """Write the whole section; `cards` says where the card of each name lies."""
     end = (
         "Measured by `resizekit evaluate Set5 Set14 B100 Urban100 --weights NAME --precision float32`; how each was\n"
         "trained stands in its model card, which the first table links."
     )
-    parts = [SAYS, others(records), costs(records), reached(records), behind(records), end]
+    parts = [SAYS, others(records), costs(records, cards), reached(records), behind(records), depths(records), end]
     return "\n\n".join(part for part in parts if part)

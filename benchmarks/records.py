@@ -1,19 +1,24 @@
-"""What is known of shipped weights: the JSON beside each file; model cards and README are written from it."""
+"""What is known of shipped weights: the JSON beside each file; model cards and README are written from it.
+
+Configs and weights lie in the folders of the plugins: `plugins/resizekit_*/{configs,weights}`.
+"""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+from plan import PLAN
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resizekit.atomic import written_beside
 from resizekit.errors import ConfigError
-from resizekit_sr.shipped import ORDER
 
-__all__ = ["PLUGIN", "ROOT", "WEIGHTS", "Figures", "Part", "Record", "Training", "read_record", "read_records"]
+__all__ = [
+    "ROOT", "Figures", "Part", "Record", "Training", "config_file", "plugin_of", "plugins", "read_record",
+    "read_records", "told_as",
+]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
-PLUGIN = Path("plugins/resizekit_sr")
-WEIGHTS = ROOT / PLUGIN / "weights"
 
 
 class _Data(BaseModel):
@@ -30,6 +35,10 @@ class Figures(_Data):
     low_y: float
     bicubic_rgb: float | None = None
     bicubic_y: float
+    times: int | None = None
+    """How often the networks were applied, where a record tells of several depths."""
+    factor: str | None = None
+    """What that makes, such as "x8"."""
 
     def main(self, side: str) -> float:
         """Give the figure that counts, "high" or "low": RGB, or Y where there is no colour."""
@@ -90,6 +99,17 @@ class Record(_Data):
     command: str
     """What measured the figures."""
     sets: dict[str, Figures]
+    """By set; by set and factor, such as "B100 x8", where a record tells of several depths."""
+
+    @property
+    def deep(self) -> bool:
+        """Whether it tells of several depths."""
+        return any(figures.factor for figures in self.sets.values())
+
+    def rows(self) -> Iterator[tuple[str, str | None, Figures]]:
+        """Give (set, factor or None, figures)."""
+        for label, figures in self.sets.items():
+            yield label.removesuffix(f" {figures.factor}"), figures.factor, figures
 
     def write(self, folder: Path) -> None:
         """Write NAME.json into a folder; what is unknown is left out."""
@@ -98,11 +118,36 @@ class Record(_Data):
             beside.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
-def read_record(folder: Path, name: str) -> Record | None:
-    """Read NAME.json from a folder; None if there is none, `ConfigError` for one that is broken."""
-    path = folder / f"{name}.json"
-    if not path.exists():
+def told_as(which: str, factor: str | None) -> str:
+    """Give the key of figures in `Record.sets`."""
+    return which if factor is None else f"{which} {factor}"
+
+
+def plugins(root: Path) -> list[Path]:
+    """Name the folders of all plugins in a tree."""
+    return sorted(path for path in (root / "plugins").glob("resizekit_*") if path.is_dir())
+
+
+def plugin_of(root: Path, kind: str, file: str) -> Path | None:
+    """Find the plugin that has a file in its folder "configs" or "weights"; `ConfigError` if two of them do."""
+    found = [plugin for plugin in plugins(root) if (plugin / kind / file).is_file()]
+    if len(found) > 1:
+        raise ConfigError(f"{found[0] / kind / file} and {found[1] / kind / file} have one name; rename one of them")
+    return found[0] if found else None
+
+
+def config_file(root: Path, name: str) -> Path | None:
+    """Find the config of a name, whichever plugin has it."""
+    plugin = plugin_of(root, "configs", f"{name}.toml")
+    return plugin and plugin / "configs" / f"{name}.toml"
+
+
+def read_record(root: Path, name: str) -> Record | None:
+    """Read NAME.json, whichever plugin has it; None if there is none, `ConfigError` for one that is broken."""
+    plugin = plugin_of(root, "weights", f"{name}.json")
+    if plugin is None:
         return None
+    path = plugin / "weights" / f"{name}.json"
     try:
         return Record.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
@@ -111,6 +156,8 @@ def read_record(folder: Path, name: str) -> Record | None:
         raise ConfigError(f"{path}: {key}: {first['msg']}; restore it from the repository") from None
 
 
-def read_records(folder: Path) -> list[Record]:
-    """Read every record of a folder, in the order in which weights are offered."""
-    return [record for name in ORDER if (record := read_record(folder, name)) is not None]
+def read_records(root: Path) -> list[Record]:
+    """Read every record of a tree, in the order of the plan; what nobody plans comes last."""
+    names = {path.stem for plugin in plugins(root) for path in (plugin / "weights").glob("*.json")}
+    order = [name for name in PLAN if name in names] + sorted(names - set(PLAN))
+    return [record for name in order if (record := read_record(root, name)) is not None]

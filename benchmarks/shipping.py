@@ -7,18 +7,17 @@ from statistics import fmean
 from typing import Any
 
 import cards
-from records import PLUGIN, Figures, Part, Record, Training
+from plan import Floors
+from records import Figures, Part, Record, Training, config_file, told_as
 
 from resizekit.assemble import assemble
 from resizekit.atomic import written_beside
 from resizekit.checkpoint import Header, read_header
 from resizekit.config import RunConfig
+from resizekit.errors import ConfigError
 from resizekit.evaluation.cost import multiply_adds
 
-__all__ = ["Floors", "describe", "ship", "verdict"]
-
-Floors = Mapping[str, float]
-"""dB that low must keep, by set; "others" for those not named.  Empty: none."""
+__all__ = ["describe", "ship", "verdict"]
 
 
 def parts(header: Header, run: RunConfig | None) -> list[Part]:
@@ -31,6 +30,7 @@ def parts(header: Header, run: RunConfig | None) -> list[Part]:
 
 
 def describe(
+    root: Path,
     file: Path,
     name: str,
     *,
@@ -40,11 +40,14 @@ def describe(
     run: RunConfig | None = None,
     hardware: str | None = None,
 ) -> Record:
-    """Put together all that is said of a file of weights; `run` is the config that it was trained with."""
+    """Put together all that is said of a file of weights; `run` is the config that it was trained with.
+
+    Raises `ConfigError` for a config that no plugin in the tree `root` has.
+    """
     header = read_header(file)
     codec = assemble(header.recipe).eval()
     told = header.training
-    command = f"resizekit train {PLUGIN}/configs/{config}.toml --data FOLDERS --validation FOLDER"
+    command = f"resizekit train {where(root, config)} --data FOLDERS --validation FOLDER"
     if run is not None and run.train.budget is not None:  # the time is another machine's matter, the steps are not
         command += f" --steps {told['steps']}"
     return Record(
@@ -75,9 +78,25 @@ def describe(
             precision=told["precision"],
             hardware=hardware,
         ),
-        command=f"resizekit evaluate {' '.join(sets)} --weights {name} --precision float32",
+        command=measured(name, sets),
         sets=dict(sets),
     )
+
+
+def where(root: Path, config: str) -> str:
+    """Say where a config lies, seen from the tree's root."""
+    path = config_file(root, config)
+    if path is None:
+        raise ConfigError(f"no plugin has a config {config}.toml; put it into plugins/resizekit_*/configs")
+    return path.relative_to(root).as_posix()
+
+
+def measured(name: str, sets: Mapping[str, Figures]) -> str:
+    """Say what measures such figures."""
+    folders = dict.fromkeys(label.removesuffix(f" {figures.factor}") for label, figures in sets.items())
+    depths = dict.fromkeys(str(figures.times) for figures in sets.values() if figures.times)
+    several = f" --times {','.join(depths)}" if depths else ""
+    return f"resizekit evaluate {' '.join(folders)} --weights {name}{several} --precision float32"
 
 
 def begun(told: Mapping[str, Any]) -> str | None:
@@ -101,9 +120,9 @@ def verdict(new: Record, old: Record | None, floors: Floors) -> tuple[bool, str]
     comes from another config.
     """
     low = [
-        f"low {figures.main('low'):.2f} on {which} is below {floor:g}"
-        for which, figures in new.sets.items()
-        if (floor := floors.get(which, floors.get("others", float("-inf")))) > figures.main("low")
+        f"low {figures.main('low'):.2f} on {told_as(which, factor)} is below {floor:g}"
+        for which, factor, figures in new.rows()
+        if (floor := floor_of(floors, which, factor)) > figures.main("low")
     ]
     if old is None:
         return not low, ", ".join(low) or "the first of this name"
@@ -119,9 +138,16 @@ def verdict(new: Record, old: Record | None, floors: Floors) -> tuple[bool, str]
     return ours > theirs, f"mean high {ours:.3f} dB, shipped {theirs:.3f} dB"
 
 
+def floor_of(floors: Floors, which: str, factor: str | None) -> float:
+    """Give what low must keep on a set, at one depth where floors say so."""
+    keys = told_as(which, factor), which, "others"
+    return next((floors[key] for key in keys if key in floors), float("-inf"))
+
+
 def ship(file: Path, record: Record, root: Path) -> list[Path]:
-    """Put weights, record, card and README in place; gives the texts that changed."""
-    folder = root / PLUGIN / "weights"
+    """Put weights and record beside the plugin's config, card and README in place; gives the texts that changed."""
+    folder = (root / where(root, record.config)).parents[1] / "weights"
+    folder.mkdir(exist_ok=True)
     with written_beside(folder / f"{record.name}.safetensors") as beside:
         shutil.copyfile(file, beside)
     record.write(folder)

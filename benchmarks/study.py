@@ -36,6 +36,9 @@ def shipped(config: dict[str, Any] | None = None, **train: Any) -> dict[str, Any
     return variant | {"config": {"network": "wavelet", "restoration_loss": "rms"} | (config or {})}
 
 
+WIDE_32 = {"width": 32, "down_blocks": 4, "up_blocks": 7, "carry": True}
+WIDE_48 = {"width": 48, "down_blocks": 3, "up_blocks": 5, "carry": True}
+
 STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "networks": {
         "tad, Adam": {"config": {"network": "tad"}},
@@ -73,6 +76,12 @@ STUDIES: dict[str, dict[str, dict[str, Any]]] = {
         "trapezoid, rates halved": shipped(schedule="trapezoid", lr=3.5e-4, muon_lr=1e-3),
         "constant": shipped(schedule="constant"),
     },
+    "recursion": {
+        "tad": {"config": {"network": "tad"}, "network": {"carry": True}, "train": MUON},
+        "wavelet 32, 4 + 7": wavelet(32, 4, 7) | {"network": WIDE_32},
+        "wavelet 48, 3 + 5": wavelet(48, 3, 5) | {"network": WIDE_48},
+        "invertible 32, 6 couplings": {"config": {"network": "invertible"}, "train": MUON},
+    },
 }
 """What differs from the common config; guide weights are steered to one target unless that is it."""
 
@@ -82,11 +91,22 @@ COMMON: dict[str, Any] = {
     "train": {"batch": 8, "patch": 64, "lr": 7e-4, "log": "none", "validate_every": 10**9, "target_low_psnr": 36.2},
 }
 
+RECURSION: dict[str, Any] = {
+    "task": "extreme",
+    "config": COMMON["config"] | {"restoration_loss": "rms", "guide_weight": 1.5, "shares": (1, 0, 4), "deepest": 4},
+    "train": {key: value for key, value in COMMON["train"].items() if key != "target_low_psnr"},
+}
+"""Depths that learn together have no one target for low, so there the weight is fixed."""
 
-def config_of(variant: dict[str, Any], data: list[Path], validation: list[Path]) -> RunConfig:
-    merged = {key: COMMON.get(key, {}) | variant.get(key, {}) for key in ("config", "network", "train")}
+DEPTHS = {"recursion": (1, 2, 3, 4)}
+"""At how many steps a study measures; one, if it says nothing."""
+
+
+def config_of(which: str, variant: dict[str, Any], data: list[Path], validation: list[Path]) -> RunConfig:
+    common = RECURSION if which == "recursion" else COMMON
+    merged = {key: common.get(key, {}) | variant.get(key, {}) for key in ("config", "network", "train")}
     merged["train"] |= {"data": data, "validation": validation}
-    return validate(RunConfig, {"task": COMMON["task"]} | merged, where="study")
+    return validate(RunConfig, {"task": common["task"]} | merged, where="study")
 
 
 def slug(name: str) -> str:
@@ -132,7 +152,7 @@ def study(
 
     if which not in STUDIES:
         raise typer.BadParameter(f"{which!r} is no study; choose one of {', '.join(STUDIES)}")
-    configs = {name: config_of(variant, data, validation or []) for name, variant in STUDIES[which].items()}
+    configs = {name: config_of(which, variant, data, validation or []) for name, variant in STUDIES[which].items()}
     runs.mkdir(parents=True, exist_ok=True)
     plan = runs / f"{which}-plan.json"
     if not plan.exists():
@@ -146,7 +166,12 @@ def study(
         if result.weights is None:
             raise typer.Exit(130)
         codec = load(result.weights)
-        figures = {path.name: evaluate_folder(codec, path).mean for path in sets}
+        depths = [codec.at(times) for times in DEPTHS.get(which, (codec.times,))]
+        figures = {
+            f"{path.name}{f' x{deep.spec.s}' if len(depths) > 1 else ''}": evaluate_folder(deep, path).mean
+            for path in sets
+            for deep in depths
+        }
         down, up = multiply_adds(codec)
         rows.append(
             {

@@ -7,16 +7,15 @@
 Interrupt it whenever you like: the same command goes on where it stopped.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from records import PLUGIN, ROOT, read_record
+from plan import PLAN
+from records import ROOT, config_file, read_record
 from rich.console import Console
-from shipping import Floors, describe, ship, verdict
+from shipping import describe, ship, verdict
 from training_run import StoppedError, figures_of, trained
 
 from resizekit.cli.options import Device
@@ -25,44 +24,12 @@ from resizekit.config import RunConfig, TrainConfig, read_toml, retold, validate
 from resizekit.errors import ResizeKitError, UsageError
 from resizekit.images.find import find_pictures
 
-__all__ = ["PLAN"]
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What is asked of weights beyond their config."""
-
-    share: float
-    """Of the budget, relative to the others."""
-    summary: str
-    floors: Floors = field(default_factory=dict)
-    """What keeps the small picture watchable."""
-
-
-X2: Floors = {"others": 37.0, "Urban100": 36.0}
-X4: Floors = {"others": 36.0, "Urban100": 34.0}
-
-PLAN: Mapping[str, Planned] = {
-    "sr-x2": Planned(3, "colour pictures, half as high and wide", X2),
-    "sr-x2-y": Planned(1.5, "grey pictures, half as high and wide"),
-    "sr-x2-fast": Planned(1.5, "colour pictures, half as high and wide, at a small cost", X2),
-    "sr-x2-best": Planned(4, "colour pictures, half as high and wide, by a larger network", X2),
-    "sr-x4": Planned(3, "colour pictures, a quarter as high and wide", X4),
-    "sr-x4-fast": Planned(1.5, "colour pictures, a quarter as high and wide, at a small cost", X4),
-    "sr-x4-y": Planned(1.5, "grey pictures, a quarter as high and wide"),
-    "tad-x2": Planned(2, "colour pictures, half as high and wide"),
-    "tad-x2-y": Planned(1, "grey pictures, half as high and wide"),
-    "tad-x4": Planned(2, "colour pictures, a quarter as high and wide"),
-    "sr-x2-jpeg75": Planned(2, "colour pictures, half as high and wide, the small one stored as JPEG"),
-}
-"""In the order in which they are trained, which is the one in which they are offered."""
-
 
 def planned(
     name: str, data: list[Path], validation: list[Path], budget: timedelta | None, compiled: bool = False
 ) -> RunConfig:
     """Read a config and put in its place what the command line says."""
-    run = read_toml(ROOT / PLUGIN / "configs" / f"{name}.toml")
+    run = read_toml(config_file(ROOT, name) or f"{name}.toml")
     return retold(run, {"data": data, "validation": validation, "budget": budget, "compile": compiled or None})
 
 
@@ -71,7 +38,7 @@ def chosen(only: list[str]) -> list[str]:
     if unknown := [name for name in only if name not in PLAN]:
         raise UsageError(f"no weights {unknown[0]!r} are planned; there are: {', '.join(PLAN)}")
     names = [name for name in PLAN if not only or name in only]
-    there = [name for name in names if (ROOT / PLUGIN / "configs" / f"{name}.toml").is_file()]
+    there = [name for name in names if config_file(ROOT, name)]
     for name in names:
         if name not in there:
             typer.echo(f"{name}: skipped, there is no config of that name")
@@ -94,18 +61,21 @@ def work_on(
     console = Console(stderr=True, markup=False, emoji=False)
     typer.echo(f"{name}: {folder}")
     done = trained(run, folder, device=device, hardware=hardware, console=console)
-    figures = figures_of(done.weights, sets, device=device, console=console)
+    plan = PLAN[name]
+    mine = [folder for folder in sets if not plan.sets or folder.resolve().name in plan.sets]
+    figures = figures_of(done.weights, mine, times=plan.times, device=device, console=console)
     words = [f"{which} {f.main('high'):.2f} (low {f.main('low'):.2f})" for which, f in figures.items()]
     typer.echo(
         f"{name}: {done.steps} steps in {timedelta(seconds=round(done.seconds))}; {', '.join(words)}".rstrip("; ")
     )
     if not shipping:
         return
-    plan = PLAN[name]
+    if not figures:
+        raise UsageError(f"measured on none of {', '.join(plan.sets)}; name their folders with --sets")
     new = describe(
-        done.weights, name, summary=plan.summary, config=name, sets=figures, run=done.run, hardware=done.hardware
+        ROOT, done.weights, name, summary=plan.summary, config=name, sets=figures, run=done.run, hardware=done.hardware
     )
-    better, why = verdict(new, read_record(ROOT / PLUGIN / "weights", name), plan.floors)
+    better, why = verdict(new, read_record(ROOT, name), plan.floors)
     typer.echo(f"{name}: {'shipped' if better else 'not shipped'}; {why}")
     if better:
         ship(done.weights, new, ROOT)

@@ -1,7 +1,7 @@
 """One run folder of `train_all`: trained once, measured once, whatever interrupts it.
 
 plan.json     the config that the run began with, the machine, and the digest once it is finished
-figures.json  what was measured of the weights of one digest, set by set
+figures.json  what was measured of the weights of one digest, set by set and depth by depth
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from records import Figures
+from records import Figures, told_as
 from rich.console import Console
 
+from resizekit.assemble import assemble
 from resizekit.atomic import written_beside
 from resizekit.checkpoint import load, read_header
 from resizekit.cli.progress import counted, training_progress
+from resizekit.codec import Codec
 from resizekit.config import RunConfig
 from resizekit.device import pick_device
 from resizekit.errors import ConfigError, ResizeKitError, UsageError
@@ -132,8 +134,13 @@ def trained(run: RunConfig, folder: Path, *, device: str, hardware: str | None, 
     return Done(weights, plan.run, plan.hardware, int(told["steps"]), float(told["seconds"]))
 
 
-def figures_of(weights: Path, folders: list[Path], *, device: str, console: Console) -> dict[str, Figures]:
-    """Measure weights on sets of pictures, in float32; what is measured already is read from beside them."""
+def figures_of(
+    weights: Path, folders: list[Path], *, device: str, console: Console, times: tuple[int, ...] = ()
+) -> dict[str, Figures]:
+    """Measure weights on sets of pictures, in float32; what is measured already is read from beside them.
+
+    `times` are the depths to measure at; none: the one that the weights say, and nothing is said of depths.
+    """
     digest = read_header(weights).digest
     cache = weights.parent / "figures.json"
     known = _read(cache, Measured)
@@ -141,21 +148,36 @@ def figures_of(weights: Path, folders: list[Path], *, device: str, console: Cons
         known = Measured(digest=digest)
     codec = None
     wanted: dict[str, Figures] = {}
-    for folder in folders:
-        name, files = folder.resolve().name, len(list(find_pictures([folder])))
-        if name in wanted:
-            raise UsageError(f"two sets are called {name}; figures are told by the name of the folder")
-        if known.files.get(name) != files:
-            if codec is None:
-                codec = load(weights, device=pick_device(device))
-            with counted(console, name, 1) as count:
-                measured = evaluate_folder(codec, folder, progress=count.part)
-            for line in measured.skipped:
-                console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True)
-            kinds = ("_y",) if codec.channels == 1 else ("_rgb", "_y")
-            mean = {key: round(value, 6) for key, value in measured.mean.items() if key.endswith(kinds)}
-            known.sets[name] = Figures.model_validate(mean | {"pictures": measured.pictures})
-            known.files[name] = files
-            _write(cache, known)
-        wanted[name] = known.sets[name]
+    names = [folder.resolve().name for folder in folders]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"two sets are called {twice}; figures are told by the name of the folder")
+    for name, folder in zip(names, folders, strict=True):
+        files = len(list(find_pictures([folder])))
+        for depth in times or (None,):
+            label = told_as(name, depth and factor_at(weights, depth))
+            if known.files.get(label) != files:
+                if codec is None:
+                    codec = load(weights, device=pick_device(device))
+                known.sets[label] = _measured(codec, folder, label, depth, console)
+                known.files[label] = files
+                _write(cache, known)
+            wanted[label] = known.sets[label]
     return wanted
+
+
+def factor_at(weights: Path, times: int) -> str:
+    """Say what so many applications of weights make, such as "x8"."""
+    return assemble(read_header(weights).recipe.model_copy(update={"times": times})).spec.short
+
+
+def _measured(codec: Codec, folder: Path, label: str, times: int | None, console: Console) -> Figures:
+    if times is not None:
+        codec = codec.at(times)
+    with counted(console, label, 1) as count:
+        measured = evaluate_folder(codec, folder, progress=count.part)
+    for line in measured.skipped:
+        console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True)
+    kinds = ("_y",) if codec.channels == 1 else ("_rgb", "_y")
+    mean = {key: round(value, 6) for key, value in measured.mean.items() if key.endswith(kinds)}
+    depth = {} if times is None else {"times": times, "factor": codec.spec.short}
+    return Figures.model_validate(mean | {"pictures": measured.pictures} | depth)

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
+    from resizekit.images.wanted import Wanted as Wanted
     from resizekit.ops.kernel import Kernel as Kernel
     from resizekit.plugin import hookimpl as hookimpl
+    from resizekit.shipped import shipped_weights as shipped_weights
     from resizekit.spec import ResizeSpec as ResizeSpec
     from resizekit.storage import Storage as Storage
     from resizekit.task import Compression as Compression
+    from resizekit.task import Mixture as Mixture
     from resizekit.task import Network as Network
     from resizekit.task import NoOptions as NoOptions
     from resizekit.task import Stage as Stage
@@ -40,6 +43,7 @@ _WHERE = {
     "Codec": "resizekit.codec",
     "Compression": "resizekit.task",
     "Kernel": "resizekit.ops.kernel",
+    "Mixture": "resizekit.task",
     "Network": "resizekit.task",
     "NoOptions": "resizekit.task",
     "ResizeKitError": "resizekit.errors",
@@ -49,6 +53,7 @@ _WHERE = {
     "Storage": "resizekit.storage",
     "Task": "resizekit.task",
     "TaskConfig": "resizekit.task",
+    "Wanted": "resizekit.images.wanted",
     "Weights": "resizekit.task",
     "build": "resizekit.api",
     "down_file": "resizekit.images.files",
@@ -59,6 +64,7 @@ _WHERE = {
     "losses": "resizekit.losses",
     "ops": "resizekit.ops",
     "save": "resizekit.checkpoint",
+    "shipped_weights": "resizekit.shipped",
     "tasks": "resizekit.api",
     "up_file": "resizekit.images.files",
 }

@@ -17,16 +17,19 @@ def build(
     task: str,
     *,
     network: Mapping[str, Any] | str | None = None,
+    encoder: Mapping[str, Any] | str | None = None,
     compression: Mapping[str, Any] | str | None = None,
     **config: Any,
 ) -> Codec:
     """Build an untrained codec: `build("sr", spec={"s": 2, "r": 2}, network={"name": "tad", "width": 32})`.
 
     `config` is the task's own; `network` and `compression` are names, or options with an optional "name" among them.
+    So is `encoder`: a network whose encoder goes down in place of the other's own, or "none", for low to be the guide.
     Raises `UnknownNameError` or `ConfigError`.
     """
     tables: dict[str, dict[str, Any]] = {}
-    for key, given in (("network", network), ("compression", compression)):
+    named = {"network": network, "encoder": encoder, "compression": compression}
+    for key, given in named.items():
         options = {"name": given} if isinstance(given, str) else dict(given or {})
         if "name" in options:
             config[key] = options.pop("name")
@@ -37,8 +40,7 @@ def build(
 def from_toml(path: str | Path) -> Codec:
     """Build an untrained codec from a TOML config; `ConfigError` says which key, what came and what would do."""
     run = read_toml(path)
-    recipe = Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)
-    return assemble(recipe, where=str(path))
+    return assemble(Recipe.of(run), where=str(path))
 
 
 def tasks() -> Mapping[str, Task[Any]]:

@@ -1,18 +1,23 @@
 """The ONE assembly of a codec: names and options in, networks, guide and compression together out."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
 
 from resizekit.codec import Codec, Names
 from resizekit.config import RunConfig, TrainConfig, validate
 from resizekit.errors import ConfigError
 from resizekit.registry import installed
+from resizekit.spec import ResizeSpec
 from resizekit.storage import PNG
-from resizekit.task import Task, TaskConfig
+from resizekit.task import NoOptions, Task, TaskConfig
 
-__all__ = ["Recipe", "assemble", "json_schema", "recompressed", "resolve"]
+__all__ = ["NO_ENCODER", "Recipe", "assemble", "json_schema", "recompressed", "resolve"]
+
+NO_ENCODER = "none"
+"""As `config.encoder`: nothing is learned on the way down, low is the guide as the compression stores it."""
 
 
 class Recipe(BaseModel):
@@ -23,8 +28,15 @@ class Recipe(BaseModel):
     task: str
     config: dict[str, Any] = Field(default_factory=dict)
     network: dict[str, Any] = Field(default_factory=dict)
+    encoder: dict[str, Any] = Field(default_factory=dict)
     compression: dict[str, Any] = Field(default_factory=dict)
     times: int | None = Field(None, ge=1, le=64)
+
+    @classmethod
+    def of(cls, run: RunConfig) -> "Recipe":
+        """Take what a whole config says of the codec."""
+        tables = {name: getattr(run, name) for name in ("task", "config", "network", "encoder", "compression")}
+        return cls(**tables)
 
 
 def resolve(recipe: Recipe, *, where: str = "config") -> tuple[Task[Any], TaskConfig]:
@@ -57,20 +69,51 @@ def assemble(recipe: Recipe, *, where: str = "config", weights: str | None = Non
             f"not of {config.channels}: set channels to {could}, or take another compression"
         )
     step = task.spec(config)
-    encoder, decoder = network.build(step, config.channels, options)
+    sides = _Sides(*network.build(step, config.channels, options), carrier=network.carrier)
+    if config.encoder is not None:
+        sides = sides.with_encoder(config.encoder, step, config.channels, recipe.encoder, where=where)
+    elif recipe.encoder:
+        raise ConfigError(
+            f"{where}: [encoder] has options, and config.encoder names no network; name it, or leave them"
+        )
     codec = Codec(
         step=step,
         low_channels=config.channels,
-        encoder=encoder,
-        decoder=decoder,
+        encoder=sides.encoder,
+        decoder=sides.decoder,
         guide=lambda spec: task.guide(spec, config),
         compression=squeeze,
-        residual=task.residual and not network.carrier,
+        residual=task.residual and not sides.carrier,
         times=task.times(config) if recipe.times is None else recipe.times,
         names=Names(task.name, network.name, compression.name, weights),
     )
     codec.recipe = recipe.model_dump(mode="json", exclude_defaults=True) | {"config": config.model_dump(mode="json")}
     return codec
+
+
+class _Sides(NamedTuple):
+    """What goes down and what goes up."""
+
+    encoder: nn.Module | None
+    decoder: nn.Module
+    carrier: bool
+    """The encoder gives low itself."""
+
+    def with_encoder(
+        self, name: str, step: ResizeSpec, channels: int, raw: Mapping[str, Any], *, where: str
+    ) -> "_Sides":
+        """Put the encoder of another network, or none, in the place of this one."""
+        if name == NO_ENCODER:
+            validate(NoOptions, raw, where=f"{where} [encoder] of no network")
+            return _Sides(None, self.decoder, carrier=False)
+        network = installed().network(name)
+        options = validate(network.options, raw, where=f"{where} [encoder] of {network.name}")
+        encoder, _ = network.build(step, channels, options)
+        if encoder is None:
+            raise ConfigError(
+                f"{where}: network {name!r} has no encoder; name another, or {NO_ENCODER!r} if low is to be the guide"
+            )
+        return _Sides(encoder, self.decoder, network.carrier)
 
 
 def recompressed(codec: Codec, name: str) -> Codec:

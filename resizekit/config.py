@@ -3,6 +3,7 @@
 task = "sr"
 [config]            # the task's own config: spec, channels, guide_weight, network, compression, ...
 [network]           # options of the network
+[encoder]           # options of the network whose encoder is used, where the config names one
 [compression]       # options of the compression
 [train]             # the recipe; only `resizekit train` reads it
 """
@@ -19,9 +20,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from resizekit.errors import ConfigError
 from resizekit.losses import Norm
 
-__all__ = ["Phase", "RunConfig", "TrainConfig", "read_toml", "retold", "validate"]
+__all__ = ["Phase", "RunConfig", "Side", "TrainConfig", "read_toml", "retold", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
+Side = Literal["encoder", "decoder"]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours"}
 
@@ -61,6 +63,8 @@ class TrainConfig(BaseModel):
     start_strict: bool = Field(
         True, description="false: of other networks than these, take the layers whose names and shapes agree"
     )
+    start_side: Side | None = Field(None, description="begin with this side of the start's weights alone")
+    freeze: Side | None = Field(None, description="the side that stays as it began while the other learns")
     steps: int = Field(20_000, ge=1, description="optimiser steps, all stages together")
     budget: Annotated[timedelta | None, BeforeValidator(duration)] = Field(
         None, description='time to train, such as "20 min": the steps are then planned from the speed at the start'
@@ -107,6 +111,9 @@ class RunConfig(BaseModel):
     task: str = Field(description="an installed task")
     config: dict[str, Any] = Field(default_factory=dict, description="the task's config")
     network: dict[str, Any] = Field(default_factory=dict, description="options of the network")
+    encoder: dict[str, Any] = Field(
+        default_factory=dict, description="options of the network that config.encoder names"
+    )
     compression: dict[str, Any] = Field(default_factory=dict, description="options of the compression")
     train: TrainConfig = TrainConfig()
 

@@ -125,6 +125,11 @@ class ResizeSpec(BaseModel):
         low = " ".join(_axis(factor.denominator, name) for name, factor in axes.items())
         return f"b {high} -> b {low}"
 
+    @property
+    def short(self) -> str:
+        """How people say it: `x8` where height and width share a factor and the channels stay; else as `str`."""
+        return f"x{self.s}" if self.s == self.r and self.t == 1 else str(self)
+
     def __str__(self) -> str:
         factors = {"s": self.s, "r": self.r, "t": self.t}
         return " ".join(f"{name}={f}" for name, f in factors.items() if f != 1) or "identity"

@@ -16,7 +16,7 @@ from resizekit.guides import Guide
 from resizekit.losses import Loss, Norm
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Compression", "Network", "NoOptions", "Stage", "Task", "TaskConfig", "Weights"]
+__all__ = ["Compression", "Mixture", "Network", "NoOptions", "Stage", "Task", "TaskConfig", "Weights"]
 
 
 class TaskConfig(BaseModel):
@@ -25,6 +25,9 @@ class TaskConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     network: str = Field("tad", description="an installed network")
+    encoder: str | None = Field(
+        None, description='whose encoder goes down: an installed network; "none" for the guide; not said: its own'
+    )
     compression: str = Field("uint8", description="an installed compression: how low is stored")
     channels: int = Field(3, ge=1, le=4096, description="channels of low")
     guide_weight: float = Field(0.1, ge=0, description="the paper's lambda: weight of the guide term (Eq. 4)")
@@ -61,9 +64,21 @@ class Stage:
     """Crops a step; None: the config's."""
     lr: float | None = None
     """Peak learning rate; None: the config's."""
+    enlarge: int = 1
+    """Crops so many times as high and wide, and fewer in proportion, down to one: a step costs what it did."""
 
 
-def float_then_compressed(codec: Codec, config: TaskConfig) -> Iterable[Stage]:
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """One leg of a training in which each step belongs to one of several stages, drawn at random by their shares."""
+
+    stages: tuple[Stage, ...]
+    """What is drawn from; their `share` is how likely each is, relative to the others."""
+    share: float = 1.0
+    """This leg's part of all steps, as `Stage.share`."""
+
+
+def float_then_compressed(codec: Codec, config: TaskConfig) -> Iterable[Stage | Mixture]:
     """Train without the compression for `float_share` of the steps, then with it (3.2, "Compression Module")."""
     if config.float_share:
         yield Stage(codec=codec.with_compression(Float()), share=config.float_share)
@@ -108,7 +123,7 @@ class Task(Generic[C]):
     """True: the encoder adds to the guide (3.2); False: it predicts low itself (3.2, change 2)."""
     loss: Callable[[ResizeSpec, C], Loss] = losses.guided
     """What training minimises: Equation 4, by the config's norms and weight."""
-    curriculum: Callable[[Codec, C], Iterable[Stage]] = float_then_compressed
+    curriculum: Callable[[Codec, C], Iterable[Stage | Mixture]] = float_then_compressed
     """The legs of the training."""
     weights: Mapping[str, Weights] = field(default_factory=dict)
     """Trained weights by name; names are unique across all plugins.  The first that fits is a task's default."""

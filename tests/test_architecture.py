@@ -24,7 +24,7 @@ FLOORS = {
     4: "codec jpeg",
     5: "losses",
     6: "task",
-    7: "hookspecs builtin",
+    7: "hookspecs builtin shipped",
     8: "config registry",
     9: "assemble",
     10: "checkpoint api device",

@@ -1,18 +1,21 @@
 """Model cards and the README's numbers are what the JSON beside the weights says, and that is what the files are."""
 
+import importlib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from resizekit.assemble import Recipe, assemble
+from resizekit.assemble import Recipe, resolve
 from resizekit.checkpoint import read_header
 from resizekit.config import read_toml
-from resizekit_sr.shipped import ORDER
+from resizekit.errors import ConfigError
+from resizekit.registry import installed
 
 ROOT = Path(__file__).parents[1]
-MODULES = "records", "numbers_table", "cards", "shipping", "training_run", "train_all"
-NAMES = [name for name in ORDER if (ROOT / f"plugins/resizekit_sr/weights/{name}.json").exists()]
+MODULES = "plan", "records", "numbers_table", "cards", "shipping", "training_run", "train_all"
+PLUGINS = sorted(ROOT.glob("plugins/resizekit_*"))
+WEIGHTS = {path.stem: path.parent for plugin in PLUGINS for path in sorted(plugin.glob("weights/*.json"))}
 
 
 @pytest.fixture
@@ -23,25 +26,41 @@ def ours(scripts):
 
 def test_cards_and_readme_are_what_the_records_say(ours):
     texts = ours.cards.texts(ROOT)
-    folder = ROOT / "plugins/resizekit_sr/weights"
-    assert set(texts) == {ROOT / "README.md"} | {folder / f"{name}.md" for name in NAMES}
+    assert set(texts) == {ROOT / "README.md"} | {folder / f"{name}.md" for name, folder in WEIGHTS.items()}
     for path, text in texts.items():
         assert path.read_text(encoding="utf-8") == text, f"{path}: run python benchmarks/cards.py"
 
 
 def test_nothing_lies_among_the_weights_that_is_not_offered():
     kinds = "safetensors", "json", "md"
-    offered = {f"{name}.{kind}" for name in NAMES for kind in kinds} | {"DATA.md"}
-    assert {path.name for path in (ROOT / "plugins/resizekit_sr/weights").iterdir()} == offered
+    for folder in set(WEIGHTS.values()):
+        offered = {f"{name}.{kind}" for name, its in WEIGHTS.items() if its == folder for kind in kinds}
+        assert {path.name for path in folder.iterdir()} - {"DATA.md"} == offered
+    assert set(WEIGHTS) == set(installed().weights)
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_every_plugin_offers_in_the_order_of_the_plan(ours):
+    orders = [importlib.import_module(f"{p.name}.shipped").ORDER for p in PLUGINS if (p / "shipped.py").exists()]
+    for order in orders:
+        assert order == tuple(name for name in ours.plan.PLAN if name in order)
+    assert sorted(name for order in orders for name in order) == sorted(ours.plan.PLAN)
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_what_ships_is_measured_on_all_that_is_planned(ours, name):
+    plan = ours.plan.PLAN[name]
+    told = {(which, figures.times) for which, _, figures in ours.records.read_record(ROOT, name).rows()}
+    assert told == {(which, times) for which in plan.sets or ours.plan.SETS for times in plan.times or (None,)}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
 def test_a_record_says_what_the_file_is(ours, name):
-    record = ours.records.read_record(ours.records.WEIGHTS, name)
+    record = ours.records.read_record(ROOT, name)
     again = ours.shipping.describe(
-        ours.records.WEIGHTS / f"{name}.safetensors",
+        ROOT,
+        WEIGHTS[name] / f"{name}.safetensors",
         name,
-        summary=ours.train_all.PLAN[name].summary,
+        summary=ours.plan.PLAN[name].summary,
         config=record.config,
         sets=record.sets,
         hardware=record.training.hardware,
@@ -50,13 +69,14 @@ def test_a_record_says_what_the_file_is(ours, name):
     assert again.model_dump(exclude={"training": told}) == record.model_dump(exclude={"training": told})
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WEIGHTS)
 def test_a_record_names_the_config_that_makes_such_a_file(ours, name):
-    record = ours.records.read_record(ours.records.WEIGHTS, name)
-    run = read_toml(ROOT / f"plugins/resizekit_sr/configs/{record.config}.toml")
-    header = read_header(ours.records.WEIGHTS / f"{name}.safetensors")
-    recipe = assemble(Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)).recipe
-    assert Recipe.model_validate(recipe) == header.recipe
+    record = ours.records.read_record(ROOT, name)
+    run = read_toml(ours.records.config_file(ROOT, record.config))
+    header = read_header(WEIGHTS[name] / f"{name}.safetensors")
+    said, held = Recipe.of(run), header.recipe  # a key of the config that is younger than the file is at its default
+    assert resolve(said) == resolve(held)
+    assert said.model_dump(exclude={"config"}) == held.model_dump(exclude={"config"})
     assert {key: getattr(run.train, key) for key in ("lr", "seed")} == {k: header.training[k] for k in ("lr", "seed")}
     steps = f"--steps {header.training['steps']}"
     assert run.train.steps == header.training["steps"] or record.training.command.endswith(steps)
@@ -68,7 +88,7 @@ def copied(ours, tmp_path):
     folder = tmp_path / "plugins/resizekit_sr/weights"
     folder.mkdir(parents=True)
     (tmp_path / "README.md").write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
-    record = ours.records.read_record(ours.records.WEIGHTS, "tad-x2")
+    record = ours.records.read_record(ROOT, "tad-x2")
     record.write(folder)
     ours.cards.write(tmp_path)
     return tmp_path, folder, record
@@ -114,6 +134,41 @@ def test_what_a_training_began_with_is_said(ours, copied):
     ours.cards.write(root)
     said = "from the weights sr-x2 (0123456789ab), which 24 000 steps in 100 minutes had made |"
     assert said in (folder / "tad-x2.md").read_text()
+
+
+def test_several_depths_and_another_plugin_have_tables_of_their_own(ours, copied):
+    root, folder, record = copied
+    (folder / "DATA.md").write_text("pictures")
+    other = root / "plugins/resizekit_deep/weights"
+    other.mkdir(parents=True)
+    plain = record.sets["B100"]
+    sets = {
+        f"B100 x{2**n}": plain.model_copy(update={"high_rgb": 30 + n / 100, "times": n, "factor": f"x{2**n}"})
+        for n in (1, 3)
+    }
+    record.model_copy(update={"name": "deep", "sets": sets, "digest": "f" * 64}).write(other)
+    assert [one.name for one in ours.records.read_records(root)] == ["tad-x2", "deep"]
+    ours.cards.write(root)
+    card, readme = (other / "deep.md").read_text(), (root / "README.md").read_text()
+    bicubic = f"{plain.bicubic_rgb:.2f}"
+    assert "[DATA.md](../../resizekit_sr/weights/DATA.md)" in card
+    assert "[DATA.md](DATA.md)" in (folder / "tad-x2.md").read_text()
+    assert "| set | factor | high RGB | high Y | bicubic RGB | bicubic Y | low RGB | low Y |" in card
+    assert f"| B100 | x8 | 30.03 | {plain.high_y:.2f} | {bicubic} |" in card
+    assert f"| `deep` | B100 | x8 | 30.03 / {plain.high_y:.2f} | {bicubic} /" in readme
+    assert "(plugins/resizekit_deep/weights/deep.md)" in readme
+    assert "| `deep` | B100 | 30" not in readme, "no row among those of a single depth"
+    assert "`deep` on" not in readme, "no comparison with the paper's pairs of one depth"
+    assert ours.shipping.measured("deep", sets).startswith("resizekit evaluate B100 --weights deep --times 1,3 ")
+
+
+def test_one_name_in_two_plugins_is_refused(ours, copied):
+    root, _, record = copied
+    other = root / "plugins/resizekit_two/weights"
+    other.mkdir(parents=True)
+    record.write(other)
+    with pytest.raises(ConfigError, match=r"resizekit_sr.*resizekit_two.*tad-x2\.json have one name"):
+        ours.cards.texts(root)
 
 
 def test_the_command_checks_and_writes(ours, copied, monkeypatch):

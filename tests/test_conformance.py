@@ -58,7 +58,7 @@ class TestTheWaveletNetworkOnLargerBlocksOfColour(TaskConformance):
 
 class TestTheDecoderAlone(TaskConformance):
     task = resizekit.tasks()["colorize"]
-    network: ClassVar = {"width": 8, "blocks": 1, "encoder": False}
+    config: ClassVar = {"encoder": "none"}
 
 
 class TestMixedChannels(TaskConformance):

@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from resizekit.checkpoint import read_header
 from resizekit.training.loop import train
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-MODULES = "records", "numbers_table", "cards", "shipping", "training_run", "train_all"
+MODULES = "plan", "records", "numbers_table", "cards", "shipping", "training_run", "train_all"
 CONFIG = """
 task = "sr"
 [config]
@@ -322,25 +323,56 @@ def made(tree, tmp_path, small_weights):
 )
 def test_what_is_better(tree, made, new, old, ships, why):
     shipped = made(digest="b", **old) if old else None
-    got, words = tree.shipping.verdict(made(**new), shipped, tree.train_all.X2)
+    got, words = tree.shipping.verdict(made(**new), shipped, tree.plan.X2)
     assert got is ships
     assert why in words
 
 
 def test_another_config_gives_way_and_that_is_said(tree, made):
     old, new = made(config="tad-x2", digest="b", Set5=(39, 41)), made(Set5=(38, 30))
-    ships, why = tree.shipping.verdict(new, old, tree.train_all.X2)
+    ships, why = tree.shipping.verdict(new, old, tree.plan.X2)
     assert ships
     assert why == "what was shipped is of config tad-x2, although low 30.00 on Set5 is below 37"
-    assert tree.shipping.verdict(new, new, tree.train_all.X2) == (False, "these very weights are shipped")
+    assert tree.shipping.verdict(new, new, tree.plan.X2) == (False, "these very weights are shipped")
 
 
 def test_a_perfect_set_survives_being_written(tree, made):
     record = made(Set5=(float("inf"), float("inf")))
     record.write(tree.weights)
     json.loads((tree.weights / "sr-x2.json").read_text(), parse_constant=nothing_more)
-    assert tree.records.read_record(tree.weights, "sr-x2") == record
+    assert tree.records.read_record(tree.root, "sr-x2") == record
 
 
-def test_plans_are_made_in_the_order_of_the_offers(tree):
-    assert tuple(tree.train_all.PLAN) == tree.records.ORDER
+def test_weights_of_another_plugin_are_measured_at_their_depths_on_their_sets(tree, monkeypatch):
+    """A line in the plan and a config are all that it takes."""
+    plan = tree.plan.Planned(1, "any depth", {"others": 99.0, "Set5 x4": 0.0}, sets=("Set5",), times=(1, 2))
+    monkeypatch.setitem(tree.train_all.PLAN, "deep", plan)
+    tree.config("deep")
+    configs = tree.root / "plugins/resizekit_deep/configs"
+    configs.mkdir(parents=True)
+    (tree.weights.parent / "configs/deep.toml").rename(configs / "deep.toml")
+    code, told = tree.run("--only", "deep", "--ship")
+    assert (code, "deep: not shipped; low " in told) == (0, True), told
+    assert "on Set5 x2 is below 99" in told
+    assert "on Set5 x4" not in told
+    monkeypatch.setitem(tree.train_all.PLAN, "deep", replace(plan, floors={}))
+    monkeypatch.setattr(tree.training_run, "evaluate_folder", nothing_more)
+    code, told = tree.run("--only", "deep", "--ship")
+    assert (code, "deep: shipped" in told) == (0, True), told
+    weights = configs.parent / "weights"
+    assert {path.name for path in weights.iterdir()} == {"deep.json", "deep.md", "deep.safetensors"}
+    record = json.loads((weights / "deep.json").read_text())
+    assert {label: (f["times"], f["factor"]) for label, f in record["sets"].items()} == {
+        "Set5 x2": (1, "x2"),
+        "Set5 x4": (2, "x4"),
+    }
+    assert record["training"]["command"].startswith("resizekit train plugins/resizekit_deep/configs/deep.toml ")
+    assert "| Set5 | x4 |" in (weights / "deep.md").read_text()
+    assert record["sets"]["Set5 x4"]["bicubic_rgb"] < record["sets"]["Set5 x2"]["bicubic_rgb"]
+
+
+def test_a_plan_whose_sets_are_not_given_is_refused(tree, monkeypatch):
+    monkeypatch.setitem(tree.train_all.PLAN, "tad-x2", tree.plan.Planned(1, "", sets=("Set14",)))
+    tree.config("tad-x2")
+    code, told = tree.run("--only", "tad-x2", "--ship")
+    assert (code, "measured on none of Set14; name their folders with --sets" in told) == (1, True), told

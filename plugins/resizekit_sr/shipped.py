@@ -1,10 +1,8 @@
-"""The weights that come with `sr`: NAME.safetensors in weights/, and beside it NAME.json, what it is and reaches."""
+"""The weights that come with `sr`, which lie in weights/."""
 
-import json
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 
-from resizekit import Weights
+from resizekit import shipped_weights
 
 __all__ = ["ORDER", "SHIPPED"]
 
@@ -14,28 +12,4 @@ ORDER = (
 )  # fmt: skip
 """All names there may be; the first that fits a picture is the default, and one without files is left out."""
 
-_HERE = files("resizekit_sr") / "weights"
-_KINDS = {"RGB": "rgb", "Y": "y"}
-
-
-def read(folder: Traversable, name: str) -> Weights:
-    """Read what stands beside a file of weights."""
-    told = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    metrics = {
-        f"{which} {side} {kind}": round(float(figures[f"{side}_{key}"]), 2)
-        for which, figures in told["sets"].items()
-        for side in ("high", "low")
-        for kind, key in _KINDS.items()
-        if f"{side}_{key}" in figures
-    }
-    file = folder / f"{name}.safetensors"
-    return Weights(file=file, digest=told["digest"], summary=told["summary"], metrics=metrics)
-
-
-def there(folder: Traversable) -> dict[str, Weights]:
-    """Give all weights of a folder, in `ORDER`."""
-    kinds = "safetensors", "json"
-    return {name: read(folder, name) for name in ORDER if all((folder / f"{name}.{k}").is_file() for k in kinds)}
-
-
-SHIPPED = there(_HERE)
+SHIPPED = shipped_weights(files("resizekit_sr") / "weights", ORDER)

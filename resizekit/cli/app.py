@@ -16,7 +16,10 @@ from resizekit.cli.evaluate import evaluate
 from resizekit.cli.files import down, up
 from resizekit.cli.info import info
 from resizekit.cli.output import echo_error
+from resizekit.cli.pairs import export_pairs
+from resizekit.cli.pyramid import pyramid
 from resizekit.cli.roundtrip import roundtrip
+from resizekit.cli.sweep import sweep
 from resizekit.cli.tasks import tasks
 from resizekit.cli.train import schema, train
 from resizekit.errors import ResizeKitError
@@ -74,7 +77,7 @@ def _told_in_one_line(verb: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for verb in (tasks, down, up, roundtrip, info, evaluate, bench, train, schema):
+for verb in (tasks, down, up, roundtrip, pyramid, info, evaluate, export_pairs, bench, train, sweep, schema):
     app.command()(_told_in_one_line(verb))
 
 

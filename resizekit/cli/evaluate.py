@@ -1,5 +1,6 @@
 """`resizekit evaluate`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from resizekit.cli.options import (
     TaskName,
     WeightsName,
     read_span,
+    read_times,
     read_weights,
 )
 
@@ -26,12 +28,24 @@ def evaluate(
     task: TaskName = None,
     compression: CompressionName = None,
     span: SpanText = None,
+    times: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N...",
+            help="Apply the networks so often, a row for each: weights by 2 make x2, x4 and x8 of 1,2,3.",
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "auto",
     precision: Precision = "float32",
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Only so many pictures a set, evenly spread.", show_default=False),
     ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="Restore eight ways and average: helps decoders of bicubic pictures only."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure weights on folders of pictures: PSNR of high and low, RGB and Y, beside bicubic down and up."""
@@ -41,38 +55,62 @@ def evaluate(
     from resizekit.cli.output import echo_json
     from resizekit.cli.progress import counted
     from resizekit.evaluation.measure import plain_name
-    from resizekit.evaluation.table import evaluate_folder
-    from resizekit.images.weights import choose_codec
+    from resizekit.evaluation.table import SetFigures, evaluate_depths
+    from resizekit.images.weights import choose_codec, repeated
 
-    (chosen, of_task), declared = read_weights(weights, task), read_span(span)
+    depths, (chosen, of_task), declared = read_times(times), read_weights(weights, task), read_span(span)
     codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)
+    if ensemble:
+        codec = codec.ensembled()
+    factors = {n: repeated(codec, n).spec.short for n in depths or (codec.times,)}
     errors = Console(stderr=True)
-    sets = []
+    sets: list[tuple[int, SetFigures]] = []
     for folder in folders:
         with counted(errors, folder.name, 1) as count:
-            sets.append(evaluate_folder(codec, folder, limit=limit, span=declared, progress=count.part))
-        for line in sets[-1].skipped:
+            measured = evaluate_depths(codec, folder, tuple(factors), limit=limit, span=declared, progress=count.part)
+        lines = [f"{factors[n]}: {told}" for n, told in measured.items() if not isinstance(told, SetFigures)]
+        rows = [(n, told) for n, told in measured.items() if isinstance(told, SetFigures)]
+        for line in dict.fromkeys([line for _, told in rows for line in told.skipped] + lines):
             typer.echo(f"warning: left out: {line}", err=True)
+        sets += rows
     if as_json:
-        echo_json({"weights": codec.names.weights, "sets": [s.as_dict() for s in sets]})
+        told = [s.as_dict() | ({"times": n, "factor": factors[n]} | gains(s.mean) if depths else {}) for n, s in sets]
+        echo_json({"weights": codec.names.weights, "ensemble": ensemble, "sets": told})
         return
-    grey = codec.channels == 1
-    columns: tuple[str, ...] = ("high Y", "low Y", "bicubic Y") if grey else (
+    columns = ["high Y", "low Y", "bicubic Y"] if codec.channels == 1 else [
         "high RGB", "high Y", "low RGB", "low Y", "bicubic RGB", "bicubic Y",
-    )  # fmt: skip
-    columns = tuple(name for name in columns if name.lower().replace(" ", "_") in sets[0].mean)  # a cube has no Y
-    plain = plain_name(codec)
+    ]  # fmt: skip
     cube = codec.channels not in (1, 3)
+    columns = [name for name in columns if not (cube and name.endswith("Y"))]
+    if depths:
+        columns += [name.replace("high", "gain") for name in columns if name.startswith("high")]
+    plain = plain_name(codec)
     heads = [name.replace("bicubic", plain).removesuffix(" RGB" if cube else "") for name in columns]
-    table = Table("set", "pictures", *heads, box=None, header_style="bold")
-    for row in sets:
-        values = (row.mean[name.lower().replace(" ", "_")] for name in columns)
-        table.add_row(row.name, str(row.pictures), *(f"{value:.2f}" for value in values))
+    if depths:
+        heads = [name.replace(" ", "\n") for name in heads]  # or 80 columns would not do
+    table = Table(box=None, header_style="bold", collapse_padding=bool(depths), pad_edge=not depths)
+    for head in ("set", *(["factor"] if depths else []), "pictures", *heads):
+        table.add_column(head)
+    for n, row in sets:
+        figures = {**row.mean, **gains(row.mean)}
+        values = (figures[name.lower().replace(" ", "_")] for name in columns)
+        where = [row.name, factors[n]] if depths else [row.name]
+        table.add_row(*where, str(row.pictures), *(f"{value:.2f}" for value in values))
     console = Console(markup=False, emoji=False)
     console.print(table)
     against = plain if plain == "bicubic" else f"its {plain}"
     console.print(
-        f"mean PSNR in dB of {codec.names.weights}: high against the original, low against {against}; "
-        + ("over all channels" if cube else "RGB without border, Y with a border of the factor"),
+        f"mean PSNR in dB of {codec.names.weights}{'+' * ensemble}: high against the original, low against {against}; "
+        + ("over all channels" if cube else "RGB without border, Y with a border of the factor")
+        + (f", gain is high over {plain}" if depths else ""),
         highlight=False,
     )
+
+
+def gains(mean: Mapping[str, float]) -> dict[str, float]:
+    """How much better than bicubic high is restored."""
+    return {
+        f"gain_{kind}": mean[f"high_{kind}"] - mean[f"bicubic_{kind}"]
+        for kind in ("rgb", "y")
+        if f"high_{kind}" in mean
+    }

@@ -11,17 +11,23 @@ from resizekit.cli.options import (
     CompressionName,
     Device,
     Json,
+    MaxSide,
     Overwrite,
     Precision,
+    Scale,
+    Size,
     SpanText,
     TaskName,
     Tile,
+    Times,
     WeightsName,
     read_span,
     read_tile,
+    read_wanted,
     read_weights,
 )
 from resizekit.cli.output import echo_json
+from resizekit.cli.plans import plan_row, plan_text
 
 __all__ = ["down", "up"]
 
@@ -34,6 +40,11 @@ def down(
     out: Out,
     weights: WeightsName = None,
     task: TaskName = None,
+    size: Size = None,
+    scale: Scale = None,
+    max_side: MaxSide = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done to the sizes, and do nothing.")] = False,
+    times: Times = None,
     compression: CompressionName = None,
     span: SpanText = None,
     tile: Tile = "auto",
@@ -43,10 +54,11 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Make pictures small: ordinary PNG files, or what else the weights store, that know how to be restored."""
-    from resizekit.images.files import down_file
+    from resizekit.images.files import down_file, plan_file
     from resizekit.images.weights import choose_storage
 
     side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
+    wanted = read_wanted(size, scale, max_side)
     rows: list[dict[str, object]] = []
 
     def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
@@ -57,6 +69,8 @@ def down(
             task=of_task,
             compression=compression,
             span=values,
+            wanted=wanted,
+            times=times,
             tile=side,
             device=device,
             precision=precision,
@@ -67,10 +81,14 @@ def down(
             {"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json", exclude_none=True)}
         )
 
+    def tell(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+        route, name = plan_file(source, weights=chosen, task=of_task, span=values, wanted=wanted, times=times)
+        rows.append(plan_row(source, route, name) if as_json else {"out": plan_text(source, route, name)})
+
     def suffix() -> str:
         return choose_storage(weights=chosen, task=of_task, compression=compression).suffixes[0]
 
-    _work(sources, out, suffix, run, rows, as_json)
+    _work(sources, out, suffix, tell if plan else run, rows, as_json, writes=not plan)
 
 
 def up(
@@ -118,9 +136,11 @@ def _work(
     run: Callable[[Path, Path, Callable[[int, int], None]], None],
     rows: list[dict[str, object]],
     as_json: bool,
+    *,
+    writes: bool = True,
 ) -> None:
     try:
-        work_through(pair_up(sources, out, suffix), run, inside=out)
+        work_through(pair_up(sources, out, suffix), run, inside=out if writes else None)
     finally:
         if as_json:
             echo_json(rows)

@@ -1,15 +1,18 @@
 """Options that several verbs share, worded once, and how their texts are read."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from resizekit.errors import UsageError
 
+if TYPE_CHECKING:
+    from resizekit.images.wanted import Wanted
+
 __all__ = [
-    "TASK", "CompressionName", "Device", "Json", "Overwrite", "Precision", "SpanText", "TaskName", "Tile",
-    "WeightsName", "read_span", "read_tile", "read_weights",
+    "TASK", "CompressionName", "Device", "Json", "MaxSide", "Overwrite", "Precision", "Scale", "Size", "SpanText",
+    "TaskName", "Tile", "Times", "WeightsName", "read_span", "read_tile", "read_times", "read_wanted", "read_weights",
 ]  # fmt: skip
 
 TASK = "sr"
@@ -23,6 +26,10 @@ Tile = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Times = Annotated[
+    int | None,
+    typer.Option(min=1, help="Apply the networks so many times: weights by 2 three times make x8.", show_default=False),
+]
 WeightsName = Annotated[
     str | None,
     typer.Option(help="Installed weights by name, or a .safetensors file.", show_default=False),
@@ -30,6 +37,20 @@ WeightsName = Annotated[
 TaskName = Annotated[
     str | None,
     typer.Option(help=f"The task whose weights fit the picture best.  [default: {TASK}]", show_default=False),
+]
+Size = Annotated[
+    str | None, typer.Option(metavar="WxH", help="Exactly so many pixels, WIDTHxHEIGHT: 640x480.", show_default=False)
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="P/Q",
+        help="Exactly so many times smaller: 3, 5/2, or WIDTHxHEIGHT where they differ: 2x3/2.",
+        show_default=False,
+    ),
+]
+MaxSide = Annotated[
+    str | None, typer.Option(metavar="N", help="The longer side has so many pixels at most.", show_default=False)
 ]
 
 
@@ -76,6 +97,26 @@ def read_tile(text: str) -> int | Literal["auto", "off"]:
     if not text.isdecimal():
         raise UsageError(f"--tile {text!r}: say auto, off or a side in pixels")
     return int(text[:9])
+
+
+def read_wanted(size: str | None, scale: str | None, max_side: str | None) -> "Wanted | None":
+    """Read --size, --scale and --max-side, of which one at most is said; None: none is, so what the weights do."""
+    from resizekit.images.wanted import Wanted
+
+    said = [f"--{name}" for name, it in (("size", size), ("scale", scale), ("max-side", max_side)) if it is not None]
+    if len(said) > 1:
+        raise UsageError(f"{' and '.join(said)} contradict one another; say one of them")
+    return Wanted(size=size, scale=scale, max_side=max_side) if said else None
+
+
+def read_times(text: str | None) -> tuple[int, ...]:
+    """Read the depths of `1,2,3`; none for None, a `UsageError` for what is no list of whole numbers from 1 on."""
+    if text is None:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if any(not part.isdecimal() or int(part[:9]) == 0 for part in parts):
+        raise UsageError(f"--times {text[:80]!r}: say how often, such as 1,2,3")
+    return tuple(dict.fromkeys(int(part[:9]) for part in parts))
 
 
 def read_weights(weights: str | None, task: str | None) -> tuple[str | Path | None, str | None]:

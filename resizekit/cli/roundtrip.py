@@ -9,14 +9,19 @@ from resizekit.cli.options import (
     CompressionName,
     Device,
     Json,
+    MaxSide,
     Overwrite,
     Precision,
+    Scale,
+    Size,
     SpanText,
     TaskName,
     Tile,
+    Times,
     WeightsName,
     read_span,
     read_tile,
+    read_wanted,
     read_weights,
 )
 
@@ -28,6 +33,10 @@ def roundtrip(
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures.", show_default="IN-roundtrip")] = None,
     weights: WeightsName = None,
     task: TaskName = None,
+    size: Size = None,
+    scale: Scale = None,
+    max_side: MaxSide = None,
+    times: Times = None,
     compression: CompressionName = None,
     span: SpanText = None,
     tile: Tile = "auto",
@@ -46,6 +55,7 @@ def roundtrip(
     from resizekit.images.find import MADE
 
     side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
+    wanted = read_wanted(size, scale, max_side)
     folder = out or picture.parent / f"{picture.stem}{MADE}"
     results: list[Figures] = []
     work_through(
@@ -58,6 +68,8 @@ def roundtrip(
                 task=of_task,
                 compression=compression,
                 span=values,
+                wanted=wanted,
+                times=times,
                 tile=side,
                 device=device,
                 precision=precision,

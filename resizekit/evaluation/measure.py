@@ -1,45 +1,72 @@
 """One picture through a codec and back, measured as section 4.1 measures and stored as a user stores it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
+from resizekit.compressions import Float
 from resizekit.convert import Pixels, bits_of, from_batch, to_batch, with_bits
 from resizekit.evaluation.metrics import luma, psnr
+from resizekit.images.pad import fit
 from resizekit.nn import floats
 from resizekit.ops import codes, codes16, resample_uint8, resample_uint16
+from resizekit.plan import before_steps
 from resizekit.spec import ResizeSpec
 
-__all__ = ["bicubic_roundtrip", "measure", "plain_name", "roundtrip"]
+__all__ = ["bicubic_roundtrip", "measure", "plain_name", "psnr_y", "roundtrip"]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """Take a picture `h w c` down, through a real file of what the codec stores, and up again: (low, restored).
 
-    Low is as deep as the storage, restored as `high`.  The factors must divide its size.
+    Low is as deep as the storage, restored as `high`.  The factors must divide its size.  With the compression `none`
+    there is no file, and the decoder is given the very numbers of the encoder.
     """
+    if isinstance(codec.compression, Float):
+        return _kept_in_floats(codec, high)
     low = codec.storage.read_back(codec.to_store(high))
     return low, codec.from_store(low, high.dtype)
 
 
-def bicubic_roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
-    """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored), codes.
+def _kept_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
+    """Rounded only to be measured."""
+    with torch.inference_mode():
+        low = codec.down_tensor(floats(to_batch(high).to(codec.device)))
+        restored = codec.up_tensor(low)
+        return from_batch(codes(low).cpu()), with_bits(from_batch(restored.cpu()), bits_of(high))
 
-    They are as deep as `roundtrip`'s.  Where the channels change too, low is the codec's guide, and restored repeats it
-    in the channels.  The low picture is also the reference that a codec's low is measured against.  It is restored from
-    what the codec's storage makes of it, so that both had to live with the same.
+
+def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None = None) -> tuple[Pixels, Pixels]:
+    """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored).
+
+    Both are as deep as `roundtrip`'s.  `size` is (height, width) of low where the codec
+    by itself makes another.
+
+    Where the channels change too, low is the codec's guide, and restored repeats it in the channels.  The low picture
+    is also the reference that a codec's low is measured against.  It is restored from what the codec's storage makes of
+    it, so that both had to live with the same.
     """
-    _, h, w = codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
-    s, r = codec.spec.s, codec.spec.r
+    height, width, channels = high.shape
+    h, w = codec.spec.low_shape((channels, height, width))[1:] if size is None else size
+    s, r = Fraction(height, h), Fraction(width, w)
     storage = codec.storage
-    resample = resample_uint16 if storage.bits == 16 else resample_uint8
-    flat = to_batch(with_bits(high, storage.bits))
-    low = _guide(codec, high) if codec.spec.t != 1 else resample(flat, (h, w), scale=(s, r))
+    flat = with_bits(high, storage.bits)
+    resample = _resample(flat)
+    if codec.spec.t == 1:
+        low = resample(to_batch(flat), (h, w), scale=(s, r))
+    else:
+        low = _guide(codec, high if size is None else _before_guide(codec.spec, flat, size))[..., :h, :w]
     stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held
-    restored = _repeated(resample(stored, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r)), codec.spec)
+    restored = _repeated(resample(stored, (height, width), scale=(1 / s, 1 / r)), codec.spec)
     return from_batch(low), with_bits(from_batch(restored), bits_of(high))
+
+
+def _resample(codes: Pixels) -> Callable[..., Tensor]:
+    return resample_uint16 if codes.dtype == np.uint16 else resample_uint8
 
 
 def plain_name(codec: Codec) -> str:
@@ -54,6 +81,12 @@ def _guide(codec: Codec, high: Pixels) -> Tensor:
         return (codes16 if codec.storage.bits == 16 else codes)(guide).cpu()
 
 
+def _before_guide(spec: ResizeSpec, high: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize high so that its guide has (height, width) of `size`, or hardly more where no whole number divides."""
+    middle = before_steps(size, spec, 1)
+    return fit(from_batch(_resample(high)(to_batch(high), middle)), spec.pad(middle))
+
+
 def _repeated(x: Tensor, spec: ResizeSpec) -> Tensor:
     """Give every channel of high the nearest of low's: `b c h w -> b (t c) h w`."""
     down, up = spec.t.denominator, spec.t.numerator
@@ -66,9 +99,9 @@ def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
 
     Bicubic's are those of `bicubic_roundtrip`, which takes the guide where the channels change.
 
-    RGB without a border; Y (16 to 235) with a border of the factor.  Keys: high_rgb, high_y, low_rgb, low_y,
-    bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel, for a cube those over all
-    channels, and it has no Y.
+    RGB without a border; Y (16 to 235) with one of the factor, or none on a picture too small for it.  Keys: high_rgb,
+    high_y, low_rgb, low_y, bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel, for
+    a cube those over all channels, and it has no Y.
     """
     border = int(max(codec.spec.s, codec.spec.r))
     low, restored = roundtrip(codec, high)
@@ -77,5 +110,11 @@ def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
     for name, a, b in (("high", restored, high), ("low", low, guide), ("bicubic", plain, high)):
         figures[f"{name}_rgb"] = psnr(a, b)
         if codec.channels in (1, 3):
-            figures[f"{name}_y"] = psnr(luma(a), luma(b), border=border)
+            figures[f"{name}_y"] = psnr_y(a, b, border)
     return figures
+
+
+def psnr_y(a: Pixels, b: Pixels, border: int) -> float:
+    """PSNR in dB of the Y of two pictures `h w c` inside a border, which is left out where it would leave nothing."""
+    fits = 2 * border < min(a.shape[:2])
+    return psnr(luma(a), luma(b), border=border if fits else 0)

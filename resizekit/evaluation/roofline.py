@@ -8,8 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resizekit.atomic import check_target, written_beside
-from resizekit.errors import MissingExtraError, ResizeKitError, UsageError
+from resizekit.evaluation.plot import plotted
 from resizekit.evaluation.timings import Comparison, Implementation, Timings
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_roofline"]
 
-_FORMATS = {".png": "png", ".svg": "svg"}
 # In the order of the legend: marker, colour (told apart by colour-blind eyes too), name.
 _MARKS: dict[Implementation, tuple[str, str, str]] = {
     "kernel": ("o", "#d55e00", "kernel"),
@@ -35,25 +33,8 @@ def draw_roofline(timings: Timings, path: Path, *, overwrite: bool = False) -> N
     Raises `UsageError` for another suffix, a file that exists and a folder that cannot be written to,
     `MissingExtraError` without matplotlib.
     """
-    form = _FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise UsageError(f"cannot tell a format from the name {path}: end it in one of {', '.join(_FORMATS)}")
-    check_target(path, overwrite=overwrite)
-    try:
-        from matplotlib import style
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError('a plot needs matplotlib: pip install "resizekit[report]"') from None
-    ours = {"svg.hashsalt": "roofline", "svg.fonttype": "none"}  # the same bytes every time; text stays text
-    with style.context(["default", ours]), written_beside(path) as beside:
-        figure = Figure(layout="constrained")
-        FigureCanvasAgg(figure)  # no window, no display, nothing that stays behind in pyplot
+    with plotted(path, overwrite=overwrite) as figure:
         _fill(figure, timings)
-        try:
-            figure.savefig(beside, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
-        except OSError as error:
-            raise ResizeKitError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def _fill(figure: "Figure", timings: Timings) -> None:

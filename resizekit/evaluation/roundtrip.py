@@ -1,17 +1,19 @@
 """One picture file down and up, with the pictures to look at and the figures beside bicubic's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from resizekit.codec import Codec
 from resizekit.convert import Pixels
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import shown
-from resizekit.evaluation.measure import bicubic_roundtrip, plain_name
-from resizekit.evaluation.metrics import luma, psnr
+from resizekit.evaluation.measure import bicubic_roundtrip, plain_name, psnr_y
+from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.sheet import side_by_side
 from resizekit.images.files import read_small
 from resizekit.images.pad import canvas, fit
@@ -20,11 +22,14 @@ from resizekit.images.pictures import check_depth, down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
 from resizekit.images.tile import Progress, Tile
+from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage
 from resizekit.images.write import write_picture
 from resizekit.storage import Storage
 
-__all__ = ["Figures", "roundtrip_file"]
+__all__ = ["SHEET", "Figures", "Trip", "check_free", "roundtrip_file", "roundtrip_picture"]
+
+SHEET = "side-by-side.png"
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,17 @@ def _kib(size: int) -> str:
     return f"{size / 1024:,.1f} KiB"
 
 
+class Trip(NamedTuple):
+    """One roundtrip: the pictures to look at, as codes or floats in [0, 1], and the figures."""
+
+    original: Pixels
+    plain: Pixels
+    """Restored by bicubic from bicubic's own small picture."""
+    restored: Pixels
+    low: Pixels
+    figures: Figures
+
+
 def roundtrip_file(
     src: Path,
     folder: Path,
@@ -79,6 +95,8 @@ def roundtrip_file(
     task: str | None = None,
     compression: str | None = None,
     span: Span | None = None,
+    wanted: Wanted | None = None,
+    times: int | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -90,54 +108,105 @@ def roundtrip_file(
     The small file is called as what the weights store, and the restored picture is made from it, not from memory.
     Raises what `down_file` and `up_file` raise.
     """
+    check_size(wanted, times)
     picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
     storage = choose_storage(weights=weights, task=task, channels=channels, compression=compression)
     check_depth(picture, storage, src)
-    targets = {name: folder / f"{name}.png" for name in ("restored", "side-by-side")}
-    if picture.mode == "CUBE" or picture.bits == 32:
-        targets["restored"] = folder / "restored.npy"
-    targets["small"] = folder / f"small{storage.suffixes[0]}"
-    for target in targets.values():
-        if target.exists() and not overwrite:
-            raise UsageError(f"{target} exists; pass --overwrite or another --out folder")
+    back = "restored.npy" if picture.mode == "CUBE" or picture.bits == 32 else "restored.png"
+    small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", back, SHEET))
+    check_free((small, restored, sheet), overwrite=overwrite)
     codec = choose_codec(
-        weights=weights, task=task, channels=channels, compression=compression, device=device, precision=precision
+        weights=weights,
+        task=task,
+        channels=channels,
+        compression=compression,
+        times=times,
+        device=device,
+        precision=precision,
     )
-    small, _ = down_picture(codec, picture, tile=tile, progress=lambda done, of: progress(done, 2 * of))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
-    write_picture(targets["small"], small, storage=storage, overwrite=overwrite)
-    given = small.given
-    small, manifest = read_small(targets["small"])
-    restored = up_picture(codec, small, manifest, tile=tile, progress=lambda done, of: progress(of + done, 2 * of))
-    write_picture(targets["restored"], restored, overwrite=overwrite)
+    trip = roundtrip_picture(
+        codec,
+        picture,
+        src.stat().st_size,
+        small,
+        restored,
+        wanted=wanted,
+        tile=tile,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    seen = (shown(pixels) for pixels in (trip.original, trip.plain, trip.restored, trip.low))
+    pixels = side_by_side(*seen, plainly=f"{trip.figures.plain} down and up")
+    write_picture(sheet, Picture(pixels=pixels, icc=picture.icc), overwrite=overwrite)
+    return trip.figures
 
-    original, back = (unit(pixels, span) for pixels in (picture.pixels, restored.pixels))
-    room = canvas(codec.spec, original.shape[:2])
-    guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
-    guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
+
+def check_free(targets: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse, before any work, to replace a file that is not to be replaced; `UsageError`."""
+    for target in targets:
+        if target.exists() and not overwrite:
+            raise UsageError(f"{target} exists; pass --overwrite or another folder")
+
+
+def roundtrip_picture(
+    codec: Codec,
+    picture: Picture,
+    size: int,
+    small_file: Path,
+    restored_file: Path,
+    *,
+    wanted: Wanted | None = None,
+    tile: Tile = "auto",
+    overwrite: bool = False,
+    progress: Progress = lambda done, of: None,
+) -> Trip:
+    """Take a picture, whose file has `size` bytes, down into one file and from that alone up into another.
+
+    Both lie in one folder, which is made if need be.  Raises what `down_file` and `up_file` raise.
+    """
+    storage = codec.storage
+    small, _ = down_picture(codec, picture, wanted=wanted, tile=tile, progress=lambda done, of: progress(done, 2 * of))
+    try:
+        small_file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {small_file.parent}: {error.strerror}") from None
+    write_picture(small_file, small, storage=storage, overwrite=overwrite)
+    given = small.given
+    small, manifest = read_small(small_file)
+    restored = up_picture(codec, small, manifest, tile=tile, progress=lambda done, of: progress(of + done, 2 * of))
+    write_picture(restored_file, restored, overwrite=overwrite)
+
+    original, back = (unit(pixels, picture.span) for pixels in (picture.pixels, restored.pixels))
+    h, w = small.pixels.shape[:2]
+    if wanted is None:
+        room = canvas(codec.spec, original.shape[:2])
+        guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
+        guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
+        border = int(max(codec.spec.s, codec.spec.r))
+    else:
+        guide, plain = bicubic_roundtrip(codec, original, (h, w))
+        border = max(original.shape[0] // h, original.shape[1] // w)
     low = _like(small.pixels, guide)
-    seen = (shown(pixels) for pixels in (original, plain, back, low))
-    sheet = side_by_side(*seen, plainly=f"{plain_name(codec)} down and up")
-    write_picture(targets["side-by-side"], Picture(pixels=sheet, icc=picture.icc), overwrite=overwrite)
-    border = None if picture.mode == "CUBE" else int(max(codec.spec.s, codec.spec.r))
-    return Figures(
+
+    def luma(a: Pixels, b: Pixels) -> float | None:
+        return None if picture.mode == "CUBE" else psnr_y(a, b, border)
+
+    figures = Figures(
         weights=str(codec.names.weights),
         restored_rgb=psnr(back, original),
-        restored_y=_psnr_y(back, original, border),
+        restored_y=luma(back, original),
         bicubic_rgb=psnr(plain, original),
-        bicubic_y=_psnr_y(plain, original, border),
+        bicubic_y=luma(plain, original),
         small_rgb=psnr(low, guide),
-        small_y=_psnr_y(low, guide, border),
-        original_bytes=src.stat().st_size,
+        small_y=luma(low, guide),
+        original_bytes=size,
         small_bytes=_bytes(storage, small.pixels if given is None else given, small.alpha),
         bicubic_bytes=_bytes(storage, guide, small.alpha),
         small_format=storage.format,
         plain=plain_name(codec),
     )
+    return Trip(original, plain, back, low, figures)
 
 
 def _like(low: Pixels, guide: Pixels) -> Pixels:
@@ -146,13 +215,6 @@ def _like(low: Pixels, guide: Pixels) -> Pixels:
         return low
     grey: Pixels = np.rint(low.mean(axis=2, keepdims=True)).astype(low.dtype)
     return grey
-
-
-def _psnr_y(a: Pixels, b: Pixels, border: int | None) -> float | None:
-    if border is None:
-        return None
-    fits = 2 * border < min(a.shape[:2])  # a picture of a few pixels is measured whole
-    return psnr(luma(a), luma(b), border=border if fits else 0)
 
 
 def _bytes(storage: Storage, colours: Pixels, alpha: Pixels | None) -> int:

@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from resizekit.convert import Pixels
 
-__all__ = ["side_by_side"]
+__all__ = ["side_by_side", "worst_window"]
 
 _DETAIL, _ZOOM, _CAPTION, _GAP = 160, 3, 28, 8
 
@@ -20,7 +20,7 @@ def side_by_side(
     """
     h, w = original.shape[:2]
     side_h, side_w = min(_DETAIL, h), min(_DETAIL, w)
-    top, left = _worst(original, plain, side_h, side_w)
+    top, left = worst_window(original, plain, side_h, side_w)
     shrink_h, shrink_w = small.shape[0] / h, small.shape[1] / w
     detail = slice(top, top + side_h), slice(left, left + side_w)
     cut = (
@@ -45,8 +45,8 @@ def side_by_side(
     return array
 
 
-def _worst(original: Pixels, plain: Pixels, side_h: int, side_w: int) -> tuple[int, int]:
-    """Where a window of that size has the largest squared error: (top, left)."""
+def worst_window(original: Pixels, plain: Pixels, side_h: int, side_w: int) -> tuple[int, int]:
+    """Find where a window of that size has the largest squared error: (top, left)."""
     error = ((original.astype(np.float64) - plain.astype(np.float64)) ** 2).sum(axis=2)
     total = np.pad(error.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     window = total[side_h:, side_w:] - total[:-side_h, side_w:] - total[side_h:, :-side_w] + total[:-side_h, :-side_w]

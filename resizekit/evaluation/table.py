@@ -1,6 +1,6 @@
 """A set of pictures through a codec: the mean of every figure, and each picture's own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -16,8 +16,9 @@ from resizekit.images.find import find_pictures
 from resizekit.images.pictures import check_depth
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
+from resizekit.images.weights import repeated
 
-__all__ = ["SetFigures", "evaluate_folder"]
+__all__ = ["SetFigures", "evaluate_depths", "evaluate_folder"]
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,33 @@ def evaluate_folder(
     names = next(iter(each.values()))
     mean = {name: fmean(row[name] for row in each.values()) for name in names}
     return SetFigures(folder.resolve().name, len(each), mean, each, skipped)
+
+
+def evaluate_depths(
+    codec: Codec,
+    folder: Path,
+    times: Sequence[int],
+    *,
+    limit: int | None = None,
+    span: Span | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> dict[int, SetFigures | ImageError]:
+    """Measure a folder with the networks applied so many times, each of `times`: what `evaluate_folder` gives for it.
+
+    A depth that is too deep for every picture has the error in its place.  Raises `UsageError` for networks that cannot
+    be repeated, and `ImageError` if the folder holds nothing that is usable at any depth.
+    """
+    told: dict[int, SetFigures | ImageError] = {}
+    for i, one in enumerate([repeated(codec, n) for n in times]):
+
+        def part(done: int, of: int, i: int = i) -> None:
+            progress(i * of + done, len(times) * of)
+
+        try:
+            told[one.times] = evaluate_folder(one, folder, limit=limit, span=span, progress=part)
+        except ImageError as error:
+            told[one.times] = error
+    errors = [one for one in told.values() if isinstance(one, ImageError)]
+    if len(errors) == len(told):
+        raise errors[0]
+    return told

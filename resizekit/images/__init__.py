@@ -14,6 +14,8 @@ alpha.py      transparency that leaves no rim
 pad.py        sizes that the factor does not divide, and very small ones
 tile.py       memory bounded by the tile
 weights.py    which networks, and whether a manifest means these
+wanted.py     any size, as it is asked for
+remainder.py  what no learned step divides: bicubic, and that undone
 pictures.py   down and up in memory
 find.py       folders and patterns to pictures
 files.py      the two verbs: down_file, up_file

@@ -12,14 +12,16 @@ from resizekit.errors import ManifestError, UsageError
 from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import check_depth, down_picture, up_picture
+from resizekit.images.pictures import check_depth, down_picture, plan_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span
 from resizekit.images.tile import Progress, Tile
-from resizekit.images.weights import choose_codec, choose_storage, named_codec
+from resizekit.images.wanted import Wanted, check_size
+from resizekit.images.weights import choose_codec, choose_storage, manifest_name, named_codec, repeated
 from resizekit.images.write import output
+from resizekit.plan import Plan
 
-__all__ = ["down_file", "read_small", "up_file"]
+__all__ = ["down_file", "plan_file", "read_small", "up_file"]
 
 _OTHER_DECODER = "; if it is that very file, this Pillow decodes it otherwise: use the one from Pillow's own wheels"
 
@@ -33,6 +35,8 @@ def down_file(
     codec: Codec | None = None,
     compression: str | None = None,
     span: Span | None = None,
+    wanted: Wanted | None = None,
+    times: int | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -44,12 +48,14 @@ def down_file(
     Say which networks: `weights` (an installed name or a .safetensors file), `task` (its default
     weights for grey or for colour, whichever the picture is) or a loaded `codec`, which stays on
     its device and keeps its precision.  `compression` names an installed one to take the place of the weights' own:
-    "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  `span` is the
-    range of the picture's values, which float32 needs.  Any size and any mode that `read_picture` takes will do.
-    Raises `ImageError` for the input, `UsageError` for the output, and what loading weights raises.
+    "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  `span` is the range of the picture's values, which
+    float32 needs.  `times` is how often the networks are applied, if not as often as they say; `wanted` any other size
+    than these networks make by themselves.  A picture of any size and any mode that `read_picture` takes will do.
+    Raises `ImageError` for the input, `UsageError` for the output and for a size that cannot be, and what loading
+    weights raises.
     """
-    if sum(choice is not None for choice in (weights, task, codec)) != 1:
-        raise UsageError("how shall the picture be made small? Say one of weights, task and codec")
+    _one_of(weights, task, codec)
+    check_size(wanted, times)
     picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
     if codec is not None and compression is not None:
@@ -70,9 +76,35 @@ def down_file(
                 device=device,
                 precision=precision,
             )
-        small, manifest = down_picture(codec, picture, tile=tile, progress=progress)
+        codec = codec if times is None else repeated(codec, times)
+        small, manifest = down_picture(codec, picture, wanted=wanted, tile=tile, progress=progress)
         save(small)
     return manifest
+
+
+def plan_file(
+    src: str | Path,
+    *,
+    weights: str | Path | None = None,
+    task: str | None = None,
+    codec: Codec | None = None,
+    span: Span | None = None,
+    wanted: Wanted | None = None,
+    times: int | None = None,
+) -> tuple[Plan, str]:
+    """Tell what `down_file` would do with the sizes of a picture, and with which weights, without doing it."""
+    _one_of(weights, task, codec)
+    check_size(wanted, times)
+    picture = read_picture(src, span)
+    if codec is None:
+        codec = choose_codec(weights=weights, task=task, channels=picture.pixels.shape[2], device="cpu")
+    codec = codec if times is None else repeated(codec, times)
+    return plan_picture(codec, picture.size, wanted), manifest_name(codec)
+
+
+def _one_of(*choices: object) -> None:
+    if sum(choice is not None for choice in choices) != 1:
+        raise UsageError("how shall the picture be made small? Say one of weights, task and codec")
 
 
 def up_file(

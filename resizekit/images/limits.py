@@ -6,7 +6,7 @@ import PIL.Image
 
 from resizekit.errors import ImageError
 
-__all__ = ["CHANNELS", "check_pixels", "check_values", "limit"]
+__all__ = ["CHANNELS", "check_pixels", "check_values", "limit", "too_many"]
 
 CHANNELS = 4096
 """The most channels that a cube may have, and low in a config."""
@@ -16,9 +16,14 @@ _DEEPEST = 4
 
 def check_pixels(path: str | Path, size: tuple[int, int]) -> None:
     """Refuse, before memory is taken, a (width, height) of more pixels than Pillow's limit."""
-    most = PIL.Image.MAX_IMAGE_PIXELS
-    if most is not None and size[0] * size[1] > most:
+    if too_many(size):
         raise ImageError(f"{path} would have {size[0]}x{size[1]} pixels, too many: {limit()}")
+
+
+def too_many(size: tuple[int, int]) -> bool:
+    """Whether a size has more pixels than Pillow's limit."""
+    most = PIL.Image.MAX_IMAGE_PIXELS
+    return most is not None and size[0] * size[1] > most
 
 
 def check_values(path: str | Path, shape: tuple[int, ...]) -> None:

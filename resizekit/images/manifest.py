@@ -14,13 +14,15 @@ from resizekit.images.limits import CHANNELS
 from resizekit.images.picture import Mode
 from resizekit.spec import ResizeSpec
 
-__all__ = ["FORMAT", "KEYWORD", "LIMIT", "NAME", "Manifest"]
+__all__ = ["FORMAT", "KEYWORD", "LIMIT", "MOST", "NAME", "Manifest"]
 
 KEYWORD = "resizekit"
 FORMAT = 2
 """The newest format that this version reads, and the one it writes."""
 LIMIT = 2048
 """A manifest is shorter than so many bytes, whatever its values."""
+MOST = 64
+"""So often networks may be applied at most."""
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 """What weights may be called in a manifest: no slash, so never a path to elsewhere."""
 
@@ -44,7 +46,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal[1, 2] = 2
-    """Format of this record; 2 has the fields that may be left out."""
+    """Format of this record; 1 had no `middle`, `bits`, `channels` and `span`."""
     resizekit: str = Field(default_factory=lambda: version("resizekit"), pattern=r"^[0-9A-Za-z.!+_-]{1,64}$")
     """Version of resizekit that made it."""
     task: _Name
@@ -54,9 +56,11 @@ class Manifest(BaseModel):
     digest: _Digest
     """SHA-256 over the weights, as `Codec.digest`."""
     spec: ResizeSpec
-    """The whole resize, from this image to the original."""
-    times: int = Field(1, ge=1, le=64)
-    """How often the networks are applied; 1: once."""
+    """All that the networks do, from this image to the original, or to `middle`."""
+    times: int = Field(1, ge=0, le=MOST)
+    """How often the networks are applied; 0: never, bicubic did everything."""
+    middle: tuple[_Side, _Side] | None = None
+    """Width and height that bicubic gave the original for the networks; None: they took it as it was."""
     compression: _Name
     """How low was stored."""
     size: tuple[_Side, _Side]

@@ -12,7 +12,7 @@ import numpy as np
 from resizekit.convert import Pixels
 from resizekit.spec import ResizeSpec
 
-__all__ = ["SMALLEST", "Canvas", "canvas", "fit"]
+__all__ = ["SMALLEST", "Canvas", "Size", "canvas", "fit"]
 
 SMALLEST = 16
 """Sides of low are padded to so much: more than the ten pixels that the paper's network sees to

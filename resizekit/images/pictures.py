@@ -1,12 +1,15 @@
 """Down and up in memory: everything about a picture but the files.
 
-    picture ─► colours ─► fill_hidden ─► pad ─► tiles through the encoder ─► crop ─► storage ─► small
-            └► alpha ───────────────────► pad ─► antialiased bicubic ──────► crop ─────────────┘
+    picture ─► colours ─► fill_hidden ─► remainder ─► pad ─► tiles through the encoder ─► crop ─► storage ─► small
+            └► alpha ─────────────────► remainder ─► pad ─► antialiased bicubic ──────► crop ─────────────┘
 
-The way up is the mirror image: pad, tiles through the decoder, crop to the size in the manifest.
+The way up is the mirror image: pad, tiles through the decoder, crop, the remainder undone.  There is a remainder only
+where a size is wanted that the learned steps do not reach (resizekit.plan).
 """
 
+import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -14,19 +17,41 @@ from resizekit.codec import Codec
 from resizekit.convert import Pixels, kind_of_bits, with_bits
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
-from resizekit.images.manifest import Manifest
-from resizekit.images.pad import canvas, fit
+from resizekit.images.limits import too_many
+from resizekit.images.manifest import MOST, Manifest
+from resizekit.images.pad import Canvas, Size, canvas, fit
 from resizekit.images.picture import Picture
+from resizekit.images.remainder import resized, undone
+from resizekit.images.span import physical, unit
 from resizekit.images.tile import Progress, Tile, tiled_down, tiled_up
+from resizekit.images.wanted import Wanted
 from resizekit.images.weights import manifest_name, matching
 from resizekit.images.write import without_alpha
+from resizekit.plan import Plan, before_steps, plan
+from resizekit.spec import ResizeSpec
 from resizekit.storage import Storage
 
-__all__ = ["check_depth", "down_picture", "up_picture"]
+__all__ = ["check_depth", "deepest", "down_picture", "plan_picture", "room_for", "up_picture"]
+
+
+def plan_picture(codec: Codec, size: tuple[int, int], wanted: Wanted | None = None) -> Plan:
+    """Decide how a picture of (width, height) becomes small, without doing it; None: by the codec's own factors.
+
+    Raises `UsageError` for a wanted size that the picture cannot have.
+    """
+    high = size[1], size[0]
+    if wanted is None:
+        return Plan(times=codec.times, step=codec.step, high=high, middle=None, low=canvas(codec.spec, high).stored)
+    return plan(high, wanted.low(high), codec.step)
 
 
 def down_picture(
-    codec: Codec, picture: Picture, *, tile: Tile = "auto", progress: Progress | None = None
+    codec: Codec,
+    picture: Picture,
+    *,
+    wanted: Wanted | None = None,
+    tile: Tile = "auto",
+    progress: Progress | None = None,
 ) -> tuple[Picture, Manifest]:
     """Make a picture small in memory; the small one carries the manifest as its note.
 
@@ -41,21 +66,32 @@ def down_picture(
     check_depth(picture, storage)
     if picture.alpha is not None and not storage.alpha:
         raise UsageError(without_alpha(storage, f"weights {name!r}"))
-    size = picture.size[1], picture.size[0]
-    room = canvas(codec.spec, size)
-    colours, alpha = _channels(picture.pixels, codec, name), picture.alpha
-    if alpha is not None:
-        colours = fill_hidden(colours, alpha)
-        alpha = fit(alpha_down(codec.spec, fit(with_bits(alpha, storage.bits), room.high)), room.stored)
-    given = fit(tiled_down(codec, fit(colours, room.high), tile, progress, picture.span), room.stored)
+    route = plan_picture(codec, picture.size, wanted)
+    if route.times not in (0, codec.times):
+        codec = codec.at(route.times)
+    given, alpha = _channels(picture.pixels, codec, name), picture.alpha
+    if alpha is not None and (route.times or route.middle is not None):
+        given = fill_hidden(given, alpha)
+    given = unit(given, picture.span)
+    alpha = alpha if alpha is None else with_bits(alpha, storage.bits)
+    if route.middle is not None:
+        given = resized(given, route.middle)
+        alpha = alpha if alpha is None else resized(alpha[:, :, None], route.middle)[:, :, 0]
+    if route.times:
+        room = room_for(codec, route.middle or route.high, of=route.high)
+        given = fit(tiled_down(codec, fit(given, room.high), tile, progress), route.low)
+        alpha = alpha if alpha is None else fit(alpha_down(codec.spec, fit(alpha, room.high)), route.low)
+    else:
+        given = with_bits(given, storage.bits)
     pixels = given if storage.exact else storage.read_back(given)
     small = Picture(pixels=pixels, given=None if storage.exact else given, alpha=alpha, icc=picture.icc)
     manifest = Manifest(
         task=codec.names.task,
         weights=name,
         digest=codec.digest,
-        spec=codec.spec,
-        times=codec.times,
+        spec=codec.spec if route.times else ResizeSpec(),
+        times=route.times,
+        middle=route.middle and (route.middle[1], route.middle[0]),
         compression=codec.names.compression,
         size=picture.size,
         mode=picture.mode,
@@ -87,24 +123,34 @@ def up_picture(
 ) -> Picture:
     """Restore a picture in memory; `ManifestError` if codec, image and manifest do not fit."""
     codec = matching(codec, manifest, where)
-    size = manifest.size[1], manifest.size[0]
-    room = canvas(codec.spec, size)
-    whole = (*room.stored, codec.low_channels)
+    size, low = (manifest.size[1], manifest.size[0]), (small.size[1], small.size[0])
+    middle = manifest.middle and (manifest.middle[1], manifest.middle[0])
+    leads_to = canvas(manifest.spec, size).stored if middle is None else low
     if (
-        small.bits != codec.storage.bits
-        or small.pixels.shape != whole
+        low != leads_to
+        or (middle is not None and middle != before_steps(low, codec.step, manifest.times))
+        or small.bits != codec.storage.bits
+        or small.pixels.shape[2] != (codec.low_channels if manifest.times else codec.channels)
         or (small.alpha is not None) != manifest.mode.endswith("A")
         or codec.channels not in _high_channels(manifest)
     ):
         raise ManifestError(f"{where} does not fit its own manifest: make the small image again")
-    alpha = small.alpha
-    if alpha is not None:
-        alpha = with_bits(fit(alpha_up(codec.spec, fit(alpha, room.low)), size), 16 if manifest.bits == 16 else 8)
-    dtype = kind_of_bits(manifest.bits)
-    colours = fit(tiled_up(codec, fit(small.pixels, room.low), tile, progress, dtype, manifest.span), size)
+    bits = manifest.bits if manifest.span is None else 32
+    colours, alpha = small.pixels, small.alpha
+    if manifest.times:
+        room = room_for(codec, middle or size, of=size, where=where)
+        colours = fit(tiled_up(codec, fit(colours, room.low), tile, progress, kind_of_bits(bits)), middle or size)
+        alpha = alpha if alpha is None else fit(alpha_up(codec.spec, fit(alpha, room.low)), middle or size)
+    else:
+        colours = with_bits(colours, bits)
+    if middle is not None:
+        colours = undone(colours, size)
+        alpha = alpha if alpha is None else undone(alpha[:, :, None], size)[:, :, 0]
     if manifest.mode in ("L", "LA") and colours.shape[2] > 1:  # grey went in as equal channels
         mean = colours.mean(axis=2, keepdims=True, dtype=np.float32)
-        colours = mean if manifest.bits == 32 else np.rint(mean).astype(dtype)
+        colours = mean if bits == 32 else np.rint(mean).astype(colours.dtype)
+    colours = physical(colours, kind_of_bits(manifest.bits), manifest.span)
+    alpha = alpha if alpha is None else with_bits(alpha, 16 if manifest.bits == 16 else 8)
     return Picture(pixels=colours, alpha=alpha, icc=small.icc, span=manifest.span)
 
 
@@ -113,6 +159,41 @@ def _high_channels(manifest: Manifest) -> tuple[int, ...]:
     if manifest.channels is not None:
         return (manifest.channels,)
     return (3,) if manifest.mode.startswith("RGB") else (1, 3)
+
+
+def room_for(codec: Codec, size: Size, *, of: Size | None = None, where: object = "this picture") -> Canvas:
+    """Find the sizes for a picture of (height, width), and refuse before memory is taken what pads it out of bounds.
+
+    A deep power of the networks needs a wide margin to see anything, and a forged manifest can ask for as many steps as
+    it likes: `ImageError` where that has too many pixels for an original `of` (height, width); None: of that very size.
+    """
+    room = canvas(codec.spec, size)
+    (height, width), original = room.high, math.prod(size if of is None else of)
+    # bicubic enlarges no axis by a step or more, so the largest picture that may be read still fits
+    if too_many(room.high) and height * width > max(Fraction(2), codec.step.s * codec.step.r) * original:
+        raise ImageError(
+            f"{where} would be padded to {width}x{height} pixels to be made {codec.spec.short} smaller, too many: "
+            "take fewer steps, or a larger picture"
+        )
+    return room
+
+
+def deepest(codec: Codec, size: Size) -> int:
+    """Tell how often these networks can make a picture of (height, width) small.
+
+    The small image has at least one pixel a side then that the picture fills, and padding stays within bounds.
+    """
+    times = 0
+    try:
+        while times < MOST:
+            deeper = codec.at(times + 1)
+            if size[0] < deeper.spec.s or size[1] < deeper.spec.r:
+                break
+            room_for(deeper, size)
+            times += 1
+    except (ImageError, UsageError):  # out of bounds, or beyond what a factor can be
+        pass
+    return times
 
 
 def _channels(pixels: Pixels, codec: Codec, name: str) -> Pixels:

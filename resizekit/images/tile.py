@@ -15,11 +15,12 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels
+from resizekit.convert import Pixels, kind_of_bits
 from resizekit.errors import UsageError
-from resizekit.images.span import Span, physical, unit
 
 __all__ = ["Grid", "Progress", "Tile", "over_tiles", "tile_side", "tiled_down", "tiled_up"]
 
@@ -75,7 +76,7 @@ def over_tiles(
     progress: Progress | None = None,
     dtype: npt.DTypeLike = np.uint8,
 ) -> Pixels:
-    """Apply `run` tile by tile: `h w c -> h2 w2 channels`; `side` in pixels of the larger grid, `dtype` its own.
+    """Apply `run` tile by tile: `h w c -> h2 w2 channels` of `dtype`; `side` in pixels of the larger grid.
 
     The last cell may be a part of one, which `run` then makes a part of one again.
     """
@@ -114,24 +115,24 @@ def _span(cells: tuple[int, int], by: int) -> slice:
     return slice(cells[0] * by, cells[1] * by)
 
 
-def tiled_down(
-    codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None, span: Span | None = None
-) -> Pixels:
+def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
     """Make values small: `(s h) (r w) (t c) -> h w c`, from and to what `Codec.to_store` does; sizes must divide.
 
-    `span` is that of the values, if it is not that of their codes.  The codes are those that the file of the whole
-    picture is made from.  On the CPU in float32 the result is bit-equal for every tile.  Raises `UsageError` for a
-    compression whose values its storage cannot hold.
+    The codes are those that the file of the whole picture is made from.  On the CPU in float32 the result is bit-equal
+    for every tile.  Raises `UsageError` for a compression whose values its storage cannot hold.
+
+    Networks that are applied repeatedly see so far that tiles of all steps at once would be mostly halo: each step goes
+    over tiles of its own, and what lies between is kept in float32, at most as many bytes as the picture.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
-    grid = Grid.of((codec.spec.s, codec.spec.r), _halo(codec), codec.grain)
-    side = tile_side(tile, high.shape[:2])
-    dtype = np.uint16 if codec.storage.bits == 16 else np.uint8
-
-    def run(seen: Pixels) -> Pixels:
-        return codec.to_store(unit(seen, span))
-
-    return over_tiles(run, high, grid, codec.low_channels, side, progress, dtype)
+    dtype = kind_of_bits(codec.storage.bits)
+    if codec.times == 1 or codec.encoder is None:  # low is the guide of the whole resize, which is no repetition
+        return _over(codec, codec.to_store, high, tile, progress, dtype)
+    one = codec.at(1)
+    between = _on_arrays(one.down_floats, codec.device)
+    for step in range(1, codec.times):
+        high = _over(one, between, high, tile, _part(progress, step, codec.times), np.float32)
+    return _over(one, one.to_store, high, tile, _part(progress, codec.times, codec.times), dtype)
 
 
 def tiled_up(
@@ -140,17 +141,53 @@ def tiled_up(
     tile: Tile = "auto",
     progress: Progress | None = None,
     dtype: npt.DTypeLike = np.uint8,
-    span: Span | None = None,
 ) -> Pixels:
-    """Restore codes: `h w c -> (s h) (r w) (t c)`, as `Codec.from_store` does; as `tiled_down`."""
-    _, height, width = codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
-    grid = Grid.of((1 / codec.spec.s, 1 / codec.spec.r), _halo(codec), codec.grain)
-    side = tile_side(tile, (height, width))
+    """Restore codes: `h w c -> (s h) (r w) (t c)` of `dtype`, as `Codec.from_store` does; as `tiled_down`."""
+    codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
+    one = codec if codec.times == 1 else codec.at(1)
+    between = _on_arrays(one.up_floats, codec.device)
+    for step in range(1, codec.times):
+        low = _over(one, between, low, tile, _part(progress, step, codec.times), np.float32, up=True)
 
-    def run(seen: Pixels) -> Pixels:
-        return physical(codec.from_store(seen, np.float32 if span else dtype), dtype, span)
+    def last(seen: Pixels) -> Pixels:
+        return one.from_store(seen, dtype)
 
-    return over_tiles(run, low, grid, codec.channels, side, progress, dtype)
+    return _over(one, last, low, tile, _part(progress, codec.times, codec.times), dtype, up=True)
+
+
+def _over(
+    codec: Codec,
+    run: Callable[[Pixels], Pixels],
+    picture: Pixels,
+    tile: Tile,
+    progress: Progress | None,
+    dtype: npt.DTypeLike = np.uint8,
+    *,
+    up: bool = False,
+) -> Pixels:
+    """Apply one way of a codec tile by tile."""
+    s, r = (1 / codec.spec.s, 1 / codec.spec.r) if up else (codec.spec.s, codec.spec.r)
+    height, width = picture.shape[:2]
+    side = tile_side(tile, (int(height / s), int(width / r)) if up else (height, width))
+    grid = Grid.of((s, r), (0, 0) if side is None else _halo(codec), codec.grain)
+    return over_tiles(run, picture, grid, codec.channels if up else codec.low_channels, side, progress, dtype)
+
+
+def _on_arrays(way: Callable[[Tensor], Tensor], device: torch.device) -> Callable[[Pixels], Pixels]:
+    """Let a way between tensors, `1 c h w`, take and give arrays, `h w c`, of codes or of floats."""
+
+    def run(array: Pixels) -> Pixels:
+        with torch.inference_mode():
+            seen = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)[None]
+            given: Pixels = way(seen.to(device))[0].permute(1, 2, 0).cpu().numpy()
+            return given
+
+    return run
+
+
+def _part(progress: Progress | None, step: int, steps: int) -> Progress | None:
+    """Tell the progress of one step as a part of all of them; the last one of a step is the first of the next."""
+    return progress and (lambda done, of: progress((step - 1) * of + done, steps * of))
 
 
 def _halo(codec: Codec) -> tuple[int, int]:

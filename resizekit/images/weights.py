@@ -11,11 +11,12 @@ from resizekit.checkpoint import default_weights, load, storage_of
 from resizekit.codec import Codec, Precision
 from resizekit.device import pick_device, pick_precision
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
-from resizekit.images.manifest import NAME, Manifest
+from resizekit.images.manifest import MOST, NAME, Manifest
 from resizekit.registry import installed
+from resizekit.spec import ResizeSpec
 from resizekit.storage import Storage
 
-__all__ = ["choose_codec", "choose_storage", "manifest_name", "matching", "named_codec"]
+__all__ = ["choose_codec", "choose_storage", "manifest_name", "matching", "must_repeat", "named_codec", "repeated"]
 
 
 def choose_codec(
@@ -24,17 +25,39 @@ def choose_codec(
     task: str | None,
     channels: int = 3,
     compression: str | None = None,
+    times: int | None = None,
     device: str = "auto",
     precision: str = "auto",
 ) -> Codec:
     """Load installed weights by name, a .safetensors file, or the weights of a task that fit the channels.
 
-    `compression` names an installed one to take the place of theirs.  The last two that were loaded stay so.  Raises
-    `UsageError` unless one of `weights` and `task` is said.
+    `compression` names an installed one to take the place of theirs, `times` is how often the networks are applied;
+    None: as the weights say.  The last two that were loaded stay so.  Raises `UsageError` unless one of `weights` and
+    `task` is said, and for weights that cannot be repeated.
     """
     chosen = _chosen(weights, task, channels)
     place = pick_device(device)
-    return _loaded(chosen, _changed(chosen), place, pick_precision(precision, place), compression)
+    codec = _loaded(chosen, _changed(chosen), place, pick_precision(precision, place), compression)
+    return codec if times is None else repeated(codec, times)
+
+
+def repeated(codec: Codec, times: int) -> Codec:
+    """Give the codec that applies these networks `times` times; `UsageError` if its step cannot be repeated."""
+    if times == codec.times:
+        return codec
+    if times > 1:
+        must_repeat(codec)
+    if times > MOST:
+        raise UsageError(f"times={times}: a manifest counts to {MOST}; take fewer")
+    return codec.at(times)
+
+
+def must_repeat(codec: Codec) -> None:
+    """Refuse a codec whose step cannot be repeated, with a `UsageError`."""
+    step = codec.step
+    if step.t != 1 or max(step.s, step.r) <= 1:
+        why = "changes the channels" if step.t != 1 else "makes nothing smaller"
+        raise UsageError(f"weights {codec.names.weights!r} cannot be repeated: their step, {step}, {why}; take others")
 
 
 def choose_storage(
@@ -108,9 +131,10 @@ def matching(codec: Codec, manifest: Manifest, where: object) -> Codec:
         )
     codec = recompressed(codec, manifest.compression)
     try:
-        if codec.times != manifest.times:
+        if manifest.times not in (0, codec.times):
             codec = codec.at(manifest.times)
-        fits = codec.spec == manifest.spec and codec.names.task == manifest.task
+        spec = codec.spec if manifest.times else ResizeSpec()
+        fits = spec == manifest.spec and codec.names.task == manifest.task
     except (ValueError, ResizeKitError):  # a power of the step that no picture has
         fits = False
     if not fits:

@@ -21,16 +21,21 @@ def conv(channels_in: int, channels_out: int) -> nn.Conv2d:
 
 
 class ResidualBlock(nn.Module):
-    """conv ─► ReLU ─► conv ─► (+ input), no batch normalisation (section 3.2, as in EDSR): `b c h w -> b c h w`."""
+    """conv ─► ReLU ─► conv ─► (+ input), no batch normalisation (section 3.2, as in EDSR): `b c h w -> b c h w`.
 
-    def __init__(self, width: int) -> None:
+    What is added is multiplied by `scale` first, which keeps wide and deep trunks from running away.
+    """
+
+    def __init__(self, width: int, *, scale: float = 1.0) -> None:
         super().__init__()
+        self.scale = scale
         self.first = conv(width, width)
         self.second = conv(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the two convolutions find to what came in."""
-        return cast(Tensor, x + self.second(F.relu(self.first(x))))
+        found = cast(Tensor, self.second(F.relu(self.first(x))))
+        return x + (found if self.scale == 1 else self.scale * found)
 
 
 class _Scaling(nn.Module):

@@ -20,7 +20,7 @@ from resizekit.nn.blocks import Down, ResidualBlock, Up, conv
 from resizekit.nn.phased import Phased
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Resizer", "TadOptions", "high_channels", "tad"]
+__all__ = ["Resizer", "TadOptions", "high_channels", "tad", "tad_decoder"]
 
 
 class TadOptions(BaseModel):
@@ -30,7 +30,7 @@ class TadOptions(BaseModel):
 
     width: int = Field(64, ge=1, le=1024, description="channels of every feature map")
     blocks: int = Field(3, ge=0, le=256, description="residual blocks a side")
-    encoder: bool = Field(True, description="false: the decoder alone, for low that is its guide (4.3's baseline)")
+    carry: bool = Field(False, description="the encoder starts as the mean of each block: for tasks without residual")
 
 
 def high_channels(spec: ResizeSpec, low_channels: int) -> int:
@@ -59,11 +59,12 @@ class Resizer(Phased):
         down: tuple[int, int],
         up: tuple[int, int],
         options: TadOptions,
+        scale: float = 1.0,
     ) -> None:
         super().__init__(down=down, up=up, shift=-0.5)  # the range [-0.5, 0.5] of section 4.1
         width = options.width
         self.head = conv(channels_in, width) if down == (1, 1) else Down(channels_in, width, *down)
-        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(options.blocks)))
+        self.blocks = nn.Sequential(*(ResidualBlock(width, scale=scale) for _ in range(options.blocks)))
         self.join = conv(width, width)
         self.tail = conv(width, channels_out) if up == (1, 1) else Up(width, channels_out, *up)
 
@@ -84,24 +85,24 @@ def _start_quietly(encoder: Resizer) -> None:
         nn.init.zeros_(parameter)
 
 
-def _start_as_resize(decoder: Resizer, channels_in: int, channels_out: int) -> None:
-    """Let the decoder start as a plain resize: the long skip carries the picture, the trunk adds nothing yet.
+def _start_as_resize(side: Resizer, channels_in: int, channels_out: int) -> None:
+    """Let a side start as a plain resize, down or up: the long skip carries the picture, the trunk adds nothing yet.
 
     Only the starting values differ from an ordinary network, not the layers: the first features carry the channels of
     `low` through the head, each phase of the sub-pixel layer copies them, the last convolution picks them.
     """
-    carried = min(channels_in, decoder.join.out_channels)
+    carried = min(channels_in, side.join.out_channels)
     with torch.no_grad():
-        nn.init.zeros_(decoder.join.weight)
-        nn.init.zeros_(_bias(decoder.join))
-        if isinstance(decoder.head, Down):
-            _carry(decoder.head.first, [(i, i, 1.0) for i in range(carried)])
-            phases = decoder.head.s * decoder.head.r
+        nn.init.zeros_(side.join.weight)
+        nn.init.zeros_(_bias(side.join))
+        if isinstance(side.head, Down):
+            _carry(side.head.first, [(i, i, 1.0) for i in range(carried)])
+            phases = side.head.s * side.head.r
             averages = [(i, i * phases + k, 1 / phases) for i in range(carried) for k in range(phases)]
-            _carry(decoder.head.second, averages)
+            _carry(side.head.second, averages)
         else:
-            _carry(decoder.head, [(i, i, 1.0) for i in range(carried)])
-        last = decoder.tail
+            _carry(side.head, [(i, i, 1.0) for i in range(carried)])
+        last = side.tail
         if isinstance(last, Up):
             phases = last.s * last.r
             copies = [(i * phases + k, i, 1.0) for i in range(carried) for k in range(phases)]
@@ -133,14 +134,27 @@ def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Mo
     """Build the paper's pair: ten convolutions a side, nine where nothing is scaled in space (sections 3.2 and 3.3).
 
     Returns (encoder, decoder): `b (t c) (s h) (r w) -> b c h w` and back, input in [0, 1].  The encoder's output is
-    meant to be added to the guide; it is None if the options say so.
+    meant to be added to the guide, or is low itself (3.2, change 2), for which `carry` gives it a start.
     """
     channels = high_channels(spec, low_channels)
     big = spec.s.numerator, spec.r.numerator
     small = spec.s.denominator, spec.r.denominator
-    encoder = Resizer(channels, low_channels, down=big, up=small, options=options) if options.encoder else None
-    decoder = Resizer(low_channels, channels, down=small, up=big, options=options)
-    if encoder is not None:
+    encoder = Resizer(channels, low_channels, down=big, up=small, options=options)
+    decoder = tad_decoder(spec, low_channels, options)
+    if options.carry:
+        _start_as_resize(encoder, channels, low_channels)
+    else:
         _start_quietly(encoder)
-    _start_as_resize(decoder, low_channels, channels)
     return encoder, decoder
+
+
+def tad_decoder(spec: ResizeSpec, low_channels: int, options: TadOptions, *, scale: float = 1.0) -> Resizer:
+    """Build the way up alone, `b c h w -> b (t c) (s h) (r w)`; it starts as a plain resize.
+
+    `scale` is what every residual block multiplies its own part by.
+    """
+    big, small = (spec.s.numerator, spec.r.numerator), (spec.s.denominator, spec.r.denominator)
+    channels = high_channels(spec, low_channels)
+    decoder = Resizer(low_channels, channels, down=small, up=big, options=options, scale=scale)
+    _start_as_resize(decoder, low_channels, channels)
+    return decoder

@@ -28,7 +28,7 @@ from resizekit.nn import floats
 from resizekit.ops import codes
 from resizekit.registry import Offer, installed
 from resizekit.spec import ResizeSpec
-from resizekit.task import Task, TaskConfig
+from resizekit.task import Mixture, Task, TaskConfig
 
 __all__ = ["TaskConformance"]
 
@@ -169,8 +169,10 @@ class TaskConformance:
         stages = list(self.task.curriculum(codec, self._config()))
         assert stages, "the curriculum is empty; give at least Stage(codec=codec)"
         own = {id(parameter) for parameter in codec.parameters()}
-        for stage in stages:
+        mixed = [one for stage in stages for one in (stage.stages if isinstance(stage, Mixture) else (stage,))]
+        for stage in (*stages, *mixed):
             assert stage.share > 0, f"a stage has a share of {stage.share}"
+        for stage in mixed:
             theirs = {id(parameter) for parameter in stage.codec.parameters()}
             assert theirs, "a stage trains nothing"
             assert theirs <= own, "a stage trains parameters that the codec does not have"

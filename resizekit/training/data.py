@@ -19,7 +19,7 @@ from resizekit.images.find import find_pictures
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
 
-__all__ = ["Crops", "load_pictures"]
+__all__ = ["Crops", "Held", "load_pictures"]
 
 Places = npt.NDArray[np.int64]
 
@@ -63,24 +63,44 @@ def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1, sp
     return loaded
 
 
+@dataclass(frozen=True)
+class Held:
+    """Pictures in one row of bytes on a device, where one gather takes a whole batch of crops."""
+
+    codes: Tensor
+    """All pictures as `(h w c)`, one after another."""
+    sides: Places
+    """Height and width of each: `n 2`."""
+    starts: Places
+    """First byte of each: `n`."""
+    channels: int
+
+    @classmethod
+    def of(cls, pictures: Sequence[Tensor], device: torch.device) -> "Held":
+        """Take pictures `c h w`, uint8, onto a device."""
+        return cls(
+            codes=torch.cat([p.permute(1, 2, 0).reshape(-1) for p in pictures]).to(device),
+            sides=np.array([p.shape[1:] for p in pictures]),
+            starts=np.cumsum([0, *(p.numel() for p in pictures[:-1])]),
+            channels=pictures[0].shape[0],
+        )
+
+
 class Crops:
     """Random crops, flipped and turned, each from another picture where there are enough (4.1).
 
-    All pictures lie in one row of bytes on the device, where one gather takes a whole batch: a crop in any of its eight
-    symmetries is a first byte and two strides.
+    A crop in any of its eight symmetries is a first byte and two strides.
     """
 
-    def __init__(self, pictures: Sequence[Tensor], *, patch: int, seed: int, device: torch.device) -> None:
-        self.patch, self.seed = patch, seed
-        large = [p for p in pictures if min(p.shape[1:]) >= patch]
-        if not large:
+    def __init__(self, held: Held, *, patch: int, seed: int) -> None:
+        self.patch, self.seed, self.channels = patch, seed, held.channels
+        large = held.sides.min(1) >= patch
+        if not large.any():
             raise ConfigError(f"no picture is as large as a crop of {patch}; use a smaller patch")
-        self.channels = large[0].shape[0]
-        self._sides = np.array([p.shape[1:] for p in large])
-        self._starts = np.cumsum([0, *(p.numel() for p in large[:-1])])
-        self._bytes = torch.cat([p.permute(1, 2, 0).reshape(-1) for p in large]).to(device)
+        self._bytes, self._sides, self._starts = held.codes, held.sides[large], held.starts[large]
         sizes = (self._sides - patch + 1).prod(1)
         self._chance = sizes / sizes.sum()
+        device = held.codes.device
         along = torch.arange(patch, device=device)
         self._row, self._column = along[:, None, None], along[None, :, None]
         self._channel = torch.arange(self.channels, device=device)

@@ -5,30 +5,24 @@ import shutil
 
 import torch
 
-from resizekit.codec import Codec
 from resizekit.errors import ConfigError
-from resizekit.training.schedule import Leg
+from resizekit.training.schedule import Part
 
-__all__ = ["check_compiler", "check_leg", "measurable"]
+__all__ = ["check_compiler", "check_part"]
 
 
-def check_leg(leg: Leg, processes: int) -> None:
-    """Refuse a leg whose crops the factors do not divide, or whose batch the processes do not; `ConfigError`."""
-    rows, columns = leg.stage.codec.spec.s.numerator, leg.stage.codec.spec.r.numerator
-    if leg.patch % rows or leg.patch % columns:
+def check_part(part: Part, processes: int) -> None:
+    """Refuse crops that the factors do not divide, and a batch that the processes do not; `ConfigError`."""
+    rows, columns = part.stage.codec.spec.s.numerator, part.stage.codec.spec.r.numerator
+    if part.patch % rows or part.patch % columns:
         raise ConfigError(
-            f"train.patch = {leg.patch}: crops are divided by {rows} and {columns}; use a multiple of both"
+            f"train.patch = {part.patch}: crops are divided by {rows} and {columns}; use a multiple of both"
         )
-    if leg.batch % processes:  # gradients are averaged over processes, so shares of other sizes would weigh differently
-        words = f"train.batch = {leg.batch} does not divide among {processes} processes; use a multiple of them"
+    if (
+        part.batch % processes
+    ):  # gradients are averaged over processes, so shares of other sizes would weigh differently
+        words = f"train.batch = {part.batch} does not divide among {processes} processes; use a multiple of them"
         raise ConfigError(words)
-
-
-def measurable(codec: Codec) -> int:
-    """The smallest side of which high and low, cropped to what the factors divide, keep pixels within the border."""
-    factors = codec.spec.s, codec.spec.r
-    border = int(max(factors))
-    return max(f.numerator * (2 * border // min(f.numerator, f.denominator) + 1) for f in factors)
 
 
 def check_compiler(device: torch.device) -> None:

@@ -20,7 +20,7 @@ from resizekit.training.alone import alone_in
 from resizekit.training.budget import plan_steps
 from resizekit.training.interrupt import Interrupt
 from resizekit.training.log import open_log
-from resizekit.training.schedule import Leg, rate
+from resizekit.training.schedule import Leg, Part, rate
 from resizekit.training.session import Session
 
 __all__ = ["Progress", "Result", "stepper", "train"]
@@ -93,19 +93,24 @@ def train(
 
 def stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
     """Make ready for a leg: gives what does one step of the optimiser and returns its loss, still on its device."""
+    steps, learner, seed = [_stepper(session, part) for part in leg.parts], session.learner, session.run.train.seed
+    return lambda: steps[leg.drawn(seed, learner.step)]()
+
+
+def _stepper(session: Session, part: Part) -> Callable[[], torch.Tensor]:
     config = session.run.train
-    model = session.accelerator.prepare_model(leg.stage.codec)
+    model = session.accelerator.prepare_model(part.stage.codec)
     if config.compile:
         graphs = session.accelerator.device.type == "cuda"
         mode = "reduce-overhead" if graphs else "default"
         model = torch.compile(model, mode=mode, dynamic=False)  # few sizes, each worth a graph of its own
     learner, balance = session.learner, session.learner.balance
-    crops, criterion = session.crops(leg), session.loss(leg)
+    crops, criterion = session.crops(part), session.loss(part)
     share = session.accelerator.process_index, session.accelerator.num_processes
 
     def step() -> torch.Tensor:
-        learner.optimizer.set_rate(rate(learner.step, config, leg, session.steps))
-        stored = crops.batch(learner.step, leg.batch, part=share)
+        learner.optimizer.set_rate(rate(learner.step, config, part, session.steps))
+        stored = crops.batch(learner.step, part.batch, part=share)
         out = model(stored)
         loss: torch.Tensor = (balance.weigh(criterion) if balance else criterion)(out, floats(stored))
         learner.optimizer.zero_grad()
@@ -131,7 +136,7 @@ def _look(session: Session, leg: Leg, loss: torch.Tensor) -> None:
         raise ConfigError(f"the loss is {value} at step {learner.step}; use a smaller train.lr or train.clip")
     session.figures |= {
         "loss": value,
-        "lr": rate(learner.step - 1, config, leg, session.steps),
+        "lr": rate(learner.step - 1, config, leg.parts[leg.drawn(config.seed, learner.step - 1)], session.steps),
         "seconds": session.elapsed(),
     }
     if learner.balance:

@@ -23,10 +23,10 @@ def hidden(parameter: Tensor) -> bool:
 
 
 class Optimizer:
-    """What a training steps: the parameters of a module by name, with moments that can be stored and filled again."""
+    """What a training steps: a module's parameters that learn, by name, with moments to be stored and filled again."""
 
     def __init__(self, module: nn.Module, config: TrainConfig) -> None:
-        named = dict(module.named_parameters())
+        named = {name: p for name, p in module.named_parameters() if p.requires_grad}
         chosen = {name for name, p in named.items() if config.optimizer == "muon" and hidden(p)}
         self._adam_names = {name: p for name, p in named.items() if name not in chosen}
         self._matrices = {name: _matrix(named[name]) for name in named if name in chosen}

@@ -5,21 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
+
 from resizekit.config import Phase, TrainConfig
 from resizekit.errors import ConfigError
 from resizekit.losses import Norm
-from resizekit.task import Stage
+from resizekit.task import Mixture, Stage
 
-__all__ = ["Leg", "legs", "rate"]
+__all__ = ["Leg", "Part", "legs", "rate"]
 
 
 @dataclass(frozen=True)
-class Leg:
-    """What steps have in common, from `first` up to but not including `end`: a stage, crops, batch, norm."""
+class Part:
+    """What a step is: a stage, crops, batch, norm."""
 
     stage: Stage
-    first: int
-    end: int
     patch: int
     """Side of a crop, in high pixels."""
     batch: int
@@ -28,11 +28,26 @@ class Leg:
     """Norm of the restoration term; None: as the stage's or the task's loss has it."""
 
 
-def legs(stages: Sequence[Stage], config: TrainConfig, steps: int) -> list[Leg]:
+@dataclass(frozen=True)
+class Leg:
+    """Steps from `first` up to but not including `end`, each of them one of `parts`."""
+
+    parts: tuple[Part, ...]
+    first: int
+    end: int
+
+    def drawn(self, seed: int, step: int) -> int:
+        """Tell which part a step is: a pure function of (seed, step), as its crops are, and independent of them."""
+        shares = np.array([part.stage.share for part in self.parts])
+        random = np.random.Generator(np.random.Philox(key=np.array([seed, step], np.uint64), counter=[0, 0, 0, 1]))
+        return int(random.choice(len(shares), p=shares / shares.sum()))
+
+
+def legs(stages: Sequence[Stage | Mixture], config: TrainConfig, steps: int) -> list[Leg]:
     """Divide all steps among a task's stages and a config's phases, each by its shares; a leg is a bit of both.
 
     A stage's own crops and batch come before a phase's, and a phase's before the config's.  Raises `ConfigError` for a
-    curriculum without a positive share.
+    curriculum, or a mixture, without a positive share.
     """
     phases = config.phases or (Phase(share=1),)
     stage_ends = _ends([stage.share for stage in stages], steps)
@@ -44,11 +59,19 @@ def legs(stages: Sequence[Stage], config: TrainConfig, steps: int) -> list[Leg]:
             continue
         stage = next(stage for stage, last in zip(stages, stage_ends, strict=True) if last >= end)
         phase = next(phase for phase, last in zip(phases, phase_ends, strict=True) if last >= end)
-        patch = stage.patch or phase.patch or config.patch
-        batch = stage.batch or phase.batch or config.batch
-        divided.append(Leg(stage, first, end, patch, batch, phase.restoration_loss))
+        mixed = stage.stages if isinstance(stage, Mixture) else (stage,)
+        if not any(one.share > 0 for one in mixed):
+            raise ConfigError("a mixture of the task's curriculum has no stage with a positive share; it needs one")
+        divided.append(Leg(tuple(_part(one, phase, config) for one in mixed if one.share > 0), first, end))
         first = end
     return divided
+
+
+def _part(stage: Stage, phase: Phase, config: TrainConfig) -> Part:
+    patch = stage.patch or phase.patch or config.patch
+    batch = stage.batch or phase.batch or config.batch
+    fewer = max(1, batch // stage.enlarge**2)
+    return Part(stage, patch * stage.enlarge, fewer, phase.restoration_loss)
 
 
 def _ends(shares: Sequence[float], steps: int) -> list[int]:
@@ -58,12 +81,12 @@ def _ends(shares: Sequence[float], steps: int) -> list[int]:
     return [round(steps * passed / total) for passed in accumulate(shares)]
 
 
-def rate(step: int, config: TrainConfig, leg: Leg, steps: int) -> float:
+def rate(step: int, config: TrainConfig, part: Part, steps: int) -> float:
     """The learning rate at one of `steps`: linear warm-up, then the schedule's shape, down to a hundredth.
 
     A short run learns most from a trapezoid, whose rate stays high for longer than half a cosine's.
     """
-    peak = config.lr if leg.stage.lr is None else leg.stage.lr
+    peak = config.lr if part.stage.lr is None else part.stage.lr
     warm = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
     if config.schedule == "constant":
         return peak * warm

@@ -1,5 +1,6 @@
 """Everything that a training holds: what was made of the config, what has been learned, and how both are stored."""
 
+import functools
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,14 +16,15 @@ from resizekit.config import RunConfig
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.losses import Guided, Loss
-from resizekit.task import Stage, Task, TaskConfig
-from resizekit.training.data import Crops, load_pictures
-from resizekit.training.fit import check_compiler, check_leg, measurable
+from resizekit.task import Mixture, Stage, Task, TaskConfig
+from resizekit.training.data import Crops, Held, load_pictures
+from resizekit.training.fit import check_compiler, check_part
+from resizekit.training.freeze import set_learning
 from resizekit.training.learner import Learner
-from resizekit.training.schedule import Leg, legs
+from resizekit.training.schedule import Leg, Part, legs
 from resizekit.training.start import accelerator_for, begin_with, origin_of
 
-__all__ = ["Session"]
+__all__ = ["Session", "difference", "identity"]
 
 _INCIDENTAL = {"train": {"data", "validation", "log", "checkpoint_minutes", "store"}}
 """Keys of a config that may differ between two runs of which one resumes the other."""
@@ -41,7 +43,7 @@ class Session:
     task: Task[Any]
     settings: TaskConfig
     learner: Learner
-    stages: list[Stage]
+    stages: list[Stage | Mixture]
     pictures: list[torch.Tensor]
     held_out: list[torch.Tensor]
     skipped: list[str]
@@ -61,23 +63,25 @@ class Session:
         accelerator = accelerator_for(device, config.precision)
         if config.compile:
             check_compiler(accelerator.device)
-        recipe = Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)
+        recipe = Recipe.of(run)
         task, settings = resolve(recipe)
         torch.manual_seed(config.seed)
         codec = assemble(recipe).train()
         start = None if (out / _STATE).exists() else config.start  # what goes on needs what it once began with no more
         if start is not None:
-            begin_with(codec, start, strict=config.start_strict)
+            begin_with(codec, start, strict=config.start_strict, side=config.start_side, frozen=config.freeze)
+        set_learning(codec, config)
         codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages = list(task.curriculum(codec, settings))
-        plan = legs(stages, config, config.steps)
-        for leg in plan:
-            check_leg(leg, accelerator.num_processes)
-        smallest = min(leg.patch for leg in plan)
+        parts = [part for leg in legs(stages, config, config.steps) for part in leg.parts]
+        for part in parts:
+            check_part(part, accelerator.num_processes)
+        smallest = min(part.patch for part in parts)
         data = load_pictures(config.data, codec.channels, smallest=smallest, span=config.span)
         pictures, skipped, held_out = data.pictures, data.skipped, []
         if config.validation:
-            validation = load_pictures(config.validation, codec.channels, smallest=measurable(codec), span=config.span)
+            smallest = max(codec.spec.multiple[1:])
+            validation = load_pictures(config.validation, codec.channels, smallest=smallest, span=config.span)
             held_out, skipped = validation.pictures, skipped + validation.skipped
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -111,18 +115,22 @@ class Session:
         """Seconds of training, earlier runs included."""
         return self.before + time.monotonic() - self.began
 
-    def crops(self, leg: Leg) -> Crops:
-        """Give the crops of a leg, held on the device."""
-        return Crops(self.pictures, patch=leg.patch, seed=self.run.train.seed, device=self.accelerator.device)
+    @functools.cached_property
+    def _held(self) -> Held:
+        return Held.of(self.pictures, self.accelerator.device)
 
-    def loss(self, leg: Leg) -> Loss:
-        """Give what a leg minimises."""
-        loss = leg.stage.loss or self.task.loss(leg.stage.codec.spec, self.settings)
-        if leg.restoration_loss is None:
+    def crops(self, part: Part) -> Crops:
+        """Give the crops of a part; all share the pictures' bytes on the device."""
+        return Crops(self._held, patch=part.patch, seed=self.run.train.seed)
+
+    def loss(self, part: Part) -> Loss:
+        """Give what a part minimises."""
+        loss = part.stage.loss or self.task.loss(part.stage.codec.spec, self.settings)
+        if part.restoration_loss is None:
             return loss
         if not isinstance(loss, Guided):
             raise ConfigError("train.phases name a restoration_loss, and this task has a loss of its own; leave it out")
-        return replace(loss, restoration=leg.restoration_loss)
+        return replace(loss, restoration=part.restoration_loss)
 
     def stops(self, asked: bool) -> bool:
         """Tell whether to stop now; where there are several processes, all of them as soon as one is asked to."""
@@ -152,10 +160,10 @@ class Session:
         if not self._state.exists():
             return False
         told = self.learner.load(self._state)
-        theirs, ours = _identity(told.get("config")), _identity(self.run)
+        theirs, ours = identity(told.get("config")), identity(self.run)
         if theirs != ours:
             raise ConfigError(
-                f"{self._state} belongs to another config{_difference(theirs, ours)}; use another --out folder, "
+                f"{self._state} belongs to another config{difference(theirs, ours)}; use another --out folder, "
                 "perhaps with these weights as its start, or remove it"
             )
         self.steps, self.before = int(str(told["steps"])), float(str(told["seconds"]))
@@ -169,7 +177,7 @@ class Session:
             told = {
                 "steps": self.steps,
                 "seconds": self.elapsed(),
-                "config": _identity(self.run),
+                "config": identity(self.run),
                 "origin": self.origin,
             }
             self.learner.save(self._state, told)
@@ -185,6 +193,7 @@ class Session:
             "pictures": len(self.pictures),
             "precision": "float32" if self.accelerator.mixed_precision == "no" else "bfloat16",
         } | {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
+        told |= {name: getattr(config, name) for name in ("start_side", "freeze") if getattr(config, name) is not None}
         told |= self.origin
         metrics: dict[str, float] = {
             name: round(self.figures[name], 3) for name in ("high_rgb", "low_rgb") if name in self.figures
@@ -194,7 +203,7 @@ class Session:
         return weights, save(self.learner.averaged(), weights, metrics=metrics, training=told, dtype=dtype)
 
 
-def _difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> str:
+def difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> str:
     """Name what two identities first differ in."""
     path: list[str] = []
     while isinstance(theirs, dict) and isinstance(ours, dict):
@@ -204,7 +213,7 @@ def _difference(theirs: dict[str, Any] | None, ours: dict[str, Any] | None) -> s
     return f" ({'.'.join(path)} was {theirs!s:.60}, is {ours!s:.60})" if path else ""
 
 
-def _identity(run: object) -> dict[str, Any] | None:
+def identity(run: object) -> dict[str, Any] | None:
     """What two runs must agree in; read anew, so that a key of a later version stands at its default in both."""
     try:
         return RunConfig.model_validate(run).model_dump(mode="json", exclude=_INCIDENTAL)

@@ -1,24 +1,30 @@
 """What a training begins with: a device, a precision, and perhaps weights that have learned something already."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from resizekit.checkpoint import header_of, load
 from resizekit.codec import Codec
+from resizekit.config import Side
 from resizekit.device import pick_device, pick_precision
 from resizekit.errors import ConfigError, MissingExtraError
 
 __all__ = ["accelerator_for", "begin_with", "origin_of"]
 
 
-def begin_with(codec: Codec, start: str, *, strict: bool = True) -> None:
+def begin_with(
+    codec: Codec, start: str, *, strict: bool = True, side: Side | None = None, frozen: Side | None = None
+) -> None:
     """Copy trained weights, an installed name or a file, into a codec; `ConfigError` if they are of other shapes.
 
+    With a `side` only that one is copied, and compared.  A `frozen` side must be among what is copied, and whole.
     Not strict, what agrees in name and shape is copied and the rest keeps its first values: so the trunk of a network
     for x2 serves x4 (EDSR, Lim et al., 2017, begins so).  `ConfigError` if nothing agrees.
     """
-    held = load(start).state_dict()
-    wanted = codec.state_dict()
+    held, wanted = (_of(side, source.state_dict()) for source in (load(start), codec))
     fitting = {name: t for name, t in held.items() if name in wanted and wanted[name].shape == t.shape}
     if strict and not held.keys() == wanted.keys() == fitting.keys():
         raise ConfigError(
@@ -28,7 +34,17 @@ def begin_with(codec: Codec, start: str, *, strict: bool = True) -> None:
         )
     if not fitting:
         raise ConfigError(f"train.start = {start!r}: no layer of these weights fits the config's network; leave it out")
-    codec.load_state_dict(wanted | fitting)
+    if frozen is not None and not _of(frozen, codec.state_dict()).keys() <= fitting.keys():
+        raise ConfigError(
+            f"train.start = {start!r}: the {frozen} of these weights is not the config's, and train.freeze keeps it; "
+            f"give config.encoder or config.network their network and options (resizekit info tells)"
+        )
+    codec.load_state_dict(codec.state_dict() | fitting)
+
+
+def _of(side: Side | None, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those tensors of a codec that belong to a side, or all."""
+    return {name: t for name, t in tensors.items() if side is None or name.startswith(f"{side}.")}
 
 
 def origin_of(start: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import PIL.Image
@@ -11,6 +12,9 @@ import torch
 from PIL.PngImagePlugin import PngInfo
 from safetensors import safe_open
 from safetensors.torch import save_file
+
+from resizekit import ResizeSpec, Task, TaskConfig, build, guides, save
+from resizekit.registry import Offer, installed
 
 DATA, USAGE = 1, 2
 
@@ -208,6 +212,55 @@ def test_weights_by_other_names(cli, weights, grey_weights, picture, room):
         complains(cli("down", source, "o.png", "--weights", weights, "--task", "sr"), USAGE, "contradict")
         complains(cli("down", source, "o.png", "--weights", grey_weights), DATA, "take 1 channel")
         complains(cli("info", "folder.safetensors"), DATA, "no weights file")
+
+
+def test_depths_that_do_not_work(cli, weights, picture, room):
+    source, speck = picture(h=45), picture("speck.png", 1, 9)
+    (room / "mine").mkdir()
+    (room / "mine" / "restored-x4.png").write_text("mine")
+    ours = "--weights", weights
+    with nothing_new(room):
+        complains(cli("pyramid", source, "o", *ours, "--times", "6"), USAGE, "52x45 allows 1 to 5", "largest is x32")
+        complains(cli("pyramid", speck, "o", *ours), DATA, "speck.png has 9x1 pixels, too few for x2")
+        complains(cli("pyramid", source, "mine", *ours), USAGE, "restored-x4.png exists", "--overwrite")
+        complains(cli("pyramid", source, source, *ours), USAGE, "cannot make the folder")
+        complains(cli("down", source, "o.png", *ours, "--times", "12"), DATA, "padded to 65536x65536", "too many")
+        complains(cli("down", source, "o.png", *ours, "--times", "20"), USAGE, "times=20", "take fewer")
+        complains(cli("down", source, "o.png", *ours, "--times", "99"), USAGE, "times=99", "take fewer")
+        complains(cli("evaluate", source, *ours, "--times", "1,99"), USAGE, "times=99")
+        for text in ("", "0", "1,", "-1", "x2", "1.5", "1;2"):
+            complains(cli("evaluate", source, *ours, "--times", text), USAGE, f"--times {text!r}: say how often")
+
+
+@pytest.mark.parametrize(("r", "t", "why"), [(1, 3, "changes the channels"), ("1/2", 1, "makes nothing smaller")])
+def test_weights_that_cannot_be_repeated(cli, half_weights, picture, room, r, t, why):
+    source, odd = picture(), ("--weights", half_weights(r, t))
+    with nothing_new(room):
+        for run in (
+            cli("pyramid", source, "o", *odd),
+            cli("evaluate", source, *odd, "--times", "1,2"),
+            cli("down", source, "o.png", *odd, "--times", "2"),
+            cli("roundtrip", source, *odd, "--times", "2"),
+        ):
+            complains(run, USAGE, "cannot be repeated", why)
+
+
+@pytest.fixture
+def half_weights(tmp_path, monkeypatch):
+    """Write weights of a task whose step cannot be repeated."""
+
+    def write(r, t):
+        spec = ResizeSpec(r=r, t=t)
+        task = Task(name="once", summary="-", config=TaskConfig, spec=lambda config: spec, guide=guides.bicubic)
+        if t != 1:
+            task = replace(task, guide=lambda spec, config: lambda high: high.mean(1, keepdim=True))
+        offer = Offer(value=task, provider="a test", plugin="test")
+        monkeypatch.setitem(installed().tasks, "once", offer)
+        path = tmp_path / "once.safetensors"
+        save(build("once", channels=3 // t, network={"width": 4, "blocks": 0}), path)
+        return path
+
+    return write
 
 
 OPTIONS = {

@@ -144,6 +144,80 @@ def test_evaluate(cli, weights, grey_weights, picture, room):
     assert "RGB" not in cli("evaluate", "two", "--weights", grey_weights).out.splitlines()[0]
 
 
+def test_evaluate_at_several_depths(cli, weights, picture, room):
+    picture("set/a.png")
+    picture("set/speck.png", 5, 6)
+    run = cli("evaluate", "set", "--weights", weights, "--times", "1,3", "--json")
+    assert run.code == 0
+    assert run.err.count("\n") == 1, "the speck is measured at x2"
+    assert "speck.png is too small to be measured" in run.err
+    once, thrice = strict(run.out)["sets"]
+    assert [(row["name"], row["times"], row["factor"], row["pictures"]) for row in (once, thrice)] == [
+        ("set", 1, "x2", 2),
+        ("set", 3, "x8", 1),
+    ]
+    assert once["gain_rgb"] == once["mean"]["high_rgb"] - once["mean"]["bicubic_rgb"]
+    plain = strict(cli("evaluate", "set", "--weights", weights, "--json").out)["sets"][0]
+    assert plain == {key: once[key] for key in plain}, "as it is without depths"
+    assert set(once) - set(plain) == {"times", "factor", "gain_rgb", "gain_y"}
+    rows = [line.split() for line in cli("evaluate", "set", "--weights", weights, "--times", "3").out.splitlines()]
+    assert rows[2][:3] == ["set", "x8", "1"]
+    assert rows[2][3] == f"{thrice['mean']['high_rgb']:.2f}"
+    assert rows[2][-1] == f"{thrice['gain_y']:.2f}"
+
+
+def test_a_depth_that_no_picture_reaches_is_left_out(cli, weights, picture, room):
+    picture("set/a.png")
+    run = cli("evaluate", "set", "--weights", weights, "--times", "9,1", "--json")
+    assert (run.code, run.err.count("\n")) == (0, 1)
+    assert run.err.startswith("warning: left out: x512: no usable picture in set; the first: set/a.png is too small")
+    assert [row["times"] for row in strict(run.out)["sets"]] == [1]
+
+
+def test_down_and_roundtrip_repeat_the_networks(cli, weights, picture, room):
+    source = picture(h=45)
+    (row,) = strict(cli("down", source, "small.png", "--weights", weights, "--times", "3", "--json").out)
+    assert (row["manifest"]["times"], row["manifest"]["spec"]["s"]) == (3, 8)
+    assert pixels("small.png").shape == (6, 7, 3)
+    assert cli("up", "small.png", "back.png", "--weights", weights).code == 0
+    assert pixels("back.png").shape == (45, 52, 3)
+    assert cli("roundtrip", source, "--weights", weights, "--times", "3", "--out", "rt").code == 0
+    assert np.array_equal(pixels("rt/small.png"), pixels("small.png"))
+    assert np.array_equal(pixels("rt/restored.png"), pixels("back.png"))
+
+
+def test_pyramid(cli, weights, picture, room):
+    source = picture(h=45)
+    run = cli("pyramid", source, "out", "--weights", weights)
+    assert (run.code, run.err) == (0, "")
+    names = [f"{what}-x{2**n}.png" for what in ("restored", "small") for n in range(1, 6)]
+    assert files(room / "out") == sorted([*names, "pyramid.png"])
+    assert [line.split()[0] for line in run.out.splitlines()[1:6]] == ["x2", "x4", "x8", "x16", "x32"]
+    assert "the largest that works for 52x45 pixels: x32 (--times 5)\n" in run.out
+    told = strict(cli("pyramid", source, "two", "--weights", weights, "--times", "2", "--json").out)
+    assert (told["largest"], [depth["size"] for depth in told["depths"]]) == (5, [[26, 23], [13, 12]])
+    assert f"{told['depths'][1]['figures']['restored_rgb']:.2f}" in run.out.splitlines()[2]
+    assert cli("up", told["depths"][1]["small"], "back.png", "--weights", weights).code == 0
+    assert np.array_equal(pixels("back.png"), pixels("two/restored-x4.png"))
+
+
+def test_evaluating_an_ensemble_leaves_low_as_it_is(cli, weights, picture):
+    picture("set/a.png")
+    run = cli("evaluate", "set", "--weights", weights, "--ensemble")
+    assert "PSNR in dB of tiny+:" in run.out
+    plain, more = (
+        strict(cli("evaluate", "set", "--weights", weights, "--json", *flag).out) for flag in ([], ["--ensemble"])
+    )
+    assert (plain["ensemble"], more["ensemble"]) == (False, True)
+    figures = [
+        told["sets"][0]["mean"]
+        for told in (plain, more, strict(cli("evaluate", "set", "--weights", weights, "--json").out))
+    ]
+    assert figures[0]["low_rgb"] == figures[1]["low_rgb"]
+    assert figures[0]["high_rgb"] != figures[1]["high_rgb"]
+    assert figures[2] == figures[0], "and the next one is none"
+
+
 def test_tasks_and_schema(cli):
     told = strict(cli("tasks", "--json").out)
     assert "sr" in [row["task"] for row in told["tasks"]]
@@ -192,6 +266,6 @@ def test_version_and_help(cli):
     from importlib.metadata import version
 
     assert cli("--version").out == f"resizekit {version('resizekit')}\n"
-    for verb in ("tasks", "down", "up", "roundtrip", "info", "evaluate", "train", "schema"):
+    for verb in ("tasks", "down", "up", "roundtrip", "pyramid", "info", "evaluate", "train", "schema"):
         assert cli(verb, "--help").code == 0
         assert verb in cli("-h").out

@@ -27,7 +27,7 @@ def written(folder: Path, text: str) -> Path:
     [
         ("", "mine.toml: key 'task' is missing"),
         ("task = ", "mine.toml is not TOML: Invalid value"),
-        ("task = 'sr'\nstep = 3", "unknown key 'step'; known here: compression, config, network, task, train"),
+        ("task = 'sr'\nstep = 3", "unknown key 'step'; known here: compression, config, encoder, network, task, train"),
         ("task = 'sr'\n[train]\nstep = 3", "unknown key 'train.step'; known here: batch, .*steps"),
         ("task = 'sr'\n[train]\nsteps = 0", "train.steps = 0: should be greater than or equal to 1"),
         ("task = 'sr'\n[train]\nsteps = 'many'", "train.steps = 'many': should be a valid integer"),
@@ -43,7 +43,10 @@ def written(folder: Path, text: str) -> Path:
         ("task = 'sr'\n[config]\nchanels = 1", "unknown key 'chanels'; known here: channels, "),
         ("task = 'sr'\n[config]\nguide_loss = 'l3'", "guide_loss = 'l3': should be 'l1', 'l2', 'charbonnier' or 'rms'"),
         ("task = 'sr'\n[network]\nwidth = 4096", r"\[network\] of tad: width = 4096: .*less than or equal to 1024"),
-        ("task = 'sr'\n[network]\ndepth = 3", r"\[network\] of tad: unknown key 'depth'; known here: blocks, width"),
+        (
+            "task = 'sr'\n[network]\ndepth = 3",
+            r"\[network\] of tad: unknown key 'depth'; known here: blocks, carry, width",
+        ),
         ("task = 'sr'\n[compression]\nbits = 4", r"\[compression\] of uint8: unknown key 'bits'; known here: none"),
     ],
 )
@@ -137,7 +140,7 @@ def test_the_schema_of_a_factor_says_what_the_model_takes() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configs_build(path: Path) -> None:
     run = read_toml(path)
-    recipe = Recipe(task=run.task, config=run.config, network=run.network, compression=run.compression)
+    recipe = Recipe.of(run)
     codec = assemble(recipe)
     task, config = resolve(recipe)
     assert codec.spec == task.spec(config) ** task.times(config)

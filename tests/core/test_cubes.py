@@ -24,6 +24,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import physical, unit
+from resizekit.images.wanted import Wanted
 from resizekit.images.write import write_picture
 from resizekit.registry import installed
 from resizekit.training.data import load_pictures
@@ -262,6 +263,22 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, kind):
         assert np.array_equal(after.pixels, wanted.pixels)
     tiled = up_picture(codec, held, same, tile=96)
     assert np.array_equal(tiled.pixels, wanted.pixels)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_size_but_its_own(shelf, kind):
+    codec, before = resizekit.load(shelf / "banded.safetensors"), cube(kind, 40, 50)
+    held, manifest = down_picture(codec, before, wanted=Wanted(scale=3))
+    after = up_picture(codec, held, manifest)
+    assert (held.size, manifest.middle) == ((17, 14), (34, 28))
+    assert (after.pixels.dtype, after.pixels.shape, after.span) == (kind, (40, 50, BANDS), KINDS[kind])
+    if kind == "float32":
+        assert after.pixels.min() >= -0.5
+        assert after.pixels.max() <= 2
+        assert abs(after.pixels.mean() - before.pixels.mean()) < 0.5
+    held, manifest = down_picture(codec, before, wanted=Wanted(scale=1))
+    assert (held.size, manifest.times) == (before.size, 1)  # the channels are folded all the same
+    assert up_picture(codec, held, manifest).pixels.shape == before.pixels.shape
 
 
 def test_what_comes_back_is_what_the_codec_makes_of_floats(shelf):

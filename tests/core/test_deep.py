@@ -28,6 +28,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.tile import tiled_down, tiled_up
+from resizekit.images.wanted import Wanted
 from resizekit.images.write import write_picture
 from resizekit.ops import codes16, floats16, quantize16, resample_uint8, resample_uint16
 from resizekit.ops.quantize import SCALE16
@@ -263,6 +264,30 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size, alpha):
         after = read_picture(tmp_path / target)
         assert after.digest == up_picture(codec, held, same).digest == up_picture(codec, read, manifest).digest
         assert (after.bits, after.size, after.icc) == (16, before.size, PROFILE)
+
+
+@pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
+@pytest.mark.parametrize("wanted", [Wanted(scale=3), Wanted(scale="5/4"), Wanted(scale=1)], ids=str)
+def test_any_size_keeps_16_bits(tmp_path, shelf, wanted, alpha):
+    before, codec = photo(64, 80, alpha=alpha), resizekit.load(shelf / "deep.safetensors")
+    held, manifest = down_picture(codec, before, wanted=wanted)
+    write_picture(tmp_path / "small.png", held, storage=codec.storage)
+    read, same = read_small(tmp_path / "small.png")
+    after = up_picture(codec, read, same)
+    assert (read.bits, read.digest, same) == (16, held.digest, manifest)
+    assert (after.bits, after.mode, after.size) == (16, before.mode, before.size)
+    if wanted.scale == 1:
+        assert after.digest == before.digest
+    else:
+        assert len(np.unique(after.pixels % 257)) > 250
+
+
+def test_8_bits_that_stay_as_large_become_16_and_come_back(shelf):
+    codec = resizekit.load(shelf / "deep.safetensors")
+    flat = Picture(pixels=with_bits(photo(20, 24).pixels, 8))
+    small, manifest = down_picture(codec, flat, wanted=Wanted(scale=1))
+    assert small.bits == 16
+    assert up_picture(codec, small, manifest).digest == flat.digest
 
 
 def test_an_8_bit_picture_through_16_comes_back_in_8(tmp_path, shelf):

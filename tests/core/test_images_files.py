@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 from PIL.PngImagePlugin import PngInfo
 
-from resizekit import ResizeSpec, Task, TaskConfig, Weights, guides, hookimpl
+from resizekit import ResizeSpec, Task, TaskConfig, Weights, build, guides, hookimpl, save
 from resizekit.errors import (
     CheckpointError,
     ImageError,
@@ -22,6 +22,8 @@ from resizekit.images.manifest import LIMIT, Manifest
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
+from resizekit.images.remainder import resized, undone
+from resizekit.images.wanted import Wanted
 from resizekit.images.weights import choose_codec
 from resizekit.images.write import write_picture
 from resizekit.registry import installed
@@ -223,6 +225,16 @@ def test_a_changed_small_image_says_so(tmp_path, small):
         ({"mode": "RGBA"}, ManifestError, "does not fit its own manifest"),
         ({"size": [100000, 100000]}, ImageError, "89478485"),
         ({"format": 3}, ManifestError, "upgrade"),
+        ({"times": 0}, ManifestError, "do not do that"),
+        ({"times": 0, "spec": {}}, ManifestError, "does not fit its own manifest"),
+        ({"middle": [40, 31]}, ManifestError, "does not fit its own manifest"),
+        ({"middle": [2**31 - 1, 2**31 - 1]}, ManifestError, "does not fit its own manifest"),
+        ({"middle": [40, 30], "times": 18, "spec": {"s": 2**18, "r": 2**18}}, ManifestError, "does not fit its own"),
+        (
+            {"middle": [20 * 2**17, 15 * 2**17], "times": 17, "spec": {"s": 2**17, "r": 2**17}},
+            ImageError,
+            "padded to 2621440x2097152 pixels",
+        ),
         ({"resizekit": "0.1.0", "extra": 1}, ManifestError, "broken manifest"),
     ],
 )
@@ -255,3 +267,125 @@ def test_another_png_of_the_same_pixels_is_as_good(tmp_path, shelf, small):
     PIL.Image.fromarray(picture.pixels).save(tmp_path / "low.png", pnginfo=note, optimize=True)
     assert up_file(tmp_path / "low.png", tmp_path / "out.png") == manifest
     assert Manifest.from_text(picture.note, "x") == manifest
+
+
+# --- any size ------------------------------------------------------------------------------------
+
+WANTED = [
+    ((17, 33), {"scale": "3/2"}, (22, 12)),
+    ((40, 31), {"scale": 2}, (16, 20)),
+    ((40, 31), {"scale": "3"}, (11, 14)),
+    ((61, 40), {"scale": "2x3/2"}, (20, 41)),
+    ((61, 40), {"size": "40x7"}, (40, 7)),
+    ((61, 40), {"size": (1, 1)}, (1, 1)),
+    ((61, 40), {"max_side": 9}, (6, 9)),
+    ((33, 20), {"max_side": 50}, (20, 33)),
+    ((1, 1), {"scale": 1}, (1, 1)),
+    ((1, 1), {"max_side": 5}, (1, 1)),
+    ((1, 9), {"scale": "5x1"}, (2, 1)),
+]
+
+
+@pytest.mark.parametrize(("size", "said", "small"), WANTED, ids=str)
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_any_size_goes_down_and_comes_back(tmp_path, shelf, size, said, small, mode):
+    before = photo(*size, 1 if mode == "L" else 3, mode == "RGBA")
+    write_picture(tmp_path / "in.png", before)
+    made = down_file(tmp_path / "in.png", tmp_path / "low.png", task="toy", wanted=Wanted(**said))
+    low = read_picture(tmp_path / "low.png")
+    assert (low.size, low.mode) == (small, mode)
+    assert len(low.note) < LIMIT
+    assert up_file(tmp_path / "low.png", tmp_path / "out.png") == made
+    after = read_picture(tmp_path / "out.png")
+    assert (after.size, after.mode, after.note) == (before.size, mode, None)
+
+
+def test_the_very_factor_of_the_weights_changes_nothing(shelf):
+    codec, before = choose_codec(weights="toy-rgb", task=None, precision="float32"), photo(45, 38, alpha=True)
+    plain, planned = down_picture(codec, before), down_picture(codec, before, wanted=Wanted(scale=2))
+    assert planned[1] == plain[1]
+    assert planned[0].digest == plain[0].digest
+
+
+def test_a_picture_that_is_no_larger_comes_back_exactly(shelf):
+    codec, before = choose_codec(weights="toy-rgb", task=None), photo(20, 30, alpha=True)
+    small, manifest = down_picture(codec, before, wanted=Wanted(max_side=30))
+    assert (manifest.times, manifest.middle) == (0, None)
+    assert up_picture(codec, small, manifest).digest == before.digest
+
+
+def test_tiles_make_no_difference(shelf):
+    codec, before = choose_codec(weights="toy-rgb", task=None, precision="float32"), photo(210, 190, alpha=True)
+    wanted = Wanted(scale="3")
+    (small, manifest), (tiled, same) = (down_picture(codec, before, wanted=wanted, tile=t) for t in ("off", 64))
+    assert manifest == same
+    assert (manifest.times, manifest.middle, manifest.spec.s) == (1, (128, 140), 2)
+    assert tiled.digest == small.digest
+    whole, tiles = (up_picture(codec, small, manifest, tile=t) for t in ("off", 64))
+    assert whole.digest == tiles.digest
+
+
+def test_learned_steps_stand_next_to_the_small_picture(shelf):
+    """What is learned is neither resampled nor left out: the middle goes down and comes back as any picture does."""
+    codec, before = choose_codec(weights="toy-rgb", task=None, precision="float32"), photo(60, 48)
+    small, manifest = down_picture(codec, before, wanted=Wanted(scale=3))
+    middle = resized(before.pixels, (40, 32))
+    assert manifest.middle == (32, 40)
+    assert np.array_equal(small.pixels, codec.down(middle))
+    restored = up_picture(codec, small, manifest)
+    assert np.array_equal(restored.pixels, undone(codec.up(small.pixels), (60, 48)))
+
+
+def test_several_steps(shelf):
+    codec, before = choose_codec(weights="toy-rgb", task=None, precision="float32"), photo(61, 50, alpha=True)
+    small, manifest = down_picture(codec, before, wanted=Wanted(scale=5))
+    assert (manifest.times, manifest.middle, manifest.spec.s) == (2, (40, 52), 4)
+    assert np.array_equal(
+        up_picture(codec.at(1), small, manifest).pixels, up_picture(codec.at(2), small, manifest).pixels
+    )
+
+
+def test_hidden_colours_do_not_bleed_into_the_remainder(shelf):
+    codec, before = choose_codec(weights="toy-rgb", task=None, precision="float32"), photo(60, 60)
+    alpha = np.full((60, 60), 255, np.uint8)
+    alpha[:, 30:] = 0
+    clean = np.where(alpha[:, :, None] > 0, 200, 0).astype(np.uint8).repeat(3, axis=2)
+    small, _ = down_picture(codec, dataclasses.replace(before, pixels=clean, alpha=alpha), wanted=Wanted(scale=3))
+    flat, _ = down_picture(codec, dataclasses.replace(before, pixels=np.full_like(clean, 200)), wanted=Wanted(scale=3))
+    assert np.abs(small.pixels.astype(int) - flat.pixels)[:, :10].max() <= 1
+
+
+def test_a_tiny_manifest_cannot_ask_for_a_huge_room(shelf):
+    codec = choose_codec(weights="toy-rgb", task=None)
+    small, manifest = down_picture(codec, photo(1, 1))
+    forged = manifest.model_copy(update={"times": 18, "spec": ResizeSpec(s=2**18, r=2**18)})
+    with pytest.raises(ImageError, match="padded to 4194304x4194304 pixels"):
+        up_picture(codec, small, forged)
+    with pytest.raises(ImageError, match=r"this picture would be padded to .* take fewer steps"):
+        down_picture(codec, photo(1, 3000), wanted=Wanted(scale="3000x1"))
+
+
+def test_a_size_that_cannot_be_leaves_nothing(tmp_path, shelf):
+    write_picture(tmp_path / "in.png", photo(20, 30))
+    with pytest.raises(UsageError, match="is larger than the picture of 30x20"):
+        down_file(tmp_path / "in.png", tmp_path / "low.png", task="toy", wanted=Wanted(size="31x20"))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+@pytest.mark.parametrize("spec", [{"t": 3}, {"r": 2}, {"s": "3/2", "r": "3/2"}, {"s": 3, "r": 2}], ids=str)
+def test_any_step_of_weights(tmp_path, spec):
+    """Also those that change the channels, are not square or no whole number."""
+    channels = 1 if "t" in spec else 3
+    codec = build("sr", spec=spec, channels=channels, network={"width": 8, "blocks": 1})
+    save(codec, tmp_path / "own.safetensors")
+    before = photo(37, 50)
+    write_picture(tmp_path / "in.png", before)
+    for said, size in (({"scale": "5/3"}, (30, 23)), ({"scale": 7}, (8, 6)), ({"size": (41, 37)}, (41, 37))):
+        files = tmp_path / "low.png", tmp_path / "out.png"
+        own = tmp_path / "own.safetensors"
+        down_file(tmp_path / "in.png", files[0], weights=own, wanted=Wanted(**said), overwrite=True)
+        low = read_picture(files[0])
+        assert (low.size, low.pixels.shape[2]) == (size, channels)
+        up_file(*files, weights=own, overwrite=True)
+        after = read_picture(files[1])
+        assert (after.size, after.mode) == (before.size, "RGB")

@@ -32,7 +32,8 @@ manifests = st.builds(
     weights=st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True),
     digest=st.text("0123456789abcdef", min_size=64, max_size=64),
     spec=st.builds(ResizeSpec, s=factors, r=factors, t=factors),
-    times=st.integers(1, 64),
+    times=st.integers(0, 64),
+    middle=st.none() | st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)),
     compression=st.just("uint8"),
     size=st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)),
     mode=st.sampled_from(["L", "RGB", "LA", "RGBA"]),
@@ -56,6 +57,7 @@ def test_the_longest_manifest_stays_under_the_limit():
         digest="0" * 64,
         spec=ResizeSpec(s=factor, r=factor, t=factor),
         times=64,
+        middle=(2**31 - 1, 2**31 - 1),
         compression=name,
         size=(2**31 - 1, 2**31 - 1),
         mode="CUBE",
@@ -67,9 +69,9 @@ def test_the_longest_manifest_stays_under_the_limit():
     assert len(longest.to_text()) < LIMIT / 2
 
 
-def test_the_first_format_is_still_read():
-    old = {key: value for key, value in VALUES.items() if key != "bits"} | {"format": 1}
-    assert Manifest.from_text(json.dumps(old), "x") == MADE.model_copy(update={"format": 1})
+def test_a_manifest_of_the_first_format_is_read():
+    first = {key: value for key, value in VALUES.items() if key not in ("middle", "bits")} | {"format": 1}
+    assert Manifest.from_text(json.dumps(first), "x") == MADE.model_copy(update={"format": 1})
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,11 @@ def test_the_first_format_is_still_read():
         ({"digest": "0" * 63}, "digest"),
         ({"spec": {"s": 1.5}}, "spec"),
         ({"spec": {"s": 0}}, "spec"),
-        ({"times": 0}, "times"),
+        ({"times": -1}, "times"),
+        ({"middle": [0, 5]}, "middle"),
+        ({"middle": [2**31, 5]}, "middle"),
+        ({"middle": [5]}, "middle"),
+        ({"middle": "5x5"}, "middle"),
         ({"times": 10**9}, "times"),
         ({"size": [0, 5]}, "size"),
         ({"size": [5]}, "size"),

@@ -187,3 +187,51 @@ def test_filling_in_bands_is_filling_at_once(monkeypatch):
 def test_the_last_tile_is_as_large_as_the_others():
     assert list(tiling._windows(10, 4, 1)) == [(0, 4, 0, 5), (4, 8, 3, 9), (6, 10, 5, 10)]
     assert list(tiling._windows(3, 4, 1)) == [(0, 3, 0, 3)]
+
+
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("spec", [X2, ResizeSpec(r=2)], ids=str)
+def test_a_deep_power_in_tiles_is_the_power_at_once(spec, residual):
+    codec = deep_codec(spec, residual, times=3)
+    high = RNG.integers(0, 256, (192, 216, 3), np.uint8)
+    whole = codec.to_store(high)
+    back = codec.up(whole)
+    assert len(np.unique(back)) > 50  # not all clamped, or the test could not fail
+    for tile in (64, "off"):
+        assert np.array_equal(tiled_down(codec, high, tile), whole)
+        assert np.array_equal(tiled_up(codec, whole, tile), back)
+
+
+def deep_codec(spec, residual, times, width=64):
+    codec = codec_of(spec, width=width)
+    codec.residual = residual
+    return codec.at(times)
+
+
+def test_a_deep_power_sees_no_more_than_a_tile_and_the_halo_of_one_step(monkeypatch):
+    codec = deep_codec(X2, residual=True, times=4, width=8)
+    seen = []
+
+    def watch(name, factor):
+        way = getattr(Codec, name)
+        monkeypatch.setattr(Codec, name, lambda one, x, *of: seen.append(max(x.shape[2:]) * factor) or way(one, x, *of))
+
+    for name, factor in {"down_floats": 1, "down_codes": 1, "up_floats": 2, "up_codes": 2}.items():
+        watch(name, factor)
+    steps = []
+    low = tiled_down(codec, np.zeros((512, 256, 3), np.uint8), 64, lambda *told: steps.append(told))
+    assert low.shape == (32, 16, 3)
+    assert tiled_up(codec, low, 64, lambda *told: steps.append(told)).shape == (512, 256, 3)
+    assert max(seen) <= 64 + 2 * 2 * codec.at(1).halo
+    shares = [done / of for done, of in steps]
+    assert shares.count(1) == 2
+    assert shares[: len(shares) // 2] == sorted(shares[: len(shares) // 2])
+
+
+def test_a_power_without_an_encoder_is_the_guide_of_the_whole():
+    step = codec_of(X2, width=8)
+    codec = Codec(
+        step=X2, low_channels=3, encoder=None, decoder=step.decoder, guide=guides.bicubic, compression=Uint8(), times=2
+    ).eval()
+    high = RNG.integers(0, 256, (160, 160, 3), np.uint8)
+    assert np.array_equal(tiled_down(codec, high, 64), codec.down(high))

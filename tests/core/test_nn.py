@@ -202,3 +202,10 @@ def test_the_digest_knows_values_and_names_but_no_layout() -> None:
     assert digest(layer.to(memory_format=torch.channels_last)) == before
     assert digest(nn.Sequential(layer)) != before
     assert digest(layer.half()) != before
+
+
+@pytest.mark.parametrize(("s", "r"), [*FACTORS, (1, 1)])
+def test_an_encoder_that_carries_starts_as_the_mean_of_each_block(s: int, r: int) -> None:
+    encoder, _ = tad(ResizeSpec(s=s, r=r), 3, TadOptions(width=16, carry=True))
+    high = torch.rand(1, 3, 4 * s, 5 * r)
+    torch.testing.assert_close(encoder(high), F.avg_pool2d(high, (s, r)), rtol=0, atol=1e-6)

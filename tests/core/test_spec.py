@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from resizekit.errors import ResizeShapeError
-from resizekit.plan import Plan, plan
+from resizekit.plan import Plan, before_steps, plan
 from resizekit.spec import LIMIT, ResizeSpec
 
 # three of these composed, or four steps of one, stay below LIMIT
@@ -238,18 +238,19 @@ def test_texts(spec: ResizeSpec, text: str, einops: str) -> None:
 @pytest.mark.parametrize(
     ("high", "low", "times", "middle"),
     [
-        ((1200, 900), (400, 300), 1, (600, 450)),  # x3 = x2, then 3/2
-        ((1060, 1060), (200, 200), 2, (265, 265)),  # x5.3 = x4, then 5.3/4
-        ((2048, 1536), (16, 12), 7, (16, 12)),  # x128: nothing remains
-        ((5, 5), (3, 3), 1, (3, 3)),  # an odd size is padded, nothing remains
-        ((512, 512), (512, 512), 0, (512, 512)),
-        ((512, 512), (300, 300), 0, (512, 512)),  # less than one step: bicubic alone
-        ((1, 1), (1, 1), 0, (1, 1)),
-        ((2**40, 2**40), (1, 1), 40, (1, 1)),  # beyond what one spec may say
+        ((1200, 900), (400, 300), 1, (800, 600)),  # x3 = 3/2, then x2
+        ((1060, 1060), (200, 200), 2, (800, 800)),  # x5.3 = 5.3/4, then x4
+        ((2048, 1536), (16, 12), 7, None),  # x128: nothing remains
+        ((5, 5), (3, 3), 1, None),  # an odd size is padded, nothing remains
+        ((512, 512), (512, 512), 0, None),
+        ((512, 512), (300, 300), 1, (600, 600)),  # less than one step: bicubic enlarges for it
+        ((512, 512), (512, 300), 1, (1024, 600)),
+        ((1, 1), (1, 1), 0, None),
+        ((2**40, 2**40), (1, 1), 19, (2**19, 2**19)),  # no more than one spec may say
     ],
 )
 def test_plans(high: tuple[int, int], low: tuple[int, int], times: int, middle: Any) -> None:
-    assert plan(high, low, HALF) == Plan(times=times, step=HALF, middle=middle)
+    assert plan(high, low, HALF) == Plan(times=times, step=HALF, high=high, middle=middle, low=low)
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.tuples(*[st.integers(1, 64)] * 2))
@@ -258,7 +259,7 @@ def test_a_plan_for_an_exact_size_leaves_nothing(s: int, r: int, times: int, low
     step = ResizeSpec(s=s, r=r)
     _, *high = (step**times).high_shape((1, *low))
     found = plan((high[0], high[1]), low, step)
-    assert found == Plan(times=times, step=step, middle=low)
+    assert (found.times, found.middle) == (times, None)
 
 
 @given(sizes, sizes, st.builds(ResizeSpec, s=st.integers(1, 5), r=st.integers(1, 5)))
@@ -266,32 +267,51 @@ def test_a_plan_takes_every_whole_step_that_fits(a: tuple[int, int], b: tuple[in
     high, low = (max(a[0], b[0]), max(a[1], b[1])), (min(a[0], b[0]), min(a[1], b[1]))
     found = plan(high, low, step)
     learned = step**found.times
-    assert found.middle == learned.low_shape((1, *learned.pad(high)))[1:]
-    assert all(small <= mid for small, mid in zip(low, found.middle, strict=True))
-    if step != IDENTITY:  # bicubic is left less than one step on some axis that the step changes
-        changed = zip(low, found.middle, (step.s, step.r), strict=True)
-        assert any(mid < small * by for small, mid, by in changed if by > 1)
+    if found.middle is None:
+        assert low == learned.low_shape((1, *learned.pad(high)))[1:]
+    else:
+        assert found.middle == learned.high_shape((1, *low))[1:]
+    wide = found.middle or high
+    if found.times > 1:  # bicubic enlarges nothing, but to where padding would reach as well
+        assert all(mid <= size for mid, size in zip(wide, learned.pad(high), strict=True))
+    if found.times:  # one more step would have to be enlarged for
+        more = (step ** (found.times + 1)).high_shape((1, *low))[1:]
+        assert any(one > size for one, size in zip(more, high, strict=True))
+    changed = [f > 1 and small < size for f, small, size in zip((step.s, step.r), low, high, strict=True)]
+    assert (found.times > 0) == any(changed)
 
 
 @given(st.integers(1, 4096), st.integers(1, 4096), st.integers(2, 5))
-def test_a_plan_in_proportion_leaves_less_than_a_step_on_both_axes(a: int, b: int, by: int) -> None:
+def test_a_plan_in_proportion_leaves_bicubic_less_than_a_step(a: int, b: int, by: int) -> None:
     high, low = max(a, b), min(a, b)
     found = plan((high, high), (low, low), ResizeSpec(s=by, r=by))
-    assert all(low <= mid < by * low for mid in found.middle)
+    middle = (found.middle or (high, high))[0]
+    assert middle < by * high
+    assert high < by * middle
 
 
 @given(sizes, sizes, specs)
-def test_a_plan_of_any_step_ends_at_or_above_low(a: tuple[int, int], b: tuple[int, int], step: ResizeSpec) -> None:
+def test_a_plan_of_any_step_leads_to_low(a: tuple[int, int], b: tuple[int, int], step: ResizeSpec) -> None:
     high, low = (max(a[0], b[0]), max(a[1], b[1])), (min(a[0], b[0]), min(a[1], b[1]))
     found = plan(high, low, step)
-    pairs = zip(low, found.middle, high, strict=True)
-    assert all(small <= mid <= large for small, mid, large in pairs)
+    if found.middle is not None:
+        assert found.middle == before_steps(low, step, found.times)
+        for mid, small, f in zip(found.middle, low, (step.s, step.r), strict=True):
+            assert 0 <= mid - small * f**found.times < 1
+    if step.t != 1:
+        assert found.times == 1
     assert Plan.model_validate_json(found.model_dump_json()) == found
 
 
-@pytest.mark.parametrize("step", [IDENTITY, HALF**-1, ResizeSpec(s=2, r="1/2"), ResizeSpec(t=3)], ids=str)
+@pytest.mark.parametrize("step", [IDENTITY, HALF**-1, ResizeSpec(s=2, r="1/2")], ids=str)
 def test_a_step_that_makes_nothing_smaller_is_never_taken(step: ResizeSpec) -> None:
-    assert plan((64, 64), (7, 7), step).times == 0
+    assert plan((64, 64), (7, 7), step) == Plan(times=0, step=step, high=(64, 64), middle=(7, 7), low=(7, 7))
+
+
+def test_a_step_of_channels_is_taken_once() -> None:
+    found = plan((64, 60), (32, 10), ResizeSpec(t=3))
+    assert (found.times, found.middle) == (1, (32, 10))
+    assert plan((64, 60), (64, 60), ResizeSpec(s=2, t=3)).middle == (128, 60)
 
 
 @pytest.mark.parametrize("low", [(65, 32), (32, 65), (0, 32), (32, -1)])
@@ -301,5 +321,5 @@ def test_a_plan_refuses_to_enlarge_and_empty_sizes(low: tuple[int, int]) -> None
 
 
 def test_specs_need_no_torch() -> None:
-    code = "import sys, resizekit.spec, resizekit.plan; sys.exit('torch' in sys.modules)"
+    code = "import sys, resizekit.spec, resizekit.plan, resizekit.images.wanted; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

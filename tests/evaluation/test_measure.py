@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from resizekit import build
+from resizekit.compressions import Float
+from resizekit.convert import from_tensor, to_tensor
 from resizekit.errors import ResizeShapeError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
 from resizekit.evaluation.metrics import luma, psnr
@@ -47,6 +50,19 @@ def test_a_fresh_codec_stores_the_guide(picture):
     assert np.abs(low.astype(int) - guide).max() <= 1
 
 
+def test_without_a_compression_the_decoder_sees_the_very_numbers(codecs, picture):
+    """What is measured is rounded, what is restored was made from what was not."""
+    codec, high = codecs[3].with_compression(Float()), picture()
+    low, restored = roundtrip(codec, high)
+    whole = to_tensor(high)
+    with torch.no_grad():
+        out = codec(whole)
+    for told, wanted in ((low, out.low), (restored, out.restored)):
+        assert np.array_equal(told, from_tensor(wanted.clamp(0, 1), like=high))
+    rounded = codecs[3].up(low)
+    assert (rounded != restored).any()
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_figures_are_those_of_the_pictures(codecs, picture, channels):
     codec, high = codecs[channels], picture(c=channels)
@@ -65,3 +81,15 @@ def test_figures_are_those_of_the_pictures(codecs, picture, channels):
 def test_a_size_that_does_not_divide_is_refused(codecs, picture):
     with pytest.raises(ResizeShapeError):
         measure(codecs[3], picture(9, 8))
+
+
+def test_a_border_that_would_leave_nothing_is_not_taken_off(codecs, picture):
+    """Low of a deep codec is a few pixels, and its factor is a large border."""
+    high = picture(64, 64)
+    deep = codecs[3].at(5)
+    low, restored = roundtrip(deep, high)
+    guide, _ = bicubic_roundtrip(deep, high)
+    told = measure(deep, high)
+    assert low.shape == (2, 2, 3)
+    assert told["low_y"] == psnr(luma(low), luma(guide))
+    assert told["high_y"] == psnr(luma(restored), luma(high)), "2 * 32 leave nothing of 64"

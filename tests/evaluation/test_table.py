@@ -10,7 +10,7 @@ from PIL import Image
 from resizekit.errors import ImageError
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import luma
-from resizekit.evaluation.table import evaluate_folder
+from resizekit.evaluation.table import evaluate_depths, evaluate_folder
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def folder(tmp_path, picture):
     Image.fromarray(picture(20, 20, 1, seed=3)[:, :, 0]).save(tmp_path / "grey.png")
     (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     Image.fromarray(picture(1, 40)).save(tmp_path / "line.png")
-    Image.fromarray(picture(5, 5)).save(tmp_path / "speck.png")
+    Image.fromarray(picture(1, 1)).save(tmp_path / "speck.png")
     return tmp_path
 
 
@@ -69,3 +69,16 @@ def test_nothing_usable_is_refused_with_the_first_reason(codecs, tmp_path):
     (tmp_path / "empty.png").touch()
     with pytest.raises(ImageError, match=r"the first: .*empty\.png is empty"):
         evaluate_folder(codecs[3], tmp_path)
+
+
+def test_each_depth_is_measured_and_one_too_deep_is_told(codecs, picture, tmp_path):
+    Image.fromarray(picture(24, 40)).save(tmp_path / "a.png")
+    seen = []
+    told = evaluate_depths(codecs[3], tmp_path, (3, 1, 5), progress=lambda done, of: seen.append(done / of))
+    assert list(told) == [3, 1, 5]
+    assert told[3] == evaluate_folder(codecs[3].at(3), tmp_path)
+    assert told[1] == evaluate_folder(codecs[3], tmp_path)
+    assert "too small to be measured" in str(told[5])
+    assert seen == [1 / 3, 2 / 3]
+    with pytest.raises(ImageError, match="no usable picture"):
+        evaluate_depths(codecs[3], tmp_path, (5, 6))

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resizekit import down_file, load, up_file
+from resizekit import down_file, load, shipped_weights, up_file
 from resizekit.checkpoint import default_weights
 from resizekit.images.read import read_picture
 from resizekit.registry import installed
-from resizekit_sr.shipped import ORDER, SHIPPED, there
+from resizekit_sr.shipped import ORDER, SHIPPED
 
 WEIGHTS = Path(__file__).parents[2] / "plugins/resizekit_sr/weights"
 
@@ -26,11 +26,11 @@ def test_the_order_is_the_stated_one_and_the_first_serve_by_default():
 def test_weights_without_both_files_are_absent(tmp_path):
     for name in ("tad-x2.json", "tad-x2-y.json", "sr-x2.json", "sr-x2-y.json"):
         shutil.copy(WEIGHTS / name, tmp_path)
-    assert there(tmp_path) == {}
+    assert shipped_weights(tmp_path, ORDER) == {}
     for name in ("tad-x2", "sr-x2-y", "sr-x2"):
         (tmp_path / f"{name}.safetensors").touch()
     (tmp_path / "sr-x2.json").unlink()
-    assert list(there(tmp_path)) == ["sr-x2-y", "tad-x2"]
+    assert list(shipped_weights(tmp_path, ORDER)) == ["sr-x2-y", "tad-x2"]
 
 
 def test_metrics_are_the_figures_of_the_json():

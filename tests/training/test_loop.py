@@ -129,7 +129,7 @@ def test_pictures_left_out_are_named_and_not_counted(recipe, pictures, tmp_path)
         (data / path.name).write_bytes(path.read_bytes())
     (data / "broken.png").write_bytes(b"no picture")
     Image.new("RGB", (15, 90)).save(data / "narrow.png")
-    Image.new("RGB", (5, 5)).save(tmp_path / "speck.png")
+    Image.new("RGB", (1, 5)).save(tmp_path / "speck.png")
     result = train(recipe(data=[data], validation=[tmp_path / "speck.png", data / "0.png"]), tmp_path / "run")
     names = [line.split()[0].rsplit("/")[-1] for line in result.skipped]
     assert names == ["broken.png", "narrow.png", "speck.png"]

@@ -1,0 +1,139 @@
+"""The paper's other way to sizes in between (3.2, end): one decoder for every factor, such as VDSR, beside ours.
+
+    python benchmarks/any_size_decoder.py B100 Urban100 --data PICTURES --seconds 240 --limit 10 --out FILE
+
+The decoder takes a small picture enlarged by bicubic and adds what it has learned; it is trained once on bicubic small
+pictures, as VDSR was, and once on those that `resizekit down --scale` makes, all factors mixed.  PSNR is RGB in dB of
+the middle of each picture; seconds are of computing on one core.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise, product
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from any_size_order import bicubic, parts
+from numbers_table import lines
+from results_file import write_results
+from script import run_script
+from torch import Tensor, nn
+
+from resizekit import Codec, Wanted, load
+from resizekit.convert import Pixels, from_codes, to_tensor
+from resizekit.evaluation.metrics import psnr
+from resizekit.images.picture import Picture
+from resizekit.images.pictures import down_picture, up_picture
+from resizekit.ops import codes
+
+FACTORS = tuple(Fraction(text) for text in ("3/2", "2", "5/2", "3"))
+LAYERS, WIDTH, BATCH, PATCH, RATE = 8, 32, 8, 48, 1e-3
+Down = Callable[[Pixels, Fraction], Pixels]
+
+
+class Residual(nn.Module):
+    """VDSR made small: 3x3 convolutions over the enlarged picture, and their sum with it (Kim et al. 2016)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [3, *[WIDTH] * (LAYERS - 1), 3]
+        convs = [nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths)]
+        nn.init.zeros_(convs[-1].weight)
+        self.layers = nn.Sequential(*[layer for conv in convs for layer in (conv, nn.ReLU())][:-1])
+
+    def forward(self, enlarged: Tensor) -> Tensor:
+        """Restore: `b c h w` in [0, 1] to the same."""
+        out: Tensor = enlarged + self.layers(enlarged)
+        return out
+
+
+def as_bicubic(high: Pixels, factor: Fraction) -> Pixels:
+    """Make small by bicubic alone."""
+    return bicubic(high, (math.ceil(high.shape[0] / factor), math.ceil(high.shape[1] / factor)))
+
+
+def enlarged(low: Pixels, high: Pixels) -> Pixels:
+    """Bring low to the size of high by bicubic."""
+    return bicubic(low, (high.shape[0], high.shape[1]))
+
+
+def trained(down: Down, pictures: list[Pixels], seconds: float) -> tuple[Residual, int]:
+    """Train a decoder for the small pictures that `down` makes of crops; gives it and its steps."""
+    torch.manual_seed(0)
+    pick = np.random.default_rng(0)
+    pairs = [(enlarged(down(high, factor), high), high) for high in pictures for factor in FACTORS]
+    model, start, step = Residual(), time.process_time(), 0
+    optimizer = torch.optim.Adam(model.parameters(), RATE)
+    while (share := (time.process_time() - start) / seconds) < 1:
+        batch = []
+        for _ in range(BATCH):
+            pair = pairs[pick.integers(len(pairs))]
+            top, left = (pick.integers(side - PATCH + 1) for side in pair[0].shape[:2])
+            batch.append([to_tensor(side[top : top + PATCH, left : left + PATCH]) for side in pair])
+        low, high = (torch.cat(side) for side in zip(*batch, strict=True))
+        optimizer.param_groups[0]["lr"] = RATE * (1 + math.cos(math.pi * share)) / 2
+        optimizer.zero_grad()
+        (model(low) - high).abs().mean().backward()
+        optimizer.step()
+        step += 1
+    return model, step
+
+
+def restored(model: Residual, low: Pixels, high: Pixels) -> Pixels:
+    """Bring low back to the size of high."""
+    with torch.inference_mode():
+        return from_codes(codes(model(to_tensor(enlarged(low, high)))), like=high)
+
+
+def study(
+    folders: Annotated[list[Path], typer.Argument(help="Sets of pictures.")],
+    data: Annotated[Path, typer.Option(help="Pictures to learn from.")],
+    out: Annotated[Path, typer.Option(help="The results, as JSON.")],
+    weights: Annotated[str, typer.Option(help="Installed weights, or a file.")] = "sr-x2",
+    seconds: Annotated[float, typer.Option(help="For each of two trainings.")] = 240,
+    crops: Annotated[int, typer.Option(help="Of pictures to learn from.")] = 100,
+    limit: Annotated[int, typer.Option(help="Pictures of each set.")] = 10,
+    side: Annotated[int, typer.Option(help="Of the part that is taken of each picture.")] = 180,
+) -> None:
+    """Train two decoders, measure them beside ours, write JSON and print a table."""
+    codec: Codec = load(weights)
+
+    def ours(high: Pixels, factor: Fraction) -> Pixels:
+        return down_picture(codec, Picture(pixels=high), wanted=Wanted(scale=factor))[0].pixels
+
+    pictures = [high for high in parts(data, crops, 120) if min(high.shape[:2]) == 120]
+    models = {}
+    for name, down in (("bicubic", as_bicubic), ("ours", ours)):
+        models[name], steps = trained(down, pictures, seconds)
+        typer.echo(f"{name}: {steps} steps", err=True)
+    rows: list[dict[str, Any]] = []
+    for folder, factor in product(folders, FACTORS):
+        found: list[dict[str, float]] = []
+        for high in parts(folder, limit, side):
+            plain = as_bicubic(high, factor)
+            small, manifest = down_picture(codec, Picture(pixels=high), wanted=Wanted(scale=factor))
+            found.append(
+                {
+                    "bicubic": psnr(enlarged(plain, high), high),
+                    "decoder on bicubic": psnr(restored(models["bicubic"], plain, high), high),
+                    "decoder on ours": psnr(restored(models["ours"], small.pixels, high), high),
+                    "ours": psnr(up_picture(codec, small, manifest).pixels, high),
+                }
+            )
+        mean = {key: round(fmean(row[key] for row in found), 2) for key in found[0]}
+        rows.append({"set": folder.name, "pictures": len(found), "factor": str(factor)} | mean)
+        write_results(out, {"weights": weights, "seconds": seconds, "side": side, "rows": rows})
+    heads = [key for key in rows[0] if key != "pictures"]
+    typer.echo(
+        lines([heads, *([v if isinstance(v := row[key], str) else f"{v:.2f}" for key in heads] for row in rows)])
+    )
+
+
+if __name__ == "__main__":
+    run_script(study)

@@ -1,0 +1,34 @@
+"""The weights of a folder beside a plugin: NAME.safetensors, and beside it NAME.json, what it is and reaches."""
+
+import json
+from collections.abc import Iterable
+from importlib.resources.abc import Traversable
+
+from resizekit.task import Weights
+
+__all__ = ["shipped_weights"]
+
+_KINDS = {"RGB": "rgb", "Y": "y"}
+
+
+def shipped_weights(folder: Traversable, names: Iterable[str]) -> dict[str, Weights]:
+    """Give the weights that a folder holds, in the order of `names`; a name without both of its files is left out.
+
+    A NAME.json says `digest`, `summary` and, by set of pictures, figures such as `high_rgb` and `low_y`.  Raises
+    `KeyError` or `ValueError` for one that does not, as a mistake of the plugin's author.
+    """
+    kinds = "safetensors", "json"
+    return {name: _read(folder, name) for name in names if all((folder / f"{name}.{k}").is_file() for k in kinds)}
+
+
+def _read(folder: Traversable, name: str) -> Weights:
+    told = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    metrics = {
+        f"{which} {side} {kind}": round(float(figures[f"{side}_{key}"]), 2)
+        for which, figures in told.get("sets", {}).items()
+        for side in ("high", "low")
+        for kind, key in _KINDS.items()
+        if f"{side}_{key}" in figures
+    }
+    file = folder / f"{name}.safetensors"
+    return Weights(file=file, digest=told["digest"], summary=told["summary"], metrics=metrics)
