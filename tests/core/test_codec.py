@@ -178,6 +178,30 @@ def test_halo_is_reach_summed_over_the_steps() -> None:
     assert codec.at(3).halo == 11  # 10.5
 
 
+def test_a_probe_serves_every_codec_of_these_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = tiny()
+    halo = codec.at(3).halo
+    monkeypatch.setattr("resizekit.codec.reach", lambda *_: pytest.fail("measured before"))
+    assert codec.at(3).halo == halo
+    assert codec.halo == codec.at(1).halo == 6
+
+
+def test_more_steps_than_a_factor_can_be_are_refused() -> None:
+    assert tiny().at(19).spec.s == 2**19
+    with pytest.raises(UsageError, match="times=20: s=2 r=2 so often is more than a factor can be"):
+        tiny().at(20)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_floats_between_the_steps_are_those_before_the_rounding(times: int) -> None:
+    codec = tiny(compression="none").at(times)
+    high = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
+    floats = high * SCALE
+    assert torch.equal(codec.down_floats(high), codec.down_tensor(floats))
+    low = torch.randint(0, 256, (1, 3, 4, 4), dtype=torch.uint8)
+    assert torch.equal(ops.codes(codec.up_floats(low)), codec.up_codes(low))
+
+
 # --- torch's own tools -------------------------------------------------------------------------
 
 

@@ -323,3 +323,16 @@ def test_a_plan_refuses_to_enlarge_and_empty_sizes(low: tuple[int, int]) -> None
 def test_specs_need_no_torch() -> None:
     code = "import sys, resizekit.spec, resizekit.plan, resizekit.images.wanted; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (HALF**7, "x128"),
+        (ResizeSpec(s="9/4", r="9/4"), "x9/4"),
+        (ResizeSpec(s=2), "s=2"),
+        (ResizeSpec(s=2, r=2, t=3), "s=2 r=2 t=3"),
+    ],
+)
+def test_a_power_is_said_as_people_say_it(spec: ResizeSpec, said: str) -> None:
+    assert spec.short == said
