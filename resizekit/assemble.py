@@ -14,7 +14,7 @@ from resizekit.spec import ResizeSpec
 from resizekit.storage import PNG
 from resizekit.task import NoOptions, Task, TaskConfig
 
-__all__ = ["NO_ENCODER", "Recipe", "assemble", "json_schema", "resolve"]
+__all__ = ["NO_ENCODER", "Recipe", "assemble", "json_schema", "recompressed", "resolve"]
 
 NO_ENCODER = "none"
 """As `config.encoder`: nothing is learned on the way down, low is the guide as the compression stores it."""
@@ -114,6 +114,23 @@ class _Sides(NamedTuple):
                 f"{where}: network {name!r} has no encoder; name another, or {NO_ENCODER!r} if low is to be the guide"
             )
         return _Sides(encoder, self.decoder, network.carrier)
+
+
+def recompressed(codec: Codec, name: str) -> Codec:
+    """Give a codec of the same networks, weights shared, with an installed compression at its defaults.
+
+    The codec itself if that is its own.  Raises `UnknownNameError` for a name that nobody offers.
+    """
+    if name == codec.names.compression:
+        return codec
+    compression = installed().compression(name)
+    twin = codec.with_compression(compression.build(compression.options()), name)
+    if codec.recipe is not None:
+        recipe = Recipe.model_validate(codec.recipe)
+        config = {**recipe.config, "compression": name}
+        changed = recipe.model_copy(update={"config": config, "compression": {}})
+        twin.recipe = changed.model_dump(mode="json", exclude_defaults=True)
+    return twin
 
 
 def json_schema(task_name: str) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from resizekit.compressions import Float, Round, Uint8
+from resizekit.compressions import Float, Round, Uint8, Uint16
 from resizekit.jpeg import Jpeg, JpegOptions
 from resizekit.nn import TadOptions, tad
 from resizekit.plugin import hookimpl
@@ -18,8 +18,9 @@ def resizekit_register_networks() -> Iterator[Network[TadOptions]]:
 
 @hookimpl
 def resizekit_register_compressions() -> Iterator[Compression[Any]]:
-    """Offer `uint8`, `round`, `none` and `jpeg`."""
+    """Offer `uint8`, `uint16`, `round`, `none` and `jpeg`."""
     yield Compression(name="uint8", options=NoOptions, build=lambda options: Uint8())
+    yield Compression(name="uint16", options=NoOptions, build=lambda options: Uint16())
     yield Compression(name="round", options=NoOptions, build=lambda options: Round())
     yield Compression(name="none", options=NoOptions, build=lambda options: Float())
     yield Compression(name="jpeg", options=JpegOptions, build=Jpeg)

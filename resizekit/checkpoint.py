@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
-from resizekit.assemble import Recipe, assemble
+from resizekit.assemble import Recipe, assemble, recompressed
 from resizekit.atomic import written_beside
 from resizekit.codec import Codec
 from resizekit.errors import CheckpointError, UnknownNameError
@@ -174,9 +174,13 @@ def default_weights(task: str, channels: int) -> str:
     return (fitting or names)[0]
 
 
-def storage_of(source: str | Path) -> Storage:
-    """Tell in which format weights keep small images, from the header alone; errors as `load`."""
-    return _outline(_locate(source)[0]).storage
+def storage_of(source: str | Path, compression: str | None = None) -> Storage:
+    """Tell in which format weights keep small images, from the header alone; errors as `load`.
+
+    `compression` names an installed one to take the place of theirs.
+    """
+    codec = _outline(_locate(source)[0])
+    return (codec if compression is None else recompressed(codec, compression)).storage
 
 
 @functools.cache

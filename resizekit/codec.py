@@ -13,16 +13,17 @@ from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from resizekit.compressions import EightBit, read_back
-from resizekit.convert import ImageLike, Pixels, from_codes, to_codes, to_tensor
-from resizekit.errors import ResizeShapeError, UsageError
+from resizekit.convert import ImageLike, Pixels, from_batch, from_codes, to_batch, to_codes, to_tensor
+from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
 from resizekit.nn import Phased, digest, fit_for, floats, high_channels, over_symmetries, reach
-from resizekit.ops import codes
-from resizekit.ops.quantize import SCALE
+from resizekit.ops import codes, codes16
 from resizekit.spec import ResizeSpec
 from resizekit.storage import PNG, Storage
 
@@ -99,9 +100,9 @@ class Codec(nn.Module):
         """Give the codec that applies these very networks, weights shared, `times` times."""
         return self._with(times=times)
 
-    def with_compression(self, compression: nn.Module) -> "Codec":
-        """Give the codec of these very networks, weights shared, with another compression."""
-        return self._with(compression=compression)
+    def with_compression(self, compression: nn.Module, name: str | None = None) -> "Codec":
+        """Give the codec of these very networks, weights shared, with another compression; `name` renames it too."""
+        return self._with(compression=compression, name=name)
 
     def ensembled(self) -> "Codec":
         """Give the codec of these very networks that goes up eight ways and averages, before any rounding.
@@ -114,7 +115,9 @@ class Codec(nn.Module):
         twin.ensemble = True
         return twin
 
-    def _with(self, *, times: int | None = None, compression: nn.Module | None = None) -> "Codec":
+    def _with(
+        self, *, times: int | None = None, compression: nn.Module | None = None, name: str | None = None
+    ) -> "Codec":
         twin = Codec(
             step=self.step,
             low_channels=self.low_channels,
@@ -124,7 +127,7 @@ class Codec(nn.Module):
             compression=self.compression if compression is None else compression,
             residual=self.residual,
             times=self.times if times is None else times,
-            names=self.names,
+            names=self.names if name is None else self.names._replace(compression=name),
         )
         twin.precision, twin.recipe = self.precision, self.recipe
         twin.ensemble, twin._reached = self.ensemble, self._reached
@@ -219,40 +222,51 @@ class Codec(nn.Module):
             return self.decode(_channels_last(low)).clamp(0, 1)
 
     def down_codes(self, high: Tensor) -> Tensor:
-        """Make small from bytes to the bytes that the storage is given: `b (t c) (s h) (r w) -> b c h w`, uint8 both.
+        """Make small from codes to the codes that the storage is given: `b (t c) (s h) (r w) -> b c h w`.
 
-        After `read_back` the codes are those of `down_tensor`, as they are before where the storage is exact.  Raises
-        `UsageError` for a compression whose values 8 bits cannot hold.
+        `high` is uint8, uint16 or float32 in [0, 1]; what comes is as deep as the storage.  After `read_back` the codes
+        are those of `down_tensor`, as they are before where the storage is exact.  Raises `UsageError` for a
+        compression whose values the storage cannot hold.
         """
         with self._inference_precision(high.device.type):
             delta, base = self._descend(_channels_last(high))
             if isinstance(self.compression, EightBit):
                 return codes(delta, base)
             low = self._compress(delta, base)
-        stored = codes(low)
-        if not torch.equal(stored * SCALE, low.float()):
+        bits = self.storage.bits
+        stored = (codes16 if bits == 16 else codes)(low)
+        if not torch.equal(floats(stored), low.float()):
             raise UsageError(
-                f"compression {self.names.compression!r} gives values that an 8-bit file "
+                f"compression {self.names.compression!r} gives values that an {bits}-bit file "
                 "cannot hold: use weights trained with uint8 or round"
             )
         return stored
 
     def read_back(self, stored: Tensor) -> Tensor:
-        """Give what files of whole small pictures hold: `b c h w -> b c h w`, uint8 both; a PNG holds every code."""
+        """Give what files of whole small pictures hold: `b c h w -> b c h w`, codes both; a PNG holds every code."""
         return stored if self.storage.exact else read_back(self.storage, stored)
 
-    def up_codes(self, low: Tensor) -> Tensor:
-        """Restore from bytes to bytes: `b c h w -> b (t c) (s h) (r w)`, uint8 both; errors as `up_tensor`."""
+    def up_codes(self, low: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Restore from codes: `b c h w -> b (t c) (s h) (r w)`; errors as `up_tensor`.
+
+        `dtype` is uint8, uint16 or float32 (in [0, 1]); None: uint16 if `low` is, or else uint8.
+        """
         self._check_low(low)
+        wanted = (torch.uint16 if low.dtype == torch.uint16 else torch.uint8) if dtype is None else dtype
         with self._inference_precision(low.device.type):
             if self.ensemble:
-                return codes(self.decode(floats(low)))
-            low = _channels_last(low)
-            for _ in range(1, self.times):
-                low = _channels_last(self.decoder(fit_for(self.decoder, low)))
-            if isinstance(self.decoder, Phased):
-                return self.decoder.to_codes(low)
-            return codes(self.decoder(floats(low)))
+                high = self.decode(floats(low))
+            else:
+                low = _channels_last(low)
+                for _ in range(1, self.times):
+                    low = _channels_last(self.decoder(fit_for(self.decoder, low)))
+                low = fit_for(self.decoder, low)
+                if wanted == torch.uint8 and isinstance(self.decoder, Phased):
+                    return self.decoder.to_codes(low)
+                high = self.decoder(low)
+            if wanted == torch.float32:
+                return high.float().clamp(0, 1)
+            return (codes16 if wanted == torch.uint16 else codes)(high)
 
     def down_floats(self, high: Tensor) -> Tensor:
         """As `down_codes` before the compression: `b (t c) (s h) (r w) -> b c h w`, float32; nothing is rounded."""
@@ -276,21 +290,39 @@ class Codec(nn.Module):
     def down(self, image: AnyImage) -> AnyImage:
         """Make an image small.
 
-        Takes a PIL image, an `h w c` uint8 array or a `b c h w` float tensor in [0, 1] and gives the same kind.  A size
-        that the factors do not divide is a `ResizeShapeError` naming the nearest crop; `resizekit.down_file` pads.
+        Takes a PIL image, an `h w c` uint8 array or a `b c h w` float tensor in [0, 1] and gives the same kind; with
+        the compression `uint16` arrays of either depth, and gives uint16.  A size that the factors do not divide is a
+        `ResizeShapeError` naming the nearest crop; `resizekit.down_file` pads.
         """
+        deep, bits = _is_deep(image), self.storage.bits
+        if deep and bits == 8:
+            raise ImageError(
+                "a uint16 array for a codec that stores 8 bits: take one with compression 'uint16', or give uint8 codes"
+            )
         return self._through(self.down_tensor, lambda high: self.read_back(self.down_codes(high)), image)
 
-    def to_store(self, pixels: Pixels) -> Pixels:
-        """Make codes small and give what their file is made from, before it: `(s h) (r w) (t c) -> h w c`, uint8 both.
-
-        Where the storage is exact these are the codes of `down`.
-        """
-        return self._through(self.down_tensor, self.down_codes, pixels)
-
     def up(self, image: AnyImage) -> AnyImage:
-        """Restore an image from its small one; takes and gives what `down` does."""
+        """Restore an image from its small one; takes what `down` gives, and gives the same kind and depth."""
+        deep, bits = _is_deep(image), self.storage.bits
+        if not isinstance(image, Tensor) and deep != (bits == 16):
+            came = "uint16" if deep else "8-bit"
+            raise ImageError(f"{came} codes for a codec that stores {bits} bits: give what its `down` gave")
         return self._through(self.up_tensor, self.up_codes, image)
+
+    def to_store(self, pixels: Pixels) -> Pixels:
+        """Make values small and give what their file is made from, before it: `(s h) (r w) (t c) -> h w c`.
+
+        Takes uint8, uint16 or float32 in [0, 1] and gives codes as deep as the storage.  Where that is exact, these are
+        the codes of `down`.
+        """
+        with torch.inference_mode():
+            return from_batch(self.down_codes(to_batch(pixels).to(self.device)).cpu())
+
+    def from_store(self, pixels: Pixels, dtype: npt.DTypeLike) -> Pixels:
+        """Restore values from what a file holds: `h w c -> (s h) (r w) (t c)`, uint8, uint16 or float32 in [0, 1]."""
+        with torch.inference_mode():
+            kind = torch.from_numpy(np.empty(0, dtype)).dtype
+            return from_batch(self.up_codes(to_batch(pixels).to(self.device), kind).cpu())
 
     def _through(self, on_floats: _Way, on_codes: _Way, image: AnyImage) -> AnyImage:
         if isinstance(image, Tensor):  # gradients are the caller's to want
@@ -333,6 +365,10 @@ class Codec(nn.Module):
     def _inference_precision(self, device: str) -> Iterator[None]:
         with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bfloat16"):
             yield
+
+
+def _is_deep(image: ImageLike) -> bool:
+    return isinstance(image, np.ndarray) and image.dtype == np.uint16
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ which format; without one it is a PNG.
 import torch
 from torch import Tensor, nn
 
-from resizekit.ops import codes, quantize
+from resizekit.deep import PNG16
+from resizekit.ops import codes, quantize, quantize16
 from resizekit.ops.quantize import SCALE
 from resizekit.storage import PNG, Storage
 
-__all__ = ["EightBit", "Float", "Lossy", "Round", "Uint8", "read_back"]
+__all__ = ["EightBit", "Float", "Lossy", "Round", "Uint8", "Uint16", "read_back"]
 
 
 class EightBit(nn.Module):
@@ -29,6 +30,16 @@ class EightBit(nn.Module):
 
 class Uint8(EightBit):
     """Clamp and round to 8 bits, half to even, in training and in use; the gradient passes straight through."""
+
+
+class Uint16(nn.Module):
+    """Clamp and round to 16 bits, half to even, in training and in use; the gradient passes straight through."""
+
+    storage: Storage = PNG16
+
+    def forward(self, low: Tensor) -> Tensor:
+        """Give back what a stored 16-bit picture will hold: float32, whatever came."""
+        return quantize16(low)
 
 
 class Round(EightBit):

@@ -56,6 +56,9 @@ class TrainConfig(BaseModel):
 
     data: tuple[Path, ...] = Field((), description="folders of pictures, or pictures, to learn from")
     validation: tuple[Path, ...] = Field((), description="folders or pictures to report PSNR on meanwhile")
+    span: tuple[float, float] | None = Field(
+        None, description="LOW and HIGH of the values in the files, such as [0, 1]; float32 needs it"
+    )
     start: str | None = Field(None, description="weights to begin with: an installed name, or a .safetensors file")
     start_strict: bool = Field(
         True, description="false: of other networks than these, take the layers whose names and shapes agree"

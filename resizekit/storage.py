@@ -1,19 +1,20 @@
 """Storage: the picture format that low is kept in.
 
 A compression says it by its attribute `storage`; one that says nothing is kept as a PNG.  Whatever Pillow writes and
-reads will do, so that a plugin can offer another format in a few lines.
+reads will do, so that a plugin can offer another format in a few lines; one that Pillow cannot write inherits `Storage`
+and says how by `save` and `read`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import PIL.Image
 
-from resizekit.errors import ImageError
+from resizekit.errors import ImageError, MissingExtraError
 
 if TYPE_CHECKING:  # the type alone: that module stands above this one
     from resizekit.convert import Pixels
@@ -39,14 +40,21 @@ class Storage:
     """Whether it holds transparency, exactly, and the same colours with it as without."""
     icc: bool = True
     """Whether it holds a colour profile."""
+    bits: Literal[8, 16] = 8
+    """Of a channel: the codes are uint8 or uint16."""
 
     def save(self, target: Path | BinaryIO, pixels: "Pixels", **more: Any) -> None:
-        """Write a picture `h w c`, uint8, with alpha last if it has any; `more` are further options of Pillow's."""
+        """Write a picture `h w c`, with alpha last if it has any; `more` are further options of Pillow's."""
         image = PIL.Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
         image.save(target, self.format, **{**self.options, **more})
 
+    def read(self, file: BinaryIO) -> "Pixels":
+        """Read the codes of a file: `h w` or `h w c`."""
+        with PIL.Image.open(file, formats=[self.format]) as image:
+            return np.array(image)
+
     def read_back(self, pixels: "Pixels") -> "Pixels":
-        """Give what a file of these codes holds: `h w c -> h w c`, uint8, through a real one in memory.
+        """Give what a file of these codes holds: `h w c -> h w c`, through a real one in memory.
 
         Raises `ImageError` for what the format cannot hold.
         """
@@ -54,8 +62,10 @@ class Storage:
         file = BytesIO()
         try:
             self.save(file, pixels)
-            with PIL.Image.open(file, formats=[self.format]) as image:
-                read = np.array(image).reshape(height, width, -1)
+            file.seek(0)
+            read = self.read(file).reshape(height, width, -1)
+        except MissingExtraError:
+            raise
         except Exception as error:  # encoders raise whatever they like
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise ImageError(

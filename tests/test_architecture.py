@@ -18,8 +18,8 @@ OUTSIDE = [ROOT / "plugins", ROOT / "kernels"]
 
 FLOORS = {
     0: "errors plugin",
-    1: "spec atomic",
-    2: "ops plan storage",
+    1: "spec atomic storage",
+    2: "ops plan deep",
     3: "nn guides compressions convert",
     4: "codec jpeg",
     5: "losses",

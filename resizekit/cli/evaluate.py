@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from resizekit.cli.options import Device, Json, Precision, TaskName, WeightsName, read_times, read_weights
+from resizekit.cli.options import (
+    CompressionName,
+    Device,
+    Json,
+    Precision,
+    SpanText,
+    TaskName,
+    WeightsName,
+    read_span,
+    read_times,
+    read_weights,
+)
 
 __all__ = ["evaluate"]
 
@@ -15,6 +26,8 @@ def evaluate(
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Sets of pictures, a row for each.")],
     weights: WeightsName = None,
     task: TaskName = None,
+    compression: CompressionName = None,
+    span: SpanText = None,
     times: Annotated[
         str | None,
         typer.Option(
@@ -45,8 +58,8 @@ def evaluate(
     from resizekit.evaluation.table import SetFigures, evaluate_depths
     from resizekit.images.weights import choose_codec, repeated
 
-    depths, (chosen, of_task) = read_times(times), read_weights(weights, task)
-    codec = choose_codec(weights=chosen, task=of_task, device=device, precision=precision)
+    depths, (chosen, of_task), declared = read_times(times), read_weights(weights, task), read_span(span)
+    codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)
     if ensemble:
         codec = codec.ensembled()
     factors = {n: repeated(codec, n).spec.short for n in depths or (codec.times,)}
@@ -54,7 +67,7 @@ def evaluate(
     sets: list[tuple[int, SetFigures]] = []
     for folder in folders:
         with counted(errors, folder.name, 1) as count:
-            measured = evaluate_depths(codec, folder, tuple(factors), limit=limit, progress=count.part)
+            measured = evaluate_depths(codec, folder, tuple(factors), limit=limit, span=declared, progress=count.part)
         lines = [f"{factors[n]}: {told}" for n, told in measured.items() if not isinstance(told, SetFigures)]
         rows = [(n, told) for n, told in measured.items() if isinstance(told, SetFigures)]
         for line in dict.fromkeys([line for _, told in rows for line in told.skipped] + lines):
@@ -67,10 +80,12 @@ def evaluate(
     columns = ["high Y", "low Y", "bicubic Y"] if codec.channels == 1 else [
         "high RGB", "high Y", "low RGB", "low Y", "bicubic RGB", "bicubic Y",
     ]  # fmt: skip
+    cube = codec.channels not in (1, 3)
+    columns = [name for name in columns if not (cube and name.endswith("Y"))]
     if depths:
         columns += [name.replace("high", "gain") for name in columns if name.startswith("high")]
     plain = plain_name(codec)
-    heads = [name.replace("bicubic", plain) for name in columns]
+    heads = [name.replace("bicubic", plain).removesuffix(" RGB" if cube else "") for name in columns]
     if depths:
         heads = [name.replace(" ", "\n") for name in heads]  # or 80 columns would not do
     table = Table(box=None, header_style="bold", collapse_padding=bool(depths), pad_edge=not depths)
@@ -86,7 +101,7 @@ def evaluate(
     against = plain if plain == "bicubic" else f"its {plain}"
     console.print(
         f"mean PSNR in dB of {codec.names.weights}{'+' * ensemble}: high against the original, low against {against}; "
-        "8-bit pictures, RGB without border, Y with a border of the factor"
+        + ("over all channels" if cube else "RGB without border, Y with a border of the factor")
         + (f", gain is high over {plain}" if depths else ""),
         highlight=False,
     )
@@ -94,4 +109,8 @@ def evaluate(
 
 def gains(mean: Mapping[str, float]) -> dict[str, float]:
     """How much better than bicubic high is restored."""
-    return {f"gain_{kind}": mean[f"high_{kind}"] - mean[f"bicubic_{kind}"] for kind in ("rgb", "y")}
+    return {
+        f"gain_{kind}": mean[f"high_{kind}"] - mean[f"bicubic_{kind}"]
+        for kind in ("rgb", "y")
+        if f"high_{kind}" in mean
+    }

@@ -8,6 +8,7 @@ import typer
 
 from resizekit.cli.jobs import pair_up, work_through
 from resizekit.cli.options import (
+    CompressionName,
     Device,
     Json,
     MaxSide,
@@ -15,10 +16,12 @@ from resizekit.cli.options import (
     Precision,
     Scale,
     Size,
+    SpanText,
     TaskName,
     Tile,
     Times,
     WeightsName,
+    read_span,
     read_tile,
     read_wanted,
     read_weights,
@@ -42,6 +45,8 @@ def down(
     max_side: MaxSide = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be done to the sizes, and do nothing.")] = False,
     times: Times = None,
+    compression: CompressionName = None,
+    span: SpanText = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -52,7 +57,7 @@ def down(
     from resizekit.images.files import down_file, plan_file
     from resizekit.images.weights import choose_storage
 
-    side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
+    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
     wanted = read_wanted(size, scale, max_side)
     rows: list[dict[str, object]] = []
 
@@ -62,6 +67,8 @@ def down(
             target,
             weights=chosen,
             task=of_task,
+            compression=compression,
+            span=values,
             wanted=wanted,
             times=times,
             tile=side,
@@ -70,14 +77,16 @@ def down(
             overwrite=overwrite,
             progress=progress,
         )
-        rows.append({"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json")})
+        rows.append(
+            {"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json", exclude_none=True)}
+        )
 
     def tell(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
-        route, name = plan_file(source, weights=chosen, task=of_task, wanted=wanted, times=times)
+        route, name = plan_file(source, weights=chosen, task=of_task, span=values, wanted=wanted, times=times)
         rows.append(plan_row(source, route, name) if as_json else {"out": plan_text(source, route, name)})
 
     def suffix() -> str:
-        return choose_storage(weights=chosen, task=of_task).suffixes[0]
+        return choose_storage(weights=chosen, task=of_task, compression=compression).suffixes[0]
 
     _work(sources, out, suffix, tell if plan else run, rows, as_json, writes=not plan)
 

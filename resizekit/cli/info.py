@@ -26,7 +26,7 @@ def info(
     else:
         from resizekit.images.files import read_small
 
-        told = read_small(file)[1].model_dump(mode="json")
+        told = read_small(file)[1].model_dump(mode="json", exclude_none=True)
     if as_json:
         echo_json(told)
         return

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from resizekit.images.wanted import Wanted
 
 __all__ = [
-    "TASK", "Device", "Json", "MaxSide", "Overwrite", "Precision", "Scale", "Size", "TaskName", "Tile", "Times",
-    "WeightsName", "read_tile", "read_times", "read_wanted", "read_weights",
+    "TASK", "CompressionName", "Device", "Json", "MaxSide", "Overwrite", "Precision", "Scale", "Size", "SpanText",
+    "TaskName", "Tile", "Times", "WeightsName", "read_span", "read_tile", "read_times", "read_wanted", "read_weights",
 ]  # fmt: skip
 
 TASK = "sr"
@@ -52,6 +52,40 @@ Scale = Annotated[
 MaxSide = Annotated[
     str | None, typer.Option(metavar="N", help="The longer side has so many pixels at most.", show_default=False)
 ]
+
+
+CompressionName = Annotated[
+    str | None,
+    typer.Option(
+        "--compression",
+        help="An installed compression in place of the weights' own: uint16 keeps 16 bits a channel.",
+        show_default=False,
+    ),
+]
+
+
+SpanText = Annotated[
+    str | None,
+    typer.Option(
+        "--span",
+        metavar="LOW,HIGH",
+        help="The range of the values in the files; float32 needs it.",
+        show_default=False,
+    ),
+]
+
+
+def read_span(text: str | None) -> tuple[float, float] | None:
+    """Read --span; a `UsageError` for what is not two finite numbers, the lower first."""
+    if text is None:
+        return None
+    from resizekit.images.span import check_span
+
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--span {text!r}: say LOW,HIGH, such as 0,1") from None
+    return check_span((low, high))
 
 
 def read_tile(text: str) -> int | Literal["auto", "off"]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from resizekit.cli.options import (
+    CompressionName,
     Device,
     Json,
     MaxSide,
@@ -13,10 +14,12 @@ from resizekit.cli.options import (
     Precision,
     Scale,
     Size,
+    SpanText,
     TaskName,
     Tile,
     Times,
     WeightsName,
+    read_span,
     read_tile,
     read_wanted,
     read_weights,
@@ -34,6 +37,8 @@ def roundtrip(
     scale: Scale = None,
     max_side: MaxSide = None,
     times: Times = None,
+    compression: CompressionName = None,
+    span: SpanText = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -49,7 +54,7 @@ def roundtrip(
     from resizekit.evaluation.roundtrip import Figures, roundtrip_file
     from resizekit.images.find import MADE
 
-    side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
+    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
     wanted = read_wanted(size, scale, max_side)
     folder = out or picture.parent / f"{picture.stem}{MADE}"
     results: list[Figures] = []
@@ -61,6 +66,8 @@ def roundtrip(
                 target,
                 weights=chosen,
                 task=of_task,
+                compression=compression,
+                span=values,
                 wanted=wanted,
                 times=times,
                 tile=side,

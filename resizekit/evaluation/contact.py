@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from resizekit.convert import Pixels
 from resizekit.evaluation.sheet import worst_window
 from resizekit.spec import ResizeSpec
 
 __all__ = ["depth_panels", "stacked"]
-
-Pixels = npt.NDArray[np.uint8]
 
 _CELLS, _PANEL, _CAPTION, _GAP = 48, 384, 26, 8
 """A panel shows so many pixels of the small picture, on so many of the sheet."""

@@ -1,18 +1,19 @@
 """One picture through a codec and back, measured as section 4.1 measures and stored as a user stores it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
 from resizekit.compressions import Float
-from resizekit.convert import Pixels, from_codes, to_codes
+from resizekit.convert import Pixels, bits_of, from_batch, to_batch, with_bits
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.images.pad import fit
 from resizekit.nn import floats
-from resizekit.ops import codes, resample_uint8
+from resizekit.ops import codes, codes16, resample_uint8, resample_uint16
 from resizekit.plan import before_steps
 from resizekit.spec import ResizeSpec
 
@@ -20,31 +21,30 @@ __all__ = ["bicubic_roundtrip", "measure", "plain_name", "psnr_y", "roundtrip"]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
-    """Take a picture `h w c` down, through a real file of what the codec stores, and up again: (low, restored), uint8.
+    """Take a picture `h w c` down, through a real file of what the codec stores, and up again: (low, restored).
 
-    The factors must divide its size.  With the compression `none` there is no file, and the decoder is given the very
-    numbers of the encoder.
+    Low is as deep as the storage, restored as `high`.  The factors must divide its size.  With the compression `none`
+    there is no file, and the decoder is given the very numbers of the encoder.
     """
     if isinstance(codec.compression, Float):
         return _kept_in_floats(codec, high)
-    low = codec.down(high)
-    if codec.storage.exact:  # what is not has been through a file already, and a second one would take its toll again
-        low = codec.storage.read_back(low)
-    return low, codec.up(low)
+    low = codec.storage.read_back(codec.to_store(high))
+    return low, codec.from_store(low, high.dtype)
 
 
 def _kept_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """Rounded only to be measured."""
     with torch.inference_mode():
-        low = codec.down_tensor(floats(to_codes(high).to(codec.device)))
+        low = codec.down_tensor(floats(to_batch(high).to(codec.device)))
         restored = codec.up_tensor(low)
-        return from_codes(codes(low).cpu(), like=high), from_codes(codes(restored).cpu(), like=high)
+        return from_batch(codes(low).cpu()), with_bits(from_batch(restored.cpu()), bits_of(high))
 
 
 def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None = None) -> tuple[Pixels, Pixels]:
-    """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored), uint8.
+    """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored).
 
-    `size` is (height, width) of low where that is not what the codec makes by itself.
+    Both are as deep as `roundtrip`'s.  `size` is (height, width) of low where the codec
+    by itself makes another.
 
     Where the channels change too, low is the codec's guide, and restored repeats it in the channels.  The low picture
     is also the reference that a codec's low is measured against.  It is restored from what the codec's storage makes of
@@ -53,15 +53,20 @@ def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None =
     height, width, channels = high.shape
     h, w = codec.spec.low_shape((channels, height, width))[1:] if size is None else size
     s, r = Fraction(height, h), Fraction(width, w)
-    if codec.spec.t == 1:
-        low = resample_uint8(to_codes(high), (h, w), scale=(s, r))
-    else:
-        low = _guide(codec, high if size is None else _before_guide(codec.spec, high, size))[..., :h, :w]
     storage = codec.storage
+    flat = with_bits(high, storage.bits)
+    resample = _resample(flat)
+    if codec.spec.t == 1:
+        low = resample(to_batch(flat), (h, w), scale=(s, r))
+    else:
+        low = _guide(codec, high if size is None else _before_guide(codec.spec, flat, size))[..., :h, :w]
     stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held
-    restored = resample_uint8(stored, (high.shape[0], high.shape[1]), scale=(1 / s, 1 / r))
-    restored = _repeated(restored, codec.spec)
-    return from_codes(low, like=high), from_codes(restored, like=high)
+    restored = _repeated(resample(stored, (height, width), scale=(1 / s, 1 / r)), codec.spec)
+    return from_batch(low), with_bits(from_batch(restored), bits_of(high))
+
+
+def _resample(codes: Pixels) -> Callable[..., Tensor]:
+    return resample_uint16 if codes.dtype == np.uint16 else resample_uint8
 
 
 def plain_name(codec: Codec) -> str:
@@ -70,15 +75,16 @@ def plain_name(codec: Codec) -> str:
 
 
 def _guide(codec: Codec, high: Pixels) -> Tensor:
-    """What low should look like, as 8 bits keep it: `(s h) (r w) (t c) -> 1 c h w`, uint8 both."""
+    """What low should look like, as the storage keeps it: `(s h) (r w) (t c) -> 1 c h w`, codes."""
     with torch.inference_mode():
-        return codes(codec.guide(floats(to_codes(high).to(codec.device)))).cpu()
+        guide = codec.guide(floats(to_batch(high).to(codec.device)))
+        return (codes16 if codec.storage.bits == 16 else codes)(guide).cpu()
 
 
 def _before_guide(spec: ResizeSpec, high: Pixels, size: tuple[int, int]) -> Pixels:
     """Resize high so that its guide has (height, width) of `size`, or hardly more where no whole number divides."""
     middle = before_steps(size, spec, 1)
-    return fit(from_codes(resample_uint8(to_codes(high), middle), like=high), spec.pad(middle))
+    return fit(from_batch(_resample(high)(to_batch(high), middle)), spec.pad(middle))
 
 
 def _repeated(x: Tensor, spec: ResizeSpec) -> Tensor:
@@ -94,19 +100,18 @@ def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
     Bicubic's are those of `bicubic_roundtrip`, which takes the guide where the channels change.
 
     RGB without a border; Y (16 to 235) with one of the factor, or none on a picture too small for it.  Keys: high_rgb,
-    high_y, low_rgb, low_y, bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel.
+    high_y, low_rgb, low_y, bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel, for
+    a cube those over all channels, and it has no Y.
     """
     border = int(max(codec.spec.s, codec.spec.r))
     low, restored = roundtrip(codec, high)
     guide, plain = bicubic_roundtrip(codec, high)
-    return {
-        "high_rgb": psnr(restored, high),
-        "high_y": psnr_y(restored, high, border),
-        "low_rgb": psnr(low, guide),
-        "low_y": psnr_y(low, guide, border),
-        "bicubic_rgb": psnr(plain, high),
-        "bicubic_y": psnr_y(plain, high, border),
-    }
+    figures = {}
+    for name, a, b in (("high", restored, high), ("low", low, guide), ("bicubic", plain, high)):
+        figures[f"{name}_rgb"] = psnr(a, b)
+        if codec.channels in (1, 3):
+            figures[f"{name}_y"] = psnr_y(a, b, border)
+    return figures
 
 
 def psnr_y(a: Pixels, b: Pixels, border: int) -> float:

@@ -8,9 +8,10 @@ from resizekit.atomic import check_target
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
+from resizekit.evaluation.channels import with_channels
 from resizekit.evaluation.measure import bicubic_roundtrip
-from resizekit.evaluation.metrics import luma
 from resizekit.images.picture import Picture
+from resizekit.images.pictures import check_depth
 from resizekit.images.read import read_picture
 from resizekit.images.tile import Progress, Tile, tiled_down
 from resizekit.images.write import write_picture
@@ -40,11 +41,9 @@ def export_pair(
         raise UsageError(f"weights {codec.names.weights!r} make {codec.low_channels} channels, which no PNG holds")
     for target in (low, high):
         check_target(target, source=src, overwrite=overwrite)
-    pixels = read_picture(src).pixels
-    if codec.channels == 1:
-        pixels = luma(pixels)[:, :, None]
-    elif pixels.shape[2] == 1:
-        pixels = pixels.repeat(codec.channels, axis=2)
+    picture = read_picture(src)
+    check_depth(picture, codec.storage, src)
+    pixels = with_channels(src, picture.pixels, codec.channels)
     try:
         _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
     except ResizeShapeError as error:

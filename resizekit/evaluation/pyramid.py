@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from resizekit.errors import ImageError, UsageError
+from resizekit.evaluation.channels import shown
 from resizekit.evaluation.contact import depth_panels, stacked
 from resizekit.evaluation.roundtrip import Figures, check_free, roundtrip_picture
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import deepest
+from resizekit.images.pictures import check_depth, deepest
 from resizekit.images.read import read_picture
 from resizekit.images.tile import Progress, Tile
 from resizekit.images.weights import choose_codec, must_repeat, repeated
@@ -43,7 +44,7 @@ class Depth:
         for rgb, y in (
             (told.restored_rgb, told.restored_y), (told.bicubic_rgb, told.bicubic_y), (told.small_rgb, told.small_y),
         ):  # fmt: skip
-            yield from (f"{rgb:.2f}", f"{y:.2f}")
+            yield from (f"{rgb:.2f}", "" if y is None else f"{y:.2f}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def pyramid_file(
     channels = picture.pixels.shape[2]
     codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
     must_repeat(codec)
+    check_depth(picture, codec.storage, src)
     width, height = picture.size
     most = deepest(codec, (height, width))
     if not most:
@@ -120,7 +122,7 @@ def pyramid_file(
             f"restored, {told.restored_rgb:.2f} dB",
             "original",
         )
-        panels = depth_panels(one.spec, trip.original, trip.plain, trip.restored, trip.low)
+        panels = depth_panels(one.spec, *map(shown, (trip.original, trip.plain, trip.restored, trip.low)))
         rows.append((panels, captions))
     write_picture(sheet, Picture(pixels=stacked(rows), icc=picture.icc), overwrite=overwrite)
     return Pyramid(str(codec.names.weights), (width, height), most, largest, str(sheet), depths)

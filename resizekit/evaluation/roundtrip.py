@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from resizekit.codec import Codec
+from resizekit.convert import Pixels
 from resizekit.errors import UsageError
+from resizekit.evaluation.channels import shown
 from resizekit.evaluation.measure import bicubic_roundtrip, plain_name, psnr_y
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.sheet import side_by_side
 from resizekit.images.files import read_small
 from resizekit.images.pad import canvas, fit
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.pictures import check_depth, down_picture, up_picture
 from resizekit.images.read import read_picture
+from resizekit.images.span import Span, unit
 from resizekit.images.tile import Progress, Tile
 from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage
@@ -29,21 +31,19 @@ __all__ = ["SHEET", "Figures", "Trip", "check_free", "roundtrip_file", "roundtri
 
 SHEET = "side-by-side.png"
 
-Pixels = npt.NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class Figures:
-    """How good one roundtrip was; PSNR in dB, sizes in bytes."""
+    """How good one roundtrip was; PSNR in dB, sizes in bytes.  Of a cube, "rgb" is over all channels and Y is None."""
 
     weights: str
     restored_rgb: float
-    restored_y: float
+    restored_y: float | None
     bicubic_rgb: float
-    bicubic_y: float
+    bicubic_y: float | None
     small_rgb: float
     """The small picture against bicubic's."""
-    small_y: float
+    small_y: float | None
     original_bytes: int
     small_bytes: int
     """The small file without its manifest."""
@@ -61,10 +61,13 @@ class Figures:
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Give (what, ours, bicubic's) for a table."""
         against = "bicubic's" if self.plain == "bicubic" else f"the {self.plain}"
-        yield "restored, PSNR RGB", f"{self.restored_rgb:.2f} dB", f"{self.bicubic_rgb:.2f} dB"
-        yield "restored, PSNR Y", f"{self.restored_y:.2f} dB", f"{self.bicubic_y:.2f} dB"
-        yield f"small against {against}, PSNR RGB", f"{self.small_rgb:.2f} dB", "(itself)"
-        yield f"small against {against}, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
+        rgb = "PSNR" if self.restored_y is None else "PSNR RGB"
+        yield f"restored, {rgb}", f"{self.restored_rgb:.2f} dB", f"{self.bicubic_rgb:.2f} dB"
+        if self.restored_y is not None:
+            yield "restored, PSNR Y", f"{self.restored_y:.2f} dB", f"{self.bicubic_y:.2f} dB"
+        yield f"small against {against}, {rgb}", f"{self.small_rgb:.2f} dB", "(itself)"
+        if self.small_y is not None:
+            yield f"small against {against}, PSNR Y", f"{self.small_y:.2f} dB", "(itself)"
         yield f"small {self.small_format}", _kib(self.small_bytes), _kib(self.bicubic_bytes)
         yield "original file", _kib(self.original_bytes), ""
 
@@ -74,7 +77,7 @@ def _kib(size: int) -> str:
 
 
 class Trip(NamedTuple):
-    """One roundtrip: the pictures to look at, and the figures."""
+    """One roundtrip: the pictures to look at, as codes or floats in [0, 1], and the figures."""
 
     original: Pixels
     plain: Pixels
@@ -90,6 +93,8 @@ def roundtrip_file(
     *,
     weights: str | Path | None = None,
     task: str | None = None,
+    compression: str | None = None,
+    span: Span | None = None,
     wanted: Wanted | None = None,
     times: int | None = None,
     tile: Tile = "auto",
@@ -104,12 +109,22 @@ def roundtrip_file(
     Raises what `down_file` and `up_file` raise.
     """
     check_size(wanted, times)
-    picture = read_picture(src)
+    picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
-    storage = choose_storage(weights=weights, task=task, channels=channels)
-    small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", "restored.png", SHEET))
+    storage = choose_storage(weights=weights, task=task, channels=channels, compression=compression)
+    check_depth(picture, storage, src)
+    back = "restored.npy" if picture.mode == "CUBE" or picture.bits == 32 else "restored.png"
+    small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", back, SHEET))
     check_free((small, restored, sheet), overwrite=overwrite)
-    codec = choose_codec(weights=weights, task=task, channels=channels, times=times, device=device, precision=precision)
+    codec = choose_codec(
+        weights=weights,
+        task=task,
+        channels=channels,
+        compression=compression,
+        times=times,
+        device=device,
+        precision=precision,
+    )
     trip = roundtrip_picture(
         codec,
         picture,
@@ -121,9 +136,8 @@ def roundtrip_file(
         overwrite=overwrite,
         progress=progress,
     )
-    pixels = side_by_side(
-        trip.original, trip.plain, trip.restored, trip.low, plainly=f"{trip.figures.plain} down and up"
-    )
+    seen = (shown(pixels) for pixels in (trip.original, trip.plain, trip.restored, trip.low))
+    pixels = side_by_side(*seen, plainly=f"{trip.figures.plain} down and up")
     write_picture(sheet, Picture(pixels=pixels, icc=picture.icc), overwrite=overwrite)
     return trip.figures
 
@@ -163,7 +177,7 @@ def roundtrip_picture(
     restored = up_picture(codec, small, manifest, tile=tile, progress=lambda done, of: progress(of + done, 2 * of))
     write_picture(restored_file, restored, overwrite=overwrite)
 
-    original = picture.pixels
+    original, back = (unit(pixels, picture.span) for pixels in (picture.pixels, restored.pixels))
     h, w = small.pixels.shape[:2]
     if wanted is None:
         room = canvas(codec.spec, original.shape[:2])
@@ -174,28 +188,32 @@ def roundtrip_picture(
         guide, plain = bicubic_roundtrip(codec, original, (h, w))
         border = max(original.shape[0] // h, original.shape[1] // w)
     low = _like(small.pixels, guide)
+
+    def luma(a: Pixels, b: Pixels) -> float | None:
+        return None if picture.mode == "CUBE" else psnr_y(a, b, border)
+
     figures = Figures(
         weights=str(codec.names.weights),
-        restored_rgb=psnr(restored.pixels, original),
-        restored_y=psnr_y(restored.pixels, original, border),
+        restored_rgb=psnr(back, original),
+        restored_y=luma(back, original),
         bicubic_rgb=psnr(plain, original),
-        bicubic_y=psnr_y(plain, original, border),
+        bicubic_y=luma(plain, original),
         small_rgb=psnr(low, guide),
-        small_y=psnr_y(low, guide, border),
+        small_y=luma(low, guide),
         original_bytes=size,
         small_bytes=_bytes(storage, small.pixels if given is None else given, small.alpha),
         bicubic_bytes=_bytes(storage, guide, small.alpha),
         small_format=storage.format,
         plain=plain_name(codec),
     )
-    return Trip(original, plain, restored.pixels, low, figures)
+    return Trip(original, plain, back, low, figures)
 
 
 def _like(low: Pixels, guide: Pixels) -> Pixels:
     """A grey picture through colour weights has a small picture of three channels; compare it as grey."""
     if low.shape == guide.shape:
         return low
-    grey: Pixels = np.rint(low.mean(axis=2, keepdims=True)).astype(np.uint8)
+    grey: Pixels = np.rint(low.mean(axis=2, keepdims=True)).astype(low.dtype)
     return grey
 
 

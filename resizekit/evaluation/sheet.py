@@ -1,12 +1,11 @@
 """A picture to judge by: the same detail of original, bicubic, restored and small, side by side."""
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["side_by_side", "worst_window"]
+from resizekit.convert import Pixels
 
-Pixels = npt.NDArray[np.uint8]
+__all__ = ["side_by_side", "worst_window"]
 
 _DETAIL, _ZOOM, _CAPTION, _GAP = 160, 3, 28, 8
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
-from resizekit.errors import ImageError, ResizeShapeError
+from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
+from resizekit.evaluation.channels import with_channels
 from resizekit.evaluation.measure import measure
-from resizekit.evaluation.metrics import luma
 from resizekit.images.find import find_pictures
+from resizekit.images.pictures import check_depth
 from resizekit.images.read import read_picture
+from resizekit.images.span import Span, unit
 from resizekit.images.weights import repeated
 
 __all__ = ["SetFigures", "evaluate_depths", "evaluate_folder"]
@@ -42,14 +44,16 @@ def evaluate_folder(
     folder: Path,
     *,
     limit: int | None = None,
+    span: Span | None = None,
     how: Callable[[Codec, Pixels], Mapping[str, float]] = measure,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> SetFigures:
     """Measure every picture of a folder, cropped at the upper left to what the factors divide (4.1).
 
-    With a codec for one channel, colour pictures are measured on their luma (16..235), grey ones as they are.  `limit`
-    takes that many, evenly spread; `how` gives the figures of one picture `h w c`, uint8.  Raises `ImageError` if the
-    folder holds nothing usable.
+    With a codec for one channel, colour pictures are measured on their luma (16..235), grey ones as they are.  `span`
+    is the range of the pictures' values, which float32 needs; they are then measured as floats in [0, 1].  `limit`
+    takes that many, evenly spread; `how` gives the figures of one picture.  Raises `ImageError` if the folder holds
+    nothing usable.
     """
     paths = list(find_pictures([folder]))
     if limit is not None and limit < len(paths):
@@ -58,17 +62,17 @@ def evaluate_folder(
     skipped: list[str] = []
     for done, path in enumerate(paths, start=1):
         try:
-            pixels = read_picture(path).pixels
-        except ImageError as error:
+            picture = read_picture(path, span)
+            check_depth(picture, codec.storage, path)
+            pixels = unit(picture.pixels, span)
+            if pixels.shape[2] != 1 or codec.spec.t == 1:  # a grey one has no colours to fold
+                pixels = with_channels(path, pixels, codec.channels)
+        except (ImageError, MissingExtraError) as error:
             skipped.append(str(error))
             continue
-        if codec.channels == 1:
-            pixels = luma(pixels)[:, :, None]
-        elif pixels.shape[2] == 1 and codec.spec.t != 1:
+        if pixels.shape[2] != codec.channels:
             skipped.append(f"{path} is grey, and these weights fold channels: there is nothing to measure")
             continue
-        elif pixels.shape[2] == 1:
-            pixels = pixels.repeat(codec.channels, axis=2)
         try:
             _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
             figures = how(codec, np.ascontiguousarray(pixels[:h, :w]))
@@ -91,6 +95,7 @@ def evaluate_depths(
     times: Sequence[int],
     *,
     limit: int | None = None,
+    span: Span | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[int, SetFigures | ImageError]:
     """Measure a folder with the networks applied so many times, each of `times`: what `evaluate_folder` gives for it.
@@ -105,7 +110,7 @@ def evaluate_depths(
             progress(i * of + done, len(times) * of)
 
         try:
-            told[one.times] = evaluate_folder(one, folder, limit=limit, progress=part)
+            told[one.times] = evaluate_folder(one, folder, limit=limit, span=span, progress=part)
         except ImageError as error:
             told[one.times] = error
     errors = [one for one in told.values() if isinstance(one, ImageError)]

@@ -1,7 +1,12 @@
 """Pictures in files: read, made small, written with a manifest, and brought back.
 
-picture.py    what a file holds: 8-bit colours, alpha, colour profile
-read.py       any file that Pillow reads, or one clear line why not
+picture.py    what a file holds: colours, alpha, colour profile
+read.py       any file that Pillow reads, a deep PNG, TIFF or array, or one clear line why not
+array.py      arrays of numpy's, without trusting their headers
+span.py       the range of values, where it is not that of codes
+tiff.py       what Pillow reads and writes no TIFF of
+limits.py     how large a picture may be
+upright.py    turned as the camera noted
 write.py      an output that is whole or not there
 manifest.py   the note in the small image that `up` needs
 note.py       where a file carries it

@@ -14,15 +14,15 @@ import torch
 
 from resizekit.convert import Pixels
 from resizekit.images.tile import Grid, over_tiles
-from resizekit.ops import resample_uint8
+from resizekit.ops import resample_uint8, resample_uint16
 from resizekit.ops.resample import reach
 from resizekit.spec import ResizeSpec
 
 __all__ = ["alpha_down", "alpha_up", "fill_hidden"]
 
-_VISIBLE = 8
+_VISIBLE = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 8 * 257}
 """From this alpha on, a colour counts fully and is kept exactly; below, it fades into the filling,
-which changes what is seen by at most two codes."""
+which changes what is seen by at most two codes of 8 bits."""
 _SIDE = 1024
 """Side of the tiles in high pixels; every tile gives the same bits here."""
 _ROWS = 256
@@ -32,12 +32,12 @@ _Floats = npt.NDArray[np.float32]
 
 
 def alpha_down(spec: ResizeSpec, alpha: Pixels) -> Pixels:
-    """Make alpha small, antialiased: `(s h) (r w) -> h w`, uint8; opaque stays opaque."""
+    """Make alpha small, antialiased: `(s h) (r w) -> h w`, uint8 or uint16; opaque stays opaque."""
     return _resize(alpha, (spec.s, spec.r))
 
 
 def alpha_up(spec: ResizeSpec, alpha: Pixels) -> Pixels:
-    """Bring alpha back: `h w -> (s h) (r w)`, uint8."""
+    """Bring alpha back: `h w -> (s h) (r w)`, uint8 or uint16."""
     return _resize(alpha, (1 / spec.s, 1 / spec.r))
 
 
@@ -45,21 +45,23 @@ def _resize(alpha: Pixels, factors: tuple[Fraction, Fraction]) -> Pixels:
     halo = [-(-reach(factor) // factor.numerator) for factor in factors]
     grid = Grid.of(factors, (halo[0], halo[1]))
 
+    resize = resample_uint16 if alpha.dtype == np.uint16 else resample_uint8
+
     def run(tile: Pixels) -> Pixels:
         (h, w), (p, q), (h2, w2) = tile.shape[:2], grid.taken, grid.given
         codes = torch.from_numpy(tile.copy())[None, None, :, :, 0]
-        small = resample_uint8(codes, (h // p * h2, w // q * w2), scale=factors)
+        small = resize(codes, (h // p * h2, w // q * w2), scale=factors)
         return cast(Pixels, small[0, 0, :, :, None].numpy())
 
-    return over_tiles(run, alpha[:, :, None], grid, 1, _SIDE)[:, :, 0]
+    return over_tiles(run, alpha[:, :, None], grid, 1, _SIDE, dtype=alpha.dtype)[:, :, 0]
 
 
 def fill_hidden(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """Replace the colours below transparent pixels: `h w c` and `h w` give `h w c`, uint8.
+    """Replace the colours below transparent pixels: `h w c` and `h w` give `h w c`, codes.
 
-    Colours of an alpha of 8 or more are kept exactly; if nothing is visible, all are.
+    Colours of an alpha of 8 or more (of 255) are kept exactly; if nothing is visible, all are.
     """
-    if alpha.min() >= _VISIBLE or not alpha.any():
+    if alpha.min() >= _VISIBLE[alpha.dtype] or not alpha.any():
         return pixels
     filled = pixels.copy()
     bands = [slice(top, top + _ROWS) for top in range(0, len(alpha), _ROWS)]
@@ -71,13 +73,14 @@ def fill_hidden(pixels: Pixels, alpha: Pixels) -> Pixels:
         own, weight = _floats(pixels[band], alpha[band])
         begin = band.start - 2 * first
         behind = _double(half[first:last])[begin : begin + len(own), : own.shape[1]]
-        filled[band] = np.rint(own + (1 - weight) * (behind - own)).astype(np.uint8)
+        filled[band] = np.rint(own + (1 - weight) * (behind - own)).astype(pixels.dtype)
     return filled
 
 
 def _floats(pixels: Pixels, alpha: Pixels) -> tuple[_Floats, _Floats]:
     """Colours `h w c` and how much they count, `h w 1` in [0, 1]."""
-    weight = np.minimum(alpha, _VISIBLE).astype(np.float32) / np.float32(_VISIBLE)
+    visible = _VISIBLE[alpha.dtype]
+    weight = np.minimum(alpha, visible).astype(np.float32) / np.float32(visible)
     return pixels.astype(np.float32), weight[:, :, None]
 
 

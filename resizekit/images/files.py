@@ -3,12 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from resizekit.assemble import recompressed
 from resizekit.codec import Codec
+from resizekit.convert import kind_of_bits
 from resizekit.errors import ManifestError, UsageError
+from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, plan_picture, up_picture
-from resizekit.images.read import check_pixels, read_picture
+from resizekit.images.pictures import check_depth, down_picture, plan_picture, up_picture
+from resizekit.images.read import read_picture
+from resizekit.images.span import Span
 from resizekit.images.tile import Progress, Tile
 from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage, manifest_name, named_codec, repeated
@@ -27,6 +33,8 @@ def down_file(
     weights: str | Path | None = None,
     task: str | None = None,
     codec: Codec | None = None,
+    compression: str | None = None,
+    span: Span | None = None,
     wanted: Wanted | None = None,
     times: int | None = None,
     tile: Tile = "auto",
@@ -39,19 +47,35 @@ def down_file(
 
     Say which networks: `weights` (an installed name or a .safetensors file), `task` (its default
     weights for grey or for colour, whichever the picture is) or a loaded `codec`, which stays on
-    its device and keeps its precision.  `times` is how often they are applied, if not as often as they say; `wanted`
-    any other size than these networks make by themselves.  A picture of any size and any mode that `read_picture` takes
-    will do.  Raises `ImageError` for the input, `UsageError` for the output and for a size that cannot be, and what
-    loading weights raises.
+    its device and keeps its precision.  `compression` names an installed one to take the place of the weights' own:
+    "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  `span` is the range of the picture's values, which
+    float32 needs.  `times` is how often the networks are applied, if not as often as they say; `wanted` any other size
+    than these networks make by themselves.  A picture of any size and any mode that `read_picture` takes will do.
+    Raises `ImageError` for the input, `UsageError` for the output and for a size that cannot be, and what loading
+    weights raises.
     """
     _one_of(weights, task, codec)
     check_size(wanted, times)
-    picture = read_picture(src)
+    picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
-    storage = choose_storage(weights=weights, task=task, channels=channels) if codec is None else codec.storage
+    if codec is not None and compression is not None:
+        codec = recompressed(codec, compression)
+    storage = (
+        choose_storage(weights=weights, task=task, channels=channels, compression=compression)
+        if codec is None
+        else codec.storage
+    )
+    check_depth(picture, storage, src)
     with output(dst, picture, source=src, storage=storage, overwrite=overwrite) as save:
         if codec is None:
-            codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
+            codec = choose_codec(
+                weights=weights,
+                task=task,
+                channels=channels,
+                compression=compression,
+                device=device,
+                precision=precision,
+            )
         codec = codec if times is None else repeated(codec, times)
         small, manifest = down_picture(codec, picture, wanted=wanted, tile=tile, progress=progress)
         save(small)
@@ -64,13 +88,14 @@ def plan_file(
     weights: str | Path | None = None,
     task: str | None = None,
     codec: Codec | None = None,
+    span: Span | None = None,
     wanted: Wanted | None = None,
     times: int | None = None,
 ) -> tuple[Plan, str]:
     """Tell what `down_file` would do with the sizes of a picture, and with which weights, without doing it."""
     _one_of(weights, task, codec)
     check_size(wanted, times)
-    picture = read_picture(src)
+    picture = read_picture(src, span)
     if codec is None:
         codec = choose_codec(weights=weights, task=task, channels=picture.pixels.shape[2], device="cpu")
     codec = codec if times is None else repeated(codec, times)
@@ -101,12 +126,22 @@ def up_file(
     that is no small image or has been changed since, and otherwise as `down_file`.
     """
     small, manifest = read_small(src)
-    check_pixels(dst, manifest.size)
-    with output(dst, replace(small, note=None), source=src, overwrite=overwrite) as save:
+    check_values(dst, (manifest.size[1], manifest.size[0], _channels(manifest)))
+    with output(dst, _outline(small, manifest), source=src, overwrite=overwrite) as save:
         if codec is None:
             codec = named_codec(manifest, src, weights, device, precision)
         save(up_picture(codec, small, manifest, where=src, tile=tile, progress=progress))
     return manifest
+
+
+def _outline(small: Picture, manifest: Manifest) -> Picture:
+    """What the restored picture will hold, without taking the memory for it."""
+    shape = (manifest.size[1], manifest.size[0], _channels(manifest))
+    return replace(small, pixels=np.broadcast_to(kind_of_bits(manifest.bits)(0), shape), note=None)
+
+
+def _channels(manifest: Manifest) -> int:
+    return manifest.channels or (3 if manifest.mode.startswith("RGB") else 1)
 
 
 def read_small(path: str | Path) -> tuple[Picture, Manifest]:

@@ -7,7 +7,7 @@ from resizekit.errors import ImageError
 
 __all__ = ["MADE", "SUFFIXES", "find_pictures"]
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".npy", ".npz", ".png", ".tif", ".tiff", ".webp"})
 """What a folder is searched for; a file named outright is taken whatever it is called."""
 
 MADE = "-roundtrip"

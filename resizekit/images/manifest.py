@@ -7,9 +7,10 @@ sound one; they are no signature.
 from importlib.metadata import version
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from resizekit.errors import ManifestError
+from resizekit.images.limits import CHANNELS
 from resizekit.images.picture import Mode
 from resizekit.spec import ResizeSpec
 
@@ -42,10 +43,10 @@ class _Head(BaseModel):
 class Manifest(BaseModel):
     """How a small image was made."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal[1, 2] = 2
-    """Format of this record; 1 had no `middle`."""
+    """Format of this record; 1 had no `middle`, `bits`, `channels` and `span`."""
     resizekit: str = Field(default_factory=lambda: version("resizekit"), pattern=r"^[0-9A-Za-z.!+_-]{1,64}$")
     """Version of resizekit that made it."""
     task: _Name
@@ -68,10 +69,24 @@ class Manifest(BaseModel):
     """Mode of the original."""
     pixels: _Digest
     """`Picture.digest` of the small image."""
+    bits: Literal[8, 16, 32] = 8
+    """Of a channel of the original; 32 are float32."""
+    channels: int | None = Field(None, ge=1, le=CHANNELS)
+    """Of the original, if it is a cube."""
+    span: tuple[float, float] | None = None
+    """The lowest and the highest value that the original may have; None: those of its codes."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.mode == "CUBE") != (self.channels is not None) or (self.bits == 32 and self.span is None):
+            raise ValueError("mode, bits, channels and span contradict one another")
+        if self.span is not None and not self.span[0] < self.span[1]:
+            raise ValueError("the span is none")
+        return self
 
     def to_text(self) -> str:
         """Write compact JSON, always shorter than `LIMIT`."""
-        return self.model_dump_json()
+        return self.model_dump_json(exclude_none=True)
 
     @classmethod
     def from_text(cls, text: str | None, where: object) -> Self:

@@ -14,22 +14,24 @@ from fractions import Fraction
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels
+from resizekit.convert import Pixels, kind_of_bits, with_bits
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
+from resizekit.images.limits import too_many
 from resizekit.images.manifest import MOST, Manifest
 from resizekit.images.pad import Canvas, Size, canvas, fit
 from resizekit.images.picture import Picture
-from resizekit.images.read import too_many
 from resizekit.images.remainder import resized, undone
+from resizekit.images.span import physical, unit
 from resizekit.images.tile import Progress, Tile, tiled_down, tiled_up
 from resizekit.images.wanted import Wanted
 from resizekit.images.weights import manifest_name, matching
 from resizekit.images.write import without_alpha
 from resizekit.plan import Plan, before_steps, plan
 from resizekit.spec import ResizeSpec
+from resizekit.storage import Storage
 
-__all__ = ["deepest", "down_picture", "plan_picture", "room_for", "up_picture"]
+__all__ = ["check_depth", "deepest", "down_picture", "plan_picture", "room_for", "up_picture"]
 
 
 def plan_picture(codec: Codec, size: tuple[int, int], wanted: Wanted | None = None) -> Plan:
@@ -61,6 +63,7 @@ def down_picture(
         raise UsageError(
             f"weights {name!r} make {codec.low_channels} channels, which no {storage.format} holds: use {could}"
         )
+    check_depth(picture, storage)
     if picture.alpha is not None and not storage.alpha:
         raise UsageError(without_alpha(storage, f"weights {name!r}"))
     route = plan_picture(codec, picture.size, wanted)
@@ -69,6 +72,8 @@ def down_picture(
     given, alpha = _channels(picture.pixels, codec, name), picture.alpha
     if alpha is not None and (route.times or route.middle is not None):
         given = fill_hidden(given, alpha)
+    given = unit(given, picture.span)
+    alpha = alpha if alpha is None else with_bits(alpha, storage.bits)
     if route.middle is not None:
         given = resized(given, route.middle)
         alpha = alpha if alpha is None else resized(alpha[:, :, None], route.middle)[:, :, 0]
@@ -76,6 +81,8 @@ def down_picture(
         room = room_for(codec, route.middle or route.high, of=route.high)
         given = fit(tiled_down(codec, fit(given, room.high), tile, progress), route.low)
         alpha = alpha if alpha is None else fit(alpha_down(codec.spec, fit(alpha, room.high)), route.low)
+    else:
+        given = with_bits(given, storage.bits)
     pixels = given if storage.exact else storage.read_back(given)
     small = Picture(pixels=pixels, given=None if storage.exact else given, alpha=alpha, icc=picture.icc)
     manifest = Manifest(
@@ -88,9 +95,21 @@ def down_picture(
         compression=codec.names.compression,
         size=picture.size,
         mode=picture.mode,
+        bits=picture.bits,
+        channels=picture.pixels.shape[2] if picture.mode == "CUBE" else None,
+        span=picture.span,
         pixels=small.digest,
     )
     return replace(small, note=manifest.to_text()), manifest
+
+
+def check_depth(picture: Picture, storage: Storage, where: object = "this picture") -> None:
+    """Refuse a picture whose last bits a storage would lose; of cubes and floats it keeps what the networks make."""
+    if picture.bits == 16 and picture.mode != "CUBE" and storage.bits == 8:
+        raise ImageError(
+            f"{where} has more than 8 bits a channel, and these weights store {storage.bits}: "
+            "say --compression uint16, or convert it to 8 bits first"
+        )
 
 
 def up_picture(
@@ -110,21 +129,36 @@ def up_picture(
     if (
         low != leads_to
         or (middle is not None and middle != before_steps(low, codec.step, manifest.times))
+        or small.bits != codec.storage.bits
         or small.pixels.shape[2] != (codec.low_channels if manifest.times else codec.channels)
         or (small.alpha is not None) != manifest.mode.endswith("A")
+        or codec.channels not in _high_channels(manifest)
     ):
         raise ManifestError(f"{where} does not fit its own manifest: make the small image again")
+    bits = manifest.bits if manifest.span is None else 32
     colours, alpha = small.pixels, small.alpha
     if manifest.times:
         room = room_for(codec, middle or size, of=size, where=where)
-        colours = fit(tiled_up(codec, fit(colours, room.low), tile, progress), middle or size)
+        colours = fit(tiled_up(codec, fit(colours, room.low), tile, progress, kind_of_bits(bits)), middle or size)
         alpha = alpha if alpha is None else fit(alpha_up(codec.spec, fit(alpha, room.low)), middle or size)
+    else:
+        colours = with_bits(colours, bits)
     if middle is not None:
         colours = undone(colours, size)
         alpha = alpha if alpha is None else undone(alpha[:, :, None], size)[:, :, 0]
     if manifest.mode in ("L", "LA") and colours.shape[2] > 1:  # grey went in as equal channels
-        colours = np.rint(colours.mean(axis=2, keepdims=True, dtype=np.float32)).astype(np.uint8)
-    return Picture(pixels=colours, alpha=alpha, icc=small.icc)
+        mean = colours.mean(axis=2, keepdims=True, dtype=np.float32)
+        colours = mean if bits == 32 else np.rint(mean).astype(colours.dtype)
+    colours = physical(colours, kind_of_bits(manifest.bits), manifest.span)
+    alpha = alpha if alpha is None else with_bits(alpha, 16 if manifest.bits == 16 else 8)
+    return Picture(pixels=colours, alpha=alpha, icc=small.icc, span=manifest.span)
+
+
+def _high_channels(manifest: Manifest) -> tuple[int, ...]:
+    """How many channels a codec may have for the original that a manifest speaks of."""
+    if manifest.channels is not None:
+        return (manifest.channels,)
+    return (3,) if manifest.mode.startswith("RGB") else (1, 3)
 
 
 def room_for(codec: Codec, size: Size, *, of: Size | None = None, where: object = "this picture") -> Canvas:
@@ -174,7 +208,8 @@ def _channels(pixels: Pixels, codec: Codec, name: str) -> Pixels:
         )
     if have == 1:
         return np.repeat(pixels, codec.channels, axis=2)
+    what = "a colour picture" if have == 3 else f"a picture of {have} channels"
     raise ImageError(
-        f"a colour picture for weights {name!r}, which take {codec.channels} channel(s): "
+        f"{what} for weights {name!r}, which take {codec.channels} channel(s): "
         "use weights for RGB, or convert the picture to grey first"
     )

@@ -2,75 +2,65 @@
 
 import functools
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
-from PIL.Image import Transpose
 
-from resizekit.errors import ImageError
+from resizekit.deep import decode_png
+from resizekit.errors import ImageError, ResizeKitError
+from resizekit.images.array import is_array, read_array
+from resizekit.images.limits import check_pixels, limit, too_many
 from resizekit.images.note import note_of, profile_of
 from resizekit.images.picture import Picture
+from resizekit.images.span import Span, spanned
+from resizekit.images.tiff import is_tiff, read_tiff
+from resizekit.images.upright import upright
 
 __all__ = ["check_pixels", "read_picture", "too_many"]
 
 # What each mode of Pillow's becomes; those that carry transparency get an A.
 _MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
 _ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
+_SAMPLES = 277
 
 
-def read_picture(path: str | Path) -> Picture:
-    """Decode one still picture of 8 bits a channel: orientation applied, palettes spelt out.
+def read_picture(path: str | Path, span: Span | None = None) -> Picture:
+    """Decode one still picture of 8 bits a channel, a PNG or TIFF also of 16: orientation applied, palettes spelt out.
 
-    Raises `ImageError`, in one line, for a path that is no file, for a file that is empty,
-    truncated or no picture, and for pictures of more pixels than Pillow's limit, of several frames,
-    of more than 8 bits a channel or in colours other than grey and RGB.
+    Of arrays (.npy, .npz) and TIFF also cubes of any number of channels, and float32.  `span` says what range the
+    values have; float32 needs one.  Raises `ImageError`, in one line, for a path that is no file, for a file that is
+    empty, truncated or no picture, and for pictures of more pixels than Pillow's limit, of several frames, of more than
+    8 bits a channel in other formats or in colours other than grey and RGB; `MissingExtraError` where reading it takes
+    an extra.
     """
     path = Path(path)
+    picture = _read(path)
+    return replace(picture, pixels=spanned(path, picture.pixels, span), span=span)
+
+
+def _read(path: Path) -> Picture:
     try:
         head = _head(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+            if is_array(path, head):
+                return Picture(pixels=read_array(path, head))
+            if is_tiff(head) and not _is_plain(path, head):
+                return read_tiff(path)
             with PIL.Image.open(path, formats=_formats()) as image:
                 return _decode(path, image, head)
-    except ImageError:
+    except ResizeKitError:
         raise
     except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError):
-        raise ImageError(f"{path} has too many pixels: {_limit()}") from None
+        raise ImageError(f"{path} has too many pixels: {limit()}") from None
     except PIL.UnidentifiedImageError:
         raise ImageError(f"{path} is no picture that Pillow can read: give a PNG, JPEG, ...") from None
     except Exception as error:  # decoders raise whatever they like over a broken file
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise ImageError(f"{path} cannot be read ({reason}): fetch or export it again") from None
-
-
-def check_pixels(path: str | Path, size: tuple[int, int]) -> None:
-    """Refuse, before memory is taken, a (width, height) of more pixels than Pillow's limit."""
-    if too_many(size):
-        raise ImageError(f"{path} would have {size[0]}x{size[1]} pixels, too many: {_limit()}")
-
-
-def too_many(size: tuple[int, int]) -> bool:
-    """Whether a size has more pixels than Pillow's limit."""
-    limit = PIL.Image.MAX_IMAGE_PIXELS
-    return limit is not None and size[0] * size[1] > limit
-
-
-def _limit() -> str:
-    return (
-        f"the limit is {PIL.Image.MAX_IMAGE_PIXELS}, a guard against files that fill the memory; "
-        "cut the picture into parts, or raise PIL.Image.MAX_IMAGE_PIXELS in Python"
-    )
 
 
 @functools.cache
@@ -99,23 +89,37 @@ def _decode(path: Path, image: PIL.Image.Image, head: bytes) -> Picture:
     # the second picture in a phone's MPO is a preview or a depth map; the first is the photograph
     if getattr(image, "is_animated", False) and image.format != "MPO":
         raise ImageError(f"{path} holds several frames or pages: export one of them as a picture")
-    if image.mode[0] in "IF" or _is_deep(image, head):
-        raise ImageError(f"{path} has more than 8 bits a channel: convert it to 8 bits first")
-    if image.mode not in _MODES:
+    deep = image.mode[0] in "IF" or _is_deep(image, head)
+    if deep and image.format != "PNG":
+        raise ImageError(
+            f"{path} has more than 8 bits a channel, which only a PNG or a TIFF may have here: "
+            "convert it to one of these, or to 8 bits"
+        )
+    if not deep and image.mode not in _MODES:
         raise ImageError(f"{path} is in {image.mode} colours: convert it to RGB or grey first")
-    image.load()
+    image.load()  # also of a deep one: what is broken is found in the same way
     note = note_of(image)
     icc = profile_of(image)
-    turn = _UPRIGHT.get(_orientation(image))
+    orientation = _orientation(image)
     has_alpha = image.has_transparency_data
-    image = image.convert(_MODES[image.mode] + "A" * has_alpha)
-    if turn is not None:
-        image = image.transpose(turn)
-    array = np.array(image).reshape(image.height, image.width, -1)
+    array = decode_png(path.read_bytes()) if deep else np.array(image.convert(_MODES[image.mode] + "A" * has_alpha))
+    array = upright(array.reshape(image.height, image.width, -1), orientation)
     if not has_alpha:
         return Picture(pixels=array, icc=icc, note=note)
     pixels, alpha = array[:, :, :-1].copy(), array[:, :, -1].copy()
     return Picture(pixels=pixels, alpha=alpha, icc=icc, note=note)
+
+
+def _is_plain(path: Path, head: bytes) -> bool:
+    """Tell whether Pillow reads all of a TIFF: one page of 8 bits."""
+    try:
+        with PIL.Image.open(path, formats=["TIFF"]) as image:
+            animated = getattr(image, "is_animated", False)
+            # of two grey samples Pillow shows the first alone
+            hidden = image.mode == "L" and getattr(image, "tag_v2", {}).get(_SAMPLES, 1) > 1
+            return not (animated or hidden or image.mode[0] in "IF" or _is_deep(image, head))
+    except PIL.UnidentifiedImageError:
+        return False
 
 
 def _is_deep(image: PIL.Image.Image, head: bytes) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resizekit.convert import Pixels
+from resizekit.convert import Pixels, bits_of, from_batch
 from resizekit.images.tile import Grid, over_tiles
 from resizekit.ops import resample
 
@@ -27,14 +27,14 @@ Size = tuple[int, int]
 
 
 def resized(pixels: Pixels, size: Size) -> Pixels:
-    """Resize to (height, width), antialiased where it becomes smaller: `h w c -> h2 w2 c`, uint8."""
+    """Resize to (height, width), antialiased where that is smaller: `h w c -> h2 w2 c`, codes or floats in [0, 1]."""
     for axis in (0, 1):
         pixels = _along(axis, pixels, size[axis], _rows)
     return pixels
 
 
 def undone(pixels: Pixels, size: Size) -> Pixels:
-    """Bring back what `resized` made of a picture of (height, width): `h2 w2 c -> h w c`, uint8."""
+    """Bring back what `resized` made of a picture of (height, width): `h2 w2 c -> h w c`, codes or floats in [0, 1]."""
     for axis in (1, 0):
         pixels = _along(axis, pixels, size[axis], _rows_back)
     return pixels
@@ -46,14 +46,16 @@ def _along(axis: int, pixels: Pixels, side: int, way: Callable[[Tensor, int], Te
     turned = pixels.swapaxes(0, axis)
     length = turned.shape[0]
     grid = Grid((length, 1), (side, 1), (0, 0))
+    bits = bits_of(pixels)
 
     def run(strip: Pixels) -> Pixels:
         x = torch.from_numpy(strip.transpose(2, 0, 1)[None].astype(np.float32))
-        codes: Pixels = way(x, side).round_().clamp_(0, 255).to(torch.uint8)[0].permute(1, 2, 0).numpy()
-        return codes
+        made = way(x, side).clamp_(0, 1) if bits == 32 else way(x, side).round_().clamp_(0, 2**bits - 1)
+        return from_batch(made).astype(pixels.dtype)
 
     strip = max(1, _STRIP // max(length, side))
-    return np.ascontiguousarray(over_tiles(run, turned, grid, pixels.shape[2], strip).swapaxes(0, axis))
+    made = over_tiles(run, turned, grid, pixels.shape[2], strip, dtype=pixels.dtype)
+    return np.ascontiguousarray(made.swapaxes(0, axis))
 
 
 def _rows(x: Tensor, side: int) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels
+from resizekit.convert import Pixels, kind_of_bits
 from resizekit.errors import UsageError
 
 __all__ = ["Grid", "Progress", "Tile", "over_tiles", "tile_side", "tiled_down", "tiled_up"]
@@ -84,7 +84,7 @@ def over_tiles(
     per_cell = (max(pair) for pair in zip(grid.taken, grid.given, strict=True))
     sides = [max(1, side // n) if side else None for n in per_cell]
     size = [n * by // of for n, by, of in zip(picture.shape[:2], grid.given, grid.taken, strict=True)]
-    out = np.empty([*size, channels], dtype)
+    out: Pixels = np.empty([*size, channels], dtype)
     rows, columns = (list(_windows(*what)) for what in zip(cells, sides, grid.halo, strict=True))
     for done, (row, column) in enumerate(((r, c) for r in rows for c in columns), start=1):
         seen = picture[_span(row[2:], grid.taken[0]), _span(column[2:], grid.taken[1])]
@@ -116,36 +116,43 @@ def _span(cells: tuple[int, int], by: int) -> slice:
 
 
 def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
-    """Make codes small: `(s h) (r w) (t c) -> h w c`, uint8 both; sizes must divide.
+    """Make values small: `(s h) (r w) (t c) -> h w c`, from and to what `Codec.to_store` does; sizes must divide.
 
-    The codes are those that the file of the whole picture is made from (`Codec.to_store`).  On the CPU in float32 the
-    result is bit-equal for every tile.  Raises `UsageError` for a compression whose values 8 bits cannot hold.
+    The codes are those that the file of the whole picture is made from.  On the CPU in float32 the result is bit-equal
+    for every tile.  Raises `UsageError` for a compression whose values its storage cannot hold.
 
     Networks that are applied repeatedly see so far that tiles of all steps at once would be mostly halo: each step goes
     over tiles of its own, and what lies between is kept in float32, at most as many bytes as the picture.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
+    dtype = kind_of_bits(codec.storage.bits)
     if codec.times == 1 or codec.encoder is None:  # low is the guide of the whole resize, which is no repetition
-        return _over(codec, codec.to_store, high, tile, progress)
+        return _over(codec, codec.to_store, high, tile, progress, dtype)
     one = codec.at(1)
     between = _on_arrays(one.down_floats, codec.device)
     for step in range(1, codec.times):
         high = _over(one, between, high, tile, _part(progress, step, codec.times), np.float32)
-    last = _on_arrays(one.down_codes, codec.device)
-    return _over(one, last, high, tile, _part(progress, codec.times, codec.times))
+    return _over(one, one.to_store, high, tile, _part(progress, codec.times, codec.times), dtype)
 
 
-def tiled_up(codec: Codec, low: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
-    """Restore codes: `h w c -> (s h) (r w) (t c)`, uint8 both; as `tiled_down`."""
+def tiled_up(
+    codec: Codec,
+    low: Pixels,
+    tile: Tile = "auto",
+    progress: Progress | None = None,
+    dtype: npt.DTypeLike = np.uint8,
+) -> Pixels:
+    """Restore codes: `h w c -> (s h) (r w) (t c)` of `dtype`, as `Codec.from_store` does; as `tiled_down`."""
     codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
-    if codec.times == 1:
-        return _over(codec, codec.up, low, tile, progress, up=True)
-    one = codec.at(1)
+    one = codec if codec.times == 1 else codec.at(1)
     between = _on_arrays(one.up_floats, codec.device)
     for step in range(1, codec.times):
         low = _over(one, between, low, tile, _part(progress, step, codec.times), np.float32, up=True)
-    last = _on_arrays(one.up_codes, codec.device)
-    return _over(one, last, low, tile, _part(progress, codec.times, codec.times), up=True)
+
+    def last(seen: Pixels) -> Pixels:
+        return one.from_store(seen, dtype)
+
+    return _over(one, last, low, tile, _part(progress, codec.times, codec.times), dtype, up=True)
 
 
 def _over(

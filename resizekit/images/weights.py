@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from resizekit.assemble import recompressed
 from resizekit.checkpoint import default_weights, load, storage_of
 from resizekit.codec import Codec, Precision
 from resizekit.device import pick_device, pick_precision
@@ -23,18 +24,20 @@ def choose_codec(
     weights: str | Path | None,
     task: str | None,
     channels: int = 3,
+    compression: str | None = None,
     times: int | None = None,
     device: str = "auto",
     precision: str = "auto",
 ) -> Codec:
     """Load installed weights by name, a .safetensors file, or the weights of a task that fit the channels.
 
-    `times` is how often the networks are applied; None: as often as the weights say.  The last two that were loaded
-    stay so.  Raises `UsageError` unless one of `weights` and `task` is said, and for weights that cannot be repeated.
+    `compression` names an installed one to take the place of theirs, `times` is how often the networks are applied;
+    None: as the weights say.  The last two that were loaded stay so.  Raises `UsageError` unless one of `weights` and
+    `task` is said, and for weights that cannot be repeated.
     """
     chosen = _chosen(weights, task, channels)
     place = pick_device(device)
-    codec = _loaded(chosen, _changed(chosen), place, pick_precision(precision, place))
+    codec = _loaded(chosen, _changed(chosen), place, pick_precision(precision, place), compression)
     return codec if times is None else repeated(codec, times)
 
 
@@ -57,10 +60,12 @@ def must_repeat(codec: Codec) -> None:
         raise UsageError(f"weights {codec.names.weights!r} cannot be repeated: their step, {step}, {why}; take others")
 
 
-def choose_storage(*, weights: str | Path | None, task: str | None, channels: int = 3) -> Storage:
+def choose_storage(
+    *, weights: str | Path | None, task: str | None, channels: int = 3, compression: str | None = None
+) -> Storage:
     """Tell in which format the weights that `choose_codec` would load keep small images, without loading them."""
     chosen = _chosen(weights, task, channels)
-    return _storage(chosen, _changed(chosen))
+    return _storage(chosen, _changed(chosen), compression)
 
 
 def _chosen(weights: str | Path | None, task: str | None, channels: int) -> str | Path:
@@ -78,22 +83,26 @@ def _changed(weights: str | Path) -> int:
 
 
 @functools.lru_cache(maxsize=2)  # a folder of pictures loads colour and grey weights once each
-def _loaded(weights: str | Path, stamp: int, device: torch.device, precision: Precision) -> Codec:
+def _loaded(
+    weights: str | Path, stamp: int, device: torch.device, precision: Precision, compression: str | None
+) -> Codec:
     codec = load(weights, device=device)
     codec.precision = precision
-    return codec
+    return codec if compression is None else recompressed(codec, compression)
 
 
 @functools.lru_cache(maxsize=8)
-def _storage(weights: str | Path, stamp: int) -> Storage:
-    return storage_of(weights)
+def _storage(weights: str | Path, stamp: int, compression: str | None) -> Storage:
+    return storage_of(weights, compression)
 
 
 def named_codec(manifest: Manifest, src: str | Path, weights: str | Path | None, device: str, precision: str) -> Codec:
     """Load the weights that a manifest names, or the file that is said to hold them."""
     if weights is None:
         weights = _installed_name(manifest, src)
-    return choose_codec(weights=weights, task=None, device=device, precision=precision)
+    return choose_codec(
+        weights=weights, task=None, compression=manifest.compression, device=device, precision=precision
+    )
 
 
 def _installed_name(manifest: Manifest, src: str | Path) -> str:
@@ -113,13 +122,14 @@ def _installed_name(manifest: Manifest, src: str | Path) -> str:
 
 
 def matching(codec: Codec, manifest: Manifest, where: object) -> Codec:
-    """Check that these are the weights that made the image; gives the codec of its `times`."""
+    """Check that these are the weights that made the image; gives the codec of its `times` and its compression."""
     if codec.digest != manifest.digest:
         raise ManifestError(
             f"{where} was made with other weights {manifest.weights!r} (digest "
             f"{manifest.digest[:12]}, these are {codec.digest[:12]}): say no weights if they are installed, pass their "
             f"file with --weights, or install resizekit {manifest.resizekit}, which had them"
         )
+    codec = recompressed(codec, manifest.compression)
     try:
         if manifest.times not in (0, codec.times):
             codec = codec.at(manifest.times)

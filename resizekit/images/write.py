@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.atomic import check_target, written_beside
+from resizekit.deep import PNG16
 from resizekit.errors import ImageError, UsageError
+from resizekit.images.array import NPY, NPZ
 from resizekit.images.note import note_options
 from resizekit.images.picture import Picture
+from resizekit.images.tiff import DEEP_TIFF
 from resizekit.storage import PNG, Storage
 
 __all__ = ["output", "without_alpha", "write_picture"]
@@ -24,6 +27,11 @@ _FORMATS = (
 )
 _BY_SUFFIX = {suffix: form for form in _FORMATS for suffix in form.suffixes}
 """What pictures that are no small images are written in."""
+_ARRAYS = {suffix: form for form in (NPY, NPZ) for suffix in form.suffixes}
+_CUBES = dict.fromkeys(DEEP_TIFF.suffixes, DEEP_TIFF) | _ARRAYS
+"""The same for cubes, and for float32."""
+_DEEP = dict.fromkeys(PNG16.suffixes, PNG16) | _CUBES
+"""The same for 16 bits."""
 # Bytes 16 to 20 of an ICC profile name its colours; a file may carry only one that fits its own.
 _SPACES = {1: b"GRAY", 3: b"RGB "}
 
@@ -33,7 +41,7 @@ def write_picture(
 ) -> None:
     """Write a picture in the format of its suffix: PNG, WebP (lossless), TIFF, BMP or JPEG (95).
 
-    A small image is written in its `storage`.
+    One of 16 bits is a PNG or TIFF.  A small image is written in its `storage`.
     Raises `UsageError` as `output` does.
     """
     with output(path, picture, storage=storage, overwrite=overwrite) as save:
@@ -66,12 +74,17 @@ def output(
 
 
 def _format(path: Path, like: Picture) -> Storage:
-    form = _BY_SUFFIX.get(path.suffix.lower())
+    suffix, cube = path.suffix.lower(), like.mode == "CUBE"
+    fitting = _CUBES if cube or like.bits == 32 else _DEEP if like.bits == 16 else _BY_SUFFIX | _ARRAYS
+    form = fitting.get(suffix)
     if form is None:
-        known = ", ".join(_BY_SUFFIX)
-        raise UsageError(f"cannot tell a format from the name {path}: end it in one of {known}")
+        known = ", ".join(fitting)
+        if suffix not in _BY_SUFFIX:
+            raise UsageError(f"cannot tell a format from the name {path}: end it in one of {known}")
+        what = f"hold {like.pixels.shape[2]} channels" if cube else f"keep {like.bits} bits a channel"
+        raise UsageError(f"a {suffix} cannot {what}: end it in one of {known} instead of {path}")
     lost = {
-        "manifest": like.note is not None and form is not PNG,  # it would speak of another file
+        "manifest": like.note is not None and form.format != PNG.format,  # it would speak of another file
         "transparency": like.alpha is not None and not form.alpha,
         "colour profile": like.icc is not None and not form.icc,
     }
@@ -104,10 +117,12 @@ def without_alpha(storage: Storage, weights: str) -> str:
 
 def _save(beside: Path, path: Path, form: Storage, picture: Picture, *, small: bool) -> None:
     pixels = picture.given if small and picture.given is not None else picture.pixels
-    fits = picture.icc is not None and picture.icc[16:20] == _SPACES[picture.pixels.shape[2]]
+    fits = picture.icc is not None and picture.icc[16:20] == _SPACES.get(picture.pixels.shape[2])
     aside = None if fits else picture.icc
     options = {} if picture.note is None else note_options(form.format, picture.note, aside)
     if picture.alpha is not None:
+        if form is DEEP_TIFF:
+            options["alpha"] = True
         pixels = np.dstack((pixels, picture.alpha))
     if fits:
         options["icc_profile"] = picture.icc

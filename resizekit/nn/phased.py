@@ -77,10 +77,12 @@ def _filled(x: Tensor, block: tuple[int, int]) -> Tensor:
 
 
 def floats(x: Tensor) -> Tensor:
-    """Read uint8 codes as floats in [0, 1]; floats are themselves: `b c h w -> b c h w`."""
+    """Read codes of 8 or 16 bits as floats in [0, 1]; floats are themselves: `b c h w -> b c h w`."""
+    if x.dtype == torch.uint16:
+        return ops.floats16(x)
     return ops.unshuffle_codes(x, 1, 1, channels_last=x.shape[1] > 1) if x.dtype == torch.uint8 else x
 
 
 def fit_for(network: nn.Module, x: Tensor) -> Tensor:
-    """Give floats or uint8 codes as a network takes them: codes stay codes for one that is `Phased`."""
-    return x if isinstance(network, Phased) else floats(x)
+    """Give floats or codes as a network takes them: 8-bit codes stay codes for one that is `Phased`."""
+    return x if isinstance(network, Phased) and x.dtype == torch.uint8 else floats(x)

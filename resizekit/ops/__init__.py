@@ -16,7 +16,11 @@ from resizekit.ops.pixel import shuffle as shuffle
 from resizekit.ops.pixel import unshuffle as unshuffle
 from resizekit.ops.quantize import Quantized as Quantized
 from resizekit.ops.quantize import codes as codes
+from resizekit.ops.quantize import codes16 as codes16
+from resizekit.ops.quantize import floats16 as floats16
 from resizekit.ops.quantize import quantize as quantize
+from resizekit.ops.quantize import quantize16 as quantize16
 from resizekit.ops.quantize import quantize_codes as quantize_codes
 from resizekit.ops.resample import resample as resample
 from resizekit.ops.resample import resample_uint8 as resample_uint8
+from resizekit.ops.resample import resample_uint16 as resample_uint16

@@ -8,7 +8,7 @@ alone: a tile gives what the whole picture gives, whatever its size or alignment
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import index
 from typing import Literal, TypeVar
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from resizekit.errors import ResizeShapeError, UsageError
+from resizekit.ops.quantize import LEVELS, LEVELS16
 
 Kernel = Literal["bicubic", "lanczos"]
 Border = Literal["replicate", "symmetric"]
@@ -71,6 +72,20 @@ def resample_uint8(
     return _both_axes(x.double(), size, scale, kernel, border, _to_codes).to(torch.uint8)
 
 
+def resample_uint16(
+    x: Tensor,
+    size: tuple[int, int],
+    *,
+    scale: tuple[Fraction, Fraction] | None = None,
+    kernel: Kernel = "bicubic",
+    border: Border = "replicate",
+) -> Tensor:
+    """Resize 16-bit pictures as `resample_uint8` does those of 8 bits: `b c h w -> b c h2 w2`, uint16."""
+    if x.dtype != torch.uint16:
+        raise ResizeShapeError(f"resample_uint16 got {x.dtype}, it takes uint16: use resample for floating values")
+    return _both_axes(x.double(), size, scale, kernel, border, partial(_to_codes, levels=LEVELS16)).to(torch.uint16)
+
+
 def reach(factor: Fraction, kernel: Kernel = "bicubic") -> int:
     """How many input pixels output pixel i can see to either side of its own.
 
@@ -89,8 +104,8 @@ def taps(factor: int, kernel: Kernel = "bicubic") -> tuple[int, tuple[float, ...
     return _first(0, factor, 1, kernel), _cached_weights(factor, 1, 1, kernel)[0]
 
 
-def _to_codes(x: Tensor) -> Tensor:
-    return (x + 0.5).floor_().clamp_(0, 255)
+def _to_codes(x: Tensor, levels: int = LEVELS) -> Tensor:
+    return (x + 0.5).floor_().clamp_(0, levels)
 
 
 def _check_names(kernel: str, border: str) -> None:

@@ -12,10 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from resizekit.errors import ConfigError, ImageError
-from resizekit.evaluation.metrics import luma
+from resizekit.convert import with_bits
+from resizekit.errors import ConfigError, ImageError, MissingExtraError
+from resizekit.evaluation.channels import with_channels
 from resizekit.images.find import find_pictures
 from resizekit.images.read import read_picture
+from resizekit.images.span import Span, unit
 
 __all__ = ["Crops", "Held", "load_pictures"]
 
@@ -30,32 +32,29 @@ class Loaded:
     skipped: list[str] = field(default_factory=list)
 
 
-def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1) -> Loaded:
+def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1, span: Span | None = None) -> Loaded:
     """Read every picture below the given files and folders: `c h w`, uint8, in the order of their names.
 
-    With one channel a colour picture becomes its luma.  Broken pictures and those with a side under `smallest` are left
-    out and named.  Raises `ConfigError` if nothing usable remains.
+    Those of more bits are rounded to 8; `span` is the range of their values, which float32 needs.  With one channel a
+    colour picture becomes its luma; channels other than 1 and 3 are those of cubes.  Broken pictures, those of other
+    channels and those with a side under `smallest` are left out and named.  Raises `ConfigError` if nothing usable
+    remains.
     """
-    if channels not in (1, 3):
-        raise ConfigError(f"pictures have 1 or 3 channels, this codec's high has {channels}")
     given = list(paths)
     if not given:
         raise ConfigError("no pictures are named to learn from; name folders in train.data or with --data")
     loaded = Loaded()
     for path in find_pictures(given):
         try:
-            pixels = read_picture(path).pixels
-        except ImageError as error:
+            pixels = unit(read_picture(path, span).pixels, span)
+            pixels = with_bits(with_channels(path, pixels, channels), 8)
+        except (ImageError, MissingExtraError) as error:
             loaded.skipped.append(str(error))
             continue
         if min(pixels.shape[:2]) < smallest:
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
             loaded.skipped.append(f"{path} is {size}, smaller than the {smallest} pixels a side that it takes")
             continue
-        if channels == 1:
-            pixels = luma(pixels)[:, :, None]
-        elif pixels.shape[2] == 1:
-            pixels = pixels.repeat(3, axis=2)
         loaded.pictures.append(torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))))
     if not loaded.pictures:
         where = ", ".join(str(path) for path in given)

@@ -77,10 +77,11 @@ class Session:
         for part in parts:
             check_part(part, accelerator.num_processes)
         smallest = min(part.patch for part in parts)
-        data = load_pictures(config.data, codec.channels, smallest=smallest)
+        data = load_pictures(config.data, codec.channels, smallest=smallest, span=config.span)
         pictures, skipped, held_out = data.pictures, data.skipped, []
         if config.validation:
-            validation = load_pictures(config.validation, codec.channels, smallest=max(codec.spec.multiple[1:]))
+            smallest = max(codec.spec.multiple[1:])
+            validation = load_pictures(config.validation, codec.channels, smallest=smallest, span=config.span)
             held_out, skipped = validation.pictures, skipped + validation.skipped
         try:
             out.mkdir(parents=True, exist_ok=True)

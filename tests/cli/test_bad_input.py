@@ -73,7 +73,7 @@ PICTURES = {
     "truncated": (truncated, "truncated"),
     "text": (written(b"hello, I am no picture"), "no picture"),
     "zip": (written(b"PK\x03\x04" + bytes(200)), "no picture"),
-    "16 bit": (lambda name: PIL.Image.new("I;16", (9, 9)).save(name), "more than 8 bits"),
+    "16 bit, but a PPM": (written(b"P5 1 1 65535\n" + bytes(2)), "more than 8 bits"),
     "folder of its name": (lambda name: None, "does not exist"),
 }
 

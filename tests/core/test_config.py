@@ -36,7 +36,7 @@ def written(folder: Path, text: str) -> Path:
         ("task = 'sr'\ntrain = 3", "train = 3: should be a valid dictionary"),
         ("task = 'sharpen'", "no task 'sharpen' is installed; there are: .*sr"),
         ("task = 'sr'\n[config]\nnetwork = 'vast'", "no network 'vast' is installed; there are: .*tad"),
-        ("task = 'sr'\n[config]\ncompression = 'zip'", "no compression 'zip'.*none, round, uint8"),
+        ("task = 'sr'\n[config]\ncompression = 'zip'", "no compression 'zip'.*none, round, uint16, uint8"),
         ("task = 'sr'\n[config]\nspec = { s = 1.5 }", "spec.s = 1.5: a factor is exact: write 2 or '3/2', not 1.5"),
         ("task = 'sr'\n[config]\nspec = { s = true }", "spec.s = True: a factor is exact"),
         ("task = 'sr'\n[config]\nspec = { q = 2 }", "unknown key 'spec.q'; known here: r, s, t"),

@@ -37,6 +37,8 @@ manifests = st.builds(
     compression=st.just("uint8"),
     size=st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)),
     mode=st.sampled_from(["L", "RGB", "LA", "RGBA"]),
+    bits=st.sampled_from([8, 16]),
+    span=st.none() | st.just((-0.1, 1e300)),
     pixels=st.just("a" * 64),
 )
 
@@ -58,14 +60,17 @@ def test_the_longest_manifest_stays_under_the_limit():
         middle=(2**31 - 1, 2**31 - 1),
         compression=name,
         size=(2**31 - 1, 2**31 - 1),
-        mode="RGBA",
+        mode="CUBE",
+        bits=32,
+        channels=4096,
+        span=(-1.2345678901234567e-300, 1.2345678901234567e300),
         pixels="0" * 64,
     )
     assert len(longest.to_text()) < LIMIT / 2
 
 
 def test_a_manifest_of_the_first_format_is_read():
-    first = {key: value for key, value in VALUES.items() if key != "middle"} | {"format": 1}
+    first = {key: value for key, value in VALUES.items() if key not in ("middle", "bits")} | {"format": 1}
     assert Manifest.from_text(json.dumps(first), "x") == MADE.model_copy(update={"format": 1})
 
 
@@ -97,6 +102,14 @@ def test_a_manifest_of_the_first_format_is_read():
         ({"size": [2**31, 5]}, "size"),
         ({"mode": "CMYK"}, "mode"),
         ({"pixels": None}, "pixels"),
+        ({"bits": 12}, "bits"),
+        ({"bits": "16"}, "bits"),
+        ({"bits": 32}, "contradict"),
+        ({"mode": "CUBE"}, "contradict"),
+        ({"channels": 5}, "contradict"),
+        ({"mode": "CUBE", "channels": 4097}, "channels"),
+        ({"span": [1, 1]}, "span"),
+        ({"span": [0, None]}, "span"),
     ],
 )
 def test_a_broken_or_newer_manifest_is_refused_in_one_line(change, says):

@@ -235,4 +235,5 @@ def test_a_disabled_plugin_is_not_even_imported(discovered: Make, monkeypatch: p
 
 def test_nothing_installed_is_no_special_case(discovered: Make) -> None:
     kept = discovered()
-    assert (kept.tasks, set(kept.networks), set(kept.compressions)) == ({}, {"tad"}, {"uint8", "round", "none", "jpeg"})
+    stored = {"uint8", "uint16", "round", "none", "jpeg"}
+    assert (kept.tasks, set(kept.networks), set(kept.compressions)) == ({}, {"tad"}, stored)

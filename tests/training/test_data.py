@@ -60,5 +60,5 @@ def test_nothing_usable_is_refused_with_the_first_reason(mixed, tmp_path):
         load_pictures([], 3)
     with pytest.raises(ImageError, match="no file or folder"):
         load_pictures([tmp_path / "absent"], 3)
-    with pytest.raises(ConfigError, match="1 or 3 channels"):
+    with pytest.raises(ConfigError, match="and these weights take 4"):
         load_pictures([folder], 4)

@@ -1,0 +1,68 @@
+"""The range that a picture's values have, where it is not that of their codes: declared, and kept with them."""
+
+import math
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from resizekit.convert import Pixels
+from resizekit.errors import ImageError, UsageError
+
+__all__ = ["Span", "check_span", "physical", "spanned", "unit"]
+
+Span: TypeAlias = tuple[float, float]
+"""What 0 and 1 stand for: the lowest and the highest value."""
+
+
+def check_span(span: Span) -> Span:
+    """Refuse, with a `UsageError`, a span that is none."""
+    low, high = span
+    if not (math.isfinite(low) and math.isfinite(high) and low < high and math.isfinite(high - low)):
+        raise UsageError(f"a span of {low:g},{high:g} is none: say LOW,HIGH with two finite numbers, the lower first")
+    return span
+
+
+def spanned(path: str | Path, pixels: Pixels, span: Span | None) -> Pixels:
+    """Check that a picture's values lie in the span that is said of them; gives the picture.
+
+    Raises `ImageError` for floats without a span, for what is no number and for what lies outside.
+    """
+    if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
+        raise ImageError(f"{path} holds NaN or infinity: replace them first")
+    if span is None:
+        if pixels.dtype != np.float32:
+            return pixels
+        raise ImageError(
+            f"{path} holds float32 values from {pixels.min():g} to {pixels.max():g}: say what range they may have, "
+            "with --span LOW,HIGH"
+        )
+    low, high = (np.float32(end) for end in check_span(span))
+    if pixels.min() < low or pixels.max() > high:
+        raise ImageError(
+            f"{path} holds values from {pixels.min():g} to {pixels.max():g}, outside the span {low:g},{high:g}: "
+            "say a wider one"
+        )
+    return pixels
+
+
+def unit(pixels: Pixels, span: Span | None) -> Pixels:
+    """Bring values of a span to float32 in [0, 1]; codes without one stay codes."""
+    if span is None:
+        return pixels
+    low, high = span
+    return ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1).astype(np.float32)
+
+
+def physical(values: Pixels, dtype: npt.DTypeLike, span: Span | None) -> Pixels:
+    """Bring values of [0, 1] back to their span and type; the inverse of `unit` but for rounding."""
+    if span is None:
+        return values
+    low, high = span
+    kind = np.dtype(dtype)
+    back = low + values.astype(np.float64) * (high - low)
+    if kind != np.float32:
+        back = np.rint(back).clip(0, np.iinfo(kind).max)  # whatever a manifest says
+    made: Pixels = back.astype(kind)
+    return made

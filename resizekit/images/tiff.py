@@ -1,0 +1,138 @@
+"""TIFF beyond what Pillow reads and writes: 16 bits a channel, floats, many samples or pages, by tifffile.
+
+What is one picture: a page of one or three samples and perhaps alpha, a page of many samples, or many pages of one
+sample each and of one size, which are the bands of a cube.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from resizekit.convert import Pixels
+from resizekit.errors import ImageError, MissingExtraError
+from resizekit.images.limits import CHANNELS, check_values
+from resizekit.images.picture import Picture
+from resizekit.images.upright import upright
+from resizekit.storage import Storage
+
+__all__ = ["DEEP_TIFF", "DeepTiff", "is_tiff", "read_tiff"]
+
+_LOG = logging.getLogger("tifffile")
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_GREY, _RGB = 1, 2
+_PREMULTIPLIED, _ALPHA = 1, 2
+_ICC, _ORIENTATION = 34675, 274
+_BITS = {"uint8": 8, "uint16": 16, "float32": 32}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepTiff(Storage):
+    """A TIFF of any values and any number of channels; raises `MissingExtraError` without tifffile."""
+
+    def save(self, target: Path | BinaryIO, pixels: Pixels, **more: Any) -> None:
+        """Write a picture `h w c`, with alpha last in 2 or 4 channels of codes; `more`: icc_profile, alpha."""
+        channels = pixels.shape[2]
+        alpha = bool(more.get("alpha"))
+        colours = channels - alpha
+        _tifffile().imwrite(
+            target,
+            np.ascontiguousarray(pixels[:, :, 0] if channels == 1 else pixels),
+            photometric="rgb" if colours == 3 else "minisblack",
+            planarconfig=None if channels == 1 else "contig",
+            extrasamples=["unassalpha"] if alpha else None if colours in (1, 3) else ["unspecified"] * (colours - 1),
+            compression="adobe_deflate",
+            metadata=None,
+            iccprofile=more.get("icc_profile"),
+        )
+
+
+DEEP_TIFF = DeepTiff(format="TIFF", suffixes=(".tif", ".tiff"), exact=True, alpha=True, bits=16)
+"""What holds every value, and any alpha."""
+
+
+def is_tiff(head: bytes) -> bool:
+    """Tell a TIFF, also a BigTIFF, by its first bytes."""
+    return head[:4] in _MAGIC
+
+
+def read_tiff(path: Path) -> Picture:
+    """Decode a TIFF of uint8, uint16 or float32: one page, or pages of one sample and one size as the bands of a cube.
+
+    Raises `ImageError` for any other, `MissingExtraError` without tifffile, and what tifffile raises for broken data.
+    """
+    with _tifffile().TiffFile(path) as file:
+        pages = _pages(path, file)
+        first = pages[0]
+        for page in pages:
+            _check(path, page, first, len(pages))
+        pixels = np.concatenate([_samples(page) for page in pages], 2)
+        pixels = upright(pixels, int(_tag(first, _ORIENTATION) or 1))
+        icc = _tag(first, _ICC)
+    alpha = None
+    extra = tuple(first.extrasamples)
+    if len(pages) == 1 and pixels.shape[2] in (2, 4) and extra in ((_ALPHA,), (_PREMULTIPLIED,)):
+        if extra == (_PREMULTIPLIED,):
+            raise ImageError(f"{path} has colours multiplied with its alpha: export it with alpha that is not")
+        pixels, alpha = pixels[:, :, :-1].copy(), pixels[:, :, -1].copy()
+    coloured = pixels.shape[2] in (1, 3)
+    return Picture(pixels=pixels, alpha=alpha, icc=bytes(icc) if icc and coloured else None)
+
+
+def _pages(path: Path, file: Any) -> list[Any]:
+    """The pages, whose number a file may lie about."""
+    pages = []
+    for page in file.pages:
+        pages.append(page.aspage())
+        if len(pages) > CHANNELS:
+            raise ImageError(f"{path} has more than {CHANNELS} pages: cut it into parts")
+    if not pages:
+        raise ImageError(f"{path} has no page: fetch or export it again")
+    return pages
+
+
+def _check(path: Path, page: Any, first: Any, pages: int) -> None:
+    """Refuse, before memory is taken, a page of what is no picture or cube."""
+    kind, samples, size = str(page.dtype), int(page.samplesperpixel), (page.imagelength, page.imagewidth)
+    if pages > 1 and samples > 1:
+        raise ImageError(f"{path} holds several frames or pages of {samples} channels: export one of them as a picture")
+    if kind != str(first.dtype) or size != (first.imagelength, first.imagewidth):
+        raise ImageError(
+            f"{path} has pages of different sizes or types ({first.imagewidth}x{first.imagelength} {first.dtype}, "
+            f"{size[1]}x{size[0]} {kind}): the bands of a cube have one"
+        )
+    if page.photometric not in (_GREY, _RGB) or page.axes not in ("YX", "YXS", "SYX"):
+        raise ImageError(f"{path} is in other colours than RGB and grey: convert it first")
+    if _BITS.get(kind) != page.bitspersample:
+        raise ImageError(
+            f"{path} has values of {page.bitspersample} bits ({kind}): convert them to uint8, uint16 or float32 first"
+        )
+    for shape in (size, page.chunks):
+        check_values(path, (int(shape[0]), int(shape[1]), samples * pages))
+
+
+def _samples(page: Any) -> Pixels:
+    """The values of a page: `h w c`."""
+    array = np.asarray(page.asarray())
+    if page.axes == "SYX":
+        array = np.moveaxis(array, 0, 2)
+    return cast(Pixels, np.ascontiguousarray(array.reshape(page.imagelength, page.imagewidth, -1)))
+
+
+def _tag(page: Any, number: int) -> Any:
+    tag = page.tags.get(number)
+    return None if tag is None else tag.value
+
+
+def _tifffile() -> ModuleType:
+    try:
+        import tifffile
+    except ImportError:
+        raise MissingExtraError(
+            'a TIFF of several pages or of more than 8 bits a channel needs tifffile: pip install "resizekit[deep]"'
+        ) from None
+    _LOG.addHandler(logging.NullHandler())  # what it says of broken files comes as errors too
+    return tifffile

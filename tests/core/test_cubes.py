@@ -1,0 +1,349 @@
+"""Cubes: pictures of many channels from arrays and TIFF, made small as ordinary pictures, and back."""
+
+import io
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import resizekit
+from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
+from resizekit.convert import with_bits
+from resizekit.errors import ConfigError, ImageError, ManifestError, UsageError
+from resizekit.evaluation.channels import shown
+from resizekit.evaluation.measure import measure
+from resizekit.evaluation.metrics import psnr
+from resizekit.evaluation.table import evaluate_folder
+from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.picture import Picture
+from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.read import read_picture
+from resizekit.images.span import physical, unit
+from resizekit.images.wanted import Wanted
+from resizekit.images.write import write_picture
+from resizekit.registry import installed
+from resizekit.training.data import load_pictures
+
+BANDS = 31
+KINDS = {"uint8": None, "uint16": None, "float32": (-0.5, 2.0)}
+banded = Task(
+    name="banded",
+    summary="31 bands to a picture",
+    config=TaskConfig,
+    spec=lambda config: ResizeSpec(s=2, r=2, t=BANDS),
+    guide=guides.channel_mean,
+)
+
+
+class Stranger:
+    @hookimpl
+    def resizekit_register_tasks(self):
+        yield banded
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory, small_weights):
+    """Weights for cubes of 31 channels, with a grey small picture; and for colour."""
+    folder, registry = tmp_path_factory.mktemp("weights"), installed()
+    before = dict(registry.tasks)
+    registry.add(Stranger(), "stranger", "stranger 1.0")
+    small_weights(folder / "banded.safetensors", 1, task="banded")
+    small_weights(folder / "colour.safetensors", 3)
+    yield folder
+    registry.tasks = before
+
+
+def cube(kind="uint8", height=21, width=30, channels=BANDS):
+    """Smooth bands that fill the range of their type."""
+    y, x, k = np.mgrid[:height, :width, :channels] / 5
+    values = (0.5 + 0.49 * np.sin(x + k) * np.cos(y - k)).astype(np.float32)
+    span = KINDS[kind]
+    pixels = with_bits(values, 16 if kind == "uint16" else 8) if span is None else physical(values, kind, span)
+    return Picture(pixels=pixels, span=span)
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 4095), st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
+def test_values_of_a_span_come_back(code, low, width):
+    twelve = np.full((1, 1, 1), code, np.uint16)
+    assert physical(unit(twelve, (0, 4095)), np.uint16, (0, 4095)) == twelve
+    span = (low, low + width)
+    floats = physical(np.full((1, 1, 1), code / 4095, np.float32), np.float32, span)
+    again = physical(unit(floats, span), np.float32, span)
+    assert abs(float(again[0, 0, 0]) - float(floats[0, 0, 0])) <= 1e-6 * (abs(low) + width)
+
+
+def test_floats_become_the_codes_nearest_to_them():
+    floats = np.array([-1, 0, 0.5 / 255, 1.5 / 255, 1, 2], np.float32)
+    assert with_bits(floats, 8).tolist() == [0, 0, 0, 2, 255, 255]
+    codes = np.arange(65536).astype(np.uint16)
+    assert np.array_equal(with_bits(with_bits(codes, 32), 16), codes)
+
+
+def test_three_bands_are_shown_from_far_to_near():
+    assert shown(cube(channels=6).pixels)[0, 0].tolist() == cube(channels=6).pixels[0, 0, [5, 3, 1]].tolist()
+    assert shown(cube(channels=2).pixels).shape[2] == 3
+    assert shown(cube("uint16", channels=3).pixels).dtype == np.uint8
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [2, 4, BANDS])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".tif"])
+def test_a_cube_comes_back_from_its_file(tmp_path, suffix, kind, channels):
+    before, path = cube(kind, channels=channels), tmp_path / f"x{suffix}"
+    write_picture(path, before)
+    after = read_picture(path, KINDS[kind])
+    assert (after.mode, after.alpha, after.span) == ("CUBE", None, KINDS[kind])
+    assert after.pixels.dtype == kind
+    assert np.array_equal(after.pixels, before.pixels)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages_and_planes_are_bands(tmp_path, kind):
+    before = cube(kind)
+    planes = np.moveaxis(before.pixels, 2, 0)
+    tifffile.imwrite(tmp_path / "pages.tif", planes, photometric="minisblack", metadata=None)
+    tifffile.imwrite(tmp_path / "planes.tif", planes, photometric="minisblack", planarconfig="separate", metadata=None)
+    for name in ("pages.tif", "planes.tif"):
+        assert np.array_equal(read_picture(tmp_path / name, KINDS[kind]).pixels, before.pixels)
+
+
+@pytest.mark.parametrize(("order", "endian"), [("C", "<"), ("F", "<"), ("C", ">"), ("F", ">")])
+def test_arrays_of_other_orders(tmp_path, order, endian):
+    wanted = cube("uint16").pixels
+    np.save(tmp_path / "x.npy", np.asarray(wanted.astype(f"{endian}u2"), order=order))
+    read = read_picture(tmp_path / "x.npy").pixels
+    assert (read.dtype, read.flags.c_contiguous) == (np.uint16, True)
+    assert np.array_equal(read, wanted)
+
+
+def test_an_array_of_one_or_three_channels_is_an_ordinary_picture(tmp_path):
+    for channels, mode in ((1, "L"), (3, "RGB")):
+        write_picture(tmp_path / f"{mode}.npy", cube(channels=channels))
+        picture = read_picture(tmp_path / f"{mode}.npy")
+        write_picture(tmp_path / f"{mode}.png", picture)
+        assert picture.mode == read_picture(tmp_path / f"{mode}.png").mode == mode
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_picture_format_holds_no_cube_and_no_floats(tmp_path, suffix):
+    with pytest.raises(UsageError, match=r"cannot hold 31 channels: end it in one of \.tif, \.tiff, \.npy, \.npz"):
+        write_picture(tmp_path / f"x{suffix}", cube())
+    with pytest.raises(UsageError, match="cannot keep 32 bits a channel"):
+        write_picture(tmp_path / f"x{suffix}", cube("float32", channels=3))
+
+
+def npy(array, **header):
+    """An .npy whose header says something else than its data."""
+    file = io.BytesIO()
+    told = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape} | header
+    np.lib.format.write_array_header_1_0(file, told)
+    return file.getvalue() + array.tobytes()
+
+
+def npz(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(f"{name}.npy", data)
+    return file.getvalue()
+
+
+def pickled():
+    file = io.BytesIO()
+    np.save(file, np.array([[[{"rm": 1}]]], object), allow_pickle=True)
+    return file.getvalue()
+
+
+def pages(*arrays):
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as tiff:
+        for array in arrays:
+            tiff.write(array, photometric="minisblack", metadata=None, contiguous=False)
+    return file.getvalue()
+
+
+SOUND = np.zeros((4, 5, 6), np.uint8)
+WIDE = b"\x93NUMPY\x02\0" + struct.pack("<I", 2**32 - 1) + b"{" * 20_000
+HOSTILE = {
+    "pickle": (pickled(), "Python objects"),
+    "pickle in a zip": (npz(x=pickled()), "Python objects"),
+    "two arrays": (npz(x=npy(SOUND), y=npy(SOUND)), "holds 2 arrays"),
+    "no array": (npz(), "no picture"),
+    "text in a zip": (npz(x=b"hello"), "no array that numpy writes"),
+    "two axes": (npy(SOUND[0]), "three axes"),
+    "four axes": (npy(SOUND[None]), "three axes"),
+    "nothing": (npy(SOUND[:0]), "holds nothing"),
+    "less than nothing": (npy(SOUND, shape=(-4, 5, 6)), "holds nothing"),
+    "doubles": (npy(SOUND.astype(np.float64)), "float64"),
+    "signed": (npy(SOUND.astype(np.int16)), "int16"),
+    "a record": (npy(np.zeros((1, 1, 1), [("a", "u1")])), "type"),
+    "4097 channels": (npy(np.zeros((1, 1, 4097), np.uint8)), "more than 4096"),
+    "truncated": (npy(SOUND)[:-1], "holds less than the 120 bytes"),
+    "too long": (npy(SOUND) + b"x", "holds more than the 120 bytes"),
+    "larger than it is": (npy(SOUND, shape=(2**31, 2**31, 31)), "too many"),
+    "larger than it may be": (npy(SOUND, shape=(9000, 9000, 31)), "too many"),
+    "a bomb": (npz(x=npy(SOUND) + bytes(10_000_000)), "holds more than"),
+    "a header of 4 GB": (WIDE, "no array that numpy writes"),
+    "half a header": (npy(SOUND)[:20], "cannot be read"),
+    "NaN": (npy(np.full((1, 1, 2), np.nan, np.float32)), "NaN or infinity"),
+    "infinity": (npy(np.full((1, 1, 2), np.inf, np.float32)), "NaN or infinity"),
+    "floats of no range": (npy(np.full((1, 1, 2), 0.5, np.float32)), "--span LOW,HIGH"),
+    "pages of two sizes": (pages(SOUND[0], SOUND[1, 1:]), "different sizes or types"),
+    "pages of two types": (pages(SOUND[0], SOUND[1].astype(np.uint16)), "different sizes or types"),
+    "pages of doubles": (pages(*np.zeros((2, 4, 5))), "float64"),
+}
+
+
+@pytest.mark.parametrize(("data", "says"), HOSTILE.values(), ids=HOSTILE)
+def test_what_cannot_be_taken_is_refused_in_one_line(tmp_path, data, says):
+    path = tmp_path / "x.npy"
+    path.write_bytes(data)
+    with pytest.raises(ImageError) as refusal:
+        read_picture(path)
+    assert says in str(refusal.value)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_bomb_takes_no_memory(tmp_path):
+    """Behind a header of 120 bytes lies half a gigabyte, of which next to nothing is unpacked."""
+    import tracemalloc
+
+    (tmp_path / "x.npz").write_bytes(npz(x=npy(SOUND) + bytes(500_000_000)))
+    tracemalloc.start()
+    with pytest.raises(ImageError, match="holds more than"):
+        read_picture(tmp_path / "x.npz")
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_values_outside_their_span_are_refused(tmp_path):
+    write_picture(tmp_path / "x.npy", cube("float32"))
+    with pytest.raises(ImageError, match=r"outside the span 0,1: say a wider one"):
+        read_picture(tmp_path / "x.npy", (0, 1))
+    for span in ((1, 0), (0, 0), (0, float("inf")), (float("nan"), 1)):
+        with pytest.raises(UsageError, match="LOW,HIGH"):
+            read_picture(tmp_path / "x.npy", span)
+
+
+# --- down and up -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_and_file_give_the_same_bits(tmp_path, shelf, kind):
+    weights, small, span = shelf / "banded.safetensors", tmp_path / "small.png", KINDS[kind]
+    before = cube(kind)
+    write_picture(tmp_path / "in.npy", before)
+    made = down_file(tmp_path / "in.npy", small, weights=weights, span=span, precision="float32")
+    read, manifest = read_small(small)
+    assert manifest == made
+    assert (manifest.mode, manifest.channels, manifest.span) == ("CUBE", BANDS, span)
+    assert (read.mode, read.bits, read.size) == ("L", 8, (15, 11))
+    codec = resizekit.load(weights)
+    held, same = down_picture(codec, before)
+    assert (held.digest, held.note) == (read.digest, read.note)
+    wanted = up_picture(codec, held, same)
+    for target in ("out.npy", "out.npz", "out.tif"):
+        up_file(small, tmp_path / target, weights=weights, precision="float32")
+        after = read_picture(tmp_path / target, span)
+        assert after.pixels.dtype == kind
+        assert after.pixels.shape == before.pixels.shape
+        assert np.array_equal(after.pixels, wanted.pixels)
+    tiled = up_picture(codec, held, same, tile=96)
+    assert np.array_equal(tiled.pixels, wanted.pixels)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_size_but_its_own(shelf, kind):
+    codec, before = resizekit.load(shelf / "banded.safetensors"), cube(kind, 40, 50)
+    held, manifest = down_picture(codec, before, wanted=Wanted(scale=3))
+    after = up_picture(codec, held, manifest)
+    assert (held.size, manifest.middle) == ((17, 14), (34, 28))
+    assert (after.pixels.dtype, after.pixels.shape, after.span) == (kind, (40, 50, BANDS), KINDS[kind])
+    if kind == "float32":
+        assert after.pixels.min() >= -0.5
+        assert after.pixels.max() <= 2
+        assert abs(after.pixels.mean() - before.pixels.mean()) < 0.5
+    held, manifest = down_picture(codec, before, wanted=Wanted(scale=1))
+    assert (held.size, manifest.times) == (before.size, 1)  # the channels are folded all the same
+    assert up_picture(codec, held, manifest).pixels.shape == before.pixels.shape
+
+
+def test_what_comes_back_is_what_the_codec_makes_of_floats(shelf):
+    codec, before = resizekit.load(shelf / "banded.safetensors"), cube("float32", 32, 36)
+    held, manifest = down_picture(codec, before)
+    high = torch.from_numpy(unit(before.pixels, before.span)).permute(2, 0, 1)[None]
+    low = codec.down_tensor(high)
+    assert torch.equal(low[0, 0], torch.from_numpy(held.pixels[:, :, 0]) * np.float32(1 / 255))
+    restored = codec.up_tensor(low)[0].permute(1, 2, 0).numpy()
+    assert np.allclose(up_picture(codec, held, manifest).pixels, -0.5 + 2.5 * restored, atol=1e-5)
+
+
+def test_a_picture_of_other_channels_is_refused(tmp_path, shelf):
+    for channels, weights, says in (
+        (BANDS, "colour", "a picture of 31 channels for weights 'colour'"),
+        (3, "banded", "a colour picture for weights 'banded', which take 31"),
+        (1, "banded", "a grey picture for weights 'banded'"),
+    ):
+        with pytest.raises(ImageError) as refusal:
+            down_picture(resizekit.load(shelf / f"{weights}.safetensors"), cube(channels=channels))
+        assert says in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"channels": 30}, {"mode": "L", "channels": None}, {"mode": "RGB", "channels": None}]
+)
+def test_a_manifest_of_other_channels_does_not_fit(shelf, change):
+    codec = resizekit.load(shelf / "banded.safetensors")
+    held, manifest = down_picture(codec, cube())
+    with pytest.raises(ManifestError, match="does not fit its own manifest"):
+        up_picture(codec, held, manifest.model_copy(update=change))
+
+
+# --- figures and training ----------------------------------------------------------------------
+
+
+def test_figures_are_over_all_channels_and_have_no_luma(tmp_path, shelf):
+    codec = resizekit.load(shelf / "banded.safetensors")
+    before = cube("float32", 32, 36)
+    values = unit(before.pixels, before.span)
+    told = measure(codec, values)
+    assert set(told) == {"high_rgb", "low_rgb", "bicubic_rgb"}
+    held, manifest = down_picture(codec, before)
+    back = unit(up_picture(codec, held, manifest).pixels, before.span)
+    assert told["high_rgb"] == pytest.approx(psnr(back, values), abs=1e-3)
+    write_picture(tmp_path / "a.npy", before)
+    write_picture(tmp_path / "b.npy", cube(channels=3))
+    write_picture(tmp_path / "c.npy", cube(channels=1))
+    figures = evaluate_folder(codec, tmp_path, span=before.span)
+    assert figures.each["a.npy"] == told
+    assert len(figures.skipped) == 2
+    figures = evaluate_folder(resizekit.load(shelf / "colour.safetensors"), tmp_path)
+    assert set(figures.each) == {"b.npy", "c.npy"}
+
+
+def test_training_takes_cubes_alone_and_as_8_bits(tmp_path):
+    for kind in KINDS:
+        write_picture(tmp_path / f"{kind}.npy", cube(kind))
+    write_picture(tmp_path / "colour.png", cube(channels=3))
+    loaded = load_pictures([tmp_path], BANDS, span=None)
+    assert [picture.dtype for picture in loaded.pictures] == [torch.uint8, torch.uint8]
+    assert all(picture.shape == (BANDS, 21, 30) for picture in loaded.pictures)
+    assert len(loaded.skipped) == 2
+    assert "--span" in loaded.skipped[1]
+    (floats,) = load_pictures([tmp_path / "float32.npy"], BANDS, span=KINDS["float32"]).pictures
+    assert (floats.int() - loaded.pictures[1].int()).abs().max() <= 1
+    with pytest.raises(ConfigError, match="has 31 channel"):
+        load_pictures([tmp_path / "uint8.npy"], 3)

@@ -1,0 +1,405 @@
+"""Pictures of 16 bits a channel: read and written whole, and small in 16 bits, bit for bit."""
+
+import io
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import resizekit
+from resizekit.assemble import recompressed
+from resizekit.convert import from_tensor, to_tensor, with_bits
+from resizekit.deep import PNG16
+from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError, UsageError
+from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
+from resizekit.evaluation.metrics import luma, psnr
+from resizekit.images.alpha import fill_hidden
+from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.picture import Picture
+from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.read import read_picture
+from resizekit.images.tile import tiled_down, tiled_up
+from resizekit.images.wanted import Wanted
+from resizekit.images.write import write_picture
+from resizekit.ops import codes16, floats16, quantize16, resample_uint8, resample_uint16
+from resizekit.ops.quantize import SCALE16
+
+EVERY = torch.arange(65536, dtype=torch.int32).to(torch.uint16)
+PROFILE = bytes(16) + b"RGB " + bytes(8)
+
+
+def photo(height=45, width=38, channels=3, alpha=False, **more):
+    y, x = np.mgrid[:height, :width] / 3
+    layers = [32000 + 30000 * np.sin(x + 2 * k) * np.cos(y * (1 + k)) for k in range(channels)]
+    opacity = (np.hypot(x, y) * 6000).clip(0, 65535).astype(np.uint16) if alpha else None
+    return Picture(pixels=np.stack(layers, 2).astype(np.uint16), alpha=opacity, **more)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory, small_weights):
+    """Weights trained for 8 bits and for 16, and for grey."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name, channels, compression in (("eight", 3, "uint8"), ("deep", 3, "uint16"), ("grey", 1, "uint16")):
+        small_weights(folder / f"{name}.safetensors", channels, compression=compression)
+    return folder
+
+
+# --- codes -------------------------------------------------------------------------------------
+
+
+def test_every_code_is_what_the_compression_gives_and_comes_back():
+    floats = floats16(EVERY)
+    assert torch.equal(codes16(floats).int(), EVERY.int())
+    assert torch.equal(quantize16(EVERY.double().div(65535).float()), floats)
+    assert floats[1].item() == SCALE16 == float(np.float32(1) / np.float32(65535))
+    assert not torch.equal(floats, EVERY.float() / 65535), "a division would do as well"
+
+
+@given(arrays(np.float32, (3, 5), elements=st.floats(-1, 2, width=32)))
+def test_what_is_stored_is_what_was_trained(values):
+    x = torch.from_numpy(values)
+    assert torch.equal(floats16(codes16(x)), quantize16(x))
+
+
+def test_rounding_is_half_to_even_and_clamped_and_a_gradient_passes_inward():
+    x = torch.tensor([-1.0, 0.5 / 65535, 1.5 / 65535, 2.0, torch.nan], dtype=torch.float64, requires_grad=True)
+    assert codes16(x.detach()).int().tolist() == [0, 0, 2, 65535, 0]
+    quantize16(x)[:4].sum().backward()
+    assert x.grad.tolist() == [0, 1, 1, 1, 0]
+    assert quantize16(torch.rand(3).bfloat16()).dtype == torch.float32
+    with pytest.raises(ResizeShapeError, match="uint16"):
+        floats16(torch.zeros(2, dtype=torch.uint8))
+
+
+@given(arrays(np.uint16, st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4))))
+def test_an_array_comes_back_as_it_went(array):
+    back = from_tensor(to_tensor(array), array)
+    assert back.dtype == np.uint16
+    assert np.array_equal(back, array)
+
+
+@given(arrays(np.uint16, (3, 4)))
+def test_eight_bits_are_the_nearest_of_sixteen(deep):
+    flat = with_bits(deep, 8)
+    assert np.array_equal(flat, np.rint(deep / 257))
+    assert np.array_equal(with_bits(with_bits(flat, 16), 8), flat)
+
+
+def test_16_bit_resampling_is_that_of_8_bits_but_finer():
+    codes = torch.randint(0, 256, (1, 3, 24, 30), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    deep = resample_uint16((codes.int() * 257).to(torch.uint16), (12, 15))
+    assert (deep.int() / 257 - resample_uint8(codes, (12, 15)).int()).abs().max() < 1.2
+    assert deep.dtype == torch.uint16
+    assert len(set((deep.int() % 257).flatten().tolist())) > 100
+
+
+def test_psnr_and_luma_know_their_peak():
+    eight = np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5
+    deep = eight.astype(np.uint16) * 257
+    assert psnr(deep, deep[::-1]) == pytest.approx(psnr(eight, eight[::-1]))
+    assert np.abs(luma(deep) / 257 - luma(eight)).max() <= 0.5
+    assert luma(np.full((1, 1, 3), 65535, np.uint16)).item() == 235 * 257
+    with pytest.raises(ResizeShapeError, match="one shape and type"):
+        psnr(deep, eight)
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
+@pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_picture_comes_back_from_its_file(tmp_path, suffix, channels, alpha):
+    icc = PROFILE if channels == 3 else None
+    before, path = photo(7, 9, channels, alpha, icc=icc), tmp_path / f"x{suffix}"
+    write_picture(path, before)
+    after = read_picture(path)
+    assert (after.bits, after.mode, after.icc) == (16, before.mode, icc)
+    assert after.digest == before.digest != Picture(pixels=with_bits(before.pixels, 8)).digest
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".bmp", ".jpg"])
+def test_what_would_lose_the_last_bits_is_no_output(tmp_path, suffix):
+    with pytest.raises(UsageError, match=r"cannot keep 16 bits a channel: end it in one of \.png"):
+        write_picture(tmp_path / f"x{suffix}", photo())
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_upright(tmp_path, orientation):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    pixels = photo(3, 5, 1).pixels
+    PIL.Image.fromarray(pixels[:, :, 0]).save(tmp_path / "x.png", exif=exif)
+    tags = [(274, "H", 1, orientation, True)]
+    tifffile.imwrite(tmp_path / "x.tif", pixels[:, :, 0], extratags=tags, metadata=None)
+    PIL.Image.fromarray(with_bits(pixels, 8)[:, :, 0]).save(tmp_path / "eight.png", exif=exif)
+    wanted = read_picture(tmp_path / "eight.png").pixels
+    for name in ("x.png", "x.tif"):
+        assert np.array_equal(with_bits(read_picture(tmp_path / name).pixels, 8), wanted)
+
+
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("more", [{}, {"tile": (16, 16)}, {"compression": "lzw"}, {"byteorder": ">"}], ids=str)
+def test_tiffs_of_other_makes(tmp_path, planes, more):
+    wanted = photo(20, 30).pixels
+    laid = wanted if planes == "contig" else np.moveaxis(wanted, 2, 0)
+    tifffile.imwrite(tmp_path / "x.tif", laid, photometric="rgb", planarconfig=planes, **more)
+    assert np.array_equal(read_picture(tmp_path / "x.tif").pixels, wanted)
+
+
+def test_a_transparent_colour_becomes_alpha(tmp_path):
+    rows = b"".join(b"\0" + struct.pack(">2H", *row) for row in ((9, 60000), (5, 9)))
+    (tmp_path / "x.png").write_bytes(png(2, 2, 0, rows, (b"tRNS", struct.pack(">H", 9))))
+    picture = read_picture(tmp_path / "x.png")
+    assert picture.pixels[:, :, 0].tolist() == [[9, 60000], [5, 9]]
+    assert picture.alpha.tolist() == [[0, 65535], [65535, 0]]
+
+
+def png(width, height, colour, body, *chunks):
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0))
+    middle = b"".join(chunk(*given) for given in (*chunks, (b"IDAT", zlib.compress(body))))
+    return b"\x89PNG\r\n\x1a\n" + head + middle + chunk(b"IEND", b"")
+
+
+def tiff(array, **more):
+    file = io.BytesIO()
+    tifffile.imwrite(file, array, metadata=None, **more)
+    return file.getvalue()
+
+
+def whole_png():
+    file = io.BytesIO()
+    PNG16.save(file, np.random.default_rng(0).integers(0, 65536, (30, 30, 3), np.uint16))
+    return file.getvalue()
+
+
+DEEP = np.zeros((4, 5), np.uint16)
+PREMULTIPLIED = {"photometric": "rgb", "extrasamples": ["assocalpha"]}
+HOSTILE = {
+    "truncated": (whole_png()[:-900], "cannot be read"),
+    "one bit off": (bytes(b ^ (i == 700) for i, b in enumerate(whole_png())), "cannot be read"),
+    "2^31 wide": (png(2**31 - 1, 2**31 - 1, 2, bytes(9)), "too many pixels"),
+    "larger than Pillow's warning": (png(10_000, 9_000, 2, bytes(9)), "too many pixels"),
+    "larger than its data": (png(900, 900, 2, bytes(9)), "cannot be read"),
+    "truncated tiff": (tiff(photo().pixels, photometric="rgb")[:-900], "cannot be read"),
+    "head of a tiff": (tiff(DEEP)[:20], "cannot be read"),
+    "tiff without pages": (b"II*\0\0\0\0\0", "no page"),
+    "tiff in circles": (b"II*\0\x08\0\0\0\0\0\x08\0\0\0", ""),
+    "signed": (tiff(DEEP.astype(np.int16)), "int16"),
+    "32 bits": (tiff(DEEP.astype(np.uint32)), "values of 32 bits (uint32)"),
+    "twelve bits": (
+        tiff(DEEP).replace(struct.pack("<HHII", 258, 3, 1, 16), struct.pack("<HHII", 258, 3, 1, 12)),
+        "12 bits",
+    ),
+    "white is 0": (tiff(DEEP, photometric="miniswhite"), "other colours"),
+    "cmyk": (tiff(np.zeros((4, 5, 4), np.uint16), photometric="separated"), "other colours"),
+    "premultiplied": (tiff(np.zeros((4, 5, 4), np.uint16), **PREMULTIPLIED), "multiplied with its alpha"),
+    "pages in colours": (tiff(np.zeros((2, 4, 5, 3), np.uint16), photometric="rgb"), "several frames"),
+}
+
+
+@pytest.mark.parametrize(("data", "says"), HOSTILE.values(), ids=HOSTILE)
+def test_what_cannot_be_taken_is_refused_in_one_line(tmp_path, capfd, data, says):
+    path = tmp_path / "x.png"
+    path.write_bytes(data)
+    with pytest.raises(ImageError) as refusal:
+        read_picture(path)
+    assert says in str(refusal.value)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_tiff_that_lies_about_its_size_takes_no_memory(tmp_path):
+    data = bytearray(tiff(DEEP))
+    for tag in (256, 257):  # ImageWidth and ImageLength, as shorts or longs
+        at = data.index(struct.pack("<H", tag), 8)
+        data[at + 2 : at + 12] = struct.pack("<HII", 4, 1, 2**31 - 1)
+    (tmp_path / "x.tif").write_bytes(data)
+    with pytest.raises(ImageError, match="too many"):
+        read_picture(tmp_path / "x.tif")
+
+
+# --- down and up -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
+@pytest.mark.parametrize("size", [(1, 1), (45, 38), (64, 80)], ids=str)
+@pytest.mark.parametrize("name", ["deep", "eight"])
+def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size, alpha):
+    weights, small = shelf / f"{name}.safetensors", tmp_path / "small.png"
+    before = photo(*size, alpha=alpha, icc=PROFILE)
+    write_picture(tmp_path / "in.png", before)
+    option = {} if name == "deep" else {"compression": "uint16"}
+    made = down_file(tmp_path / "in.png", small, weights=weights, precision="float32", **option)
+    read, manifest = read_small(small)
+    assert manifest == made
+    assert (manifest.compression, manifest.bits, manifest.mode) == ("uint16", 16, "RGBA" if alpha else "RGB")
+    assert (read.bits, read.icc) == (16, PROFILE)
+
+    codec = resizekit.load(weights)
+    codec = recompressed(codec, "uint16")
+    held, same = down_picture(codec, before)
+    assert (held.digest, held.note) == (read.digest, read.note)
+    if not alpha and size == (64, 80):
+        low = codec.down(before.pixels)
+        assert np.array_equal(low, read.pixels)
+        assert torch.equal(codec.down_tensor(to_tensor(before.pixels)), to_tensor(low))
+        assert np.array_equal(roundtrip(codec, before.pixels)[0], low)
+        assert np.array_equal(codec.up(low), up_picture(codec, read, manifest).pixels)
+    for target in ("out.png", "out.tif"):
+        up_file(small, tmp_path / target, weights=weights, precision="float32")
+        after = read_picture(tmp_path / target)
+        assert after.digest == up_picture(codec, held, same).digest == up_picture(codec, read, manifest).digest
+        assert (after.bits, after.size, after.icc) == (16, before.size, PROFILE)
+
+
+@pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
+@pytest.mark.parametrize("wanted", [Wanted(scale=3), Wanted(scale="5/4"), Wanted(scale=1)], ids=str)
+def test_any_size_keeps_16_bits(tmp_path, shelf, wanted, alpha):
+    before, codec = photo(64, 80, alpha=alpha), resizekit.load(shelf / "deep.safetensors")
+    held, manifest = down_picture(codec, before, wanted=wanted)
+    write_picture(tmp_path / "small.png", held, storage=codec.storage)
+    read, same = read_small(tmp_path / "small.png")
+    after = up_picture(codec, read, same)
+    assert (read.bits, read.digest, same) == (16, held.digest, manifest)
+    assert (after.bits, after.mode, after.size) == (16, before.mode, before.size)
+    if wanted.scale == 1:
+        assert after.digest == before.digest
+    else:
+        assert len(np.unique(after.pixels % 257)) > 250
+
+
+def test_8_bits_that_stay_as_large_become_16_and_come_back(shelf):
+    codec = resizekit.load(shelf / "deep.safetensors")
+    flat = Picture(pixels=with_bits(photo(20, 24).pixels, 8))
+    small, manifest = down_picture(codec, flat, wanted=Wanted(scale=1))
+    assert small.bits == 16
+    assert up_picture(codec, small, manifest).digest == flat.digest
+
+
+def test_an_8_bit_picture_through_16_comes_back_in_8(tmp_path, shelf):
+    before = photo(40, 44, alpha=True)
+    flat = Picture(pixels=with_bits(before.pixels, 8), alpha=with_bits(before.alpha, 8))
+    write_picture(tmp_path / "in.png", flat)
+    down_file(tmp_path / "in.png", tmp_path / "small.png", weights=shelf / "deep.safetensors")
+    assert read_picture(tmp_path / "small.png").bits == 16
+    manifest = up_file(tmp_path / "small.png", tmp_path / "out.webp", weights=shelf / "deep.safetensors")
+    assert (manifest.bits, manifest.compression) == (8, "uint16")
+    after = read_picture(tmp_path / "out.webp")
+    assert (after.bits, after.mode, after.alpha.dtype) == (8, "RGBA", np.uint8)
+
+
+def test_grey_stays_grey_and_is_repeated_for_colour_weights(tmp_path, shelf):
+    write_picture(tmp_path / "in.png", photo(30, 40, 1))
+    for name in ("grey", "deep"):
+        small, again = tmp_path / f"{name}.png", tmp_path / f"{name}.tif"
+        down_file(tmp_path / "in.png", small, weights=shelf / f"{name}.safetensors")
+        up_file(small, again, weights=shelf / f"{name}.safetensors")
+        after = read_picture(again)
+        assert (after.mode, after.bits) == ("L", 16)
+
+
+def test_tiles_make_the_same_picture():
+    torch.manual_seed(2)
+    codec = resizekit.build("sr", compression="uint16", network={"width": 32, "blocks": 1})
+    with torch.no_grad():
+        for parameter in codec.parameters():
+            parameter.add_(0.01 * torch.randn_like(parameter))
+    codec.eval().to(memory_format=torch.channels_last)
+    high = photo(150, 140).pixels
+    low = tiled_down(codec, high, "off")
+    assert np.array_equal(tiled_down(codec, high, 66), low)
+    whole, tiled = (tiled_up(codec, low, tile, dtype=np.uint16) for tile in ("off", 66))
+    assert np.array_equal(whole, tiled)
+
+
+def test_hidden_colours_are_filled_as_in_8_bits():
+    deep = photo(20, 24, alpha=True)
+    deep.alpha[:10] = 0
+    flat = fill_hidden(with_bits(deep.pixels, 8), with_bits(deep.alpha, 8))
+    filled = fill_hidden(deep.pixels, deep.alpha)
+    assert np.array_equal(filled[deep.alpha >= 8 * 257], deep.pixels[deep.alpha >= 8 * 257])
+    assert np.abs(with_bits(filled, 8).astype(int) - flat).max() <= 1
+
+
+def test_codes_of_the_wrong_depth_are_refused(shelf):
+    eight, deep = (resizekit.load(shelf / f"{name}.safetensors") for name in ("eight", "deep"))
+    codes = photo(8, 8).pixels
+    with pytest.raises(ImageError, match="stores 8 bits: take one with compression 'uint16'"):
+        eight.down(codes)
+    with pytest.raises(ImageError, match="uint16 codes for a codec that stores 8 bits"):
+        eight.up(codes)
+    with pytest.raises(ImageError, match="8-bit codes for a codec that stores 16 bits"):
+        deep.up(with_bits(codes, 8))
+    with pytest.raises(ImageError, match="uint16 codes make no PIL image"):
+        deep.down(PIL.Image.fromarray(with_bits(codes, 8)))
+    assert deep.down(with_bits(codes, 8)).dtype == np.uint16
+
+
+def test_a_deep_picture_for_8_bits_names_the_option(tmp_path, shelf):
+    write_picture(tmp_path / "in.png", photo())
+    with pytest.raises(ImageError) as refusal:
+        down_file(tmp_path / "in.png", tmp_path / "small.png", weights=shelf / "eight.safetensors")
+    assert f"{tmp_path / 'in.png'} has more than 8 bits a channel" in str(refusal.value)
+    assert "--compression uint16" in str(refusal.value)
+    with pytest.raises(ImageError, match="--compression uint16"):
+        down_picture(resizekit.load(shelf / "eight.safetensors"), photo())
+
+
+def test_figures_are_those_of_16_bits(shelf):
+    deep, high = resizekit.load(shelf / "deep.safetensors"), photo(64, 80).pixels
+    guide, plain = bicubic_roundtrip(deep, high)
+    assert (guide.dtype, plain.dtype) == (np.uint16, np.uint16)
+    low, restored = roundtrip(deep, high)
+    told = measure(deep, high)
+    assert told["high_rgb"] == psnr(restored, high)
+    assert told["low_rgb"] == psnr(low, guide)
+    assert told["bicubic_rgb"] == psnr(plain, high)
+    low, restored = roundtrip(deep, with_bits(high, 8))
+    assert (low.dtype, restored.dtype) == (np.uint16, np.uint8)
+
+
+def test_a_recompressed_codec_saves_as_what_it_is(tmp_path, shelf):
+    codec = recompressed(resizekit.load(shelf / "eight.safetensors"), "uint16")
+    resizekit.save(codec, tmp_path / "x.safetensors")
+    again = resizekit.load(tmp_path / "x.safetensors")
+    assert (again.names.compression, again.storage.bits, again.digest) == ("uint16", 16, codec.digest)
+    assert recompressed(again, "uint16") is again
+
+
+# --- without the extra -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_without_the_extra_8_bits_work_and_16_name_it(tmp_path, monkeypatch, shelf, suffix):
+    write_picture(tmp_path / f"deep{suffix}", photo(20, 20))
+    flat = Picture(pixels=with_bits(photo(20, 20).pixels, 8))
+    for name in ("imagecodecs", "tifffile"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"resizekit\[deep\]"):
+        read_picture(tmp_path / f"deep{suffix}")
+    with pytest.raises(MissingExtraError, match=r"resizekit\[deep\]"):
+        write_picture(tmp_path / f"x{suffix}", photo())
+    write_picture(tmp_path / f"flat{suffix}", flat)
+    down_file(tmp_path / f"flat{suffix}", tmp_path / "small.png", weights=shelf / "eight.safetensors")
+    up_file(tmp_path / "small.png", tmp_path / f"out{suffix}", weights=shelf / "eight.safetensors")
+    assert read_picture(tmp_path / f"out{suffix}").size == (20, 20)
+
+
+def test_the_extra_is_not_imported_for_8_bits():
+    code = "import resizekit.images.files, sys; print({'imagecodecs', 'tifffile'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"
