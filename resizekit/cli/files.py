@@ -82,7 +82,9 @@ def down(
         )
 
     def tell(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
-        route, name = plan_file(source, weights=chosen, task=of_task, span=values, wanted=wanted, times=times)
+        route, name = plan_file(
+            source, weights=chosen, task=of_task, compression=compression, span=values, wanted=wanted, times=times
+        )
         rows.append(plan_row(source, route, name) if as_json else {"out": plan_text(source, route, name)})
 
     def suffix() -> str:

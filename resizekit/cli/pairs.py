@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from resizekit.cli.options import (
+    CompressionName,
     Device,
     Overwrite,
     Precision,
@@ -29,6 +30,7 @@ def export_pairs(
     bicubic: Annotated[
         bool, typer.Option("--bicubic", help="Small pictures by bicubic instead, with the factors of the weights.")
     ] = False,
+    compression: CompressionName = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -46,7 +48,7 @@ def export_pairs(
         raise UsageError(f"{out} lies in {folder} itself, where its pictures would be taken for more: name another")
     high, low = out / "high", out / "low"
     jobs = pair_up([folder], high, lambda: ".png")
-    codec = choose_codec(weights=chosen, task=of_task, device=device, precision=precision)
+    codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)
 
     def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
         small = low / target.relative_to(high)

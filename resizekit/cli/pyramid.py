@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from resizekit.cli.options import (
+    CompressionName,
     Device,
     Json,
     Overwrite,
@@ -29,6 +30,7 @@ def pyramid(
         int | None,
         typer.Option(min=1, help="Go so deep at most: 3 makes x2, x4 and x8 by weights by 2.  [default: 7]"),
     ] = None,
+    compression: CompressionName = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -54,6 +56,7 @@ def pyramid(
                 weights=chosen,
                 task=of_task,
                 times=times,
+                compression=compression,
                 tile=side,
                 device=device,
                 precision=precision,

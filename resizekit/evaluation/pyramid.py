@@ -73,6 +73,7 @@ def pyramid_file(
     weights: str | Path | None = None,
     task: str | None = None,
     times: int | None = None,
+    compression: str | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -88,7 +89,9 @@ def pyramid_file(
     """
     picture = read_picture(src)
     channels = picture.pixels.shape[2]
-    codec = choose_codec(weights=weights, task=task, channels=channels, device=device, precision=precision)
+    codec = choose_codec(
+        weights=weights, task=task, channels=channels, compression=compression, device=device, precision=precision
+    )
     must_repeat(codec)
     check_depth(picture, codec.storage, src)
     width, height = picture.size

@@ -88,6 +88,7 @@ def plan_file(
     weights: str | Path | None = None,
     task: str | None = None,
     codec: Codec | None = None,
+    compression: str | None = None,
     span: Span | None = None,
     wanted: Wanted | None = None,
     times: int | None = None,
@@ -98,6 +99,8 @@ def plan_file(
     picture = read_picture(src, span)
     if codec is None:
         codec = choose_codec(weights=weights, task=task, channels=picture.pixels.shape[2], device="cpu")
+    codec = codec if compression is None else recompressed(codec, compression)
+    check_depth(picture, codec.storage, src)
     codec = codec if times is None else repeated(codec, times)
     return plan_picture(codec, picture.size, wanted), manifest_name(codec)
 

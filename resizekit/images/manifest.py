@@ -4,6 +4,7 @@ It is data: it names installed weights, never a path, and it holds no picture.  
 sound one; they are no signature.
 """
 
+import math
 from importlib.metadata import version
 from typing import Annotated, Literal, Self
 
@@ -80,7 +81,7 @@ class Manifest(BaseModel):
     def _whole(self) -> Self:
         if (self.mode == "CUBE") != (self.channels is not None) or (self.bits == 32 and self.span is None):
             raise ValueError("mode, bits, channels and span contradict one another")
-        if self.span is not None and not self.span[0] < self.span[1]:
+        if self.span is not None and not 0 < self.span[1] - self.span[0] < math.inf:
             raise ValueError("the span is none")
         return self
 

@@ -21,7 +21,7 @@ __all__ = ["resized", "undone"]
 _ROUNDS = 3
 """So often what is missing is put back; what the first rounds leave is small, and each costs as much again."""
 _STRIP = 1_000_000
-"""Pixels of a strip, which are floats at once."""
+"""Pixels of a strip of up to seven channels, fewer of more: they are floats at once."""
 
 Size = tuple[int, int]
 
@@ -53,7 +53,7 @@ def _along(axis: int, pixels: Pixels, side: int, way: Callable[[Tensor, int], Te
         made = way(x, side).clamp_(0, 1) if bits == 32 else way(x, side).round_().clamp_(0, 2**bits - 1)
         return from_batch(made).astype(pixels.dtype)
 
-    strip = max(1, _STRIP // max(length, side))
+    strip = max(1, _STRIP // (max(length, side) * max(1, pixels.shape[2] // 4)))
     made = over_tiles(run, turned, grid, pixels.shape[2], strip, dtype=pixels.dtype)
     return np.ascontiguousarray(made.swapaxes(0, axis))
 

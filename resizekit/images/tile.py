@@ -144,7 +144,9 @@ def tiled_up(
 ) -> Pixels:
     """Restore codes: `h w c -> (s h) (r w) (t c)` of `dtype`, as `Codec.from_store` does; as `tiled_down`."""
     codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
-    one = codec if codec.times == 1 else codec.at(1)
+    if codec.times == 1 or codec.ensemble:  # an average is taken over all steps together
+        return _over(codec, lambda seen: codec.from_store(seen, dtype), low, tile, progress, dtype, up=True)
+    one = codec.at(1)
     between = _on_arrays(one.up_floats, codec.device)
     for step in range(1, codec.times):
         low = _over(one, between, low, tile, _part(progress, step, codec.times), np.float32, up=True)

@@ -50,10 +50,23 @@ def test_roundtrip_and_evaluate_measure_16_bits(cli, weights, deep, room):
     assert abs(mean["low_rgb"] - told["small_rgb"]) < 1e-9
 
 
-@pytest.mark.parametrize("verb", ["down", "roundtrip", "evaluate"])
+def test_a_ladder_and_pairs_of_16_bits(cli, weights, deep, room):
+    run = cli("pyramid", "deep.tif", "ladder", "--times", "2", "--weights", weights, *OPTION, "--json")
+    assert run.code == 0, run.err
+    for depth in json.loads(run.out)["depths"]:
+        assert read_picture(depth["small"]).bits == read_picture(depth["restored"]).bits == 16
+    (room / "in").mkdir()
+    (room / "deep.tif").rename(room / "in" / "deep.tif")
+    run = cli("export-pairs", "in", "pairs", "--weights", weights, *OPTION)
+    assert run.code == 0, run.err
+    assert read_picture("pairs/low/deep.png").bits == 16
+
+
+@pytest.mark.parametrize("verb", ["down", "down --plan", "roundtrip", "evaluate", "pyramid"])
 def test_without_the_option_one_line_names_it(cli, weights, deep, room, verb):
     before = sorted(room.rglob("*"))
-    run = cli(verb, "deep.tif", *["small.png"] * (verb == "down"), "--weights", weights)
+    verb, *options = verb.split()
+    run = cli(verb, "deep.tif", *["small.png"] * (verb in ("down", "pyramid")), "--weights", weights, *options)
     assert (run.code, run.out) == (DATA, "")
     assert run.err.count("\n") == 1
     assert "deep.tif has more than 8 bits a channel" in run.err

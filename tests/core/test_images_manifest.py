@@ -110,6 +110,7 @@ def test_a_manifest_of_the_first_format_is_read():
         ({"mode": "CUBE", "channels": 4097}, "channels"),
         ({"span": [1, 1]}, "span"),
         ({"span": [0, None]}, "span"),
+        ({"span": [-1e308, 1e308]}, "the span is none"),
     ],
 )
 def test_a_broken_or_newer_manifest_is_refused_in_one_line(change, says):

@@ -70,6 +70,12 @@ def test_tiled_and_whole_are_bit_equal():
     assert np.array_equal(tiled_up(plus, low, 64), tiled_up(plus, low, "off"))
 
 
+def test_repeated_steps_are_averaged_over_all_of_them_together():
+    plus = codec_of(s=2, r=2).at(2).ensembled()
+    low = np.random.default_rng(0).integers(0, 256, (12, 10, 3), np.uint8)
+    assert np.array_equal(tiled_up(plus, low, "off"), plus.up(low))
+
+
 def test_it_is_the_codec_of_before():
     codec = codec_of(s=2, r=2)
     plus = codec.ensembled()
