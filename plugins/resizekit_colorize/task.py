@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
+from resizekit_colorize.shipped import SHIPPED
 
 
 class ColorizeConfig(TaskConfig):
@@ -43,7 +44,7 @@ colorize = Task(
     config=ColorizeConfig,
     spec=lambda config: ResizeSpec(t=3),
     guide=guides.luma,
-    weights={},
+    weights=SHIPPED,
 )
 
 channels = Task(
