@@ -37,8 +37,8 @@ restored picture against the original, *low* the small one against MATLAB's bicu
 with a border of the factor. Cost is what both ways together take for each pixel of the original, in thousand
 multiply-adds. The last three columns are the paper's (Table 1; its border rule is not stated): a large super-resolution
 network on bicubic thumbnails, the paper's own pair, and that large network trained anew on the pair's small pictures.
-They are RGB for colour weights and Y for grey ones.  Where the channels change, low is measured against its guide, such as
-luma, and in bicubic's place stands that guide, repeated in every channel."""
+They are RGB for colour weights and Y for grey ones. Where the channels change, low is measured against its guide, such
+as luma, and in bicubic's place stands that guide, repeated in every channel."""
 
 DEEP = """\
 One pair of networks, applied once for each doubling of the factor; measured by `resizekit evaluate` with `--times`."""
