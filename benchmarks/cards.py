@@ -61,6 +61,15 @@ def means_what(record: Record) -> str:
     return how
 
 
+def against(record: Record) -> str:
+    """Say what the figures compare with."""
+    if "t=" in record.spec:
+        low = "its guide, such as luma, and\nbicubic is that guide repeated in every channel"
+        return f"High is the restored picture against the original, low the small one against {low} (inf: no colours)."
+    low = "MATLAB's bicubic, bicubic is bicubic down\nand up"
+    return f"High is the restored picture against the original, low the small one against {low}."
+
+
 def table(record: Record) -> str:
     """Write the figures of every set, of several depths with bicubic's beside those of high."""
     kinds = ("y",) if record.channels == 1 else ("rgb", "y")
@@ -105,8 +114,7 @@ or Urban100 was trained on.
 ## Figures
 
 {means_what(record)}
-High is the restored picture against the original, low the small one against MATLAB's bicubic, bicubic is bicubic down
-and up. Measured by
+{against(record)} Measured by
 
     {record.command}
 

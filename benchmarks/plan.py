@@ -48,6 +48,8 @@ PLAN: Mapping[str, Planned] = {
     "extreme": Planned(
         3, "colour pictures by 2, 4, 8 ... 128, one pair for all", sets=("B100", "Urban100"), times=tuple(range(1, 8))
     ),
-    "colorize": Planned(3, "colours kept in a grey picture of the same size", {"others": 36.0}),
+    "colorize": Planned(
+        3, "colours kept in a grey picture of the same size", {"others": 36.0}, sets=("B100", "Urban100")
+    ),
 }
 """In the order in which they are trained; within a plugin it is the one in which they are offered."""
