@@ -12,7 +12,7 @@ from resizekit.evaluation.roundtrip import Figures, check_free, roundtrip_pictur
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, deepest
 from resizekit.images.read import read_picture
-from resizekit.images.tile import Progress, Tile
+from resizekit.images.tile import Progress, Tile, part_of
 from resizekit.images.weights import choose_codec, must_repeat, repeated
 from resizekit.images.write import write_picture
 
@@ -109,10 +109,7 @@ def pyramid_file(
     check_free([*smalls, *restoreds, sheet], overwrite=overwrite)
     depths, rows = [], []
     for i, (one, small, restored) in enumerate(zip(ladder, smalls, restoreds, strict=True)):
-
-        def part(done: int, of: int, i: int = i) -> None:
-            progress(i * of + done, len(ladder) * of)
-
+        part = part_of(progress, i, len(ladder))
         trip = roundtrip_picture(
             one, picture, src.stat().st_size, small, restored, tile=tile, overwrite=overwrite, progress=part
         )

@@ -21,7 +21,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
-from resizekit.images.tile import Progress, Tile
+from resizekit.images.tile import Progress, Tile, part_of
 from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage
 from resizekit.images.write import write_picture
@@ -166,7 +166,7 @@ def roundtrip_picture(
     Both lie in one folder, which is made if need be.  Raises what `down_file` and `up_file` raise.
     """
     storage = codec.storage
-    small, _ = down_picture(codec, picture, wanted=wanted, tile=tile, progress=lambda done, of: progress(done, 2 * of))
+    small, _ = down_picture(codec, picture, wanted=wanted, tile=tile, progress=part_of(progress, 0, 2))
     try:
         small_file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -174,7 +174,7 @@ def roundtrip_picture(
     write_picture(small_file, small, storage=storage, overwrite=overwrite)
     given = small.given
     small, manifest = read_small(small_file)
-    restored = up_picture(codec, small, manifest, tile=tile, progress=lambda done, of: progress(of + done, 2 * of))
+    restored = up_picture(codec, small, manifest, tile=tile, progress=part_of(progress, 1, 2))
     write_picture(restored_file, restored, overwrite=overwrite)
 
     original, back = (unit(pixels, picture.span) for pixels in (picture.pixels, restored.pixels))

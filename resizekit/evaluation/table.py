@@ -16,6 +16,7 @@ from resizekit.images.find import find_pictures
 from resizekit.images.pictures import check_depth
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
+from resizekit.images.tile import part_of
 from resizekit.images.weights import repeated
 
 __all__ = ["SetFigures", "evaluate_depths", "evaluate_folder"]
@@ -105,10 +106,7 @@ def evaluate_depths(
     """
     told: dict[int, SetFigures | ImageError] = {}
     for i, one in enumerate([repeated(codec, n) for n in times]):
-
-        def part(done: int, of: int, i: int = i) -> None:
-            progress(i * of + done, len(times) * of)
-
+        part = part_of(progress, i, len(times))
         try:
             told[one.times] = evaluate_folder(one, folder, limit=limit, span=span, progress=part)
         except ImageError as error:

@@ -11,14 +11,14 @@ import PIL.Image
 from resizekit.deep import decode_png
 from resizekit.errors import ImageError, ResizeKitError
 from resizekit.images.array import is_array, read_array
-from resizekit.images.limits import check_pixels, limit, too_many
+from resizekit.images.limits import check_pixels, limit
 from resizekit.images.note import note_of, profile_of
 from resizekit.images.picture import Picture
 from resizekit.images.span import Span, spanned
 from resizekit.images.tiff import is_tiff, read_tiff
 from resizekit.images.upright import upright
 
-__all__ = ["check_pixels", "read_picture", "too_many"]
+__all__ = ["check_pixels", "read_picture"]
 
 # What each mode of Pillow's becomes; those that carry transparency get an A.
 _MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels, kind_of_bits
+from resizekit.convert import Pixels, from_batch, kind_of_bits, to_batch
 from resizekit.errors import UsageError
 
-__all__ = ["Grid", "Progress", "Tile", "over_tiles", "tile_side", "tiled_down", "tiled_up"]
+__all__ = ["Grid", "Progress", "Tile", "over_tiles", "part_of", "tile_side", "tiled_down", "tiled_up"]
 
 Tile: TypeAlias = int | Literal["auto", "off"]
 """Side of a tile in high pixels; "off": the whole picture at once; "auto": what fits in memory."""
@@ -54,6 +54,16 @@ class Grid(NamedTuple):
         (s, r) = factors
         taken, given = (s.numerator, r.numerator), (s.denominator, r.denominator)
         return cls((grain * taken[0], grain * taken[1]), (grain * given[0], grain * given[1]), halo)
+
+
+def part_of(progress: Progress | None, before: int, parts: int) -> Progress:
+    """Tell the progress of one of so many parts as that of the whole, with so many of them done before."""
+
+    def tell(done: int, of: int) -> None:
+        if progress is not None:
+            progress(before * of + done, parts * of)
+
+    return tell
 
 
 def tile_side(tile: Tile, size: tuple[int, int]) -> int | None:
@@ -131,8 +141,8 @@ def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progre
     one = codec.at(1)
     between = _on_arrays(one.down_floats, codec.device)
     for step in range(1, codec.times):
-        high = _over(one, between, high, tile, _part(progress, step, codec.times), np.float32)
-    return _over(one, one.to_store, high, tile, _part(progress, codec.times, codec.times), dtype)
+        high = _over(one, between, high, tile, part_of(progress, step - 1, codec.times), np.float32)
+    return _over(one, one.to_store, high, tile, part_of(progress, codec.times - 1, codec.times), dtype)
 
 
 def tiled_up(
@@ -149,12 +159,12 @@ def tiled_up(
     one = codec.at(1)
     between = _on_arrays(one.up_floats, codec.device)
     for step in range(1, codec.times):
-        low = _over(one, between, low, tile, _part(progress, step, codec.times), np.float32, up=True)
+        low = _over(one, between, low, tile, part_of(progress, step - 1, codec.times), np.float32, up=True)
 
     def last(seen: Pixels) -> Pixels:
         return one.from_store(seen, dtype)
 
-    return _over(one, last, low, tile, _part(progress, codec.times, codec.times), dtype, up=True)
+    return _over(one, last, low, tile, part_of(progress, codec.times - 1, codec.times), dtype, up=True)
 
 
 def _over(
@@ -180,16 +190,9 @@ def _on_arrays(way: Callable[[Tensor], Tensor], device: torch.device) -> Callabl
 
     def run(array: Pixels) -> Pixels:
         with torch.inference_mode():
-            seen = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)[None]
-            given: Pixels = way(seen.to(device))[0].permute(1, 2, 0).cpu().numpy()
-            return given
+            return from_batch(way(to_batch(array).to(device)).cpu())
 
     return run
-
-
-def _part(progress: Progress | None, step: int, steps: int) -> Progress | None:
-    """Tell the progress of one step as a part of all of them; the last one of a step is the first of the next."""
-    return progress and (lambda done, of: progress((step - 1) * of + done, steps * of))
 
 
 def _halo(codec: Codec) -> tuple[int, int]:
