@@ -160,9 +160,13 @@ class Codec(nn.Module):
         return self._ascend(low)
 
     def _ascend(self, low: Tensor) -> Tensor:
-        for _ in range(self.times - 1):
-            low = _channels_last(self.decoder(low))
-        return cast(Tensor, self.decoder(low))
+        return cast(Tensor, self.decoder(fit_for(self.decoder, self._up_by(self.times - 1, low))))
+
+    def _up_by(self, steps: int, low: Tensor) -> Tensor:
+        """Go so many steps up; what lies between two is laid out as a step alone would be given it."""
+        for _ in range(steps):
+            low = _channels_last(self.decoder(fit_for(self.decoder, low)))
+        return low
 
     def forward(self, high: Tensor) -> Resized:
         """Go down and up again, as training sees it; `high` float in [0, 1] or uint8 codes."""
@@ -257,10 +261,7 @@ class Codec(nn.Module):
             if self.ensemble:
                 high = self.decode(floats(low))
             else:
-                low = _channels_last(low)
-                for _ in range(1, self.times):
-                    low = _channels_last(self.decoder(fit_for(self.decoder, low)))
-                low = fit_for(self.decoder, low)
+                low = fit_for(self.decoder, self._up_by(self.times - 1, _channels_last(low)))
                 if wanted == torch.uint8 and isinstance(self.decoder, Phased):
                     return self.decoder.to_codes(low)
                 high = self.decoder(low)
@@ -277,10 +278,7 @@ class Codec(nn.Module):
         """As `up_codes` before the rounding: `b c h w -> b (t c) (s h) (r w)`, float32; `low` codes or floats."""
         self._check_low(low)
         with self._inference_precision(low.device.type):
-            low = _channels_last(low)
-            for _ in range(self.times):
-                low = self.decoder(fit_for(self.decoder, low))
-            return low.float()
+            return self._up_by(self.times, _channels_last(low)).float()
 
     def _check_low(self, low: Tensor) -> None:
         if low.shape[1] != self.low_channels:
