@@ -1,9 +1,8 @@
 """One picture through a codec and back, measured as section 4.1 measures and stored as a user stores it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from resizekit.convert import Pixels, bits_of, from_batch, to_batch, with_bits
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.images.pad import fit
 from resizekit.nn import floats
-from resizekit.ops import codes, codes16, resample_uint8, resample_uint16
+from resizekit.ops import codes, codes16, resample_codes
 from resizekit.plan import before_steps
 from resizekit.spec import ResizeSpec
 
@@ -55,18 +54,13 @@ def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None =
     s, r = Fraction(height, h), Fraction(width, w)
     storage = codec.storage
     flat = with_bits(high, storage.bits)
-    resample = _resample(flat)
     if codec.spec.t == 1:
-        low = resample(to_batch(flat), (h, w), scale=(s, r))
+        low = resample_codes(to_batch(flat), (h, w), scale=(s, r))
     else:
         low = _guide(codec, high if size is None else _before_guide(codec.spec, flat, size))[..., :h, :w]
     stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held
-    restored = _repeated(resample(stored, (height, width), scale=(1 / s, 1 / r)), codec.spec)
+    restored = _repeated(resample_codes(stored, (height, width), scale=(1 / s, 1 / r)), codec.spec)
     return from_batch(low), with_bits(from_batch(restored), bits_of(high))
-
-
-def _resample(codes: Pixels) -> Callable[..., Tensor]:
-    return resample_uint16 if codes.dtype == np.uint16 else resample_uint8
 
 
 def plain_name(codec: Codec) -> str:
@@ -84,7 +78,7 @@ def _guide(codec: Codec, high: Pixels) -> Tensor:
 def _before_guide(spec: ResizeSpec, high: Pixels, size: tuple[int, int]) -> Pixels:
     """Resize high so that its guide has (height, width) of `size`, or hardly more where no whole number divides."""
     middle = before_steps(size, spec, 1)
-    return fit(from_batch(_resample(high)(to_batch(high), middle)), spec.pad(middle))
+    return fit(from_batch(resample_codes(to_batch(high), middle)), spec.pad(middle))
 
 
 def _repeated(x: Tensor, spec: ResizeSpec) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 
 from resizekit.convert import Pixels
 from resizekit.images.tile import Grid, over_tiles
-from resizekit.ops import resample_uint8, resample_uint16
+from resizekit.ops import resample_codes
 from resizekit.ops.resample import reach
 from resizekit.spec import ResizeSpec
 
@@ -45,12 +45,10 @@ def _resize(alpha: Pixels, factors: tuple[Fraction, Fraction]) -> Pixels:
     halo = [-(-reach(factor) // factor.numerator) for factor in factors]
     grid = Grid.of(factors, (halo[0], halo[1]))
 
-    resize = resample_uint16 if alpha.dtype == np.uint16 else resample_uint8
-
     def run(tile: Pixels) -> Pixels:
         (h, w), (p, q), (h2, w2) = tile.shape[:2], grid.taken, grid.given
         codes = torch.from_numpy(tile.copy())[None, None, :, :, 0]
-        small = resize(codes, (h // p * h2, w // q * w2), scale=factors)
+        small = resample_codes(codes, (h // p * h2, w // q * w2), scale=factors)
         return cast(Pixels, small[0, 0, :, :, None].numpy())
 
     return over_tiles(run, alpha[:, :, None], grid, 1, _SIDE, dtype=alpha.dtype)[:, :, 0]

@@ -22,5 +22,5 @@ from resizekit.ops.quantize import quantize as quantize
 from resizekit.ops.quantize import quantize16 as quantize16
 from resizekit.ops.quantize import quantize_codes as quantize_codes
 from resizekit.ops.resample import resample as resample
+from resizekit.ops.resample import resample_codes as resample_codes
 from resizekit.ops.resample import resample_uint8 as resample_uint8
-from resizekit.ops.resample import resample_uint16 as resample_uint16

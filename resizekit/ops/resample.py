@@ -24,6 +24,7 @@ _Index = TypeVar("_Index", int, Tensor)
 
 _HALF_SUPPORT = {"bicubic": 2, "lanczos": 3}
 _BORDERS = ("replicate", "symmetric")
+_LARGEST = {torch.uint8: LEVELS, torch.uint16: LEVELS16}
 # Up to so many phases: strided slices and scalar weights; beyond, a gather a tap serves them all.
 _STRIDED_PHASES = 4
 
@@ -69,10 +70,10 @@ def resample_uint8(
     """
     if x.dtype != torch.uint8:
         raise ResizeShapeError(f"resample_uint8 got {x.dtype}, it takes uint8: use resample for floating values")
-    return _both_axes(x.double(), size, scale, kernel, border, _to_codes).to(torch.uint8)
+    return resample_codes(x, size, scale=scale, kernel=kernel, border=border)
 
 
-def resample_uint16(
+def resample_codes(
     x: Tensor,
     size: tuple[int, int],
     *,
@@ -80,10 +81,11 @@ def resample_uint16(
     kernel: Kernel = "bicubic",
     border: Border = "replicate",
 ) -> Tensor:
-    """Resize 16-bit pictures as `resample_uint8` does those of 8 bits: `b c h w -> b c h2 w2`, uint16."""
-    if x.dtype != torch.uint16:
-        raise ResizeShapeError(f"resample_uint16 got {x.dtype}, it takes uint16: use resample for floating values")
-    return _both_axes(x.double(), size, scale, kernel, border, partial(_to_codes, levels=LEVELS16)).to(torch.uint16)
+    """Resize pictures of 8 or 16 bits, both as `resample_uint8` does those of 8: `b c h w -> b c h2 w2`, codes both."""
+    if x.dtype not in _LARGEST:
+        raise ResizeShapeError(f"resample_codes got {x.dtype}, it takes uint8 and uint16: use resample for floats")
+    to_codes = partial(_to_codes, levels=_LARGEST[x.dtype])
+    return _both_axes(x.double(), size, scale, kernel, border, to_codes).to(x.dtype)
 
 
 def reach(factor: Fraction, kernel: Kernel = "bicubic") -> int:
@@ -104,7 +106,7 @@ def taps(factor: int, kernel: Kernel = "bicubic") -> tuple[int, tuple[float, ...
     return _first(0, factor, 1, kernel), _cached_weights(factor, 1, 1, kernel)[0]
 
 
-def _to_codes(x: Tensor, levels: int = LEVELS) -> Tensor:
+def _to_codes(x: Tensor, levels: int) -> Tensor:
     return (x + 0.5).floor_().clamp_(0, levels)
 
 

@@ -30,7 +30,7 @@ from resizekit.images.read import read_picture
 from resizekit.images.tile import tiled_down, tiled_up
 from resizekit.images.wanted import Wanted
 from resizekit.images.write import write_picture
-from resizekit.ops import codes16, floats16, quantize16, resample_uint8, resample_uint16
+from resizekit.ops import codes16, floats16, quantize16, resample_codes, resample_uint8
 from resizekit.ops.quantize import SCALE16
 
 EVERY = torch.arange(65536, dtype=torch.int32).to(torch.uint16)
@@ -96,7 +96,7 @@ def test_eight_bits_are_the_nearest_of_sixteen(deep):
 
 def test_16_bit_resampling_is_that_of_8_bits_but_finer():
     codes = torch.randint(0, 256, (1, 3, 24, 30), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    deep = resample_uint16((codes.int() * 257).to(torch.uint16), (12, 15))
+    deep = resample_codes((codes.int() * 257).to(torch.uint16), (12, 15))
     assert (deep.int() / 257 - resample_uint8(codes, (12, 15)).int()).abs().max() < 1.2
     assert deep.dtype == torch.uint16
     assert len(set((deep.int() % 257).flatten().tolist())) > 100
