@@ -38,6 +38,8 @@ class Leg:
 
     def drawn(self, seed: int, step: int) -> int:
         """Tell which part a step is: a pure function of (seed, step), as its crops are, and independent of them."""
+        if len(self.parts) == 1:  # as in most trainings, whose every step would make a generator for nothing
+            return 0
         shares = np.array([part.stage.share for part in self.parts])
         random = np.random.Generator(np.random.Philox(key=np.array([seed, step], np.uint64), counter=[0, 0, 0, 1]))
         return int(random.choice(len(shares), p=shares / shares.sum()))
