@@ -22,10 +22,10 @@ from resizekit.config import RunConfig, validate
 MUON = {"optimizer": "muon", "muon_lr": 2e-3}
 
 
-def wavelet(width: int, down: int, up: int, **train: Any) -> dict[str, Any]:
+def wavelet(width: int, down: int, up: int, *, carry: bool = False, **train: Any) -> dict[str, Any]:
     return {
         "config": {"network": "wavelet"},
-        "network": {"width": width, "down_blocks": down, "up_blocks": up},
+        "network": {"width": width, "down_blocks": down, "up_blocks": up, "carry": carry},
         "train": MUON | train,
     }
 
@@ -35,9 +35,6 @@ def shipped(config: dict[str, Any] | None = None, **train: Any) -> dict[str, Any
     variant = wavelet(48, 3, 5, **train)
     return variant | {"config": {"network": "wavelet", "restoration_loss": "rms"} | (config or {})}
 
-
-WIDE_32 = {"width": 32, "down_blocks": 4, "up_blocks": 7, "carry": True}
-WIDE_48 = {"width": 48, "down_blocks": 3, "up_blocks": 5, "carry": True}
 
 STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "networks": {
@@ -78,8 +75,8 @@ STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "recursion": {
         "tad": {"config": {"network": "tad"}, "network": {"carry": True}, "train": MUON},
-        "wavelet 32, 4 + 7": wavelet(32, 4, 7) | {"network": WIDE_32},
-        "wavelet 48, 3 + 5": wavelet(48, 3, 5) | {"network": WIDE_48},
+        "wavelet 32, 4 + 7": wavelet(32, 4, 7, carry=True),
+        "wavelet 48, 3 + 5": wavelet(48, 3, 5, carry=True),
         "invertible 32, 6 couplings": {"config": {"network": "invertible"}, "train": MUON},
     },
 }
@@ -91,19 +88,21 @@ COMMON: dict[str, Any] = {
     "train": {"batch": 8, "patch": 64, "lr": 7e-4, "log": "none", "validate_every": 10**9, "target_low_psnr": 36.2},
 }
 
-RECURSION: dict[str, Any] = {
-    "task": "extreme",
-    "config": COMMON["config"] | {"restoration_loss": "rms", "guide_weight": 1.5, "shares": (1, 0, 4), "deepest": 4},
-    "train": {key: value for key, value in COMMON["train"].items() if key != "target_low_psnr"},
+OF_ITS_OWN: dict[str, dict[str, Any]] = {
+    "recursion": {
+        "task": "extreme",
+        "config": COMMON["config"]
+        | {"restoration_loss": "rms", "guide_weight": 1.5, "shares": (1, 0, 4), "deepest": 4},
+        # depths that learn together have no one target for low, so the weight is fixed
+        "train": COMMON["train"] | {"target_low_psnr": None},
+        "times": (1, 2, 3, 4),
+    }
 }
-"""Depths that learn together have no one target for low, so there the weight is fixed."""
-
-DEPTHS = {"recursion": (1, 2, 3, 4)}
-"""At how many steps a study measures; one, if it says nothing."""
+"""What a study has in common with no other, and the depths that it measures at; one, if it names none."""
 
 
 def config_of(which: str, variant: dict[str, Any], data: list[Path], validation: list[Path]) -> RunConfig:
-    common = RECURSION if which == "recursion" else COMMON
+    common = COMMON | OF_ITS_OWN.get(which, {})
     merged = {key: common.get(key, {}) | variant.get(key, {}) for key in ("config", "network", "train")}
     merged["train"] |= {"data": data, "validation": validation}
     return validate(RunConfig, {"task": common["task"]} | merged, where="study")
@@ -166,7 +165,7 @@ def study(
         if result.weights is None:
             raise typer.Exit(130)
         codec = load(result.weights)
-        depths = [codec.at(times) for times in DEPTHS.get(which, (codec.times,))]
+        depths = [codec.at(times) for times in OF_ITS_OWN.get(which, {}).get("times", (codec.times,))]
         figures = {
             f"{path.name}{f' x{deep.spec.s}' if len(depths) > 1 else ''}": evaluate_folder(deep, path).mean
             for path in sets
