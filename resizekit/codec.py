@@ -22,7 +22,7 @@ from resizekit.compressions import EightBit, read_back
 from resizekit.convert import ImageLike, Pixels, from_batch, from_codes, to_batch, to_codes, to_tensor
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
-from resizekit.nn import Phased, digest, fit_for, floats, high_channels, over_symmetries, reach
+from resizekit.nn import Phased, apply, digest, fit_for, floats, high_channels, over_symmetries, reach
 from resizekit.ops import codes, codes16
 from resizekit.spec import ResizeSpec
 from resizekit.storage import PNG, Storage
@@ -92,6 +92,8 @@ class Codec(nn.Module):
         self.recipe: Mapping[str, Any] | None = None
         """What `resizekit.checkpoint` needs to build it again; set by whoever assembled it."""
         self.precision: Precision = "float32"
+        self.begins, self.ends = True, True
+        """Whether a picture comes in, and a picture goes out, either way; `leg` gives codecs that do without."""
         self._reached: dict[str, int] = {}  # what a probe has measured, for all codecs of these very networks
         self.ensemble = False
         """Going up is averaged over the symmetries of the square; `ensembled` gives such a codec."""
@@ -99,6 +101,15 @@ class Codec(nn.Module):
     def at(self, times: int) -> "Codec":
         """Give the codec that applies these very networks, weights shared, `times` times."""
         return self._with(times=times)
+
+    def leg(self, step: int) -> "Codec":
+        """Give the codec of one application alone, of the `times` that a way has, counted from its beginning.
+
+        What it takes and gives is what `down_floats`, `up_floats` and, for the last one, the ways to codes do.
+        """
+        twin = self._with(times=1)
+        twin.begins, twin.ends = step == 0, step == self.times - 1
+        return twin
 
     def with_compression(self, compression: nn.Module, name: str | None = None) -> "Codec":
         """Give the codec of these very networks, weights shared, with another compression; `name` renames it too."""
@@ -160,12 +171,16 @@ class Codec(nn.Module):
         return self._ascend(low)
 
     def _ascend(self, low: Tensor) -> Tensor:
-        return cast(Tensor, self.decoder(fit_for(self.decoder, self._up_by(self.times - 1, low))))
+        return self._once(self.decoder, self._up_by(self.times - 1, low), self.times - 1)
+
+    def _once(self, side: nn.Module, x: Tensor, step: int) -> Tensor:
+        """Apply a side as the `step`-th of a way's applications."""
+        return apply(side, x, first=self.begins and step == 0, last=self.ends and step == self.times - 1)
 
     def _up_by(self, steps: int, low: Tensor) -> Tensor:
         """Go so many steps up; what lies between two is laid out as a step alone would be given it."""
-        for _ in range(steps):
-            low = _channels_last(self.decoder(fit_for(self.decoder, low)))
+        for step in range(steps):
+            low = _channels_last(self._once(self.decoder, low, step))
         return low
 
     def forward(self, high: Tensor) -> Resized:
@@ -180,20 +195,22 @@ class Codec(nn.Module):
 
     def _descend(self, high: Tensor) -> tuple[Tensor, Tensor | None]:
         """Go down as far as the last sum, and give its two parts: compressing can add them on its way."""
-        self.spec.low_shape(high.shape[1:])
-        if high.shape[1] != self.channels:
-            raise ResizeShapeError(f"high has {high.shape[1]} channels; this codec takes {self.channels}")
+        if self.begins:
+            self.spec.low_shape(high.shape[1:])
+            if high.shape[1] != self.channels:
+                raise ResizeShapeError(f"high has {high.shape[1]} channels; this codec takes {self.channels}")
         if self.encoder is None:
             return self.guide(floats(high)), None
-        delta, base = self._step_down(self.encoder, high)
-        for _ in range(1, self.times):
+        delta, base = self._step_down(self.encoder, high, 0)
+        for step in range(1, self.times):
             between = delta if base is None else base + delta
-            delta, base = self._step_down(self.encoder, _channels_last(between))  # as a step alone would be given it
+            high = _channels_last(between)  # as a step alone would be given it
+            delta, base = self._step_down(self.encoder, high, step)
         return delta, base
 
-    def _step_down(self, encoder: nn.Module, high: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _step_down(self, encoder: nn.Module, high: Tensor, step: int) -> tuple[Tensor, Tensor | None]:
         if not self.residual:
-            return encoder(fit_for(encoder, high)), None
+            return self._once(encoder, high, step), None
         guide = self.step_guide
         if (
             high.dtype == torch.uint8
@@ -264,7 +281,7 @@ class Codec(nn.Module):
                 low = fit_for(self.decoder, self._up_by(self.times - 1, _channels_last(low)))
                 if wanted == torch.uint8 and isinstance(self.decoder, Phased):
                     return self.decoder.to_codes(low)
-                high = self.decoder(low)
+                high = self._once(self.decoder, low, self.times - 1)
             if wanted == torch.float32:
                 return high.float().clamp(0, 1)
             return (codes16 if wanted == torch.uint16 else codes)(high)
@@ -281,6 +298,8 @@ class Codec(nn.Module):
             return self._up_by(self.times, _channels_last(low)).float()
 
     def _check_low(self, low: Tensor) -> None:
+        if not self.begins:
+            return
         if low.shape[1] != self.low_channels:
             raise ResizeShapeError(f"low has {low.shape[1]} channels; this codec takes {self.low_channels}")
         self.spec.high_shape(low.shape[1:])

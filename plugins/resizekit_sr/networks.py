@@ -6,14 +6,16 @@ from typing import Any
 from resizekit import Network, hookimpl
 from resizekit_sr.edsr import EdsrOptions, edsr
 from resizekit_sr.invertible import InvertibleOptions, invertible
+from resizekit_sr.recurrent import RecurrentOptions, recurrent
 from resizekit_sr.vdsr import VdsrOptions, vdsr
 from resizekit_sr.wavelet import WaveletOptions, wavelet
 
 
 @hookimpl
 def resizekit_register_networks() -> Iterator[Network[Any]]:
-    """Offer `wavelet` and `invertible`, and the decoders `edsr` and `vdsr`."""
+    """Offer `wavelet`, `recurrent` and `invertible`, and the decoders `edsr` and `vdsr`."""
     yield Network(name="wavelet", options=WaveletOptions, build=wavelet)
+    yield Network(name="recurrent", options=RecurrentOptions, build=recurrent, carrier=True)
     yield Network(name="invertible", options=InvertibleOptions, build=invertible, carrier=True)
     yield Network(name="edsr", options=EdsrOptions, build=edsr)
     yield Network(name="vdsr", options=VdsrOptions, build=vdsr)

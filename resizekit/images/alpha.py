@@ -51,7 +51,7 @@ def _resize(alpha: Pixels, factors: tuple[Fraction, Fraction]) -> Pixels:
         small = resample_codes(codes, (h // p * h2, w // q * w2), scale=factors)
         return cast(Pixels, small[0, 0, :, :, None].numpy())
 
-    return over_tiles(run, alpha[:, :, None], grid, 1, _SIDE, dtype=alpha.dtype)[:, :, 0]
+    return over_tiles(run, alpha[:, :, None], grid, _SIDE, dtype=alpha.dtype)[:, :, 0]
 
 
 def fill_hidden(pixels: Pixels, alpha: Pixels) -> Pixels:

@@ -54,7 +54,7 @@ def _along(axis: int, pixels: Pixels, side: int, way: Callable[[Tensor, int], Te
         return from_batch(made).astype(pixels.dtype)
 
     strip = max(1, _STRIP // (max(length, side) * max(1, pixels.shape[2] // 4)))
-    made = over_tiles(run, turned, grid, pixels.shape[2], strip, dtype=pixels.dtype)
+    made = over_tiles(run, turned, grid, strip, dtype=pixels.dtype)
     return np.ascontiguousarray(made.swapaxes(0, axis))
 
 

@@ -81,12 +81,11 @@ def over_tiles(
     run: Callable[[Pixels], Pixels],
     picture: Pixels,
     grid: Grid,
-    channels: int,
     side: int | None,
     progress: Progress | None = None,
     dtype: npt.DTypeLike = np.uint8,
 ) -> Pixels:
-    """Apply `run` tile by tile: `h w c -> h2 w2 channels` of `dtype`; `side` in pixels of the larger grid.
+    """Apply `run` tile by tile: `h w c -> h2 w2 c2` of `dtype`; `side` in pixels of the larger grid.
 
     The last cell may be a part of one, which `run` then makes a part of one again.
     """
@@ -94,11 +93,13 @@ def over_tiles(
     per_cell = (max(pair) for pair in zip(grid.taken, grid.given, strict=True))
     sides = [max(1, side // n) if side else None for n in per_cell]
     size = [n * by // of for n, by, of in zip(picture.shape[:2], grid.given, grid.taken, strict=True)]
-    out: Pixels = np.empty([*size, channels], dtype)
+    out: Pixels | None = None
     rows, columns = (list(_windows(*what)) for what in zip(cells, sides, grid.halo, strict=True))
     for done, (row, column) in enumerate(((r, c) for r in rows for c in columns), start=1):
         seen = picture[_span(row[2:], grid.taken[0]), _span(column[2:], grid.taken[1])]
         result = run(seen)
+        if out is None:  # what lies between two steps has channels that only they know
+            out = np.empty([*size, result.shape[2]], dtype)
         inner = [
             _span((start - first, stop - first), by)
             for (start, stop, first, _), by in zip((row, column), grid.given, strict=True)
@@ -106,6 +107,7 @@ def over_tiles(
         out[_span(row[:2], grid.given[0]), _span(column[:2], grid.given[1])] = result[tuple(inner)]
         if progress is not None:
             progress(done, len(rows) * len(columns))
+    assert out is not None  # a picture has a tile at least
     return out
 
 
@@ -132,17 +134,18 @@ def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progre
     for every tile.  Raises `UsageError` for a compression whose values its storage cannot hold.
 
     Networks that are applied repeatedly see so far that tiles of all steps at once would be mostly halo: each step goes
-    over tiles of its own, and what lies between is kept in float32, at most as many bytes as the picture.
+    over tiles of its own, and what lies between is kept in float32: for a picture in between at most as many bytes as
+    the picture has, more for a network that hands on a state.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     dtype = kind_of_bits(codec.storage.bits)
     if codec.times == 1 or codec.encoder is None:  # low is the guide of the whole resize, which is no repetition
         return _over(codec, codec.to_store, high, tile, progress, dtype)
-    one = codec.at(1)
-    between = _on_arrays(one.down_floats, codec.device)
-    for step in range(1, codec.times):
-        high = _over(one, between, high, tile, part_of(progress, step - 1, codec.times), np.float32)
-    return _over(one, one.to_store, high, tile, part_of(progress, codec.times - 1, codec.times), dtype)
+    *legs, last = map(codec.leg, range(codec.times))
+    for step, leg in enumerate(legs):
+        between = _on_arrays(leg.down_floats, codec.device)
+        high = _over(leg, between, high, tile, part_of(progress, step, codec.times), np.float32)
+    return _over(last, last.to_store, high, tile, part_of(progress, len(legs), codec.times), dtype)
 
 
 def tiled_up(
@@ -156,15 +159,15 @@ def tiled_up(
     codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
     if codec.times == 1 or codec.ensemble:  # an average is taken over all steps together
         return _over(codec, lambda seen: codec.from_store(seen, dtype), low, tile, progress, dtype, up=True)
-    one = codec.at(1)
-    between = _on_arrays(one.up_floats, codec.device)
-    for step in range(1, codec.times):
-        low = _over(one, between, low, tile, part_of(progress, step - 1, codec.times), np.float32, up=True)
+    *legs, last = map(codec.leg, range(codec.times))
+    for step, leg in enumerate(legs):
+        between = _on_arrays(leg.up_floats, codec.device)
+        low = _over(leg, between, low, tile, part_of(progress, step, codec.times), np.float32, up=True)
 
-    def last(seen: Pixels) -> Pixels:
-        return one.from_store(seen, dtype)
+    def ending(seen: Pixels) -> Pixels:
+        return last.from_store(seen, dtype)
 
-    return _over(one, last, low, tile, part_of(progress, codec.times - 1, codec.times), dtype, up=True)
+    return _over(last, ending, low, tile, part_of(progress, len(legs), codec.times), dtype, up=True)
 
 
 def _over(
@@ -182,7 +185,7 @@ def _over(
     height, width = picture.shape[:2]
     side = tile_side(tile, (int(height / s), int(width / r)) if up else (height, width))
     grid = Grid.of((s, r), (0, 0) if side is None else _halo(codec), codec.grain)
-    return over_tiles(run, picture, grid, codec.channels if up else codec.low_channels, side, progress, dtype)
+    return over_tiles(run, picture, grid, side, progress, dtype)
 
 
 def _on_arrays(way: Callable[[Tensor], Tensor], device: torch.device) -> Callable[[Pixels], Pixels]:

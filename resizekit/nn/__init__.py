@@ -13,4 +13,6 @@ from resizekit.nn.phased import Phased as Phased
 from resizekit.nn.phased import fit_for as fit_for
 from resizekit.nn.phased import floats as floats
 from resizekit.nn.reach import reach as reach
+from resizekit.nn.recurrent import Recurrent as Recurrent
+from resizekit.nn.recurrent import apply as apply
 from resizekit.nn.symmetry import over_symmetries as over_symmetries

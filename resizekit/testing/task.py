@@ -140,10 +140,12 @@ class TaskConformance:
             assert crop in message, f"{message!r} does not name the crop {crop}"
 
     def test_gradient_reaches_every_parameter(self) -> None:
-        """Each parameter is learned: the task's loss has a gradient for it."""
+        """Each parameter is learned: the task's loss has a gradient for it, applied once or as often as configured."""
         codec = self._stirred().train()
-        high = _picture(codec)
-        self.task.loss(codec.spec, self._config())(codec(high), high).backward()  # type: ignore[no-untyped-call]
+        for depth in {1, codec.times}:
+            deep = codec.at(depth)
+            high = _picture(deep)
+            self.task.loss(deep.spec, self._config())(deep(high), high).backward()  # type: ignore[no-untyped-call]
         for name, parameter in codec.named_parameters():
             reached = parameter.grad is not None and bool(parameter.grad.isfinite().all() and parameter.grad.any())
             assert reached, f"no finite gradient reaches {name}"
