@@ -20,6 +20,7 @@ __all__ = ["texts", "write"]
 NETWORKS = {
     "tad": "the network `tad` of *Task-Aware Image Downscaling* (section 3.2)",
     "wavelet": "the network `wavelet`, a residual pair around a fixed carrier",
+    "recurrent": "the network `recurrent`, a residual pair that hands a state to its next application",
     "invertible": "the network `invertible`, reversible couplings around a fixed carrier",
 }
 MARKS = "<!-- numbers -->", "<!-- end of numbers -->"

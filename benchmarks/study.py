@@ -30,6 +30,14 @@ def wavelet(width: int, down: int, up: int, *, carry: bool = False, **train: Any
     }
 
 
+def recurrent(width: int, down: int, up: int) -> dict[str, Any]:
+    return {
+        "config": {"network": "recurrent"},
+        "network": {"width": width, "down_blocks": down, "up_blocks": up},
+        "train": MUON,
+    }
+
+
 def shipped(config: dict[str, Any] | None = None, **train: Any) -> dict[str, Any]:
     """The recipe of the shipped weights on a small network, with changes."""
     variant = wavelet(48, 3, 5, **train)
@@ -77,6 +85,8 @@ STUDIES: dict[str, dict[str, dict[str, Any]]] = {
         "tad": {"config": {"network": "tad"}, "network": {"carry": True}, "train": MUON},
         "wavelet 32, 4 + 7": wavelet(32, 4, 7, carry=True),
         "wavelet 48, 3 + 5": wavelet(48, 3, 5, carry=True),
+        "recurrent 32, 4 + 7": recurrent(32, 4, 7),
+        "recurrent 64, 4 + 6": recurrent(64, 4, 6),
         "invertible 32, 6 couplings": {"config": {"network": "invertible"}, "train": MUON},
     },
 }
