@@ -78,6 +78,8 @@ class Suite:
     """Where the printed figures stand, such as "Table 1 of ..."."""
     timed: Mapping[str, float | None] = field(default_factory=dict)
     """Keys of the columns whose way up is timed, where times are asked for, with the seconds printed for them."""
+    timed_size: tuple[int, int] = (1080, 1920)
+    """(height, width) of the pictures that these seconds are for."""
     says: str = ""
     """What a reader of the table has to know, in a sentence or two."""
 

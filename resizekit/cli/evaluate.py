@@ -86,7 +86,9 @@ def evaluate(
     jobs: Annotated[int, typer.Option(min=1, max=256, help="Suite: so many pictures at once.")] = 1,
     as_csv: Annotated[bool, typer.Option("--csv", help="Suite: write a CSV beside the results too.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Suite: time the way up to one large picture.")] = False,
-    timings_size: Annotated[str, typer.Option(metavar="WxH", help="Suite: how large it is.")] = "1920x1080",
+    timings_size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Suite: how large it is, if not as printed.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure weights on folders of pictures: PSNR of high and low, RGB and Y, beside bicubic down and up.

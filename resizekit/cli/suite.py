@@ -31,7 +31,7 @@ def evaluate_suite(
     limit: int | None,
     as_csv: bool,
     timings: bool,
-    timings_size: str,
+    timings_size: str | None,
     device: str,
     precision: str,
     as_json: bool,
@@ -46,7 +46,7 @@ def evaluate_suite(
     suite = installed().suite(name)
     if data is None or out is None:
         raise UsageError("--suite needs --data FOLDER, which the sets lie in, and --out RESULTS.json")
-    size = _read_size(timings_size)
+    size = suite.timed_size if timings_size is None else _read_size(timings_size)
     if as_csv:
         check_csv(out.with_suffix(".csv"))
     run = SuiteRun(
@@ -65,7 +65,7 @@ def evaluate_suite(
         precision=precision,
     )
     said = {"--sets": sets, "--columns": columns, "--border": border if border != "factor" else None, "--limit": limit}
-    said |= {"--timings-size": timings_size if timings else None, "--precision": precision}
+    said |= {"--timings-size": timings_size, "--precision": precision}
     words = ["resizekit evaluate", f"--suite {name}", "--data FOLDER", "--out FILE"]
     words += ["--weights-from RUNS"] * (runs is not None) + ["--no-ssim"] * (not ssim) + ["--timings"] * timings
     words += [f"{option} {value}" for option, value in said.items() if value is not None]

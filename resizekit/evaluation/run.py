@@ -162,7 +162,7 @@ class SuiteRun:
                 column,
                 ways.get(column.key),
                 self.timings,
-                printed=self.suite.timed[column.key],
+                printed=self.suite.timed[column.key] if self.timings == self.suite.timed_size else None,
                 device=self.device,
                 precision=self.precision,
             )

@@ -26,6 +26,7 @@ TINY = Suite(
     source="nowhere",
     says="It is tiny.",
     timed={"mine-x2": 0.5},
+    timed_size=(64, 96),
 )
 
 
@@ -41,7 +42,7 @@ def suite(monkeypatch, picture, weights, room):
 
 
 def test_ours_stand_beside_what_is_printed(cli, suite, room):
-    run = cli(*suite, "--weights-from", "runs", "--csv", "--timings", "--timings-size", "96x64")
+    run = cli(*suite, "--weights-from", "runs", "--csv", "--timings")
     assert run.code == 0, run
     told = json.loads((room / "r.json").read_text())
     lines = run.out.splitlines()
@@ -62,7 +63,7 @@ def test_ours_stand_beside_what_is_printed(cli, suite, room):
     assert told["suite"] == "tiny"
     assert told["made_by"]["command"] == (
         "resizekit evaluate --suite tiny --data FOLDER --out FILE --weights-from RUNS --no-ssim --timings "
-        "--timings-size 96x64 --precision float32"
+        "--precision float32"
     )
     rows = list(csv.DictReader((room / "r.csv").read_text().splitlines()))
     assert [(row["column"], row["picture"]) for row in rows] == [

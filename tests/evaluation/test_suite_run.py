@@ -38,6 +38,7 @@ SUITE = Suite(
     ),
     printed=(Printed(column="absent-x2", set="Some", rgb=30.0),),
     timed={"absent-x2": 1.5, "bicubic-x2": None, "mine-x2": None},
+    timed_size=(64, 96),
 )  # fmt: skip
 
 
@@ -243,6 +244,7 @@ def test_times_are_of_what_is_there_and_stay(ask):
     assert "not trained" in told.timings[1].note
     assert "not trained" not in told.timings[0].note
     assert ask().run().timings == told.timings
+    assert ask(columns=("absent-x2", "bicubic-x2"), timings=(64, 64)).run().timings[0].printed is None
 
 
 def test_trainings_are_told(ask, codecs):
