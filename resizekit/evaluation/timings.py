@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from resizekit.errors import ResizeKitError
+from resizekit.evaluation.label import Label
 
 __all__ = ["RIVALS", "Comparison", "Implementation", "Timings", "read_timings"]
 
@@ -23,20 +24,12 @@ _LARGEST = 64 * 2**20
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 
 
-def _printable(text: str) -> str:
-    """Text of a file is shown to people: nothing in it that a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text[:100])
-
-
-_Label = Annotated[str, AfterValidator(_printable)]
-
-
 class _Lenient(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class _Machine(_Lenient):
-    processor: _Label = ""
+    processor: Label = ""
 
 
 class _Line(_Lenient):
@@ -61,10 +54,10 @@ class _Row(_Lenient):
     median: float = Field(gt=1e-9, lt=1e6)
     of_copy: float | None = Field(None, gt=1e-9, lt=1e9)
     equal: bool | None = None
-    gpu: _Label | None = None
-    torch: _Label | None = None
-    triton: _Label | None = None
-    commit: _Label | None = None
+    gpu: Label | None = None
+    torch: Label | None = None
+    triton: Label | None = None
+    commit: Label | None = None
 
 
 _ROWS = TypeAdapter(list[_Row])

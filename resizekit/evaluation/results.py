@@ -1,0 +1,214 @@
+"""What a suite measured, as a file: every picture's figures, the means over them, what was printed elsewhere.
+
+evaluate --suite  ─►  RESULTS.json  ─►  Results  ─►  a table, a report, a README
+"""
+
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resizekit.atomic import written_beside
+from resizekit.errors import ResizeKitError
+from resizekit.evaluation.label import Label
+
+__all__ = [
+    "FIGURES", "FORMAT", "ColumnResult", "Figure", "MadeBy", "PictureResult", "PrintedFigure", "Results", "SetResult",
+    "TimingResult", "TrainingTold", "read_results",
+]  # fmt: skip
+
+FORMAT = 1
+"""Version of the file; a newer one is refused."""
+Figure = Literal["high_rgb", "high_y", "ssim_rgb", "ssim_y", "low_rgb", "low_y"]
+FIGURES: tuple[Figure, ...] = ("high_rgb", "high_y", "ssim_rgb", "ssim_y", "low_rgb", "low_y")
+"""PSNR in dB of the restored picture, its SSIM, PSNR of the small picture against bicubic; RGB and Y."""
+_LARGEST = 64 * 2**20
+
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Count = Annotated[int, Field(ge=0)]
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class MadeBy(_Told):
+    """What measured, and on what; nothing in it names anybody's computer."""
+
+    command: Label
+    machine: Label
+    torch: Label
+    threads: int = Field(ge=1)
+
+
+class SetResult(_Told):
+    """A set of pictures."""
+
+    name: Label
+    expected: _Count | None = None
+    """Pictures that the set is known to have; None: nobody said."""
+    found: _Count
+    """Pictures in the folder; 0 if there is no such folder."""
+    measured: _Count
+    """Pictures of which there are figures."""
+
+
+class TrainingTold(_Told):
+    """The budget of a training, as far as it is known."""
+
+    steps: _Count | None = None
+    """With those of the weights that it began with."""
+    seconds: float | None = Field(None, ge=0)
+    data: Label | None = None
+    hardware: Label | None = None
+
+
+class ColumnResult(_Told):
+    """One way down and up, at one factor."""
+
+    key: Label
+    """Such as "tad-x2"; unique in the file."""
+    label: Label
+    """For people: "TAD -> TAU"."""
+    group: Label
+    """What the suite compares with one another: by the way down, "TAD" or "bicubic", or "ours"."""
+    factor: int = Field(ge=1)
+    channels: int = Field(3, ge=1)
+    """1: networks for one channel, measured on luma, so that only figures of Y exist."""
+    weights: Label | None = None
+    """None: no networks at all, or none that are trained."""
+    digest: _Digest | None = None
+    ensemble: bool = False
+    beside: Label | None = None
+    """The column whose printed figures this one is compared with; its own if it has some."""
+    trained: TrainingTold | None = None
+    status: Literal["measured", "not trained"]
+    """Of a column that is not trained there is never a figure."""
+
+
+class PictureResult(_Told):
+    """The figures of one picture in one column; None where a figure does not exist or is infinite."""
+
+    column: Label
+    set: Label
+    picture: Label
+    """Name of the file inside the set's folder."""
+    high_rgb: float | None = None
+    high_y: float | None = None
+    ssim_rgb: float | None = None
+    ssim_y: float | None = None
+    low_rgb: float | None = None
+    low_y: float | None = None
+    low_bytes: _Count | None = None
+    """Of the small picture as a file."""
+
+
+class PrintedFigure(_Told):
+    """What is printed elsewhere, such as in a paper: PSNR in dB of the restored pictures."""
+
+    column: Label
+    set: Label
+    rgb: float | None = None
+    y: float | None = None
+
+
+class TimingResult(_Told):
+    """How long a column takes to restore one picture of height x width pixels."""
+
+    column: Label
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    seconds: float = Field(ge=0)
+    note: Label = ""
+
+
+class _Head(_Told):
+    """What every format begins with."""
+
+    format: int
+
+
+class Results(_Told):
+    """All that one run of a suite measured."""
+
+    format: Literal[1] = 1
+    suite: Label
+    version: Label = Field(default_factory=lambda: version("resizekit"))
+    made_by: MadeBy
+    border: Literal["factor"] | Annotated[int, Field(ge=0)] = "factor"
+    """Pixels left out on each side where Y is measured; RGB has none."""
+    sets: tuple[SetResult, ...] = ()
+    columns: tuple[ColumnResult, ...] = ()
+    pictures: tuple[PictureResult, ...] = ()
+    printed: tuple[PrintedFigure, ...] = ()
+    timings: tuple[TimingResult, ...] = ()
+
+    def column(self, key: str) -> ColumnResult | None:
+        """Find a column."""
+        return next((column for column in self.columns if column.key == key), None)
+
+    def of(self, column: str, which: str) -> tuple[PictureResult, ...]:
+        """Give the pictures of a set in a column, in the order of the file."""
+        return self._by_place.get((column, which), ())
+
+    def mean(self, column: str, which: str, figure: Figure) -> float | None:
+        """Give the mean over those pictures of a set that have the figure; None if none has."""
+        values = [value for one in self.of(column, which) if (value := getattr(one, figure)) is not None]
+        return fmean(values) if values else None
+
+    def means(self, column: str, which: str) -> dict[Figure, float | None]:
+        """Give the means of every figure."""
+        return {figure: self.mean(column, which, figure) for figure in FIGURES}
+
+    def low_bytes(self, column: str, which: str) -> float | None:
+        """Give the mean size of the small files."""
+        sizes = [one.low_bytes for one in self.of(column, which) if one.low_bytes is not None]
+        return fmean(sizes) if sizes else None
+
+    def printed_beside(self, column: str, which: str) -> PrintedFigure | None:
+        """Give what is printed of a column on a set, or else of the column that it stands beside."""
+        told = self.column(column)
+        keys = (column, told.beside) if told else (column,)
+        return next(
+            (found for key in keys for found in self.printed if (found.column, found.set) == (key, which)), None
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the file beside the target and rename it."""
+        with written_beside(path) as beside:
+            beside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], tuple[PictureResult, ...]]:
+        places: dict[tuple[str, str], list[PictureResult]] = {}
+        for one in self.pictures:
+            places.setdefault((one.column, one.set), []).append(one)
+        return {place: tuple(those) for place, those in places.items()}
+
+
+def read_results(path: Path) -> Results:
+    """Read a file of results; a `ResizeKitError` for one that is missing, too large, newer or none of ours."""
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise ResizeKitError(f"cannot read {path}: {error.strerror}") from None
+    if len(text) > _LARGEST:
+        raise ResizeKitError(f"{path} is larger than {_LARGEST >> 20} MiB: give a file that `evaluate --suite` wrote")
+    try:
+        head = _Head.model_validate_json(text)
+        if head.format <= FORMAT:
+            return Results.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = " ".join(f"{where}: {first['msg']}".split()).removeprefix(": ")
+        raise ResizeKitError(
+            f"{path} holds no results of a suite ({reason[:160]}): give a file that `evaluate --suite` wrote"
+        ) from None
+    raise ResizeKitError(
+        f"{path} has results of format {head.format}; this one reads up to {FORMAT}: upgrade resizekit"
+    )
