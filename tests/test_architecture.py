@@ -30,7 +30,7 @@ FLOORS = {
     10: "checkpoint api device",
     11: "images",
     12: "evaluation",
-    13: "training",
+    13: "training report",
     14: "cli testing __init__",
     15: "__main__",
 }
