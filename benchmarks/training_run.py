@@ -6,9 +6,7 @@ figures.json  what was measured of the weights of one digest, set by set and dep
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from records import Figures, told_as
 from rich.console import Console
@@ -19,7 +17,7 @@ from resizekit.checkpoint import load, read_header
 from resizekit.cli.progress import counted, training_progress
 from resizekit.codec import Codec
 from resizekit.config import RunConfig
-from resizekit.device import pick_device
+from resizekit.device import machine, pick_device
 from resizekit.errors import ConfigError, ResizeKitError, UsageError
 from resizekit.evaluation.table import evaluate_folder
 from resizekit.images.find import find_pictures
@@ -81,15 +79,6 @@ def _write(path: Path, value: BaseModel) -> None:
         beside.write_text(value.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def this_machine(device: str) -> str:
-    """Say in words what trains here, and nothing that names a computer."""
-    if pick_device(device).type == "cuda":
-        return torch.cuda.get_device_name()
-    ask: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    threads = torch.get_num_threads()
-    return f"{ask.get('cpu_name') or 'CPU'}, {threads} thread{'s' if threads > 1 else ''}"
-
-
 def _taken_up(run: RunConfig, folder: Path) -> Plan | None:
     """Read the plan of a run that has begun; `ConfigError` if that had another config."""
     plan = _read(folder / "plan.json", Plan)
@@ -111,7 +100,7 @@ def trained(run: RunConfig, folder: Path, *, device: str, hardware: str | None, 
         begun = (folder / "state.safetensors").exists()
         if begun:
             run = run.model_copy(update={"train": run.train.model_copy(update={"budget": None})})
-        plan = Plan(run=run, hardware=hardware or (None if begun else this_machine(device)))
+        plan = Plan(run=run, hardware=hardware or (None if begun else machine(pick_device(device))))
     if hardware:
         plan.hardware = hardware
     if not (plan.digest and weights.exists() and read_header(weights).digest == plan.digest):

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from resizekit.shipped import shipped_weights as shipped_weights
     from resizekit.spec import ResizeSpec as ResizeSpec
     from resizekit.storage import Storage as Storage
+    from resizekit.suite import Printed as Printed
+    from resizekit.suite import Suite as Suite
+    from resizekit.suite import SuiteColumn as SuiteColumn
+    from resizekit.suite import SuiteSet as SuiteSet
     from resizekit.task import Compression as Compression
     from resizekit.task import Mixture as Mixture
     from resizekit.task import Network as Network
@@ -46,11 +50,15 @@ _WHERE = {
     "Mixture": "resizekit.task",
     "Network": "resizekit.task",
     "NoOptions": "resizekit.task",
+    "Printed": "resizekit.suite",
     "ResizeKitError": "resizekit.errors",
     "ResizeSpec": "resizekit.spec",
     "Resized": "resizekit.codec",
     "Stage": "resizekit.task",
     "Storage": "resizekit.storage",
+    "Suite": "resizekit.suite",
+    "SuiteColumn": "resizekit.suite",
+    "SuiteSet": "resizekit.suite",
     "Task": "resizekit.task",
     "TaskConfig": "resizekit.task",
     "Wanted": "resizekit.images.wanted",

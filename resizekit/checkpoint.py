@@ -24,7 +24,7 @@ from resizekit.errors import CheckpointError, UnknownNameError
 from resizekit.registry import installed
 from resizekit.storage import Storage
 
-__all__ = ["FORMAT", "Header", "default_weights", "header_of", "load", "read_header", "save", "storage_of"]
+__all__ = ["FORMAT", "Header", "default_weights", "header_of", "load", "outline", "read_header", "save", "storage_of"]
 
 FORMAT = 1
 """Version of the header; a newer one is refused."""
@@ -179,17 +179,21 @@ def storage_of(source: str | Path, compression: str | None = None) -> Storage:
 
     `compression` names an installed one to take the place of theirs.
     """
-    codec = _outline(_locate(source)[0])
+    codec = outline(source)
     return (codec if compression is None else recompressed(codec, compression)).storage
 
 
 @functools.cache
 def _channels(name: str) -> int:
-    return _outline(_locate(name)[0]).channels
+    return outline(name).channels
 
 
-def _outline(path: Path) -> Codec:
-    """The codec of a file, without its weights."""
+def outline(source: str | Path) -> Codec:
+    """Give the codec of installed weights or a file without the weights, from the header alone; errors as `load`.
+
+    It takes no memory and can compute nothing.
+    """
+    path = _locate(source)[0]
     recipe = read_header(path).recipe
     with torch.device("meta"):
         return assemble(recipe, where=f"the header of {path.name}")

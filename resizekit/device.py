@@ -1,11 +1,13 @@
 """Where to compute and how precisely: the two choices that depend on the machine."""
 
+from typing import Any
+
 import torch
 
 from resizekit.codec import Precision
 from resizekit.errors import UsageError
 
-__all__ = ["pick_device", "pick_precision"]
+__all__ = ["machine", "pick_device", "pick_precision"]
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -42,3 +44,12 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     ask = getattr(torch.cpu, "get_capabilities", None)  # absent from older releases of torch
     able = ask() if ask is not None else {}
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def machine(device: torch.device) -> str:
+    """Say in words what computes here, and nothing that names a computer."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    ask: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    threads = torch.get_num_threads()
+    return f"{ask.get('cpu_name') or 'CPU'}, {threads} thread{'s' if threads > 1 else ''}"

@@ -1,4 +1,4 @@
-"""The four hooks of a plugin.  Each returns records; nothing is handed in and nothing is mutated.
+"""The five hooks of a plugin.  Each returns records; nothing is handed in and nothing is mutated.
 
 A plugin is a module named under the entry-point group `resizekit`:
 
@@ -13,6 +13,7 @@ import pluggy
 
 from resizekit.ops import Kernel
 from resizekit.plugin import NAME
+from resizekit.suite import Suite
 from resizekit.task import Compression, Network, Task
 
 hookspec = pluggy.HookspecMarker(NAME)
@@ -62,5 +63,20 @@ def resizekit_register_kernels() -> Iterable[Kernel]:
     def resizekit_register_kernels():
         from my_package.cuda import unshuffle      # heavy imports stand inside the hook
         yield Kernel(op="unshuffle", device_type="cuda", run=unshuffle)
+    """
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def resizekit_register_suites() -> Iterable[Suite]:
+    """Offer suites: columns that `resizekit evaluate --suite` measures on sets of pictures, beside printed figures.
+
+    from resizekit import Suite, SuiteColumn, SuiteSet, hookimpl
+
+    @hookimpl
+    def resizekit_register_suites():
+        yield Suite(name="mine", summary="my weights beside bicubic", sets=(SuiteSet(name="Set5", pictures=5),),
+                    columns=(SuiteColumn(key="bicubic-x2", label="bicubic", group="bicubic", factor=2),
+                             SuiteColumn(key="mine-x2", label="mine", group="mine", factor=2, weights="mine")))
     """
     raise AssertionError("a specification is never called")

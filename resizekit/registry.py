@@ -1,6 +1,6 @@
 """The registry: collects what plugins offer, refuses conflicts, names providers, and assembles codecs.
 
-    entry points ─► one plugin at a time ─► its offers ─► tables of tasks, networks, compressions, weights; ops' kernels
+    entry points ─► one plugin at a time ─► its offers ─► tables by name; the kernels of ops
 
 Nothing is loaded at import; the first question loads everything.  A plugin that fails is taken out whole and remembered
 in `failures`; the others work.
@@ -20,6 +20,7 @@ import pluggy
 from resizekit import builtin, hookspecs, ops
 from resizekit.errors import PluginError, UnknownNameError
 from resizekit.plugin import NAME
+from resizekit.suite import Suite
 from resizekit.task import Compression, Network, Task, Weights
 
 __all__ = ["DISABLE", "Failure", "Offer", "PluginWarning", "Registry", "installed"]
@@ -71,6 +72,7 @@ class Registry:
     kernels: dict[tuple[str, str], Offer[ops.Kernel]] = field(default_factory=dict)
     """By op and type of device."""
     failures: list[Failure] = field(default_factory=list)
+    suites: dict[str, Offer[Suite]] = field(default_factory=dict)
 
     def task(self, name: str) -> Task[Any]:
         """Find a task, or say what is installed."""
@@ -87,6 +89,10 @@ class Registry:
     def weight(self, name: str) -> tuple[str, Weights]:
         """Find weights and the name of their task, or say what is installed."""
         return self._find("weights", self.weights, name).value
+
+    def suite(self, name: str) -> Suite:
+        """Find a suite, or say what is installed."""
+        return self._find("suite", self.suites, name).value
 
     def _find(self, kind: str, table: Mapping[str, Offer[T]], name: str) -> Offer[T]:
         if name in table:
@@ -121,12 +127,15 @@ class Registry:
             other = self.kernels.get(key) or staged.kernels.get(key)
             _refuse_second(f"a kernel for {kernel.op!r} on {kernel.device_type!r}", other)
             staged.kernels[key] = Offer(value=kernel, provider=provider, plugin=name)
+        for suite in _each(hook.resizekit_register_suites(), Suite):
+            self._stage("suite", self.suites, staged.suites, suite.name, suite, name, provider)
         ops.install(*(offer.value for offer in staged.kernels.values()))
         self.tasks |= staged.tasks
         self.networks |= staged.networks
         self.compressions |= staged.compressions
         self.weights |= staged.weights
         self.kernels |= staged.kernels
+        self.suites |= staged.suites
 
     def _stage(
         self,

@@ -14,8 +14,9 @@ _KINDS = {"RGB": "rgb", "Y": "y"}
 def shipped_weights(folder: Traversable, names: Iterable[str]) -> dict[str, Weights]:
     """Give the weights that a folder holds, in the order of `names`; a name without both of its files is left out.
 
-    A NAME.json says `digest`, `summary` and, by set of pictures, figures such as `high_rgb` and `low_y`.  Raises
-    `KeyError` or `ValueError` for one that does not, as a mistake of the plugin's author.
+    A NAME.json says `digest`, `summary` and, by set of pictures, figures such as `high_rgb` and `low_y`; what it says
+    of its `training` is kept as it is.  Raises `KeyError` or `ValueError` for one that does not, as a mistake of the
+    plugin's author.
     """
     kinds = "safetensors", "json"
     return {name: _read(folder, name) for name in names if all((folder / f"{name}.{k}").is_file() for k in kinds)}
@@ -31,4 +32,5 @@ def _read(folder: Traversable, name: str) -> Weights:
         if f"{side}_{key}" in figures
     }
     file = folder / f"{name}.safetensors"
-    return Weights(file=file, digest=told["digest"], summary=told["summary"], metrics=metrics)
+    told_of = {"digest": told["digest"], "summary": told["summary"], "training": told.get("training", {})}
+    return Weights(file=file, metrics=metrics, **told_of)

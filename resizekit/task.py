@@ -97,6 +97,8 @@ class Weights:
     """One line: data, steps, what to expect."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Figures by name, such as {"Set5 high RGB": 38.1}, in dB; the model card beside the file has them all."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the training beyond the file's own header, such as {"hardware": "one core of ..."}."""
 
 
 def _once(config: Any) -> int:

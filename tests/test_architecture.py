@@ -23,7 +23,7 @@ FLOORS = {
     3: "nn guides compressions convert",
     4: "codec jpeg",
     5: "losses",
-    6: "task",
+    6: "task suite",
     7: "hookspecs builtin shipped",
     8: "config registry",
     9: "assemble",

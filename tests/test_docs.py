@@ -190,6 +190,9 @@ def test_readme_numbers_are_the_records():
 def test_benchmark_results_name_their_machine_and_nobody():
     for path in (ROOT / "benchmarks/results").glob("*.json"):
         told = json.loads(path.read_text(encoding="utf-8"))
+        if "suite" in told:
+            assert all(told["made_by"][key] for key in ("command", "machine", "torch", "threads"))
+            continue
         assert {"processor", "torch", "threads", "python"} <= set(told["machine_info"])
         assert "node" not in told["machine_info"]
 

@@ -18,12 +18,22 @@ from resizekit.cli.options import (
     read_times,
     read_weights,
 )
+from resizekit.errors import UsageError
 
 __all__ = ["evaluate"]
 
+_OF_FOLDERS = {"folders", "weights", "task", "compression", "span", "times", "ensemble"}
+_OF_SUITES = {
+    "data", "out", "weights_from", "sets", "columns", "border", "ssim", "jobs", "as_csv", "timings", "timings_size",
+}  # fmt: skip
+
 
 def evaluate(
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Sets of pictures, a row for each.")],
+    context: typer.Context,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FOLDER", help="Sets of pictures, a row for each.", show_default=False),
+    ] = None,
     weights: WeightsName = None,
     task: TaskName = None,
     compression: CompressionName = None,
@@ -46,9 +56,99 @@ def evaluate(
         bool,
         typer.Option("--ensemble", help="Restore eight ways and average: helps decoders of bicubic pictures only."),
     ] = False,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="An installed suite instead: all its columns on all its sets.", show_default=False),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Suite: the folder that the sets lie in.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RESULTS.json", help="Suite: file of the results; its cache lies beside it.", show_default=False
+        ),
+    ] = None,
+    weights_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Suite: a folder of trainings of your own, as COLUMN/weights.safetensors.", show_default=False
+        ),
+    ] = None,
+    sets: Annotated[str | None, typer.Option(help="Suite: only these, as Set5,Set14.", show_default=False)] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Suite: only these, by their keys in the results.", show_default=False)
+    ] = None,
+    border: Annotated[
+        str, typer.Option(help="Suite: pixels left out on each side; factor: so many of Y, none of RGB.")
+    ] = "factor",
+    ssim: Annotated[bool, typer.Option("--ssim/--no-ssim", help="Suite: measure SSIM too.")] = True,
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Suite: so many pictures at once.")] = 1,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Suite: write a CSV beside the results too.")] = False,
+    timings: Annotated[bool, typer.Option("--timings", help="Suite: time the way up to one large picture.")] = False,
+    timings_size: Annotated[str, typer.Option(metavar="WxH", help="Suite: how large it is.")] = "1920x1080",
     as_json: Json = False,
 ) -> None:
-    """Measure weights on folders of pictures: PSNR of high and low, RGB and Y, beside bicubic down and up."""
+    """Measure weights on folders of pictures: PSNR of high and low, RGB and Y, beside bicubic down and up.
+
+    With --suite, measure all columns of a suite on its sets instead, each picture once: the same command goes on after
+    an interruption, and takes seconds when all is done.
+    """
+    _check_options(context)
+    if suite is not None:
+        from resizekit.cli.suite import evaluate_suite
+
+        evaluate_suite(
+            suite,
+            data=data,
+            out=out,
+            runs=weights_from,
+            sets=sets,
+            columns=columns,
+            border=border,
+            ssim=ssim,
+            jobs=jobs,
+            limit=limit,
+            as_csv=as_csv,
+            timings=timings,
+            timings_size=timings_size,
+            device=device,
+            precision=precision,
+            as_json=as_json,
+        )
+        return
+    if not folders:
+        raise UsageError("which pictures? Name folders of them, or a --suite")
+    _evaluate_folders(
+        folders,
+        weights=weights,
+        task=task,
+        compression=compression,
+        span=span,
+        times=times,
+        device=device,
+        precision=precision,
+        limit=limit,
+        ensemble=ensemble,
+        as_json=as_json,
+    )
+
+
+def _evaluate_folders(
+    folders: list[Path],
+    *,
+    weights: str | None,
+    task: str | None,
+    compression: str | None,
+    span: str | None,
+    times: str | None,
+    device: str,
+    precision: str,
+    limit: int | None,
+    ensemble: bool,
+    as_json: bool,
+) -> None:
+    """Measure one pair of networks on folders, and show the means."""
     from rich.console import Console
     from rich.table import Table
 
@@ -105,6 +205,20 @@ def evaluate(
         + (f", gain is high over {plain}" if depths else ""),
         highlight=False,
     )
+
+
+def _check_options(context: typer.Context) -> None:
+    """Refuse what only a suite has without one, and what it decides itself with one."""
+    with_suite = context.params["suite"] is not None
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        option = "FOLDER" if parameter.name == "folders" else parameter.opts[0]
+        if with_suite and parameter.name in _OF_FOLDERS:
+            raise UsageError(f"--suite says itself what is measured: leave out {option}")
+        if not with_suite and parameter.name in _OF_SUITES:
+            raise UsageError(f"{option} belongs to a --suite, and none is named")
 
 
 def gains(mean: Mapping[str, float]) -> dict[str, float]:

@@ -8,10 +8,10 @@ from resizekit.convert import Pixels
 from resizekit.errors import ResizeShapeError
 from resizekit.ops.quantize import LEVELS, LEVELS16
 
-__all__ = ["luma", "psnr"]
+__all__ = ["LUMA", "luma", "psnr"]
 
 # MATLAB's rgb2ycbcr: BT.601, studio range 16..235.
-_LUMA = np.array((65.481, 128.553, 24.966)) / 255
+LUMA = np.array((65.481, 128.553, 24.966)) / 255
 
 
 def psnr(a: Pixels, b: Pixels, *, border: int = 0) -> float:
@@ -38,7 +38,7 @@ def luma(pixels: Pixels) -> Pixels:
     """
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return pixels.reshape(pixels.shape[:2])
-    y = pixels.astype(np.float64) @ _LUMA + 16 / 255 * _peak(pixels)
+    y = pixels.astype(np.float64) @ LUMA + 16 / 255 * _peak(pixels)
     return (y if pixels.dtype == np.float32 else np.floor(y + 0.5)).astype(pixels.dtype)
 
 

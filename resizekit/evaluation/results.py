@@ -60,8 +60,10 @@ class TrainingTold(_Told):
     """The budget of a training, as far as it is known."""
 
     steps: _Count | None = None
-    """With those of the weights that it began with."""
     seconds: float | None = Field(None, ge=0)
+    steps_before: _Count = 0
+    """Of the weights that it began with, and of what these began with; 0 if with nothing learned."""
+    seconds_before: float = Field(0.0, ge=0)
     data: Label | None = None
     hardware: Label | None = None
 
@@ -123,6 +125,9 @@ class TimingResult(_Told):
     width: int = Field(ge=1)
     seconds: float = Field(ge=0)
     note: Label = ""
+    """What was timed, and how."""
+    printed: float | None = Field(None, ge=0)
+    """Seconds printed elsewhere."""
 
 
 class _Head(_Told):
@@ -139,7 +144,7 @@ class Results(_Told):
     version: Label = Field(default_factory=lambda: version("resizekit"))
     made_by: MadeBy
     border: Literal["factor"] | Annotated[int, Field(ge=0)] = "factor"
-    """Pixels left out on each side where Y is measured; RGB has none."""
+    """Pixels left out on each side: "factor" leaves out so many of Y and none of RGB, a number so many of both."""
     sets: tuple[SetResult, ...] = ()
     columns: tuple[ColumnResult, ...] = ()
     pictures: tuple[PictureResult, ...] = ()

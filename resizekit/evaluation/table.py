@@ -12,7 +12,7 @@ from resizekit.convert import Pixels
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.channels import with_channels
 from resizekit.evaluation.measure import measure
-from resizekit.images.find import find_pictures
+from resizekit.images.find import find_pictures, spread
 from resizekit.images.pictures import check_depth
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
@@ -56,9 +56,7 @@ def evaluate_folder(
     takes that many, evenly spread; `how` gives the figures of one picture.  Raises `ImageError` if the folder holds
     nothing usable.
     """
-    paths = list(find_pictures([folder]))
-    if limit is not None and limit < len(paths):
-        paths = [paths[i * len(paths) // limit] for i in range(limit)]
+    paths = spread(list(find_pictures([folder])), limit)
     each: dict[str, Mapping[str, float]] = {}
     skipped: list[str] = []
     for done, path in enumerate(paths, start=1):

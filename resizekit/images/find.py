@@ -1,11 +1,11 @@
 """Files, folders and patterns to the pictures they mean."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from resizekit.errors import ImageError
 
-__all__ = ["MADE", "SUFFIXES", "find_pictures"]
+__all__ = ["MADE", "SUFFIXES", "find_pictures", "spread"]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".npy", ".npz", ".png", ".tif", ".tiff", ".webp"})
 """What a folder is searched for; a file named outright is taken whatever it is called."""
@@ -40,3 +40,10 @@ def _meant(path: Path) -> list[Path]:
             return matches
         raise ImageError(f"nothing matches {path}; check the pattern")
     raise ImageError(f"no file or folder {path}; check the name")
+
+
+def spread(paths: Sequence[Path], limit: int | None) -> list[Path]:
+    """Take so many of several at most, evenly spread over all; None: every one."""
+    if limit is None or limit >= len(paths):
+        return list(paths)
+    return [paths[i * len(paths) // limit] for i in range(limit)]

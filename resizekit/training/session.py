@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from resizekit.assemble import Recipe, assemble, resolve
 from resizekit.checkpoint import Header, save
 from resizekit.config import RunConfig
+from resizekit.device import machine
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.losses import Guided, Loss
@@ -191,6 +192,7 @@ class Session:
             "steps": self.learner.step,
             "seconds": round(self.elapsed(), 1),
             "pictures": len(self.pictures),
+            "hardware": machine(self.accelerator.device),
             "precision": "float32" if self.accelerator.mixed_precision == "no" else "bfloat16",
         } | {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
         told |= {name: getattr(config, name) for name in ("start_side", "freeze") if getattr(config, name) is not None}

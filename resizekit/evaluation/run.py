@@ -1,0 +1,230 @@
+"""A suite run: every column on every picture of every set, each measured once and then remembered.
+
+suite ─► weights of the columns, pictures of the sets ─► cache, or jobs ─► Results ─► RESULTS.json
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+
+from resizekit.device import machine, pick_device, pick_precision
+from resizekit.errors import ImageError, ResizeKitError, ResizeShapeError, UsageError
+from resizekit.evaluation.cache import Cache
+from resizekit.evaluation.jobs import answers
+from resizekit.evaluation.results import (
+    ColumnResult,
+    MadeBy,
+    PictureResult,
+    PrintedFigure,
+    Results,
+    SetResult,
+    TimingResult,
+    read_results,
+)
+from resizekit.evaluation.sets import FoundSet, find_sets
+from resizekit.evaluation.ssim import check_ssim
+from resizekit.evaluation.trained import check_runs, column_told, weights_of
+from resizekit.evaluation.uptime import time_column
+from resizekit.evaluation.way import Figures, Way, figures_of
+from resizekit.suite import Suite, SuiteColumn
+
+__all__ = ["Border", "SuiteRun", "cache_of"]
+
+Border = Literal["factor"] | int
+
+
+class _Piece(NamedTuple):
+    """One picture in one column, small enough to be sent to another process."""
+
+    key: str
+    way: Way
+    path: Path
+
+
+def _measured(piece: _Piece) -> Figures:
+    return figures_of(piece.way, piece.path)
+
+
+def cache_of(out: Path) -> Path:
+    """Say where the figures that were measured once lie."""
+    return out.with_suffix(".cache.jsonl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteRun:
+    """What is asked for; `run` does it and writes `out`."""
+
+    suite: Suite
+    data: Path
+    """Holds a folder for each set."""
+    out: Path
+    """Results of the same suite are replaced; the cache beside it stays, whatever is asked for."""
+    runs: Path | None = None
+    """A folder of the user's own weights: NAME/weights.safetensors or NAME.safetensors."""
+    sets: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    """Keys; empty: all."""
+    border: Border = "factor"
+    ssim: bool = True
+    limit: int | None = None
+    jobs: int = 1
+    timings: tuple[int, int] | None = None
+    """(height, width) of the pictures whose way up is timed; None: it is not, and earlier times stay."""
+    device: str = "auto"
+    precision: str = "float32"
+
+    def run(
+        self,
+        *,
+        command: str = "",
+        warn: Callable[[str], None] = lambda line: None,
+        progress: Callable[[int, int], None] = lambda done, of: None,
+    ) -> Results:
+        """Measure what is not yet in the cache, and write the results.
+
+        `command` is what they are said to be made by; `warn` is told what is missing, strange or left out.  Raises
+        `UsageError` for an `out` that holds anything else, `ImageError` if no picture is usable, `CheckpointError` for
+        weights that do not fit their column, and `MissingExtraError` without torchmetrics.
+        """
+        before = self._before()
+        if self.ssim:
+            check_ssim()
+        check_runs(self.runs)
+        found, complaints = find_sets(self.suite, self.data, self.sets, limit=self.limit)
+        for line in complaints:
+            warn(line)
+        chosen = self._chosen()
+        sources = {column.key: weights_of(column, self.runs) for column in chosen}
+        told = {column.key: column_told(column, sources[column.key]) for column in chosen}
+        ways = {
+            column.key: self._way(column, sources[column.key], told[column.key])
+            for column in chosen
+            if told[column.key].status == "measured"
+        }
+        pictures = self._measure(found, ways, warn, progress)
+        times = self._timed(chosen, ways) if self.timings else before.timings if before else ()
+        results = Results(
+            suite=self.suite.name,
+            made_by=MadeBy(
+                command=command,
+                machine=machine(pick_device(self.device)),
+                torch=torch.__version__,
+                threads=torch.get_num_threads(),
+            ),
+            border=self.border,
+            sets=tuple(_set_told(one, pictures) for one in found),
+            columns=tuple(told.values()),
+            pictures=tuple(pictures),
+            printed=tuple(
+                PrintedFigure(column=one.column, set=one.set, rgb=one.rgb, y=one.y)
+                for one in self.suite.printed
+                if one.column in {key for column in chosen for key in (column.key, column.beside)}
+            ),
+            timings=times,
+        )
+        results.write(self.out)
+        return results
+
+    def _before(self) -> Results | None:
+        """Give the results that `out` holds already, which must be of this suite."""
+        if self.out.suffix.lower() != ".json":
+            raise UsageError(f"{self.out} is to hold JSON: end its name in .json")
+        if not self.out.parent.is_dir():
+            raise UsageError(f"the folder {self.out.parent} does not exist; make it first")
+        if not self.out.exists():
+            return None
+        try:
+            told = read_results(self.out)
+        except ResizeKitError as error:
+            raise UsageError(f"{error}; nothing is overwritten: name another --out") from None
+        if told.suite != self.suite.name:
+            raise UsageError(f"{self.out} holds results of the suite {told.suite!r}; name another --out")
+        return told
+
+    def _chosen(self) -> list[SuiteColumn]:
+        known = [column.key for column in self.suite.columns]
+        strange = next((key for key in self.columns if key not in known), None)
+        if strange is not None:
+            raise UsageError(f"suite {self.suite.name!r} has no column {strange!r}; there are: {', '.join(known)}")
+        return [column for column in self.suite.columns if not self.columns or column.key in self.columns]
+
+    def _way(self, column: SuiteColumn, source: str | Path | None, told: ColumnResult) -> Way:
+        place = pick_device(self.device)
+        return Way(
+            factor=column.factor,
+            channels=column.channels,
+            weights=source,
+            digest=told.digest,
+            ensemble=column.ensemble,
+            border=None if self.border == "factor" else self.border,
+            ssim=self.ssim,
+            device=str(place),
+            precision=pick_precision(self.precision, place),
+        )
+
+    def _measure(
+        self,
+        found: Sequence[FoundSet],
+        ways: dict[str, Way],
+        warn: Callable[[str], None],
+        progress: Callable[[int, int], None],
+    ) -> list[PictureResult]:
+        cache = Cache(cache_of(self.out))
+        digests = {path: _digest(path) for one in found for path in one.pictures}
+        keys = {(name, path): way.key(digest) for name, way in ways.items() for path, digest in digests.items()}
+        pieces = {
+            (key, path): _Piece(key, ways[name], path) for (name, path), key in keys.items() if key not in cache
+        }  # two names of the same weights are measured once
+        with closing(answers(_measured, list(pieces.values()), self.jobs)) as stream:
+            left_out: dict[str, None] = {}
+            for done, (piece, answer) in enumerate(stream, start=1):
+                if isinstance(answer, ImageError | ResizeShapeError):
+                    told = str(answer) if str(piece.path) in str(answer) else f"{piece.path}: {answer}"
+                    left_out[told] = None
+                elif isinstance(answer, ResizeKitError):
+                    raise answer
+                else:
+                    cache.put(piece.key, answer)
+                progress(done, len(pieces))
+        for line in left_out:
+            warn(f"left out: {line}")
+        pictures = [
+            PictureResult.model_validate(
+                {"column": name, "set": one.name, "picture": path.relative_to(one.folder).as_posix()} | cache[key]
+            )
+            for name in ways
+            for one in found
+            for path in one.pictures
+            if (key := keys[name, path]) in cache
+        ]
+        if not pictures and ways:
+            first = f"; the first: {next(iter(left_out))}" if left_out else ""
+            raise ImageError(f"no usable picture in {self.data}{first}")
+        return pictures
+
+    def _timed(self, chosen: Sequence[SuiteColumn], ways: dict[str, Way]) -> tuple[TimingResult, ...]:
+        assert self.timings is not None
+        timed = [
+            time_column(column, ways.get(column.key), self.timings, printed=self.suite.timed[column.key])
+            for column in chosen
+            if column.key in self.suite.timed
+        ]
+        return tuple(one for one in timed if one is not None)
+
+
+def _set_told(one: FoundSet, pictures: Sequence[PictureResult]) -> SetResult:
+    measured = {picture.picture for picture in pictures if picture.set == one.name}
+    return SetResult(name=one.name, expected=one.expected, found=one.found, measured=len(measured))
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:  # told where it is measured
+        return ""
