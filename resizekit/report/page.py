@@ -58,7 +58,8 @@ def page(contents: Contents) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["signed"] = lambda value: f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+    templates.filters["signed"] = _signed
+    templates.filters["arrows"] = lambda label: label.replace("->", "→")
     style = _asset("page.css")
     script = "".join(_asset(name) for name in _SCRIPTS)
     results = contents.results
@@ -78,6 +79,12 @@ def page(contents: Contents) -> str:
         strips=strips(contents.gains) if contents.gains else None,
     )
     return html
+
+
+def _signed(value: float) -> str:
+    """A difference in dB; one that would be shown as nothing has no sign."""
+    rounded = round(value, 2)
+    return f"{rounded:+.2f}".replace("-", "\N{MINUS SIGN}") if rounded else "0.00"
 
 
 def _asset(name: str) -> str:

@@ -108,6 +108,6 @@ def _spread(ticks: Sequence[Tick]) -> list[Tick]:
     """Leave out what would be written over its neighbour."""
     kept = list(ticks[:1])
     for tick in ticks[1:]:
-        if tick.at - kept[-1].at > 30:
+        if tick.at - kept[-1].at > 52:
             kept.append(tick)
     return kept

@@ -102,7 +102,7 @@ def tally(results: Results) -> dict[Verdict, int]:
     for factor, channels in sections(results):
         for row in (row for _, rows in _table(results, factor, channels, TABLES[0]).groups for row in rows):
             for verdict in (cell.verdict for cell in row.cells):
-                if verdict is not None and row.column.weights is not None:
+                if verdict is not None:
                     counts[verdict] += 1
     return counts
 
@@ -142,7 +142,7 @@ def _table(results: Results, factor: int, channels: int, kind: Kind) -> Table:
         row = []
         for which, figure in places:
             value = means[column.key, which, figure]
-            printed = results.printed_beside(column.key, which) if kind.printed else None
+            printed = results.printed_beside(column.key, which) if kind.printed and not _is_plain(column) else None
             number = None if printed is None else printed.y if figure.endswith("_y") else printed.rgb
             count = sum(getattr(one, figure) is not None for one in results.of(column.key, which))
             part = count if value is not None and count < whole[which] else None
