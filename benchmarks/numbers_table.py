@@ -1,35 +1,17 @@
 """The README's numbers: what each file of weights costs, and what it reaches beside bicubic and the paper."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from plan import SETS
 from records import Record
 
+from resizekit.registry import installed
+
 __all__ = ["lines", "numbers", "shown", "whole"]
 
 
-class Paper(NamedTuple):
-    """A column of the paper's Table 1 on the four sets, by (factor, single channel or colour)."""
-
-    head: str
-    values: dict[tuple[int, int], tuple[float, float, float, float]]
-
-
-PAPER = (
-    Paper("bicubic + EDSR+", {
-        (2, 1): (37.95, 33.65, 32.22, 32.51), (2, 3): (36.09, 31.97, 31.40, 31.47),
-        (4, 1): (32.17, 28.50, 27.54, 26.25), (4, 3): (30.71, 27.14, 26.45, 25.34),
-    }),
-    Paper("paper's TAD", {
-        (2, 1): (37.69, 33.90, 32.62, 31.96), (2, 3): (38.46, 35.52, 36.68, 35.03),
-        (4, 1): (31.59, 28.36, 27.57, 25.56), (4, 3): (31.81, 28.63, 28.51, 26.63),
-    }),
-    Paper("TAD + \\*EDSR+", {
-        (2, 1): (37.98, 34.07, 32.83, 32.86), (2, 3): (39.44, 36.58, 37.59, 35.55),
-        (4, 1): (32.36, 28.82, 27.86, 26.50), (4, 3): (32.49, 29.24, 28.97, 27.76),
-    }),
-)  # fmt: skip
+PAPER = {"bicubic + EDSR+": "edsr", "paper's TAD": "tad", "TAD + \\*EDSR+": "edsr-on-tad"}
+"""What stands beside ours: head, and name of the column in the suite `paper`."""
 
 SAYS = """\
 Mean PSNR in dB over whole benchmark sets, 8-bit pictures, every small picture stored as a real PNG. *High* is the
@@ -49,12 +31,14 @@ def whole(value: int) -> str:
     return f"{value:,}".replace(",", " ")
 
 
-def told(paper: Paper, record: Record, which: str) -> float | None:
-    """Give the paper's figure, where it has one of the same factors and channels and the same storing."""
+def told(paper: str, record: Record, which: str) -> float | None:
+    """Give the figure that is printed, where there is one of the same factors and channels and the same storing."""
     if record.spec != f"s={record.border} r={record.border}" or record.compression != "uint8" or which not in SETS:
         return None
-    values = paper.values.get((record.border, record.channels))
-    return values and values[SETS.index(which)]
+    key = f"{PAPER[paper]}-x{record.border}{'-y' if record.channels == 1 else ''}"
+    figures = installed().suite("paper").printed
+    found = next((one for one in figures if (one.column, one.set) == (key, which)), None)
+    return found and (found.y if record.channels == 1 else found.rgb)
 
 
 def pair(rgb: float | None, y: float | None) -> str:
@@ -87,7 +71,7 @@ def costs(records: list[Record], cards: Mapping[str, str]) -> str:
 def reached(records: list[Record]) -> str:
     """Write what each file of a single depth reaches on each set."""
     heads = ["weights", "set", "high RGB", "high Y", "low RGB", "low Y", "bicubic down+up RGB / Y"]
-    rows = [heads + [paper.head for paper in PAPER]]
+    rows = [[*heads, *PAPER]]
     for record in records:
         if record.deep:
             continue
@@ -115,7 +99,7 @@ def depths(records: list[Record]) -> str:
 
 def behind(records: list[Record]) -> str:
     """Say openly where weights stay behind the paper's own pair, and behind super-resolution."""
-    lost = {paper.head: _lost(records, paper) for paper in PAPER}
+    lost = {paper: _lost(records, paper) for paper in PAPER}
     said = [f"Behind {head}: {lost[head]}." for head in ("paper's TAD", "bicubic + EDSR+") if lost[head]]
     if said:
         said[0] = said[0].replace("Behind paper's", "Behind the paper's")
@@ -123,7 +107,7 @@ def behind(records: list[Record]) -> str:
     return "\n\n".join(said)
 
 
-def _lost(records: list[Record], paper: Paper) -> str:
+def _lost(records: list[Record], paper: str) -> str:
     lost: dict[str, tuple[list[str], str]] = {}  # by digest, as the same weights may have two names
     for record in records:
         gaps = []

@@ -87,6 +87,12 @@ def test_first_plugin_works_as_it_stands(registry, tmp_path):
     assert torch.equal(resizekit.ops.codes(low) * resizekit.ops.quantize(torch.ones(1) / 255), low)
 
 
+def test_a_suite_is_offered_as_the_page_shows(registry):
+    registry.add(module("suite", blocks("plugins/README.md", "python")[5]), "mine", "a page")
+    suite = registry.suite("mine")
+    assert [column.weights for column in suite.columns] == [None, "mine-x2"]
+
+
 def test_pages_show_weights_as_the_record_takes_them():
     source = blocks("plugins/README.md", "python")[1].replace('files("my_package")', 'files("resizekit_sr")')
     task = module("weights", source).half_width

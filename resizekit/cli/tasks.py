@@ -60,6 +60,7 @@ def _list(as_json: bool) -> None:
         others = {
             "networks": {name: offer.provider for name, offer in registry.networks.items()},
             "compressions": {name: offer.provider for name, offer in registry.compressions.items()},
+            "suites": {name: offer.provider for name, offer in registry.suites.items()},
             "left_out": [str(failure) for failure in registry.failures],
         }
         echo_json({"tasks": rows} | others)
@@ -71,3 +72,5 @@ def _list(as_json: bool) -> None:
     console.print(table)
     console.print(f"networks: {', '.join(sorted(registry.networks))}", highlight=False)
     console.print(f"compressions: {', '.join(sorted(registry.compressions))}", highlight=False)
+    if registry.suites:
+        console.print(f"suites: {', '.join(sorted(registry.suites))}", highlight=False)

@@ -3,6 +3,7 @@
 evaluate --suite  ─►  RESULTS.json  ─►  Results  ─►  a table, a report, a README
 """
 
+import json
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -182,9 +183,15 @@ class Results(_Told):
         )
 
     def write(self, path: Path) -> None:
-        """Write the file beside the target and rename it."""
+        """Write the file beside the target and rename it; each record is a line, since there may be thousands."""
+        parts = []
+        for key, value in self.model_dump(mode="json").items():
+            text = json.dumps(value, allow_nan=False)
+            if isinstance(value, list) and value:
+                text = "[\n  " + ",\n  ".join(json.dumps(row, allow_nan=False) for row in value) + "\n ]"
+            parts.append(f" {json.dumps(key)}: {text}")
         with written_beside(path) as beside:
-            beside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            beside.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, str], tuple[PictureResult, ...]]:

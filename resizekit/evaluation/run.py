@@ -3,19 +3,17 @@
 suite ─► weights of the columns, pictures of the sets ─► cache, or jobs ─► Results ─► RESULTS.json
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 
 from resizekit.device import machine, pick_device, pick_precision
-from resizekit.errors import ImageError, ResizeKitError, ResizeShapeError, UsageError
+from resizekit.errors import ResizeKitError, UsageError
 from resizekit.evaluation.cache import Cache
-from resizekit.evaluation.jobs import answers
+from resizekit.evaluation.collect import measured
 from resizekit.evaluation.results import (
     ColumnResult,
     MadeBy,
@@ -30,24 +28,12 @@ from resizekit.evaluation.sets import FoundSet, find_sets
 from resizekit.evaluation.ssim import check_ssim
 from resizekit.evaluation.trained import check_runs, column_told, weights_of
 from resizekit.evaluation.uptime import time_column
-from resizekit.evaluation.way import Figures, Way, figures_of
+from resizekit.evaluation.way import Way
 from resizekit.suite import Suite, SuiteColumn
 
 __all__ = ["Border", "SuiteRun", "cache_of"]
 
 Border = Literal["factor"] | int
-
-
-class _Piece(NamedTuple):
-    """One picture in one column, small enough to be sent to another process."""
-
-    key: str
-    way: Way
-    path: Path
-
-
-def _measured(piece: _Piece) -> Figures:
-    return figures_of(piece.way, piece.path)
 
 
 def cache_of(out: Path) -> Path:
@@ -106,7 +92,8 @@ class SuiteRun:
             for column in chosen
             if told[column.key].status == "measured"
         }
-        pictures = self._measure(found, ways, warn, progress)
+        cache = Cache(cache_of(self.out))
+        pictures = measured(found, ways, cache, jobs=self.jobs, warn=warn, progress=progress)
         times = self._timed(chosen, ways) if self.timings else before.timings if before else ()
         results = Results(
             suite=self.suite.name,
@@ -167,46 +154,6 @@ class SuiteRun:
             precision=pick_precision(self.precision, place),
         )
 
-    def _measure(
-        self,
-        found: Sequence[FoundSet],
-        ways: dict[str, Way],
-        warn: Callable[[str], None],
-        progress: Callable[[int, int], None],
-    ) -> list[PictureResult]:
-        cache = Cache(cache_of(self.out))
-        digests = {path: _digest(path) for one in found for path in one.pictures}
-        keys = {(name, path): way.key(digest) for name, way in ways.items() for path, digest in digests.items()}
-        pieces = {
-            (key, path): _Piece(key, ways[name], path) for (name, path), key in keys.items() if key not in cache
-        }  # two names of the same weights are measured once
-        with closing(answers(_measured, list(pieces.values()), self.jobs)) as stream:
-            left_out: dict[str, None] = {}
-            for done, (piece, answer) in enumerate(stream, start=1):
-                if isinstance(answer, ImageError | ResizeShapeError):
-                    told = str(answer) if str(piece.path) in str(answer) else f"{piece.path}: {answer}"
-                    left_out[told] = None
-                elif isinstance(answer, ResizeKitError):
-                    raise answer
-                else:
-                    cache.put(piece.key, answer)
-                progress(done, len(pieces))
-        for line in left_out:
-            warn(f"left out: {line}")
-        pictures = [
-            PictureResult.model_validate(
-                {"column": name, "set": one.name, "picture": path.relative_to(one.folder).as_posix()} | cache[key]
-            )
-            for name in ways
-            for one in found
-            for path in one.pictures
-            if (key := keys[name, path]) in cache
-        ]
-        if not pictures and ways:
-            first = f"; the first: {next(iter(left_out))}" if left_out else ""
-            raise ImageError(f"no usable picture in {self.data}{first}")
-        return pictures
-
     def _timed(self, chosen: Sequence[SuiteColumn], ways: dict[str, Way]) -> tuple[TimingResult, ...]:
         assert self.timings is not None
         timed = [
@@ -218,13 +165,5 @@ class SuiteRun:
 
 
 def _set_told(one: FoundSet, pictures: Sequence[PictureResult]) -> SetResult:
-    measured = {picture.picture for picture in pictures if picture.set == one.name}
-    return SetResult(name=one.name, expected=one.expected, found=one.found, measured=len(measured))
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:  # told where it is measured
-        return ""
+    there = {picture.picture for picture in pictures if picture.set == one.name}
+    return SetResult(name=one.name, expected=one.expected, found=one.found, measured=len(there))

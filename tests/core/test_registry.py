@@ -17,6 +17,9 @@ from resizekit import (
     Network,
     NoOptions,
     ResizeSpec,
+    Suite,
+    SuiteColumn,
+    SuiteSet,
     Task,
     TaskConfig,
     Weights,
@@ -37,7 +40,7 @@ def task(name: str = "mine", **fields: Any) -> Task[Any]:
 
 def plugin(*offers: object) -> SimpleNamespace:
     """A plugin that offers these records, each through the hook of its kind."""
-    hooks = {Task: "tasks", Network: "networks", Compression: "compressions", Kernel: "kernels"}
+    hooks = {Task: "tasks", Network: "networks", Compression: "compressions", Kernel: "kernels", Suite: "suites"}
     named: dict[str, list[object]] = {}
     for offer in offers:
         named.setdefault(f"resizekit_register_{hooks[type(offer)]}", []).append(offer)
@@ -53,17 +56,24 @@ def _gives(name: str, records: list[object]) -> Callable[[], list[object]]:
 
 
 def tables(kept: Registry) -> tuple[dict[str, Any], ...]:
-    return dict(kept.tasks), dict(kept.networks), dict(kept.compressions), dict(kept.weights)
+    return dict(kept.tasks), dict(kept.networks), dict(kept.compressions), dict(kept.weights), dict(kept.suites)
 
 
 WEIGHTS = {"mine-x2": Weights(file=Path("mine.safetensors"), digest="0" * 64)}
 NETWORK = Network(name="mine", options=TadOptions, build=tad)
 COMPRESSION = Compression(name="mine", options=NoOptions, build=lambda options: Float())
+SUITE = Suite(
+    name="mine",
+    summary="s",
+    columns=(SuiteColumn(key="a", label="a", group="a", factor=2),),
+    sets=(SuiteSet(name="Set5"),),
+)
 
 
 def test_what_is_offered_is_found_with_its_provider() -> None:
     kept, mine = Registry(), task(weights=WEIGHTS)
-    kept.add(plugin(mine, NETWORK, COMPRESSION), "entry", "distribution 1.0")
+    kept.add(plugin(mine, NETWORK, COMPRESSION, SUITE), "entry", "distribution 1.0")
+    assert kept.suite("mine") is SUITE
     assert kept.task("mine") is mine
     assert kept.network("mine") is NETWORK
     assert kept.compression("mine") is COMPRESSION
@@ -77,12 +87,13 @@ def test_what_is_offered_is_found_with_its_provider() -> None:
         ("task", [task()]),
         ("network", [NETWORK]),
         ("compression", [COMPRESSION]),
+        ("suite", [SUITE]),
         ("weights", [task("another", weights=WEIGHTS)]),
     ],
 )
 def test_a_second_offer_names_the_first_and_changes_nothing(kind: str, offers: list[object]) -> None:
     kept = Registry()
-    kept.add(plugin(task(weights=WEIGHTS), NETWORK, COMPRESSION), "first", "theirs 1.0")
+    kept.add(plugin(task(weights=WEIGHTS), NETWORK, COMPRESSION, SUITE), "first", "theirs 1.0")
     before = tables(kept)
     with pytest.raises(PluginError, match=rf"{kind} 'mine(-x2)?' is already offered by plugin 'first' of theirs 1.0"):
         kept.add(plugin(task("innocent"), *offers), "second", "ours 2.0")
@@ -122,6 +133,8 @@ def test_unknown_names_say_what_is_installed() -> None:
         kept.network("vast")
     with pytest.raises(UnknownNameError, match=r"no compression 'zip' is installed; there are: none$"):
         kept.compression("zip")
+    with pytest.raises(UnknownNameError, match=r"no suite 'paper' is installed; there are: none$"):
+        kept.suite("paper")
     with pytest.raises(UnknownNameError) as caught:
         kept.weight("w" * 10_000)
     assert len(str(caught.value)) < 200

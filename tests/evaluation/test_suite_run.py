@@ -9,7 +9,7 @@ from PIL import Image
 
 from resizekit import Printed, Suite, SuiteColumn, SuiteSet, load
 from resizekit.errors import CheckpointError, ImageError, MissingExtraError, PluginError, ResizeKitError, UsageError
-from resizekit.evaluation import run as run_module
+from resizekit.evaluation import collect
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.results import read_results
@@ -70,8 +70,8 @@ def ask(data, runs, tmp_path):
 def counted(monkeypatch):
     """How many pictures were measured so far."""
     seen = []
-    whole = run_module.figures_of
-    monkeypatch.setattr(run_module, "figures_of", lambda way, path: seen.append(path) or whole(way, path))
+    whole = collect.figures_of
+    monkeypatch.setattr(collect, "figures_of", lambda way, path: seen.append(path) or whole(way, path))
     return seen
 
 
