@@ -11,7 +11,7 @@ __all__ = ["Curve", "Mark", "Plot", "Tick", "nice", "tradeoff"]
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 44, 84, 16, 44
 """Margins; names of the curves stand at the right."""
-_ZERO = 64
+_ZERO = 72
 """A weight of 0 has no place on a logarithmic axis: it stands so far to the left of it."""
 
 
@@ -108,6 +108,6 @@ def _spread(ticks: Sequence[Tick]) -> list[Tick]:
     """Leave out what would be written over its neighbour."""
     kept = list(ticks[:1])
     for tick in ticks[1:]:
-        if tick.at - kept[-1].at > 52:
+        if tick.at - kept[-1].at > 50:
             kept.append(tick)
     return kept
