@@ -19,14 +19,12 @@ def show_results(results: Results, suite: Suite) -> None:
     """Print every table: restored pictures beside what is printed, small pictures, trainings, times."""
     console = Console(markup=False, emoji=False)
 
-    def show(table: Table, *lines: str) -> None:
+    def show(table: Table) -> None:
         # a row is a line, however narrow the terminal
         console.width = max(
             console.width, console.measure(table, options=console.options.update(max_width=1000)).maximum
         )
         console.print(table)
-        for line in lines:
-            console.print(line, highlight=False, soft_wrap=True)
         console.print()
 
     compared, lost = 0, 0
@@ -43,7 +41,7 @@ def show_results(results: Results, suite: Suite) -> None:
     show(_small(results))
     show(_trainings(results))
     if results.timings:
-        show(_times(results), f"seconds of one way up; {results.made_by.machine}, torch {results.made_by.torch}")
+        show(_times(results))
 
 
 def _columns(results: Results, factor: int, kind: Kind) -> list[ColumnResult]:

@@ -95,6 +95,7 @@ class SuiteRun:
         cache = Cache(cache_of(self.out))
         pictures = measured(found, ways, cache, jobs=self.jobs, warn=warn, progress=progress)
         times = self._timed(chosen, ways) if self.timings else before.timings if before else ()
+        keys = {column.key for column in chosen}
         results = Results(
             suite=self.suite.name,
             made_by=MadeBy(
@@ -110,9 +111,9 @@ class SuiteRun:
             printed=tuple(
                 PrintedFigure(column=one.column, set=one.set, rgb=one.rgb, y=one.y)
                 for one in self.suite.printed
-                if one.column in {key for column in chosen for key in (column.key, column.beside)}
+                if one.column in keys | {column.beside for column in chosen}
             ),
-            timings=times,
+            timings=tuple(one for one in times if one.column in keys),
         )
         results.write(self.out)
         return results
@@ -157,7 +158,14 @@ class SuiteRun:
     def _timed(self, chosen: Sequence[SuiteColumn], ways: dict[str, Way]) -> tuple[TimingResult, ...]:
         assert self.timings is not None
         timed = [
-            time_column(column, ways.get(column.key), self.timings, printed=self.suite.timed[column.key])
+            time_column(
+                column,
+                ways.get(column.key),
+                self.timings,
+                printed=self.suite.timed[column.key],
+                device=self.device,
+                precision=self.precision,
+            )
             for column in chosen
             if column.key in self.suite.timed
         ]

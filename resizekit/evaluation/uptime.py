@@ -7,6 +7,7 @@ import torch
 
 from resizekit.assemble import Recipe, assemble
 from resizekit.codec import Codec
+from resizekit.device import machine, pick_device, pick_precision
 from resizekit.evaluation.results import TimingResult
 from resizekit.evaluation.way import Way, codec_of
 from resizekit.suite import SuiteColumn
@@ -18,7 +19,13 @@ _LONG = 5.0
 
 
 def time_column(
-    column: SuiteColumn, way: Way | None, size: tuple[int, int], *, printed: float | None = None
+    column: SuiteColumn,
+    way: Way | None,
+    size: tuple[int, int],
+    *,
+    printed: float | None = None,
+    device: str = "auto",
+    precision: str = "float32",
 ) -> TimingResult | None:
     """Time the way up to a picture of (height, width), cropped to what the factor divides.
 
@@ -28,7 +35,7 @@ def time_column(
     trained = way is not None and way.weights is not None
     if not trained and not column.network:
         return None
-    codec = codec_of(way) if way is not None and trained else _untrained(column)
+    codec = codec_of(way) if way is not None and trained else _untrained(column, device, precision)
     height, width = (side // column.factor * column.factor for side in size)
     low = torch.randint(
         256, (1, codec.low_channels, height // column.factor, width // column.factor),
@@ -39,20 +46,24 @@ def time_column(
         times = [_once(codec, low)]
         while len(times) < 3 and sum(times) < _LONG:
             times.append(_once(codec, low))
-    parameters = sum(parameter.numel() for parameter in codec.decoder.parameters())
-    note = f"{codec.names.network}{' eight ways' * column.ensemble}, {parameters:,} parameters up".replace(",", " ", 1)
+    parameters = f"{sum(parameter.numel() for parameter in codec.decoder.parameters()):,}".replace(",", " ")
+    note = f"{codec.names.network}{' eight ways' * column.ensemble}, {parameters} parameters"
+    note += "" if trained else ", not trained, which takes as long"
     return TimingResult(
         column=column.key,
         height=height,
         width=width,
         seconds=round(median(times), 4),
-        note=note + ("" if trained else "; not trained, which takes as long"),
+        note=f"{note}; {codec.precision} on {machine(codec.device)}",
         printed=printed,
     )
 
 
-def _untrained(column: SuiteColumn) -> Codec:
+def _untrained(column: SuiteColumn, device: str, precision: str) -> Codec:
+    place = pick_device(device)
     codec = assemble(Recipe.model_validate(dict(column.network))).eval()
+    codec.to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    codec.precision = pick_precision(precision, place)
     return codec.ensembled() if column.ensemble else codec
 
 

@@ -1,17 +1,20 @@
 """A tiny suite run: figures as `measure` gives them, each once, in one process or in two, and what is wrong is told."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from resizekit import Printed, Suite, SuiteColumn, SuiteSet, load
+from resizekit import Printed, Suite, SuiteColumn, SuiteSet, load, save
 from resizekit.errors import CheckpointError, ImageError, MissingExtraError, PluginError, ResizeKitError, UsageError
 from resizekit.evaluation import collect
+from resizekit.evaluation.cache import Cache
+from resizekit.evaluation.jobs import answers
 from resizekit.evaluation.measure import measure
-from resizekit.evaluation.metrics import psnr
+from resizekit.evaluation.metrics import luma, psnr
 from resizekit.evaluation.results import read_results
 from resizekit.evaluation.run import SuiteRun, cache_of
 from resizekit.evaluation.sets import find_sets
@@ -82,8 +85,6 @@ def test_figures_are_those_of_measure(ask, codecs, data):
         for one in told.of(key, "Some"):
             pixels = np.array(Image.open(data / "Some" / one.picture))
             if codec.channels == 1:
-                from resizekit.evaluation.metrics import luma
-
                 pixels = luma(pixels)[:, :, None]
             plain = measure(codec, pixels)
             names = ("high_y", "low_y") if codec.channels == 1 else ("high_rgb", "high_y", "low_rgb", "low_y")
@@ -150,8 +151,8 @@ def test_an_interrupted_run_goes_on(ask, counted):
 def test_several_jobs_give_the_same(ask, data, tmp_path):
     (data / "Some" / "c.png").write_bytes(b"no picture")
     warned = []
-    several = ask(jobs=2, out=tmp_path / "two.json").run(warn=warned.append)
-    assert several.pictures == ask().run().pictures
+    several = ask(jobs=2, ssim=False, out=tmp_path / "two.json").run(warn=warned.append)
+    assert several.pictures == ask(ssim=False).run().pictures
     assert [line for line in warned if "left out" in line and "c.png" in line]
 
 
@@ -245,8 +246,6 @@ def test_times_are_of_what_is_there_and_stay(ask):
 
 
 def test_trainings_are_told(ask, codecs):
-    from resizekit import save
-
     path = ask().runs / "mine" / "weights.safetensors"
     told = {"steps": 9, "seconds": 4.5, "pictures": 3, "batch": 2, "patch": 16, "hardware": "a CPU", "steps_before": 7}
     save(load(path), path, training=told)
@@ -259,11 +258,7 @@ def test_trainings_are_told(ask, codecs):
     assert ask().run().column("mine-x2").trained.steps is None
 
 
-def test_a_job_that_dies_is_told(monkeypatch):
-    import os
-
-    from resizekit.evaluation.jobs import answers
-
+def test_a_job_that_dies_is_told():
     with pytest.raises(ResizeKitError, match="take fewer --jobs"):
         list(answers(os._exit, [3, 3], 2))
 
@@ -280,8 +275,6 @@ def test_a_suite_speaks_of_its_own_columns_and_sets_only():
 
 
 def test_the_cache_passes_over_what_is_not_its_own(tmp_path):
-    from resizekit.evaluation.cache import Cache
-
     path = tmp_path / "c.jsonl"
     Cache(path).put("a" * 64, {"high_y": 1.5, "low_y": None, "low_bytes": 3})
     path.write_text(path.read_text() + "nothing\n[]\n" + json.dumps({"key": "b" * 64, "figures": {"high_y": "x"}}))
