@@ -1,11 +1,14 @@
-"""What every test shares: one thread, one hypothesis profile, a device for kernels, and small weights."""
+"""What every test shares: one thread, one hypothesis profile, a device for kernels, small weights, the command line."""
 
 import importlib
 import os
+import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -20,6 +23,14 @@ pytest.register_assert_rewrite("resizekit.testing")
 
 settings.register_profile("local", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
+
+
+class Told(NamedTuple):
+    """What a run of the command line ended with."""
+
+    code: int
+    out: str
+    err: str
 
 
 def pytest_configure() -> None:
@@ -62,3 +73,28 @@ def small_weights() -> Callable[..., str]:
         return save(codec, path).digest
 
     return write
+
+
+@pytest.fixture(scope="session")
+def told() -> type[Told]:
+    """Give the record of a run."""
+    return Told
+
+
+@pytest.fixture
+def cli(capsys, monkeypatch) -> Iterator[Callable[..., Told]]:
+    """Run the command line in this process, where torch is loaded already."""
+    from resizekit.cli import main
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*argv: object) -> Told:
+        monkeypatch.setattr(sys, "argv", ["resizekit", *map(str, argv)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Told(int(ended.value.code or 0), *capsys.readouterr())
+
+    yield run
+    signal.signal(signal.SIGTERM, before)

@@ -30,7 +30,7 @@ FLOORS = {
     10: "checkpoint api device",
     11: "images",
     12: "evaluation",
-    13: "training",
+    13: "training report",
     14: "cli testing __init__",
     15: "__main__",
 }
@@ -210,6 +210,9 @@ def test_the_wheel_holds_the_packages_side_by_side(wheel: list[str]) -> None:
 def test_the_wheel_holds_all_that_is_needed_and_nothing_else(wheel: list[str]) -> None:
     assert "resizekit/py.typed" in wheel
     assert {path.relative_to(ROOT).as_posix() for path in MODULES} <= set(wheel)
+    templates = {path.relative_to(ROOT).as_posix() for path in (CORE / "report" / "templates").iterdir()}
+    assert "resizekit/report/templates/page.html.jinja" in templates
+    assert templates <= set(wheel)
     for folder in OUTSIDE:
         for path in folder.glob("resizekit_*/**/*"):
             if path.suffix in (".py", ".toml", ".md", ".json", ".safetensors"):

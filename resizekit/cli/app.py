@@ -18,6 +18,7 @@ from resizekit.cli.info import info
 from resizekit.cli.output import echo_error
 from resizekit.cli.pairs import export_pairs
 from resizekit.cli.pyramid import pyramid
+from resizekit.cli.report import report
 from resizekit.cli.roundtrip import roundtrip
 from resizekit.cli.sweep import sweep
 from resizekit.cli.tasks import tasks
@@ -77,7 +78,7 @@ def _told_in_one_line(verb: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for verb in (tasks, down, up, roundtrip, pyramid, info, evaluate, export_pairs, bench, train, sweep, schema):
+for verb in (tasks, down, up, roundtrip, pyramid, info, evaluate, report, export_pairs, bench, train, sweep, schema):
     app.command()(_told_in_one_line(verb))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import shown
 from resizekit.evaluation.contact import depth_panels, stacked
+from resizekit.evaluation.kept import KEPT, write_kept
 from resizekit.evaluation.roundtrip import Figures, check_free, roundtrip_picture
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, deepest
@@ -80,7 +81,7 @@ def pyramid_file(
     overwrite: bool = False,
     progress: Progress = lambda done, of: None,
 ) -> Pyramid:
-    """Write the small and the restored picture of every depth from 1 to `times` into `folder`, and a contact sheet.
+    """Write the small and the restored picture of every depth from 1 to `times` into `folder`, with a contact sheet.
 
     Each small picture is a real file that `up` restores, and the restored one is made from it.  Without `times` the
     ladder ends after seven steps, or where the small picture would have less than one pixel a side.  Raises
@@ -106,7 +107,7 @@ def pyramid_file(
     smalls = [folder / f"small-{name}{codec.storage.suffixes[0]}" for name in names]
     restoreds = [folder / f"restored-{name}.png" for name in names]
     sheet = folder / "pyramid.png"
-    check_free([*smalls, *restoreds, sheet], overwrite=overwrite)
+    check_free([*smalls, *restoreds, sheet, folder / KEPT], overwrite=overwrite)
     depths, rows = [], []
     for i, (one, small, restored) in enumerate(zip(ladder, smalls, restoreds, strict=True)):
         part = part_of(progress, i, len(ladder))
@@ -125,4 +126,6 @@ def pyramid_file(
         panels = depth_panels(one.spec, *map(shown, (trip.original, trip.plain, trip.restored, trip.low)))
         rows.append((panels, captions))
     write_picture(sheet, Picture(pixels=stacked(rows), icc=picture.icc), overwrite=overwrite)
+    kept = [told.figures.kept(told.factor, Path(told.small), Path(told.restored)) for told in depths]
+    write_kept(folder, src, picture, kept)
     return Pyramid(str(codec.names.weights), (width, height), most, largest, str(sheet), depths)

@@ -12,6 +12,7 @@ from resizekit.codec import Codec
 from resizekit.convert import Pixels
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import shown
+from resizekit.evaluation.kept import KEPT, KeptTrip, finite, write_kept
 from resizekit.evaluation.measure import bicubic_roundtrip, plain_name, psnr_y
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.sheet import side_by_side
@@ -58,6 +59,12 @@ class Figures:
         """Plain data for JSON."""
         return asdict(self)
 
+    def kept(self, factor: str, small: Path, restored: Path) -> KeptTrip:
+        """Give what the pictures' folder keeps of it."""
+        told = {name: value for name, value in asdict(self).items() if name in KeptTrip.model_fields}
+        told |= {name: finite(value) for name, value in told.items() if isinstance(value, float)}
+        return KeptTrip(factor=factor, small=small.name, restored=restored.name, **told)
+
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Give (what, ours, bicubic's) for a table."""
         against = "bicubic's" if self.plain == "bicubic" else f"the {self.plain}"
@@ -103,7 +110,7 @@ def roundtrip_file(
     overwrite: bool = False,
     progress: Progress = lambda done, of: None,
 ) -> Figures:
-    """Write small.png, restored.png and side-by-side.png into `folder`, and measure them.
+    """Write small.png, restored.png, side-by-side.png and figures.json into `folder`, and measure them.
 
     The small file is called as what the weights store, and the restored picture is made from it, not from memory.
     Raises what `down_file` and `up_file` raise.
@@ -115,7 +122,7 @@ def roundtrip_file(
     check_depth(picture, storage, src)
     back = "restored.npy" if picture.mode == "CUBE" or picture.bits == 32 else "restored.png"
     small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", back, SHEET))
-    check_free((small, restored, sheet), overwrite=overwrite)
+    check_free((small, restored, sheet, folder / KEPT), overwrite=overwrite)
     codec = choose_codec(
         weights=weights,
         task=task,
@@ -139,6 +146,8 @@ def roundtrip_file(
     seen = (shown(pixels) for pixels in (trip.original, trip.plain, trip.restored, trip.low))
     pixels = side_by_side(*seen, plainly=f"{trip.figures.plain} down and up")
     write_picture(sheet, Picture(pixels=pixels, icc=picture.icc), overwrite=overwrite)
+    factor = codec.spec.short if wanted is None else f"to {trip.low.shape[1]}x{trip.low.shape[0]}"
+    write_kept(folder, src, picture, [trip.figures.kept(factor, small, restored)])
     return trip.figures
 
 

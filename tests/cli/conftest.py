@@ -1,21 +1,12 @@
-"""One tiny weights file, and the command line run in this process or as a program of its own."""
+"""Tiny weights files, a folder to be in, and the command line run as a program of its own."""
 
 import os
-import signal
 import subprocess
 import sys
-import warnings
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
-
-
-class Told(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="session")
@@ -64,26 +55,7 @@ def picture(room):
 
 
 @pytest.fixture
-def cli(capsys, monkeypatch):
-    """Run the command line in this process, where torch is loaded already."""
-    from resizekit.cli import main
-
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*argv):
-        monkeypatch.setattr(sys, "argv", ["resizekit", *map(str, argv)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Told(int(ended.value.code or 0), *capsys.readouterr())
-
-    yield run
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def program():
+def program(told):
     """Run the command line as a program of its own: seconds, so for what a process shows alone."""
 
     def run(*argv, **environment):
@@ -95,6 +67,6 @@ def program():
             env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
             check=False,
         )
-        return Told(done.returncode, done.stdout, done.stderr)
+        return told(done.returncode, done.stdout, done.stderr)
 
     return run

@@ -32,7 +32,7 @@ def test_roundtrip_and_evaluate_measure_the_jpeg(cli, jpeg_weights, picture, roo
     run = cli("roundtrip", source, "--weights", jpeg_weights, "--json", "--precision", "float32")
     told = json.loads(run.out)
     assert sorted(path.name for path in (room / "in/a-roundtrip").iterdir()) == [
-        "restored.png", "side-by-side.png", "small.jpg",
+        "figures.json", "restored.png", "side-by-side.png", "small.jpg",
     ]  # fmt: skip
     whole = (room / "in/a-roundtrip/small.jpg").stat().st_size
     assert told["small_format"] == "JPEG"

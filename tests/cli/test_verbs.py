@@ -109,7 +109,7 @@ def test_roundtrip(cli, weights, picture, room):
     source = picture("in/a.png")
     run = cli("roundtrip", source, "--weights", weights)
     assert (run.code, run.err) == (0, "")
-    assert files(room / "in" / "a-roundtrip") == ["restored.png", "side-by-side.png", "small.png"]
+    assert files(room / "in" / "a-roundtrip") == ["figures.json", "restored.png", "side-by-side.png", "small.png"]
     assert "restored, PSNR RGB" in run.out
     assert "pictures: in/a-roundtrip" in run.out
     told = strict(cli("roundtrip", source, "--weights", weights, "--out", "rt", "--json").out)
@@ -191,7 +191,7 @@ def test_pyramid(cli, weights, picture, room):
     run = cli("pyramid", source, "out", "--weights", weights)
     assert (run.code, run.err) == (0, "")
     names = [f"{what}-x{2**n}.png" for what in ("restored", "small") for n in range(1, 6)]
-    assert files(room / "out") == sorted([*names, "pyramid.png"])
+    assert files(room / "out") == sorted([*names, "figures.json", "pyramid.png"])
     assert [line.split()[0] for line in run.out.splitlines()[1:6]] == ["x2", "x4", "x8", "x16", "x32"]
     assert "the largest that works for 52x45 pixels: x32 (--times 5)\n" in run.out
     told = strict(cli("pyramid", source, "two", "--weights", weights, "--times", "2", "--json").out)

@@ -38,7 +38,7 @@ def test_every_depth_is_a_roundtrip_of_its_own(source, weights, tmp_path):
         (5, "x32", (3, 2)),
     ]
     files = [path for one in told.depths for path in (one.small, one.restored)]
-    assert {str(path) for path in out.iterdir()} == {*files, told.sheet}
+    assert {str(path) for path in out.iterdir()} == {*files, told.sheet, str(out / "figures.json")}
     alone = tmp_path / "alone"
     for one in told.depths:
         figures = roundtrip_file(source, alone, times=one.times, overwrite=True, **options)

@@ -13,7 +13,7 @@ from resizekit.evaluation.metrics import luma, psnr
 from resizekit.evaluation.roundtrip import roundtrip_file
 from resizekit.images.files import read_small, up_file
 
-NAMES = ["restored.png", "side-by-side.png", "small.png"]
+NAMES = ["figures.json", "restored.png", "side-by-side.png", "small.png"]
 
 
 @pytest.fixture

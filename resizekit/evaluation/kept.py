@@ -1,0 +1,106 @@
+"""What a folder of a roundtrip or a ladder says of its own pictures, so that it can be shown later, elsewhere.
+
+roundtrip, pyramid  ─►  FOLDER/figures.json  ─►  read_kept  ─►  the report
+"""
+
+import math
+import os
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from resizekit.atomic import written_beside
+from resizekit.errors import ResizeKitError
+from resizekit.images.picture import Picture
+
+__all__ = ["KEPT", "Kept", "KeptTrip", "finite", "read_kept", "write_kept"]
+
+KEPT = "figures.json"
+_LARGEST = 2**20
+
+
+def _inside(name: str) -> str:
+    """A file of the folder itself: whoever wrote the list must not lead out of it."""
+    if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise ValueError(f"{name[:80]!r} is no name of a file in the same folder")
+    return name
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class KeptTrip(_Record):
+    """One way down and up; PSNR in dB, None for pictures without any difference and where there is no Y."""
+
+    factor: str
+    """How much smaller, such as "x8"."""
+    small: Annotated[str, AfterValidator(_inside)]
+    restored: Annotated[str, AfterValidator(_inside)]
+    weights: str
+    plain: str
+    """What it is compared with, "bicubic" or "guide"."""
+    restored_rgb: float | None
+    restored_y: float | None
+    bicubic_rgb: float | None
+    bicubic_y: float | None
+    small_rgb: float | None
+    small_y: float | None
+    original_bytes: int
+    small_bytes: int
+
+
+class Kept(_Record):
+    """All ways of one picture."""
+
+    format: Literal[1] = 1
+    resizekit: str
+    original: str
+    """Where the picture lay, seen from the folder."""
+    digest: str
+    """Of that picture's pixels: another under its name is not taken for it."""
+    span: tuple[float, float] | None = None
+    """The range of its values, where one was said."""
+    trips: list[KeptTrip]
+
+
+def write_kept(folder: Path, src: Path, picture: Picture, trips: Iterable[KeptTrip]) -> None:
+    """Write what the folder's pictures are; `src` is the file that `picture` was read from."""
+    way = Path(os.path.relpath(src.resolve(), folder.resolve())).as_posix()
+    kept = Kept(
+        resizekit=version("resizekit"),
+        original=os.fsencode(way).decode(errors="replace"),  # a name that is no text is not found again
+        digest=picture.digest,
+        span=picture.span,
+        trips=list(trips),
+    )
+    with written_beside(folder / KEPT) as beside:
+        beside.write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def finite(value: float | None) -> float | None:
+    """Give a figure as JSON can hold it: None for the infinite PSNR of equal pictures."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def read_kept(folder: Path) -> Kept:
+    """Read what `write_kept` wrote; a `ResizeKitError` where there is none, or it is none of ours."""
+    path = folder / KEPT
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise ResizeKitError(
+            f"cannot read {path} ({error.strerror}): name a folder that `resizekit roundtrip` or `pyramid` wrote"
+        ) from None
+    if len(text) > _LARGEST:
+        raise ResizeKitError(f"{path} is larger than {_LARGEST >> 20} MiB: make the folder again")
+    try:
+        return Kept.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ResizeKitError(f"{path} is none of ours ({where}: {first['msg'][:120]}): make the folder again") from None

@@ -1,0 +1,49 @@
+"""A check on the whole path of evaluation: bicubic's own PSNR beside the one that every paper prints."""
+
+from dataclasses import dataclass
+
+from resizekit.evaluation.results import Results
+from resizekit.report.tables import plain_column
+
+__all__ = ["WITHIN", "Check", "checks"]
+
+WITHIN = 0.05
+"""dB of difference that rounding, and other ways to write the same functions, explain."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One set at one factor; PSNR of Y in dB."""
+
+    factor: int
+    set: str
+    published: float
+    measured: float
+    whole: bool
+    """Whether all pictures of the set were measured: of a part no agreement is to be expected."""
+
+    @property
+    def difference(self) -> float:
+        """How much more than published."""
+        return self.measured - self.published
+
+    @property
+    def agrees(self) -> bool:
+        """Within what rounding explains."""
+        return abs(self.difference) <= WITHIN + 1e-9
+
+
+def checks(results: Results) -> list[Check]:
+    """Compare bicubic's figures of Y with the printed ones, where they leave the usual border of the factor out."""
+    found = []
+    for factor in sorted({column.factor for column in results.columns}):
+        column = plain_column(results, factor)
+        if column is None or results.border not in ("factor", factor):
+            continue
+        for one in results.sets:
+            mean, printed = results.mean(column.key, one.name, "high_y"), results.printed_beside(column.key, one.name)
+            if mean is not None and printed is not None and printed.y is not None:
+                pictures = sum(picture.high_y is not None for picture in results.of(column.key, one.name))
+                whole = pictures == (one.found if one.expected is None else one.expected)
+                found.append(Check(factor, one.name, printed.y, mean, whole))
+    return found

@@ -1,0 +1,125 @@
+"""Results, a sweep and folders with something in them, of tiny weights and blocky pictures."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resizekit import load
+from resizekit.evaluation.measure import measure
+from resizekit.evaluation.results import (
+    ColumnResult,
+    MadeBy,
+    PictureResult,
+    PrintedFigure,
+    Results,
+    SetResult,
+    TimingResult,
+)
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&.png"
+"""A file may be called so."""
+NAMES = ["a.png", HOSTILE, "c.png", "d.png", "e.png"]
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """A folder with one set of five pictures."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "Set").mkdir()
+    for i, name in enumerate(NAMES):
+        pixels = np.random.default_rng(i).integers(0, 256, (12 + i, 16, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+        Image.fromarray(pixels).save(folder / "Set" / name, "png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def results(data, weights_name):
+    """Figures of these pictures, measured, in four columns: bicubic, one that is not trained, theirs, ours."""
+    codec = load(weights_name)
+    pictures = []
+    for name in NAMES:
+        told = measure(codec, np.array(Image.open(data / "Set" / name)))
+        where = {"set": "Set", "picture": name}
+        high = {f"high_{kind}": told[f"bicubic_{kind}"] for kind in ("rgb", "y")}
+        pictures.append(PictureResult(column="plain-x2", **where, **high))
+        ours = {key: value for key, value in told.items() if not key.startswith("bicubic")}
+        pictures += [PictureResult(column=key, **where, **ours) for key in ("theirs-x2", "ours-x2")]
+    mean = sum(one.high_rgb for one in pictures if one.column == "ours-x2") / len(NAMES)
+    networks = {"factor": 2, "weights": weights_name, "digest": codec.digest, "status": "measured"}
+    trained = {"steps": 12_345, "seconds": 600, "data": "<b>photographs</b>", "hardware": "one core"}
+    return Results(
+        suite="tiny",
+        made_by=MadeBy(command="made up", machine="a machine", torch="2.13.0", threads=1),
+        sets=(
+            SetResult(name="Set", expected=5, found=5, measured=5),
+            SetResult(name="Missing", expected=14, found=0, measured=0),
+        ),
+        columns=(
+            ColumnResult(key="plain-x2", label="bicubic", group="bicubic", factor=2, status="measured"),
+            ColumnResult(key="big-x2", label="BIG+", group="bicubic", factor=2, status="not trained"),
+            ColumnResult(key="theirs-x2", label="THEIRS", group="theirs", **networks),
+            ColumnResult(key="ours-x2", label="OURS", group="ours", beside="theirs-x2", trained=trained, **networks),
+        ),
+        pictures=tuple(pictures),
+        printed=(
+            PrintedFigure(column="plain-x2", set="Set", y=20.0),
+            PrintedFigure(column="big-x2", set="Set", rgb=99.25),
+            PrintedFigure(column="theirs-x2", set="Set", rgb=mean + 1.5),
+        ),
+        timings=(TimingResult(column="ours-x2", height=1080, width=1920, seconds=1.25),),
+    )
+
+
+@pytest.fixture(scope="session")
+def weights_name(tmp_path_factory, small_weights):
+    """Installed weights: tiny ones under a name of their own."""
+    from resizekit.registry import Offer, installed
+    from resizekit.task import Weights
+
+    path = tmp_path_factory.mktemp("weights") / "tiny-report.safetensors"
+    digest = small_weights(path)
+    weights = installed().weights
+    weights["tiny-report"] = Offer(value=("sr", Weights(file=path, digest=digest)), provider="a test", plugin="test")
+    yield "tiny-report"
+    del weights["tiny-report"]
+
+
+@pytest.fixture
+def file(tmp_path, results):
+    """The results as a file."""
+    path = tmp_path / "results.json"
+    results.write(path)
+    return path
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """A file of a sweep with a small picture of its own, and one that leads out of the folder."""
+    (tmp_path / "sweep").mkdir()
+    small = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
+    Image.fromarray(small).save(tmp_path / "sweep" / "small.png")
+    outside = tmp_path.parent / "outside.png"
+    Image.fromarray(small).save(outside)
+    points = [
+        {
+            "guide_weight": weight,
+            "high": 40 - i,
+            "low": 20 + 3 * i,
+            "sets": {},
+            "steps": 9,
+            "digest": "",
+            "small": small,
+        }
+        for i, (weight, small) in enumerate([(0, "sweep/small.png"), (0.1, "../outside.png"), (10, "absent.png")])
+    ]
+    path = tmp_path / "sweep.json"
+    path.write_text(json.dumps({"resizekit": "0.1.0", "config": {}, "sets": ["<i>held</i>"], "points": points[::-1]}))
+    return path
+
+
+@pytest.fixture
+def hostile():
+    """The name of one of the pictures."""
+    return HOSTILE
