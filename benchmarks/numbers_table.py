@@ -1,33 +1,38 @@
 """The README's numbers: what each file of weights costs, and what it reaches beside bicubic and the paper."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import NamedTuple
 
 from plan import SETS
-from records import Record
+from records import Figures, Record
 
-__all__ = ["lines", "numbers", "shown", "whole"]
+__all__ = ["cell", "lines", "numbers", "whole"]
 
 
 class Paper(NamedTuple):
-    """A column of the paper's Table 1 on the four sets, by (factor, single channel or colour)."""
+    """A column of the paper's on the four sets, by (spec, single channel or colour, whether a decoder alone)."""
 
     head: str
-    values: dict[tuple[int, int], tuple[float, float, float, float]]
+    values: dict[tuple[str, int, bool], tuple[float | None, ...]]
+
+
+X2, X4, GREY = "s=2 r=2", "s=4 r=4", "t=3"
 
 
 PAPER = (
     Paper("bicubic + EDSR+", {
-        (2, 1): (37.95, 33.65, 32.22, 32.51), (2, 3): (36.09, 31.97, 31.40, 31.47),
-        (4, 1): (32.17, 28.50, 27.54, 26.25), (4, 3): (30.71, 27.14, 26.45, 25.34),
+        (X2, 1, False): (37.95, 33.65, 32.22, 32.51), (X2, 3, False): (36.09, 31.97, 31.40, 31.47),
+        (X4, 1, False): (32.17, 28.50, 27.54, 26.25), (X4, 3, False): (30.71, 27.14, 26.45, 25.34),
     }),
     Paper("paper's TAD", {
-        (2, 1): (37.69, 33.90, 32.62, 31.96), (2, 3): (38.46, 35.52, 36.68, 35.03),
-        (4, 1): (31.59, 28.36, 27.57, 25.56), (4, 3): (31.81, 28.63, 28.51, 26.63),
+        (X2, 1, False): (37.69, 33.90, 32.62, 31.96), (X2, 3, False): (38.46, 35.52, 36.68, 35.03),
+        (X4, 1, False): (31.59, 28.36, 27.57, 25.56), (X4, 3, False): (31.81, 28.63, 28.51, 26.63),
+        (GREY, 3, False): (None, None, 36.14, 33.68), (GREY, 3, True): (None, None, 24.21, 23.29),
     }),
     Paper("TAD + \\*EDSR+", {
-        (2, 1): (37.98, 34.07, 32.83, 32.86), (2, 3): (39.44, 36.58, 37.59, 35.55),
-        (4, 1): (32.36, 28.82, 27.86, 26.50), (4, 3): (32.49, 29.24, 28.97, 27.76),
+        (X2, 1, False): (37.98, 34.07, 32.83, 32.86), (X2, 3, False): (39.44, 36.58, 37.59, 35.55),
+        (X4, 1, False): (32.36, 28.82, 27.86, 26.50), (X4, 3, False): (32.49, 29.24, 28.97, 27.76),
     }),
 )  # fmt: skip
 
@@ -38,7 +43,9 @@ with a border of the factor. Cost is what both ways together take for each pixel
 multiply-adds. The last three columns are the paper's (Table 1; its border rule is not stated): a large super-resolution
 network on bicubic thumbnails, the paper's own pair, and that large network trained anew on the pair's small pictures.
 They are RGB for colour weights and Y for grey ones. Where the channels change, low is measured against its guide, such
-as luma, and in bicubic's place stands that guide, repeated in every channel."""
+as luma, in bicubic's place stands that guide, repeated in every channel, and the paper's pair is that of its section
+4.3, or where a decoder stands alone the baseline there. A star marks a mean without those pictures that have no
+difference at all, as one without colours has none from its luma; *equal*: on none of them is there any."""
 
 DEEP = """\
 One pair of networks, applied once for each doubling of the factor; measured by `resizekit evaluate` with `--times`."""
@@ -51,20 +58,28 @@ def whole(value: int) -> str:
 
 def told(paper: Paper, record: Record, which: str) -> float | None:
     """Give the paper's figure, where it has one of the same factors and channels and the same storing."""
-    if record.spec != f"s={record.border} r={record.border}" or record.compression != "uint8" or which not in SETS:
+    if not record.as_png or which not in SETS:
         return None
-    values = paper.values.get((record.border, record.channels))
+    values = paper.values.get((record.spec, record.channels, record.alone))
     return values and values[SETS.index(which)]
 
 
-def pair(rgb: float | None, y: float | None) -> str:
-    """Write a figure of RGB and one of Y into one cell."""
-    return f"{shown(rgb)} / {shown(y)}"
+def cell(figures: Figures, *keys: str) -> str:
+    """Write figures into one cell; one whose mean leaves out pictures gets a star."""
+    left_out = figures.equal or {}
+    written = []
+    for key in keys:
+        value: float | None = getattr(figures, key)
+        star = "\\*" if key in left_out and value is not None and isfinite(value) else ""
+        written.append(shown(value) + star)
+    return " / ".join(written)
 
 
 def shown(value: float | None) -> str:
     """Write a figure, or a dash for none."""
-    return "–" if value is None else f"{value:.2f}"
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if isfinite(value) else "equal"
 
 
 def lines(rows: list[list[str]]) -> str:
@@ -92,9 +107,9 @@ def reached(records: list[Record]) -> str:
         if record.deep:
             continue
         for which, f in record.sets.items():
-            ours = [shown(value) for value in (f.high_rgb, f.high_y, f.low_rgb, f.low_y)]
+            ours = [cell(f, key) for key in ("high_rgb", "high_y", "low_rgb", "low_y")]
             theirs = [shown(told(paper, record, which)) for paper in PAPER]
-            rows.append([f"`{record.name}`", which, *ours, pair(f.bicubic_rgb, f.bicubic_y), *theirs])
+            rows.append([f"`{record.name}`", which, *ours, cell(f, "bicubic_rgb", "bicubic_y"), *theirs])
     return lines(rows)
 
 
@@ -104,7 +119,7 @@ def depths(records: list[Record]) -> str:
     rows = [
         [
             f"`{record.name}`", which, factor or "–",
-            pair(f.high_rgb, f.high_y), pair(f.bicubic_rgb, f.bicubic_y), pair(f.low_rgb, f.low_y),
+            *(cell(f, f"{side}_rgb", f"{side}_y") for side in ("high", "bicubic", "low")),
         ]
         for record in records
         if record.deep
@@ -139,7 +154,7 @@ def _lost(records: list[Record], paper: Paper) -> str:
 
 def others(records: list[Record]) -> str:
     """Say whose small pictures are no PNG."""
-    said = [f"`{one.name}` by its compression `{one.compression}`" for one in records if one.compression != "uint8"]
+    said = [f"`{one.name}` by its compression `{one.compression}`" for one in records if not one.as_png]
     return f"Stored otherwise: {', '.join(said)}." if said else ""
 
 
