@@ -148,7 +148,8 @@ def _lost(records: list[Record], paper: Paper) -> str:
             if gap >= 0.005:
                 gaps.append(f"{which} by {gap:.2f} dB")
         if gaps:
-            lost.setdefault(record.digest, ([], ", ".join(gaps)))[0].append(f"`{record.name}`")
+            name = f"`{record.name}`" + (", against the baseline there," if record.alone else "")
+            lost.setdefault(record.digest, ([], ", ".join(gaps)))[0].append(name)
     return "; ".join(f"{' and '.join(names)} on {gaps}" for names, gaps in lost.values())
 
 
