@@ -177,9 +177,8 @@ def room_for(codec: Codec, size: Size, *, of: Size | None = None, where: object 
         and height * width > max(Fraction(2), codec.step.s * codec.step.r) * original
     ):
         raise ImageError(
-            f"{where} would be padded to {width}x{height} pixels of {codec.channels} channel(s) to be made "
-            f"{codec.spec.short} smaller, too many: "
-            "take fewer steps, or a larger picture"
+            f"{where} would be padded to {width}x{height} pixels to be made {codec.spec.short} smaller, too many "
+            f"with {codec.channels} channel(s): take fewer steps, or a larger picture"
         )
     return room
 

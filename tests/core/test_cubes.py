@@ -348,7 +348,7 @@ def test_a_span_takes_memory_for_a_tile_and_not_for_the_picture(shelf):
 def test_padding_counts_the_values_of_all_channels(shelf, monkeypatch):
     codec, thin = resizekit.load(shelf / "banded.safetensors"), cube(height=2, width=60)
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 4000)  # 32x60 pixels are fewer, their 31 channels are not
-    with pytest.raises(ImageError, match=r"would be padded to 60x32 pixels of 31 channel\(s\)"):
+    with pytest.raises(ImageError, match=r"padded to 60x32 pixels .* too many with 31 channel"):
         down_picture(codec, thin)
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 20_000)
     assert down_picture(codec, thin)[0].size == (30, 1)
