@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from numbers_table import lines, numbers, shown, whole
+from numbers_table import cell, lines, numbers, whole
 from records import ROOT, Record, Training, plugin_of, plugins, read_records
 
 from resizekit.atomic import written_beside
@@ -52,7 +52,7 @@ def means_what(record: Record) -> str:
     """Say how the figures were measured."""
     whole_ones = "a border of the factor, or none on a picture too small for it"
     border = whole_ones if record.deep else f"a border of {record.border}"
-    stored = "a real PNG" if record.compression == "uint8" else f"its compression `{record.compression}` stores it"
+    stored = "a real PNG" if record.as_png else f"its compression `{record.compression}` stores it"
     how = f"Mean PSNR in dB, 8-bit pictures, the small one stored as {stored}; "
     if record.channels == 1:
         how += "on the luma of the pictures (16 to 235; Set14 `bridge` is grey and taken as it is), "
@@ -66,9 +66,21 @@ def against(record: Record) -> str:
     """Say what the figures compare with."""
     if "t=" in record.spec:
         low = "its guide, such as luma, and\nbicubic is that guide repeated in every channel"
-        return f"High is the restored picture against the original, low the small one against {low} (inf: no colours)."
+        return f"High is the restored picture against the original, low the small one against {low}."
     low = "MATLAB's bicubic, bicubic is bicubic down\nand up"
     return f"High is the restored picture against the original, low the small one against {low}."
+
+
+def exceptions(record: Record) -> str:
+    """Say where a mean leaves out pictures, and why."""
+    said = []
+    for which, figures in record.sets.items():
+        if some := {n for n in (figures.equal or {}).values() if n < figures.pictures}:
+            said.append(f"{which} {' or '.join(map(str, sorted(some)))} of {figures.pictures}")
+    if not said:
+        return ""
+    which = "without colours, which equal their guide" if "t=" in record.spec else "on which nothing differs"
+    return f"\n\n\\* The mean leaves out pictures {which}: {', '.join(said)}."
 
 
 def table(record: Record) -> str:
@@ -80,14 +92,15 @@ def table(record: Record) -> str:
     rows = [["set", *(["factor"] if record.deep else []), *heads]]
     for name, factor, figures in record.rows():
         where = [name, factor or "–"] if record.deep else [name]
-        rows.append([*where, *(shown(getattr(figures, key)) for key in keys)])
-    return lines(rows)
+        rows.append([*where, *(cell(figures, key) for key in keys)])
+    return lines(rows) + exceptions(record)
 
 
 def card(record: Record, others: list[Record], data: str = "DATA.md") -> str:
     """Write the card of one file of weights; `data` is where it is told what was trained on."""
     training = record.training
     network = NETWORKS.get(record.network, f"the network `{record.network}`")
+    network += ", its decoder alone, on the guide itself" if record.alone else ""
     single = " of a single channel," if record.channels == 1 else ""
     twins = [f"[{other.name}]({other.name}.md)" for other in others if other.digest == record.digest]
     same = f"\n\nThe very weights of {' and '.join(twins)}." if twins else ""

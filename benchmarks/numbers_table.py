@@ -1,17 +1,20 @@
 """The README's numbers: what each file of weights costs, and what it reaches beside bicubic and the paper."""
 
 from collections.abc import Mapping
+from math import isfinite
 
 from plan import SETS
-from records import Record
+from records import Figures, Record
 
 from resizekit.registry import installed
 
-__all__ = ["lines", "numbers", "shown", "whole"]
+__all__ = ["cell", "lines", "numbers", "whole"]
 
 
 PAPER = {"bicubic + EDSR+": "edsr", "paper's TAD": "tad", "TAD + \\*EDSR+": "edsr-on-tad"}
 """What stands beside ours: head, and name of the column in the suite `paper`."""
+GREY = {False: {"B100": 36.14, "Urban100": 33.68}, True: {"B100": 24.21, "Urban100": 23.29}}
+"""RGB of the paper's pair for colours kept in a grey picture (4.3), and of its decoder alone."""
 
 SAYS = """\
 Mean PSNR in dB over whole benchmark sets, 8-bit pictures, every small picture stored as a real PNG. *High* is the
@@ -20,7 +23,9 @@ with a border of the factor. Cost is what both ways together take for each pixel
 multiply-adds. The last three columns are the paper's (Table 1; its border rule is not stated): a large super-resolution
 network on bicubic thumbnails, the paper's own pair, and that large network trained anew on the pair's small pictures.
 They are RGB for colour weights and Y for grey ones. Where the channels change, low is measured against its guide, such
-as luma, and in bicubic's place stands that guide, repeated in every channel."""
+as luma, in bicubic's place stands that guide, repeated in every channel, and the paper's pair is that of its section
+4.3, or where a decoder stands alone the baseline there. A star marks a mean without those pictures that have no
+difference at all, as one without colours has none from its luma; *equal*: on none of them is there any."""
 
 DEEP = """\
 One pair of networks, applied once for each doubling of the factor; measured by `resizekit evaluate` with `--times`."""
@@ -33,7 +38,11 @@ def whole(value: int) -> str:
 
 def told(paper: str, record: Record, which: str) -> float | None:
     """Give the figure that is printed, where there is one of the same factors and channels and the same storing."""
-    if record.spec != f"s={record.border} r={record.border}" or record.compression != "uint8" or which not in SETS:
+    if not record.as_png or which not in SETS:
+        return None
+    if record.spec == "t=3":
+        return GREY[record.alone].get(which) if PAPER[paper] == "tad" else None
+    if record.alone or record.spec != f"s={record.border} r={record.border}":
         return None
     key = f"{PAPER[paper]}-x{record.border}{'-y' if record.channels == 1 else ''}"
     figures = installed().suite("paper").printed
@@ -41,14 +50,22 @@ def told(paper: str, record: Record, which: str) -> float | None:
     return found and (found.y if record.channels == 1 else found.rgb)
 
 
-def pair(rgb: float | None, y: float | None) -> str:
-    """Write a figure of RGB and one of Y into one cell."""
-    return f"{shown(rgb)} / {shown(y)}"
+def cell(figures: Figures, *keys: str) -> str:
+    """Write figures into one cell; one whose mean leaves out pictures gets a star."""
+    left_out = figures.equal or {}
+    written = []
+    for key in keys:
+        value: float | None = getattr(figures, key)
+        star = "\\*" if key in left_out and value is not None and isfinite(value) else ""
+        written.append(shown(value) + star)
+    return " / ".join(written)
 
 
 def shown(value: float | None) -> str:
     """Write a figure, or a dash for none."""
-    return "–" if value is None else f"{value:.2f}"
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if isfinite(value) else "equal"
 
 
 def lines(rows: list[list[str]]) -> str:
@@ -76,9 +93,9 @@ def reached(records: list[Record]) -> str:
         if record.deep:
             continue
         for which, f in record.sets.items():
-            ours = [shown(value) for value in (f.high_rgb, f.high_y, f.low_rgb, f.low_y)]
+            ours = [cell(f, key) for key in ("high_rgb", "high_y", "low_rgb", "low_y")]
             theirs = [shown(told(paper, record, which)) for paper in PAPER]
-            rows.append([f"`{record.name}`", which, *ours, pair(f.bicubic_rgb, f.bicubic_y), *theirs])
+            rows.append([f"`{record.name}`", which, *ours, cell(f, "bicubic_rgb", "bicubic_y"), *theirs])
     return lines(rows)
 
 
@@ -88,7 +105,7 @@ def depths(records: list[Record]) -> str:
     rows = [
         [
             f"`{record.name}`", which, factor or "–",
-            pair(f.high_rgb, f.high_y), pair(f.bicubic_rgb, f.bicubic_y), pair(f.low_rgb, f.low_y),
+            *(cell(f, f"{side}_rgb", f"{side}_y") for side in ("high", "bicubic", "low")),
         ]
         for record in records
         if record.deep
@@ -117,13 +134,14 @@ def _lost(records: list[Record], paper: str) -> str:
             if gap >= 0.005:
                 gaps.append(f"{which} by {gap:.2f} dB")
         if gaps:
-            lost.setdefault(record.digest, ([], ", ".join(gaps)))[0].append(f"`{record.name}`")
+            name = f"`{record.name}`" + (", against the baseline there," if record.alone else "")
+            lost.setdefault(record.digest, ([], ", ".join(gaps)))[0].append(name)
     return "; ".join(f"{' and '.join(names)} on {gaps}" for names, gaps in lost.values())
 
 
 def others(records: list[Record]) -> str:
     """Say whose small pictures are no PNG."""
-    said = [f"`{one.name}` by its compression `{one.compression}`" for one in records if one.compression != "uint8"]
+    said = [f"`{one.name}` by its compression `{one.compression}`" for one in records if not one.as_png]
     return f"Stored otherwise: {', '.join(said)}." if said else ""
 
 

@@ -39,6 +39,8 @@ class Figures(_Data):
     """How often the networks were applied, where a record tells of several depths."""
     factor: str | None = None
     """What that makes, such as "x8"."""
+    equal: dict[str, int] | None = None
+    """Of how many pictures a figure, such as "bicubic_rgb", is infinite, and so left out of its mean; None: of none."""
 
     def main(self, side: str) -> float:
         """Give the figure that counts, "high" or "low": RGB, or Y where there is no colour."""
@@ -85,6 +87,8 @@ class Record(_Data):
     config: str
     """Name of the config that it was trained from."""
     network: str
+    alone: bool = False
+    """Whether the decoder stands alone: low is its guide."""
     compression: str
     spec: str
     border: int
@@ -100,6 +104,11 @@ class Record(_Data):
     """What measured the figures."""
     sets: dict[str, Figures]
     """By set; by set and factor, such as "B100 x8", where a record tells of several depths."""
+
+    @property
+    def as_png(self) -> bool:
+        """Whether low is an ordinary PNG of 8 bits."""
+        return self.compression in ("uint8", "round")
 
     @property
     def deep(self) -> bool:

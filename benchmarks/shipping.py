@@ -48,7 +48,8 @@ def describe(
     codec = assemble(header.recipe).eval()
     told = header.training
     command = f"resizekit train {where(root, config)} --data FOLDERS --validation FOLDER"
-    if run is not None and run.train.budget is not None:  # the time is another machine's matter, the steps are not
+    # the time is another machine's matter, the steps are not
+    if run is not None and (run.train.budget is not None or run.train.steps != told["steps"]):
         command += f" --steps {told['steps']}"
     return Record(
         name=name,
@@ -57,6 +58,7 @@ def describe(
         digest=header.digest,
         config=config,
         network=codec.names.network,
+        alone=codec.encoder is None,
         compression=codec.names.compression,
         spec=str(codec.spec),
         border=int(max(codec.spec.s, codec.spec.r)),

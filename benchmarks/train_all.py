@@ -16,7 +16,7 @@ from plan import PLAN
 from records import ROOT, config_file, read_record
 from rich.console import Console
 from shipping import describe, ship, verdict
-from training_run import StoppedError, figures_of, trained
+from training_run import StoppedError, figures_of, finished, trained
 
 from resizekit.cli.options import Device
 from resizekit.cli.output import echo_error
@@ -55,12 +55,23 @@ def check_set(folder: Path, data: list[Path]) -> None:
 
 
 def work_on(
-    name: str, run: RunConfig, folder: Path, sets: list[Path], device: str, hardware: str | None, shipping: bool
+    name: str,
+    run: RunConfig,
+    folder: Path,
+    sets: list[Path],
+    device: str,
+    hardware: str | None,
+    *,
+    shipping: bool,
+    as_it_is: bool = False,
 ) -> None:
-    """Train, measure and perhaps ship one of them, and tell in a line or two."""
+    """Train, measure and perhaps ship one of them, and tell in a line or two; `as_it_is` trains nothing."""
     console = Console(stderr=True, markup=False, emoji=False)
     typer.echo(f"{name}: {folder}")
-    done = trained(run, folder, device=device, hardware=hardware, console=console)
+    if as_it_is:
+        done = finished(run, folder, hardware=hardware)
+    else:
+        done = trained(run, folder, device=device, hardware=hardware, console=console)
     plan = PLAN[name]
     mine = [folder for folder in sets if not plan.sets or folder.resolve().name in plan.sets]
     figures = figures_of(done.weights, mine, times=plan.times, device=device, console=console)
@@ -109,6 +120,9 @@ def main(
     hardware: Annotated[
         str | None, typer.Option(help="What the cards say it was trained on, instead of the processor's name.")
     ] = None,
+    as_it_is: Annotated[
+        bool, typer.Option("--finished", help="Train nothing: take the weights in the runs' folders, however trained.")
+    ] = False,
     shipping: Annotated[bool, typer.Option("--ship/--no-ship", help="Replace shipped weights by better ones.")] = False,
 ) -> None:
     """Train all shipped weights from their configs, measure them, and ship what is better.
@@ -128,7 +142,7 @@ def main(
             try:
                 part = total * (PLAN[name].share / shares) if total else None
                 run = planned(name, data or [], validation or [], part, compiled)
-                work_on(name, run, runs / name, sets or [], device, hardware, shipping)
+                work_on(name, run, runs / name, sets or [], device, hardware, shipping=shipping, as_it_is=as_it_is)
             except StoppedError:
                 raise
             except (ResizeKitError, OSError, MemoryError, RuntimeError) as error:  # the others do not wait for it

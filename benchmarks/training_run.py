@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from records import Figures, told_as
 from rich.console import Console
 
-from resizekit.assemble import assemble
+from resizekit.assemble import Recipe, assemble, resolve
 from resizekit.atomic import written_beside
 from resizekit.checkpoint import load, read_header
 from resizekit.cli.progress import counted, training_progress
@@ -23,7 +23,7 @@ from resizekit.evaluation.table import evaluate_folder
 from resizekit.images.find import find_pictures
 from resizekit.training.loop import train
 
-__all__ = ["Done", "StoppedError", "figures_of", "trained"]
+__all__ = ["Done", "StoppedError", "figures_of", "finished", "trained"]
 
 _INCIDENTAL = {"train": {"data", "validation", "log", "checkpoint_minutes", "budget"}}
 """Keys that may differ from one start to the next: the time is planned once."""
@@ -123,6 +123,17 @@ def trained(run: RunConfig, folder: Path, *, device: str, hardware: str | None, 
     return Done(weights, plan.run, plan.hardware, int(told["steps"]), float(told["seconds"]))
 
 
+def finished(run: RunConfig, folder: Path, *, hardware: str | None) -> Done:
+    """Take the weights of a folder as they are; `ConfigError` if they are of another config."""
+    weights = folder / "weights.safetensors"
+    header = read_header(weights)
+    said, held = Recipe.of(run), header.recipe
+    same = resolve(said) == resolve(held) and said.model_dump(exclude={"config"}) == held.model_dump(exclude={"config"})
+    if not same or any(header.training.get(key) != getattr(run.train, key) for key in ("lr", "seed")):
+        raise ConfigError(f"{weights} was trained from another config; give the config what it was trained with")
+    return Done(weights, run, hardware, int(header.training["steps"]), float(header.training["seconds"]))
+
+
 def figures_of(
     weights: Path, folders: list[Path], *, device: str, console: Console, times: tuple[int, ...] = ()
 ) -> dict[str, Figures]:
@@ -168,5 +179,6 @@ def _measured(codec: Codec, folder: Path, label: str, times: int | None, console
         console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True)
     kinds = ("_y",) if codec.channels == 1 else ("_rgb", "_y")
     mean = {key: round(value, 6) for key, value in measured.mean.items() if key.endswith(kinds)}
+    equal = {key: n for key, n in measured.equal.items() if key in mean} or None
     depth = {} if times is None else {"times": times, "factor": codec.spec.short}
-    return Figures.model_validate(mean | {"pictures": measured.pictures} | depth)
+    return Figures.model_validate(mean | {"pictures": measured.pictures, "equal": equal} | depth)

@@ -23,7 +23,7 @@ from resizekit.convert import ImageLike, Pixels, from_batch, from_codes, to_batc
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
 from resizekit.nn import Phased, apply, digest, fit_for, floats, high_channels, over_symmetries, reach
-from resizekit.ops import codes, codes16
+from resizekit.ops import codes, codes_of
 from resizekit.spec import ResizeSpec
 from resizekit.storage import PNG, Storage
 
@@ -255,7 +255,7 @@ class Codec(nn.Module):
                 return codes(delta, base)
             low = self._compress(delta, base)
         bits = self.storage.bits
-        stored = (codes16 if bits == 16 else codes)(low)
+        stored = codes_of(low, bits)
         if not torch.equal(floats(stored), low.float()):
             raise UsageError(
                 f"compression {self.names.compression!r} gives values that an {bits}-bit file "
@@ -284,7 +284,7 @@ class Codec(nn.Module):
                 high = self._once(self.decoder, low, self.times - 1)
             if wanted == torch.float32:
                 return high.float().clamp(0, 1)
-            return (codes16 if wanted == torch.uint16 else codes)(high)
+            return codes_of(high, 16 if wanted == torch.uint16 else 8)
 
     def down_floats(self, high: Tensor) -> Tensor:
         """As `down_codes` before the compression: `b (t c) (s h) (r w) -> b c h w`, float32; nothing is rounded."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from resizekit.errors import ImageError
-from resizekit.ops.quantize import LEVELS, LEVELS16, SCALE, SCALE16, codes, codes16, floats16
+from resizekit.ops.quantize import LEVELS, LEVELS16, SCALE, SCALE16, codes_of, floats16
 
 __all__ = [
     "ImageLike", "Kind", "Pixels",
@@ -138,7 +138,7 @@ def from_tensor(x: Tensor, like: I) -> I:
     if kind_of(like) == "tensor":
         return cast(I, x)
     deep = isinstance(like, np.ndarray) and like.dtype == np.uint16
-    return from_codes((codes16 if deep else codes)(x.detach()).cpu(), like)
+    return from_codes(codes_of(x.detach(), 16 if deep else 8).cpu(), like)
 
 
 def from_codes(x: Tensor, like: I) -> I:

@@ -1,6 +1,7 @@
 """Model cards and the README's numbers are what the JSON beside the weights says, and that is what the files are."""
 
 import importlib
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,31 @@ def test_several_depths_and_another_plugin_have_tables_of_their_own(ours, copied
     assert "| `deep` | B100 | 30" not in readme, "no row among those of a single depth"
     assert "`deep` on" not in readme, "no comparison with the paper's pairs of one depth"
     assert ours.shipping.measured("deep", sets).startswith("resizekit evaluate B100 --weights deep --times 1,3 ")
+
+
+def test_a_mean_that_leaves_out_pictures_is_marked_and_one_of_none_is_no_number(ours, copied):
+    root, folder, record = copied
+    plain = record.sets["B100"]
+    some = plain.model_copy(update={"bicubic_rgb": 22.75, "equal": {"bicubic_rgb": 7}})
+    none = plain.model_copy(update={"low_rgb": inf, "low_y": inf, "equal": {"low_rgb": 100, "low_y": 100}})
+    changes = {"spec": "t=3", "border": 1, "alone": True, "compression": "round", "sets": {"B100": some, "Set5": none}}
+    record.model_copy(update=changes).write(folder)
+    assert ours.records.read_record(root, "tad-x2") == record.model_copy(update=changes)
+    ours.cards.write(root)
+    card, readme = (folder / "tad-x2.md").read_text(), (root / "README.md").read_text()
+    assert "its decoder alone, on the guide itself, 819 270 parameters" in card
+    assert "| 22.75\\* |" in card
+    assert "\\* The mean leaves out pictures without colours, which equal their guide: B100 7 of 100." in card
+    assert "| equal | equal |" in card
+    assert f"| 22.75\\* / {plain.bicubic_y:.2f} | – | 24.21 | – |" in readme
+    assert "| equal | equal |" in readme
+    assert "Stored otherwise" not in readme, "rounding as training goes on is a PNG too"
+    assert "inf" not in card.split("## Figures")[1]
+
+
+def test_weights_are_offered_by_the_task_they_are_of(ours):
+    tasks = {name: task for task, offer in installed().tasks.items() for name in offer.value.weights}
+    assert {name: ours.records.read_record(ROOT, name).task for name in WEIGHTS} == tasks
 
 
 def test_one_name_in_two_plugins_is_refused(ours, copied):

@@ -222,6 +222,26 @@ def test_what_resizekit_train_left_is_taken_up(tree, monkeypatch):
     assert "None" not in (tree.weights / "tad-x2.md").read_text()
 
 
+def test_finished_weights_are_shipped_as_they_are(tree, monkeypatch):
+    tree.config("tad-x2")
+    run = tree.train_all.planned("tad-x2", [tree.root / "pictures"], [], None)
+    other = run.model_copy(update={"train": run.train.model_copy(update={"steps": 4})})
+    made = train(other, tree.root / "runs/tad-x2", device="cpu")
+    monkeypatch.setattr(tree.training_run, "train", nothing_more)
+    (tree.root / "runs/tad-x2/state.safetensors").unlink()
+    code, told = tree.run("--only", "tad-x2", "--finished", "--ship", "--hardware", "two hamsters")
+    assert code == 0, told
+    record = record_of(tree, "tad-x2")
+    assert record["digest"] == made.header.digest
+    assert record["training"]["command"].endswith("--validation FOLDER --steps 4")
+    assert record["training"]["hardware"] == "two hamsters"
+    tree.config("tad-x2", channels=1)
+    code, told = tree.run("--only", "tad-x2", "--finished")
+    assert (code, "was trained from another config" in told) == (1, True), told
+    (tree.root / "runs/tad-x2/weights.safetensors").unlink()
+    assert tree.run("--only", "tad-x2", "--finished")[0] == 1
+
+
 def test_another_config_is_refused_and_the_others_are_done(tree):
     tree.config("sr-x2-y", channels=1)
     assert tree.run("--only", "sr-x2-y")[0] == 0

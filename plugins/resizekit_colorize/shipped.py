@@ -6,7 +6,13 @@ from resizekit import shipped_weights
 
 __all__ = ["ORDER", "SHIPPED"]
 
-ORDER = ("colorize",)
-"""All names there may be; one without files is left out."""
+_OF = {
+    "colorize": ("colorize", "tad-colorize", "tad-grey"),
+    "channels": ("thumb-grey-x2",),
+}
 
-SHIPPED = shipped_weights(files("resizekit_colorize") / "weights", ORDER)
+ORDER = tuple(name for names in _OF.values() for name in names)
+"""All names there may be; the first of each task is its default, and one without files is left out."""
+
+SHIPPED = {task: shipped_weights(files("resizekit_colorize") / "weights", names) for task, names in _OF.items()}
+"""By task."""

@@ -44,7 +44,7 @@ colorize = Task(
     config=ColorizeConfig,
     spec=lambda config: ResizeSpec(t=3),
     guide=guides.luma,
-    weights=SHIPPED,
+    weights=SHIPPED["colorize"],
 )
 
 channels = Task(
@@ -53,7 +53,7 @@ channels = Task(
     config=ChannelsConfig,
     spec=lambda config: config.spec,
     guide=_chosen,
-    weights={},
+    weights=SHIPPED["channels"],
 )
 
 

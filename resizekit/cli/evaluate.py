@@ -1,8 +1,8 @@
 """`resizekit evaluate`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from resizekit.cli.options import (
     read_weights,
 )
 from resizekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from resizekit.evaluation.table import SetFigures
 
 __all__ = ["evaluate"]
 
@@ -207,6 +210,21 @@ def _evaluate_folders(
         + (f", gain is high over {plain}" if depths else ""),
         highlight=False,
     )
+    for line in _equal([row for _, row in sets], list(zip(columns, heads, strict=True))):
+        console.print(line, highlight=False)
+
+
+def _equal(sets: "list[SetFigures]", columns: list[tuple[str, str]]) -> Iterator[str]:
+    """Tell which means leave out pictures, since nothing differs there."""
+    for row in sets:
+        of: dict[int, list[str]] = {}
+        for name, head in columns:
+            if n := row.equal.get(name.lower().replace(" ", "_")):
+                of.setdefault(n, []).append(head.replace("\n", " "))
+        for n, heads in of.items():
+            whose = "all" if n == row.pictures else f"{n} of {row.pictures}"
+            rest = "" if n == row.pictures else ", left out of the mean"
+            yield f"{row.name}, {' and '.join(heads)}: no difference (inf) in {whose} pictures{rest}"
 
 
 def _check_options(context: typer.Context) -> None:

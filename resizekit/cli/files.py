@@ -87,7 +87,7 @@ def down(
         )
         rows.append(plan_row(source, route, name) if as_json else {"out": plan_text(source, route, name)})
 
-    def suffix() -> str:
+    def suffix(_: Path) -> str:
         return choose_storage(weights=chosen, task=of_task, compression=compression).suffixes[0]
 
     _work(sources, out, suffix, tell if plan else run, rows, as_json, writes=not plan)
@@ -108,8 +108,8 @@ def up(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Restore pictures from their small files alone, as PNG where no name says otherwise."""
-    from resizekit.images.files import up_file
+    """Restore pictures from their small files alone, as PNG where no name says otherwise, cubes and floats as .npy."""
+    from resizekit.images.files import suffix_of_restored, up_file
 
     side = read_tile(tile)
     chosen = None if weights is None else read_weights(weights, None)[0]
@@ -128,13 +128,13 @@ def up(
         )
         rows.append({"in": str(source), "out": str(target), "size": list(manifest.size)})
 
-    _work(sources, out, lambda: ".png", run, rows, as_json)
+    _work(sources, out, suffix_of_restored, run, rows, as_json)
 
 
 def _work(
     sources: list[Path],
     out: Path,
-    suffix: Callable[[], str],
+    suffix: Callable[[Path], str],
     run: Callable[[Path, Path, Callable[[int, int], None]], None],
     rows: list[dict[str, object]],
     as_json: bool,

@@ -14,12 +14,12 @@ __all__ = ["Job", "pair_up", "work_through"]
 Job = tuple[Path, Path]
 
 
-def pair_up(sources: Sequence[Path], out: Path, suffix: Callable[[], str]) -> list[Job]:
+def pair_up(sources: Sequence[Path], out: Path, suffix: Callable[[Path], str]) -> list[Job]:
     """Pair every picture meant with the file to be written.
 
     One file goes to `out` itself, unless that is a folder; folders, patterns and several files go into the folder `out`
-    under their own names with `suffix()`, a folder's inner structure kept.  Raises `UsageError` where two would become
-    the same file or `out` is a file already.
+    under their own names with the `suffix` of each, a folder's inner structure kept.  Raises `UsageError` where two
+    would become the same file or `out` is a file already.
     """
     from resizekit.images.find import find_pictures
 
@@ -28,14 +28,14 @@ def pair_up(sources: Sequence[Path], out: Path, suffix: Callable[[], str]) -> li
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder for several pictures")
     jobs: list[Job] = []
-    ending = suffix()
     for given in sources:
         root = given if given.is_dir() else None
         found = list(find_pictures([given]))
         if not found:
             raise ImageError(f"no picture in {given}; name a folder that holds some")
         jobs += [
-            (path, out / (path.relative_to(root) if root else Path(path.name)).with_suffix(ending)) for path in found
+            (path, out / (path.relative_to(root) if root else Path(path.name)).with_suffix(suffix(path)))
+            for path in found
         ]
     taken: dict[Path, Path] = {}
     for source, target in jobs:

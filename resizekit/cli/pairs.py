@@ -47,7 +47,7 @@ def export_pairs(
     if out.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"{out} lies in {folder} itself, where its pictures would be taken for more: name another")
     high, low = out / "high", out / "low"
-    jobs = pair_up([folder], high, lambda: ".png")
+    jobs = pair_up([folder], high, lambda _: ".png")
     codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)
 
     def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:

@@ -1,26 +1,52 @@
-"""Pictures as the weights that are measured or trained take them: the right channels, values of [0, 1] or codes."""
+"""Pictures as the weights that are measured or trained take them: the right channels, the right size."""
 
 from pathlib import Path
 
 import numpy as np
 
+from resizekit.codec import Codec
 from resizekit.convert import Pixels, with_bits
-from resizekit.errors import ImageError
+from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.metrics import luma
+from resizekit.images.channels import fitted
+from resizekit.images.picture import Picture
+from resizekit.images.pictures import check_depth
+from resizekit.images.read import read_picture
+from resizekit.images.span import Span, unit
 
-__all__ = ["shown", "with_channels"]
+__all__ = ["read_measured", "read_values", "shown", "with_channels"]
 
 
-def with_channels(path: Path, pixels: Pixels, channels: int) -> Pixels:
-    """Give `h w c` so many channels: one is the luma of three, grey is repeated to three, or `ImageError`."""
-    have = pixels.shape[2]
-    if have == channels:
-        return pixels
-    if (have, channels) == (3, 1):
+def read_values(path: Path, channels: int, *, folds: bool = False, span: Span | None = None) -> Pixels:
+    """Read a picture as weights for so many channels learn from it: `h w c`, codes, or with a span floats in [0, 1].
+
+    For one channel a colour picture becomes its luma (16..235); otherwise as `fitted`.  Raises what `read_picture` and
+    that raise.
+    """
+    return with_channels(path, read_picture(path, span), channels, folds=folds)
+
+
+def read_measured(codec: Codec, path: Path, span: Span | None = None) -> Pixels:
+    """Read a picture as a codec is measured on it: as `read_values`, cropped to what the factors divide (4.1).
+
+    Raises `ImageError` also for one that is too deep for the codec's storage or too small.
+    """
+    picture = read_picture(path, span)
+    check_depth(picture, codec.storage, path)
+    pixels = with_channels(path, picture, codec.channels, folds=codec.spec.t > 1)
+    try:
+        _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
+    except ResizeShapeError as error:
+        raise ImageError(f"{path} is too small to be measured: {error}") from None
+    return np.ascontiguousarray(pixels[:h, :w])
+
+
+def with_channels(path: Path, picture: Picture, channels: int, *, folds: bool = False) -> Pixels:
+    """Give a picture's values as weights for so many channels take them: `h w c`, as `read_values` does."""
+    pixels = unit(picture.pixels, picture.span)
+    if (pixels.shape[2], channels) == (3, 1):
         return luma(pixels)[:, :, None]
-    if (have, channels) == (1, 3):
-        return pixels.repeat(3, axis=2)
-    raise ImageError(f"{path} has {have} channel(s), and these weights take {channels}")
+    return fitted(pixels, channels, folds=folds, where=path)
 
 
 def shown(pixels: Pixels) -> Pixels:

@@ -12,7 +12,7 @@ from resizekit.convert import Pixels, bits_of, from_batch, to_batch, with_bits
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.images.pad import fit
 from resizekit.nn import floats
-from resizekit.ops import codes, codes16, resample_codes
+from resizekit.ops import codes, codes_of, resample_codes
 from resizekit.plan import before_steps
 from resizekit.spec import ResizeSpec
 
@@ -72,7 +72,7 @@ def _guide(codec: Codec, high: Pixels) -> Tensor:
     """What low should look like, as the storage keeps it: `(s h) (r w) (t c) -> 1 c h w`, codes."""
     with torch.inference_mode():
         guide = codec.guide(floats(to_batch(high).to(codec.device)))
-        return (codes16 if codec.storage.bits == 16 else codes)(guide).cpu()
+        return codes_of(guide, codec.storage.bits).cpu()
 
 
 def _before_guide(spec: ResizeSpec, high: Pixels, size: tuple[int, int]) -> Pixels:

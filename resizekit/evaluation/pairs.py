@@ -2,17 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from resizekit.atomic import check_target
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
-from resizekit.errors import ImageError, ResizeShapeError, UsageError
-from resizekit.evaluation.channels import with_channels
+from resizekit.errors import UsageError
+from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import check_depth
-from resizekit.images.read import read_picture
 from resizekit.images.tile import Progress, Tile, tiled_down
 from resizekit.images.write import write_picture
 from resizekit.storage import PNG
@@ -41,14 +37,7 @@ def export_pair(
         raise UsageError(f"weights {codec.names.weights!r} make {codec.low_channels} channels, which no PNG holds")
     for target in (low, high):
         check_target(target, source=src, overwrite=overwrite)
-    picture = read_picture(src)
-    check_depth(picture, codec.storage, src)
-    pixels = with_channels(src, picture.pixels, codec.channels)
-    try:
-        _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
-    except ResizeShapeError as error:
-        raise ImageError(f"{src} is too small: {error}") from None
-    whole = np.ascontiguousarray(pixels[:h, :w])
+    whole = read_measured(codec, src)
     small = bicubic_roundtrip(codec, whole)[0] if bicubic else _made_small(codec, whole, tile, progress)
     for target, what in ((low, small), (high, whole)):
         write_picture(target, Picture(pixels=what), overwrite=overwrite)

@@ -1,25 +1,22 @@
 """A set of pictures through a codec: the mean of every figure, and each picture's own."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
-
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
-from resizekit.evaluation.channels import with_channels
+from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import measure
 from resizekit.images.find import find_pictures, spread
-from resizekit.images.pictures import check_depth
-from resizekit.images.read import read_picture
-from resizekit.images.span import Span, unit
+from resizekit.images.span import Span
 from resizekit.images.tile import part_of
 from resizekit.images.weights import repeated
 
-__all__ = ["SetFigures", "evaluate_depths", "evaluate_folder"]
+__all__ = ["SetFigures", "evaluate_depths", "evaluate_folder", "mean_of"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +26,14 @@ class SetFigures:
     name: str
     pictures: int
     mean: Mapping[str, float]
-    """Means over the pictures of what `measure` gives."""
+    """Means over the pictures of what `measure` gives, those that are infinite left out; infinite if all are."""
     each: Mapping[str, Mapping[str, float]]
     """The same by the file's name inside the folder."""
     skipped: list[str] = field(default_factory=list)
     """Files that could not be used, with the reasons."""
+    equal: Mapping[str, int] = field(default_factory=dict)
+    """Of how many pictures a figure is infinite, by its name: two that should differ are equal there, such as a picture
+    without colours and its luma in every channel."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
@@ -61,21 +61,11 @@ def evaluate_folder(
     skipped: list[str] = []
     for done, path in enumerate(paths, start=1):
         try:
-            picture = read_picture(path, span)
-            check_depth(picture, codec.storage, path)
-            pixels = unit(picture.pixels, span)
-            if pixels.shape[2] != 1 or codec.spec.t == 1:  # a grey one has no colours to fold
-                pixels = with_channels(path, pixels, codec.channels)
+            figures = how(codec, read_measured(codec, path, span))
         except (ImageError, MissingExtraError) as error:
             skipped.append(str(error))
             continue
-        if pixels.shape[2] != codec.channels:
-            skipped.append(f"{path} is grey, and these weights fold channels: there is nothing to measure")
-            continue
-        try:
-            _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
-            figures = how(codec, np.ascontiguousarray(pixels[:h, :w]))
-        except ResizeShapeError as error:
+        except ResizeShapeError as error:  # the networks need more than one cell
             skipped.append(f"{path} is too small to be measured: {error}")
             continue
         each[path.relative_to(folder).as_posix() if folder in path.parents else path.name] = figures
@@ -83,9 +73,16 @@ def evaluate_folder(
     if not each:
         first = f"; the first: {skipped[0]}" if skipped else ""
         raise ImageError(f"no usable picture in {folder}{first}; name a folder of pictures")
-    names = next(iter(each.values()))
-    mean = {name: fmean(row[name] for row in each.values()) for name in names}
-    return SetFigures(folder.resolve().name, len(each), mean, each, skipped)
+    rows = list(each.values())
+    mean = {name: mean_of([row[name] for row in rows]) for name in rows[0]}
+    equal = {name: n for name in rows[0] if (n := sum(row[name] == math.inf for row in rows))}
+    return SetFigures(folder.resolve().name, len(each), mean, each, skipped, equal)
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """Give the mean of PSNR in dB over the pictures that differ; infinity if none does."""
+    finite = [value for value in values if value != math.inf]
+    return fmean(finite) if finite else math.inf
 
 
 def evaluate_depths(

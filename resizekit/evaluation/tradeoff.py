@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Point", "draw_tradeoff"]
 
-_CURVES = (("high", "o", "#d55e00", "restored against the original"), ("low", "s", "#0072b2", "small against bicubic"))
+_CURVES = (
+    ("high", "o", "#d55e00", "restored against the original"),
+    ("low", "s", "#0072b2", "small against guide"),
+)
 """Field, marker, colour (told apart by colour-blind eyes too), name."""
 _SAMPLES, _SIDE = 7, 72
 """So many small pictures at most, and so many pixels of each at most."""
@@ -34,7 +37,7 @@ class Point(BaseModel):
     high: float
     """Restored against the original."""
     low: float
-    """Small against bicubic."""
+    """Small against bicubic, or its guide where the channels change."""
     sets: dict[str, dict[str, float]]
     """Means by set and figure."""
     steps: int

@@ -79,7 +79,7 @@ def figures_of(way: Way, path: Path) -> Figures:
         raise ImageError(f"{path} has values of {picture.pixels.dtype}, and a suite measures pictures of 8 bits")
     grey = picture.pixels.shape[2] == 1
     channels = (1 if grey else 3) if way.weights is None else way.channels
-    pixels = with_channels(path, picture.pixels, channels)
+    pixels = with_channels(path, picture, channels)
     spec = ResizeSpec(s=way.factor, r=way.factor)
     _, h, w = spec.crop((channels, *pixels.shape[:2]))
     high = np.ascontiguousarray(pixels[:h, :w])

@@ -8,7 +8,8 @@ import numpy as np
 from resizekit.assemble import recompressed
 from resizekit.codec import Codec
 from resizekit.convert import kind_of_bits
-from resizekit.errors import ManifestError, UsageError
+from resizekit.errors import ManifestError, ResizeKitError, UsageError
+from resizekit.images.array import NPY
 from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
@@ -20,8 +21,9 @@ from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage, manifest_name, named_codec, repeated
 from resizekit.images.write import output
 from resizekit.plan import Plan
+from resizekit.storage import PNG
 
-__all__ = ["down_file", "plan_file", "read_small", "up_file"]
+__all__ = ["down_file", "plan_file", "read_small", "suffix_of_restored", "up_file"]
 
 _OTHER_DECODER = "; if it is that very file, this Pillow decodes it otherwise: use the one from Pillow's own wheels"
 
@@ -77,7 +79,7 @@ def down_file(
                 precision=precision,
             )
         codec = codec if times is None else repeated(codec, times)
-        small, manifest = down_picture(codec, picture, wanted=wanted, tile=tile, progress=progress)
+        small, manifest = down_picture(codec, picture, where=src, wanted=wanted, tile=tile, progress=progress)
         save(small)
     return manifest
 
@@ -145,6 +147,15 @@ def _outline(small: Picture, manifest: Manifest) -> Picture:
 
 def _channels(manifest: Manifest) -> int:
     return manifest.channels or (3 if manifest.mode.startswith("RGB") else 1)
+
+
+def suffix_of_restored(path: str | Path) -> str:
+    """Tell which suffix suits what a small image becomes: .npy for a cube or floats, .png for any other file."""
+    try:
+        manifest = Manifest.from_text(read_picture(path).note, path)
+    except ResizeKitError:  # restoring it tells what is wrong
+        return PNG.suffixes[0]
+    return (NPY if manifest.mode == "CUBE" or manifest.bits == 32 else PNG).suffixes[0]
 
 
 def read_small(path: str | Path) -> tuple[Picture, Manifest]:

@@ -20,10 +20,10 @@ def check_pixels(path: str | Path, size: tuple[int, int]) -> None:
         raise ImageError(f"{path} would have {size[0]}x{size[1]} pixels, too many: {limit()}")
 
 
-def too_many(size: tuple[int, int]) -> bool:
-    """Whether a size has more pixels than Pillow's limit."""
+def too_many(size: tuple[int, int], channels: int = 1) -> bool:
+    """Whether a size has more pixels than Pillow's limit, or with its channels more values than a cube may hold."""
     most = PIL.Image.MAX_IMAGE_PIXELS
-    return most is not None and size[0] * size[1] > most
+    return most is not None and size[0] * size[1] * max(channels, _DEEPEST) > most * _DEEPEST
 
 
 def check_values(path: str | Path, shape: tuple[int, ...]) -> None:
@@ -36,8 +36,7 @@ def check_values(path: str | Path, shape: tuple[int, ...]) -> None:
     if channels > CHANNELS:
         raise ImageError(f"{path} has {channels} channels, more than {CHANNELS}: are its axes height, width, channels?")
     check_pixels(path, (width, height))
-    most = PIL.Image.MAX_IMAGE_PIXELS
-    if most is not None and height * width * channels > _DEEPEST * most:
+    if too_many((width, height), channels):
         raise ImageError(f"{path} would have {height * width * channels} values, too many: {limit(_DEEPEST)}")
 
 

@@ -14,15 +14,16 @@ from fractions import Fraction
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels, kind_of_bits, with_bits
+from resizekit.convert import kind_of_bits, with_bits
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
+from resizekit.images.channels import fitted
 from resizekit.images.limits import too_many
 from resizekit.images.manifest import MOST, Manifest
 from resizekit.images.pad import Canvas, Size, canvas, fit
 from resizekit.images.picture import Picture
 from resizekit.images.remainder import resized, undone
-from resizekit.images.span import physical, unit
+from resizekit.images.span import in_unit, physical, unit
 from resizekit.images.tile import Progress, Tile, tiled_down, tiled_up
 from resizekit.images.wanted import Wanted
 from resizekit.images.weights import manifest_name, matching
@@ -49,6 +50,7 @@ def down_picture(
     codec: Codec,
     picture: Picture,
     *,
+    where: object = "this picture",
     wanted: Wanted | None = None,
     tile: Tile = "auto",
     progress: Progress | None = None,
@@ -63,26 +65,26 @@ def down_picture(
         raise UsageError(
             f"weights {name!r} make {codec.low_channels} channels, which no {storage.format} holds: use {could}"
         )
-    check_depth(picture, storage)
+    check_depth(picture, storage, where)
     if picture.alpha is not None and not storage.alpha:
         raise UsageError(without_alpha(storage, f"weights {name!r}"))
     route = plan_picture(codec, picture.size, wanted)
     if route.times not in (0, codec.times):
         codec = codec.at(route.times)
-    given, alpha = _channels(picture.pixels, codec, name), picture.alpha
+    given = fitted(picture.pixels, codec.channels, folds=codec.spec.t > 1, where=where)
+    alpha, span = picture.alpha, picture.span
     if alpha is not None and (route.times or route.middle is not None):
         given = fill_hidden(given, alpha)
-    given = unit(given, picture.span)
     alpha = alpha if alpha is None else with_bits(alpha, storage.bits)
     if route.middle is not None:
-        given = resized(given, route.middle)
+        given, span = resized(unit(given, span), route.middle), None
         alpha = alpha if alpha is None else resized(alpha[:, :, None], route.middle)[:, :, 0]
     if route.times:
-        room = room_for(codec, route.middle or route.high, of=route.high)
-        given = fit(tiled_down(codec, fit(given, room.high), tile, progress), route.low)
+        room = room_for(codec, route.middle or route.high, of=route.high, where=where)
+        given = fit(tiled_down(codec, in_unit(fit(given, room.high), span), tile, progress), route.low)
         alpha = alpha if alpha is None else fit(alpha_down(codec.spec, fit(alpha, room.high)), route.low)
     else:
-        given = with_bits(given, storage.bits)
+        given = with_bits(unit(given, span), storage.bits)
     pixels = given if storage.exact else storage.read_back(given)
     small = Picture(pixels=pixels, given=None if storage.exact else given, alpha=alpha, icc=picture.icc)
     manifest = Manifest(
@@ -170,10 +172,13 @@ def room_for(codec: Codec, size: Size, *, of: Size | None = None, where: object 
     room = canvas(codec.spec, size)
     (height, width), original = room.high, math.prod(size if of is None else of)
     # bicubic enlarges no axis by a step or more, so the largest picture that may be read still fits
-    if too_many(room.high) and height * width > max(Fraction(2), codec.step.s * codec.step.r) * original:
+    if (
+        too_many(room.high, codec.channels)
+        and height * width > max(Fraction(2), codec.step.s * codec.step.r) * original
+    ):
         raise ImageError(
-            f"{where} would be padded to {width}x{height} pixels to be made {codec.spec.short} smaller, too many: "
-            "take fewer steps, or a larger picture"
+            f"{where} would be padded to {width}x{height} pixels to be made {codec.spec.short} smaller, too many "
+            f"with {codec.channels} channel(s): take fewer steps, or a larger picture"
         )
     return room
 
@@ -194,22 +199,3 @@ def deepest(codec: Codec, size: Size) -> int:
     except (ImageError, UsageError):  # out of bounds, or beyond what a factor can be
         pass
     return times
-
-
-def _channels(pixels: Pixels, codec: Codec, name: str) -> Pixels:
-    """Give a picture the channels of a codec: grey is repeated where they stay as they are, colour is never dropped."""
-    have = pixels.shape[2]
-    if have == codec.channels:
-        return pixels
-    if have == 1 and codec.spec.t != 1:
-        raise ImageError(
-            f"a grey picture for weights {name!r}, which fold {codec.channels} channels into {codec.low_channels}: "
-            "there is no colour to hide; use weights that keep the channels"
-        )
-    if have == 1:
-        return np.repeat(pixels, codec.channels, axis=2)
-    what = "a colour picture" if have == 3 else f"a picture of {have} channels"
-    raise ImageError(
-        f"{what} for weights {name!r}, which take {codec.channels} channel(s): "
-        "use weights for RGB, or convert the picture to grey first"
-    )

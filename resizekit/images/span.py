@@ -1,8 +1,9 @@
 """The range that a picture's values have, where it is not that of their codes: declared, and kept with them."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,13 @@ import numpy.typing as npt
 from resizekit.convert import Pixels
 from resizekit.errors import ImageError, UsageError
 
-__all__ = ["Span", "check_span", "physical", "spanned", "unit"]
+__all__ = ["Span", "check_span", "in_unit", "physical", "spanned", "unit"]
 
 Span: TypeAlias = tuple[float, float]
 """What 0 and 1 stand for: the lowest and the highest value."""
+
+_BAND = 1_000_000
+"""Values that are float64 at once."""
 
 
 def check_span(span: Span) -> Span:
@@ -52,7 +56,26 @@ def unit(pixels: Pixels, span: Span | None) -> Pixels:
     if span is None:
         return pixels
     low, high = span
-    return ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1).astype(np.float32)
+    made = np.empty(pixels.shape, np.float32)
+    for rows in _rows(pixels):
+        made[rows] = ((pixels[rows].astype(np.float64) - low) / (high - low)).clip(0, 1)
+    return made
+
+
+class _InUnit:
+    """A picture of which each part is brought to [0, 1] when it is taken."""
+
+    def __init__(self, pixels: Pixels, span: Span) -> None:
+        self.shape = pixels.shape
+        self._pixels, self._span = pixels, span
+
+    def __getitem__(self, part: Any) -> Pixels:
+        return unit(self._pixels[part], self._span)
+
+
+def in_unit(pixels: Pixels, span: Span | None) -> Pixels:
+    """Give what `unit` gives, for a reader of parts: it has the `shape`, and is floats only where a part is taken."""
+    return pixels if span is None else cast(Pixels, _InUnit(pixels, span))
 
 
 def physical(values: Pixels, dtype: npt.DTypeLike, span: Span | None) -> Pixels:
@@ -61,8 +84,15 @@ def physical(values: Pixels, dtype: npt.DTypeLike, span: Span | None) -> Pixels:
         return values
     low, high = span
     kind = np.dtype(dtype)
-    back = low + values.astype(np.float64) * (high - low)
-    if kind != np.float32:
-        back = np.rint(back).clip(0, np.iinfo(kind).max)  # whatever a manifest says
-    made: Pixels = back.astype(kind)
+    made: Pixels = np.empty(values.shape, kind)
+    for rows in _rows(values):
+        back = low + values[rows].astype(np.float64) * (high - low)
+        # whatever a manifest says, codes stay codes
+        made[rows] = back if kind == np.float32 else np.rint(back).clip(0, np.iinfo(kind).max)
     return made
+
+
+def _rows(pixels: Pixels) -> Iterator[slice]:
+    """Cut a picture into bands, which are float64 one at a time."""
+    few = max(1, _BAND // max(1, math.prod(pixels.shape[1:])))
+    return (slice(top, top + few) for top in range(0, pixels.shape[0], few))

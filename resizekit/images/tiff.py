@@ -77,6 +77,8 @@ def read_tiff(path: Path) -> Picture:
     if len(pages) == 1 and pixels.shape[2] in (2, 4) and extra in ((_ALPHA,), (_PREMULTIPLIED,)):
         if extra == (_PREMULTIPLIED,):
             raise ImageError(f"{path} has colours multiplied with its alpha: export it with alpha that is not")
+        if pixels.dtype == np.float32:  # no file says what range its alpha has, and that of the colours is another
+            raise ImageError(f"{path} has alpha of float32: export it without, or with 16 bits a channel")
         pixels, alpha = pixels[:, :, :-1].copy(), pixels[:, :, -1].copy()
     coloured = pixels.shape[2] in (1, 3)
     return Picture(pixels=pixels, alpha=alpha, icc=bytes(icc) if icc and coloured else None)

@@ -17,6 +17,7 @@ from resizekit.ops.pixel import unshuffle as unshuffle
 from resizekit.ops.quantize import Quantized as Quantized
 from resizekit.ops.quantize import codes as codes
 from resizekit.ops.quantize import codes16 as codes16
+from resizekit.ops.quantize import codes_of as codes_of
 from resizekit.ops.quantize import floats16 as floats16
 from resizekit.ops.quantize import quantize as quantize
 from resizekit.ops.quantize import quantize16 as quantize16

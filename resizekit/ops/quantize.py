@@ -15,7 +15,7 @@ from resizekit.ops.kernel import op
 
 __all__ = [
     "LEVELS", "LEVELS16", "SCALE", "SCALE16", "Gradient", "Quantized", "check_quantize",
-    "codes", "codes16", "floats16", "quantize", "quantize16", "quantize_codes",
+    "codes", "codes16", "codes_of", "floats16", "quantize", "quantize16", "quantize_codes",
 ]  # fmt: skip
 
 LEVELS = 255
@@ -99,6 +99,11 @@ def codes16(x: Tensor) -> Tensor:
     """Turn floats in [0, 1] into 16-bit codes, clamped, rounded half to even: `... -> ...` uint16.  NaN becomes 0."""
     check_quantize(x, None, "inward")
     return _codes(_wide(x), LEVELS16).to(torch.uint16)
+
+
+def codes_of(x: Tensor, bits: Literal[8, 16]) -> Tensor:
+    """Turn floats in [0, 1] into codes of so many bits, as `codes` or `codes16` does: `... -> ...`."""
+    return codes16(x) if bits == 16 else codes(x)
 
 
 def floats16(x: Tensor) -> Tensor:

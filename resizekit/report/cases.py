@@ -94,7 +94,7 @@ def _files(data: Path, which: str) -> dict[str, Path]:
 
 
 def _case(codec: Codec, gain: Gain, best: bool, path: Path) -> Case:
-    pixels = with_channels(path, read_picture(path).pixels, codec.channels)
+    pixels = with_channels(path, read_picture(path), codec.channels)
     _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
     high = np.ascontiguousarray(pixels[:h, :w])
     low, restored = roundtrip(codec, high)

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from resizekit.convert import with_bits
 from resizekit.errors import ConfigError, ImageError, MissingExtraError
-from resizekit.evaluation.channels import with_channels
+from resizekit.evaluation.channels import read_values
 from resizekit.images.find import find_pictures
-from resizekit.images.read import read_picture
-from resizekit.images.span import Span, unit
+from resizekit.images.span import Span
 
 __all__ = ["Crops", "Held", "load_pictures"]
 
@@ -32,12 +31,15 @@ class Loaded:
     skipped: list[str] = field(default_factory=list)
 
 
-def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1, span: Span | None = None) -> Loaded:
+def load_pictures(
+    paths: Iterable[Path], channels: int, *, folds: bool = False, smallest: int = 1, span: Span | None = None
+) -> Loaded:
     """Read every picture below the given files and folders: `c h w`, uint8, in the order of their names.
 
     Those of more bits are rounded to 8; `span` is the range of their values, which float32 needs.  With one channel a
     colour picture becomes its luma; channels other than 1 and 3 are those of cubes.  Broken pictures, those of other
-    channels and those with a side under `smallest` are left out and named.  Raises `ConfigError` if nothing usable
+    channels, grey ones where `folds` says that channels are folded, and those with a side under `smallest` are left
+    out and named.  Raises `ConfigError` if nothing usable
     remains.
     """
     given = list(paths)
@@ -46,8 +48,7 @@ def load_pictures(paths: Iterable[Path], channels: int, *, smallest: int = 1, sp
     loaded = Loaded()
     for path in find_pictures(given):
         try:
-            pixels = unit(read_picture(path, span).pixels, span)
-            pixels = with_bits(with_channels(path, pixels, channels), 8)
+            pixels = with_bits(read_values(path, channels, folds=folds, span=span), 8)
         except (ImageError, MissingExtraError) as error:
             loaded.skipped.append(str(error))
             continue

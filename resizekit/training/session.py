@@ -4,7 +4,6 @@ import functools
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from resizekit.config import RunConfig
 from resizekit.device import machine
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.measure import measure
+from resizekit.evaluation.table import mean_of
 from resizekit.losses import Guided, Loss
 from resizekit.task import Mixture, Stage, Task, TaskConfig
 from resizekit.training.data import Crops, Held, load_pictures
@@ -78,11 +78,14 @@ class Session:
         for part in parts:
             check_part(part, accelerator.num_processes)
         smallest = min(part.patch for part in parts)
-        data = load_pictures(config.data, codec.channels, smallest=smallest, span=config.span)
+        folds = codec.spec.t > 1
+        data = load_pictures(config.data, codec.channels, folds=folds, smallest=smallest, span=config.span)
         pictures, skipped, held_out = data.pictures, data.skipped, []
         if config.validation:
             smallest = max(codec.spec.multiple[1:])
-            validation = load_pictures(config.validation, codec.channels, smallest=smallest, span=config.span)
+            validation = load_pictures(
+                config.validation, codec.channels, folds=folds, smallest=smallest, span=config.span
+            )
             held_out, skipped = validation.pictures, skipped + validation.skipped
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -150,7 +153,7 @@ class Session:
         for picture in self.held_out:
             c, h, w = codec.spec.crop(tuple(picture.shape))
             rows.append(measure(codec, picture[:c, :h, :w].permute(1, 2, 0).contiguous().numpy()))
-        self.figures |= {name: fmean(row[name] for row in rows) for name in ("low_rgb", "high_rgb")}
+        self.figures |= {name: mean_of([row[name] for row in rows]) for name in ("low_rgb", "high_rgb")}
 
     @property
     def _state(self) -> Path:

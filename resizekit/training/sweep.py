@@ -16,6 +16,7 @@ from resizekit.config import RunConfig
 from resizekit.convert import Pixels
 from resizekit.device import pick_device
 from resizekit.errors import ConfigError, UsageError
+from resizekit.evaluation.channels import shown
 from resizekit.evaluation.measure import measure, roundtrip
 from resizekit.evaluation.table import evaluate_folder
 from resizekit.evaluation.tradeoff import Point
@@ -82,10 +83,10 @@ class Sweep:
 
         def how(codec: Codec, high: Pixels) -> Mapping[str, float]:
             if not samples:
-                samples.append(roundtrip(codec, high)[0])
+                samples.append(shown(roundtrip(codec, high)[0]))
             return measure(codec, high)
 
-        measured = [evaluate_folder(codec, path, how=how) for path in self.sets]
+        measured = [evaluate_folder(codec, path, span=run.train.span, how=how) for path in self.sets]
         small = folder / "small.png"
         write_picture(small, Picture(pixels=samples[0]), overwrite=True)
         rows = [row for one in measured for row in one.each.values()]

@@ -210,7 +210,7 @@ def test_weights_by_other_names(cli, weights, grey_weights, picture, room):
         complains(cli("down", source, "o.png", "--weights", room), DATA, "no weights file")
         complains(cli("down", source, "o.png", "--task", "nope"), USAGE, "no task 'nope' is installed")
         complains(cli("down", source, "o.png", "--weights", weights, "--task", "sr"), USAGE, "contradict")
-        complains(cli("down", source, "o.png", "--weights", grey_weights), DATA, "take 1 channel")
+        complains(cli("down", source, "o.png", "--weights", grey_weights), DATA, "take 1: use weights for RGB")
         complains(cli("info", "folder.safetensors"), DATA, "no weights file")
 
 

@@ -99,13 +99,39 @@ def test_train_down_up_and_figures(cli, bands, cubes, room):
     assert cli("train", "floats.toml").code == 0
 
 
+def test_a_folder_comes_back_as_what_its_pictures_were(cli, bands, cubes, picture, weights, room, small_weights):
+    small_weights(room / "bands.safetensors", 1, task="bands")
+    picture("photo.png")
+    assert cli("down", "cubes", "small", "--weights", "bands.safetensors").code == 0
+    assert cli("down", "photo.png", "small/photo.png", "--weights", weights).code == 0
+    (room / "small/note.png").write_bytes((room / "photo.png").read_bytes())
+    run = cli("up", "small", "again", "--weights", "bands.safetensors")
+    assert run.code == DATA
+    assert run.out.split() == ["again/a.npy", "again/b.npy"]
+    assert [path.name for path in sorted((room / "again").iterdir())] == ["a.npy", "b.npy"]
+    assert np.load("again/a.npy").shape == (24, 28, 31)
+    run = cli("up", "small/photo.png", "small/note.png", "again", "--weights", weights)
+    assert run.out.split() == ["again/photo.png"]
+    assert "note.png carries no manifest" in run.err
+
+
+def test_a_sweep_measures_floats_and_shows_8_bits(cli, bands, cubes, room):
+    (room / "c.toml").write_text(TRAIN.replace('"cubes"', '"floats.npy"').replace("steps", "span = [-20, 80]\nsteps"))
+    files = ("--sets", "floats.npy", "--out", "r.json")
+    run = cli("sweep", "c.toml", *files, "--guide-weight", "1", "--compression", "uint16", "--device", "cpu", "--json")
+    assert run.code == 0, run.err
+    (point,) = json.loads(run.out)["points"]
+    assert set(point["sets"]["floats.npy"]) == {"high_rgb", "low_rgb", "bicubic_rgb"}
+    assert read_picture(room / point["small"]).bits == 8
+
+
 def test_what_does_not_fit(cli, bands, cubes, weights, room):
     np.save("colour.npy", np.zeros((20, 20, 3), np.uint8))
     np.save("objects.npy", np.array([[[None]]], object), allow_pickle=True)
     np.savez("two.npz", a=np.zeros((1, 1, 1), np.uint8), b=np.zeros((1, 1, 1), np.uint8))
     before = sorted(room.rglob("*"))
     for source, options, code, words in (
-        ("cubes/a.npy", (), DATA, "a picture of 31 channels for weights 'tiny'"),
+        ("cubes/a.npy", (), DATA, "cubes/a.npy has 31 channels, and these weights take 3: give a picture of 3"),
         ("objects.npy", (), DATA, "Python objects"),
         ("two.npz", (), DATA, "holds 2 arrays"),
         ("floats.npy", ("--span", "1"), USAGE, "--span '1': say LOW,HIGH"),

@@ -2,7 +2,9 @@
 
 import io
 import struct
+import tracemalloc
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from resizekit.images.files import down_file, read_small, up_file
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
-from resizekit.images.span import physical, unit
+from resizekit.images.span import in_unit, physical, unit
 from resizekit.images.wanted import Wanted
 from resizekit.images.write import write_picture
 from resizekit.registry import installed
@@ -78,6 +80,17 @@ def test_values_of_a_span_come_back(code, low, width):
     floats = physical(np.full((1, 1, 1), code / 4095, np.float32), np.float32, span)
     again = physical(unit(floats, span), np.float32, span)
     assert abs(float(again[0, 0, 0]) - float(floats[0, 0, 0])) <= 1e-6 * (abs(low) + width)
+
+
+def test_a_picture_brought_to_its_span_part_by_part_is_the_whole():
+    pixels = np.random.default_rng(0).integers(0, 4096, (700, 60, 40), np.uint16)  # more than one band of rows
+    values = unit(pixels, (0, 4095))
+    assert np.array_equal(values, (pixels / 4095).astype(np.float32))
+    parts = in_unit(pixels, (0, 4095))
+    assert parts.shape == values.shape
+    assert np.array_equal(parts[5:9, 3:], values[5:9, 3:])
+    assert in_unit(pixels, None) is pixels
+    assert np.array_equal(physical(values, np.uint16, (0, 4095)), pixels)
 
 
 def test_floats_become_the_codes_nearest_to_them():
@@ -174,6 +187,13 @@ def pages(*arrays):
     return file.getvalue()
 
 
+def floats_with_alpha():
+    file = io.BytesIO()
+    values = np.full((4, 5, 4), 0.5, np.float32)
+    tifffile.imwrite(file, values, photometric="rgb", extrasamples=["unassalpha"], metadata=None)
+    return file.getvalue()
+
+
 SOUND = np.zeros((4, 5, 6), np.uint8)
 WIDE = b"\x93NUMPY\x02\0" + struct.pack("<I", 2**32 - 1) + b"{" * 20_000
 HOSTILE = {
@@ -202,6 +222,7 @@ HOSTILE = {
     "floats of no range": (npy(np.full((1, 1, 2), 0.5, np.float32)), "--span LOW,HIGH"),
     "pages of two sizes": (pages(SOUND[0], SOUND[1, 1:]), "different sizes or types"),
     "pages of two types": (pages(SOUND[0], SOUND[1].astype(np.uint16)), "different sizes or types"),
+    "floats with alpha": (floats_with_alpha(), "alpha of float32: export it without, or with 16 bits a channel"),
     "pages of doubles": (pages(*np.zeros((2, 4, 5))), "float64"),
 }
 
@@ -219,8 +240,6 @@ def test_what_cannot_be_taken_is_refused_in_one_line(tmp_path, data, says):
 
 def test_a_bomb_takes_no_memory(tmp_path):
     """Behind a header of 120 bytes lies half a gigabyte, of which next to nothing is unpacked."""
-    import tracemalloc
-
     (tmp_path / "x.npz").write_bytes(npz(x=npy(SOUND) + bytes(500_000_000)))
     tracemalloc.start()
     with pytest.raises(ImageError, match="holds more than"):
@@ -293,9 +312,9 @@ def test_what_comes_back_is_what_the_codec_makes_of_floats(shelf):
 
 def test_a_picture_of_other_channels_is_refused(tmp_path, shelf):
     for channels, weights, says in (
-        (BANDS, "colour", "a picture of 31 channels for weights 'colour'"),
-        (3, "banded", "a colour picture for weights 'banded', which take 31"),
-        (1, "banded", "a grey picture for weights 'banded'"),
+        (BANDS, "colour", "this picture has 31 channels, and these weights take 3"),
+        (3, "banded", "this picture has 3 channels, and these weights take 31: give a picture of 31"),
+        (1, "banded", "this picture is grey, and these weights fold 31 channels"),
     ):
         with pytest.raises(ImageError) as refusal:
             down_picture(resizekit.load(shelf / f"{weights}.safetensors"), cube(channels=channels))
@@ -310,6 +329,29 @@ def test_a_manifest_of_other_channels_does_not_fit(shelf, change):
     held, manifest = down_picture(codec, cube())
     with pytest.raises(ManifestError, match="does not fit its own manifest"):
         up_picture(codec, held, manifest.model_copy(update=change))
+
+
+def test_a_span_takes_memory_for_a_tile_and_not_for_the_picture(shelf):
+    """As floats the whole cube would be four times as large as its bytes."""
+    codec, before = resizekit.load(shelf / "banded.safetensors"), Picture(pixels=cube(height=320, width=300).pixels)
+    spanned = replace(before, span=(0.0, 255.0))
+    codec.halo  # noqa: B018 - the probe is no part of it
+    tracemalloc.start()
+    held, manifest = down_picture(codec, spanned, tile=64)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * before.pixels.nbytes
+    assert np.array_equal(held.pixels, down_picture(codec, before, tile=64)[0].pixels)
+    assert manifest.span == (0, 255)
+
+
+def test_padding_counts_the_values_of_all_channels(shelf, monkeypatch):
+    codec, thin = resizekit.load(shelf / "banded.safetensors"), cube(height=2, width=60)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 4000)  # 32x60 pixels are fewer, their 31 channels are not
+    with pytest.raises(ImageError, match=r"padded to 60x32 pixels .* too many with 31 channel"):
+        down_picture(codec, thin)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 20_000)
+    assert down_picture(codec, thin)[0].size == (30, 1)
 
 
 # --- figures and training ----------------------------------------------------------------------
@@ -347,3 +389,7 @@ def test_training_takes_cubes_alone_and_as_8_bits(tmp_path):
     assert (floats.int() - loaded.pictures[1].int()).abs().max() <= 1
     with pytest.raises(ConfigError, match="has 31 channel"):
         load_pictures([tmp_path / "uint8.npy"], 3)
+    write_picture(tmp_path / "grey.png", cube(channels=1))
+    assert len(load_pictures([tmp_path / "grey.png"], 3).pictures) == 1
+    with pytest.raises(ConfigError, match=r"grey\.png is grey, and these weights fold 3 channels"):
+        load_pictures([tmp_path / "grey.png"], 3, folds=True)

@@ -91,7 +91,7 @@ def test_bad_input_writes_nothing(source, weights, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(ImageError):
         roundtrip_file(tmp_path / "absent.png", out, weights=weights[3])
-    with pytest.raises(ImageError, match="take 1 channel"):
+    with pytest.raises(ImageError, match="these weights take 1: use weights for RGB"):
         roundtrip_file(source, out, weights=weights[1])
     with pytest.raises(UsageError, match="cannot make the folder"):
         roundtrip_file(source, source, weights=weights[3])

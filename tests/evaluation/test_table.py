@@ -1,6 +1,7 @@
 """A folder measured: means over what can be used, names of what cannot."""
 
 import json
+from math import inf
 from statistics import fmean
 
 import numpy as np
@@ -44,6 +45,15 @@ def test_what_cannot_be_used_is_named(codecs, folder):
     skipped = evaluate_folder(codecs[3], folder).skipped
     assert [line.split()[0] for line in skipped] == [str(folder / n) for n in ("broken.png", "line.png", "speck.png")]
     assert all("too small to be measured" in line for line in skipped[1:])
+
+
+def test_a_mean_leaves_out_what_is_equal_and_says_of_how_many(codecs, picture, folder):
+    def how(codec, high):
+        return {"some": inf if high.shape[1] == 30 else float(high.shape[1]), "none": inf}
+
+    told = evaluate_folder(codecs[3], folder, how=how)
+    assert told.mean == {"some": 26, "none": inf}
+    assert told.equal == {"some": 1, "none": 3}
 
 
 def test_weights_for_one_channel_are_measured_on_luma(codecs, picture, folder):

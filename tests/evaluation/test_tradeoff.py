@@ -33,7 +33,7 @@ def panels(svg):
 def test_zero_stands_apart_where_there_is_something_to_stand_apart_from(tmp_path, weights, wanted):
     svg = drawn(tmp_path, *weights)
     assert panels(svg) == wanted
-    for text in ("PSNR (dB)", "guide weight", "restored against the original", "small against bicubic"):
+    for text in ("PSNR (dB)", "guide weight", "restored against the original", "small against guide"):
         assert f">{text}<" in svg
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from resizekit import ResizeSpec, build, down_file, load, save, up_file
 from resizekit.assemble import Recipe, assemble
+from resizekit.checkpoint import default_weights
 from resizekit.errors import ConfigError, ImageError, ResizeShapeError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure
 from resizekit.evaluation.metrics import psnr
@@ -21,6 +22,7 @@ from resizekit.evaluation.table import evaluate_folder
 from resizekit.images.files import read_small
 from resizekit.images.read import read_picture
 from resizekit.images.tile import tiled_down, tiled_up
+from resizekit_colorize.shipped import ORDER, SHIPPED
 
 CONFIGS = sorted((Path(__file__).parents[2] / "plugins/resizekit_colorize/configs").glob("*.toml"))
 SQUEEZED = {"name": "wavelet", "width": 8, "down_blocks": 1, "up_blocks": 1, "squeeze": 2}
@@ -94,6 +96,13 @@ def test_configs_build_and_go_down_and_up(path):
     low = codec.down(high)
     assert low.shape[2] == 1
     assert codec.up(low).shape == high.shape
+
+
+def test_the_first_weights_serve_by_default_and_the_baseline_never():
+    assert (ORDER[0], set(SHIPPED)) == ("colorize", {"colorize", "channels"})
+    assert list(SHIPPED["colorize"]) == [name for name in ORDER if name in SHIPPED["colorize"]]
+    assert {default_weights("colorize", channels) for channels in (1, 3, 31)} == {"colorize"}
+    assert "tad-grey" not in SHIPPED["channels"]
 
 
 # --- larger blocks -----------------------------------------------------------------------------
@@ -195,7 +204,9 @@ def test_a_jpeg_that_cannot_keep_the_profile_says_so(tmp_path):
 
 def test_a_grey_photograph_is_refused(tmp_path, weights):
     Image.fromarray(photo(20, 30, 1)[:, :, 0]).save(tmp_path / "in.png")
-    with pytest.raises(ImageError, match="fold 3 channels into 1: there is no colour to hide"):
+    with pytest.raises(
+        ImageError, match=r"in\.png is grey, and these weights fold 3 channels: there is no colour to hide"
+    ):
         down_file(tmp_path / "in.png", tmp_path / "grey.png", weights=weights)
     assert not (tmp_path / "grey.png").exists()
 
