@@ -170,17 +170,23 @@ def room_for(codec: Codec, size: Size, *, of: Size | None = None, where: object 
     it likes: `ImageError` where that has too many pixels for an original `of` (height, width); None: of that very size.
     """
     room = canvas(codec.spec, size)
-    (height, width), original = room.high, math.prod(size if of is None else of)
-    # bicubic enlarges no axis by a step or more, so the largest picture that may be read still fits
-    if (
-        too_many(room.high, codec.channels)
-        and height * width > max(Fraction(2), codec.step.s * codec.step.r) * original
-    ):
+    if not _within(codec, room, size if of is None else of):
+        height, width = room.high
+        most = deepest(codec, size)
+        fewer = f"take fewer steps, at most {most} ({codec.at(most).spec.short})" if most else "take a smaller factor"
         raise ImageError(
             f"{where} would be padded to {width}x{height} pixels to be made {codec.spec.short} smaller, too many "
-            f"with {codec.channels} channel(s): take fewer steps, or a larger picture"
+            f"with {codec.channels} channel(s): {fewer}, or a larger picture"
         )
     return room
+
+
+def _within(codec: Codec, room: Canvas, original: Size) -> bool:
+    """Tell whether what a picture is padded to has no more pixels than its steps and the limit allow."""
+    pixels = math.prod(room.high)
+    # bicubic enlarges no axis by a step or more, so the largest picture that may be read still fits
+    largest = max(Fraction(2), codec.step.s * codec.step.r) * math.prod(original)
+    return pixels <= largest or not too_many(room.high, codec.channels)
 
 
 def deepest(codec: Codec, size: Size) -> int:
@@ -192,10 +198,10 @@ def deepest(codec: Codec, size: Size) -> int:
     try:
         while times < MOST:
             deeper = codec.at(times + 1)
-            if size[0] < deeper.spec.s or size[1] < deeper.spec.r:
+            filled = size[0] >= deeper.spec.s and size[1] >= deeper.spec.r
+            if not filled or not _within(deeper, canvas(deeper.spec, size), size):
                 break
-            room_for(deeper, size)
             times += 1
-    except (ImageError, UsageError):  # out of bounds, or beyond what a factor can be
+    except UsageError:  # beyond what a factor can be
         pass
     return times

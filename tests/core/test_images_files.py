@@ -360,8 +360,10 @@ def test_a_tiny_manifest_cannot_ask_for_a_huge_room(shelf):
     forged = manifest.model_copy(update={"times": 18, "spec": ResizeSpec(s=2**18, r=2**18)})
     with pytest.raises(ImageError, match="padded to 4194304x4194304 pixels"):
         up_picture(codec, small, forged)
-    with pytest.raises(ImageError, match=r"this picture would be padded to .* take fewer steps"):
+    with pytest.raises(ImageError, match=r"this picture would be padded to .* take a smaller factor"):
         down_picture(codec, photo(1, 3000), wanted=Wanted(scale="3000x1"))
+    with pytest.raises(ImageError, match=r"take fewer steps, at most 8 \(x256\), or a larger picture"):
+        down_picture(codec.at(12), photo(300, 300))
 
 
 def test_a_size_that_cannot_be_leaves_nothing(tmp_path, shelf):
