@@ -17,9 +17,13 @@ from resizekit.evaluation.results import (
     SetResult,
     TimingResult,
 )
+from resizekit.registry import Offer, installed
+from resizekit.task import Weights
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&.png"
 """A file may be called so."""
+INSTALLED = "tiny-report"
+"""The name of weights that are installed for these tests."""
 NAMES = ["a.png", HOSTILE, "c.png", "d.png", "e.png"]
 
 
@@ -35,9 +39,9 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def results(data, weights_name):
+def results(data, weights_file):
     """Figures of these pictures, measured, in four columns: bicubic, one that is not trained, theirs, ours."""
-    codec = load(weights_name)
+    codec = load(weights_file[0])
     pictures = []
     for name in NAMES:
         told = measure(codec, np.array(Image.open(data / "Set" / name)))
@@ -47,7 +51,7 @@ def results(data, weights_name):
         ours = {key: value for key, value in told.items() if not key.startswith("bicubic")}
         pictures += [PictureResult(column=key, **where, **ours) for key in ("theirs-x2", "ours-x2")]
     mean = sum(one.high_rgb for one in pictures if one.column == "ours-x2") / len(NAMES)
-    networks = {"factor": 2, "weights": weights_name, "digest": codec.digest, "status": "measured"}
+    networks = {"factor": 2, "weights": INSTALLED, "digest": codec.digest, "status": "measured"}
     trained = {"steps": 12_345, "seconds": 600, "data": "<b>photographs</b>", "hardware": "one core"}
     return Results(
         suite="tiny",
@@ -73,17 +77,20 @@ def results(data, weights_name):
 
 
 @pytest.fixture(scope="session")
-def weights_name(tmp_path_factory, small_weights):
-    """Installed weights: tiny ones under a name of their own."""
-    from resizekit.registry import Offer, installed
-    from resizekit.task import Weights
+def weights_file(tmp_path_factory, small_weights):
+    """Tiny weights, and their digest."""
+    path = tmp_path_factory.mktemp("weights") / f"{INSTALLED}.safetensors"
+    return path, small_weights(path)
 
-    path = tmp_path_factory.mktemp("weights") / "tiny-report.safetensors"
-    digest = small_weights(path)
-    weights = installed().weights
-    weights["tiny-report"] = Offer(value=("sr", Weights(file=path, digest=digest)), provider="a test", plugin="test")
-    yield "tiny-report"
-    del weights["tiny-report"]
+
+@pytest.fixture(scope="module", autouse=True)
+def weights_name(weights_file):
+    """Installed weights: the tiny ones under a name of their own, for these tests alone."""
+    path, digest = weights_file
+    offer = Offer(value=("sr", Weights(file=path, digest=digest)), provider="a test", plugin="test")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(installed().weights, INSTALLED, offer)
+        yield INSTALLED
 
 
 @pytest.fixture
