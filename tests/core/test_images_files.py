@@ -168,7 +168,7 @@ def test_weights_that_have_another_name_by_now_are_found_by_their_digest(tmp_pat
         ({"task": "toy", "weights": "toy-y"}, UsageError, "Say one of"),
         ({"weights": "nowhere"}, UnknownNameError, "nowhere"),
         ({"weights": "nowhere.safetensors"}, CheckpointError, "nowhere"),
-        ({"weights": "toy-y"}, ImageError, "colour picture"),
+        ({"weights": "toy-y"}, ImageError, "has 3 channels, and these weights take 1"),
         ({"task": "toy", "tile": 9}, UsageError, "at least 64"),
         ({"task": "toy", "device": "toaster"}, UsageError, "auto, cpu or cuda"),
         ({"task": "toy", "dst": "low.jpg"}, UsageError, "is a PNG"),
