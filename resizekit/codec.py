@@ -86,7 +86,10 @@ class Codec(nn.Module):
         try:
             self.spec = step**times
         except ValueError:
-            raise UsageError(f"times={times}: {step} so often is more than a factor can be; take fewer") from None
+            most = next((n for n in range(min(times, 64), 0, -1) if _is_spec(step, n)), 1)
+            raise UsageError(
+                f"times={times}: {step} so often is more than a factor can be; the most that works is {most}"
+            ) from None
         self.guide, self.step_guide, self._make_guide = guide(self.spec), guide(step), guide
         self.names = Names() if names is None else names
         self.recipe: Mapping[str, Any] | None = None
@@ -386,6 +389,13 @@ class Codec(nn.Module):
 
 def _is_deep(image: ImageLike) -> bool:
     return isinstance(image, np.ndarray) and image.dtype == np.uint16
+
+
+def _is_spec(step: ResizeSpec, times: int) -> bool:
+    try:
+        return bool(step**times)
+    except ValueError:
+        return False
 
 
 def _channels_last(x: Tensor) -> Tensor:

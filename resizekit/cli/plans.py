@@ -38,7 +38,7 @@ def _parts(route: "Plan", weights: str) -> Iterator[str]:
         steps = "one step" if route.times == 1 else f"{route.times} steps"
         yield f"  {weights} takes {_size(middle)} to {_size(route.low)} by {steps} of {route.step}"
     elif route.middle is None:
-        yield "  stays as it is: nothing is learned, nothing is lost"
+        yield "  stays as it is: no network is applied, nothing is lost"
 
 
 def _size(size: tuple[int, int]) -> str:

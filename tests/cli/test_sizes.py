@@ -74,7 +74,7 @@ def test_the_plan_is_told_and_nothing_is_done(cli, weights, picture, room):
         (["--scale", "5/4"], "bicubic enlarges 52x40 to 84x64"),
         (["--scale", "5"], "tiny takes 44x32 to 11x8 by 2 steps of s=2 r=2"),
         (["--scale", "3x1"], "bicubic resizes 52x40 to 36x80"),
-        (["--max-side", "99"], "stays as it is: nothing is learned, nothing is lost"),
+        (["--max-side", "99"], "stays as it is: no network is applied, nothing is lost"),
     ],
     ids=str,
 )
