@@ -96,8 +96,8 @@ def check_size(wanted: Wanted | None, times: int | None) -> None:
     """Refuse a number of steps beside a size, for which a plan counts them; `UsageError`."""
     if wanted is not None and times is not None:
         raise UsageError(
-            "times and a wanted size (size, scale, max side) contradict one another, since the size says how many steps; "
-            "say one of them"
+            "times and a wanted size (size, scale, max side) contradict one another, since the size says how many "
+            "steps; say one of them"
         )
 
 
