@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from resizekit.atomic import written_beside
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.label import Label
+from resizekit.evaluation.told import read_told, wrong_with
 
 __all__ = [
     "FIGURES", "FORMAT", "ColumnResult", "Figure", "MadeBy", "PictureResult", "PrintedFigure", "Results", "SetResult",
@@ -203,23 +204,14 @@ class Results(_Told):
 
 def read_results(path: Path) -> Results:
     """Read a file of results; a `ResizeKitError` for one that is missing, too large, newer or none of ours."""
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(_LARGEST + 1)
-    except OSError as error:
-        raise ResizeKitError(f"cannot read {path}: {error.strerror}") from None
-    if len(text) > _LARGEST:
-        raise ResizeKitError(f"{path} is larger than {_LARGEST >> 20} MiB: give a file that `evaluate --suite` wrote")
+    text = read_told(path, _LARGEST, "a file that `evaluate --suite` wrote")
     try:
         head = _Head.model_validate_json(text)
         if head.format <= FORMAT:
             return Results.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = " ".join(f"{where}: {first['msg']}".split()).removeprefix(": ")
         raise ResizeKitError(
-            f"{path} holds no results of a suite ({reason[:160]}): give a file that `evaluate --suite` wrote"
+            f"{path} holds no results of a suite ({wrong_with(error)}): give a file that `evaluate --suite` wrote"
         ) from None
     raise ResizeKitError(
         f"{path} has results of format {head.format}; this one reads up to {FORMAT}: upgrade resizekit"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.label import Label
+from resizekit.evaluation.told import read_told, wrong_with
 
 __all__ = ["RIVALS", "Comparison", "Implementation", "Timings", "read_timings"]
 
@@ -163,22 +164,13 @@ def read_timings(path: Path) -> Timings:
 
 
 def _read(path: Path) -> tuple[_File, list[_Row]]:
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(_LARGEST + 1)
-    except OSError as error:
-        raise ResizeKitError(f"cannot read {path}: {error.strerror}") from None
-    if len(text) > _LARGEST:
-        raise ResizeKitError(f"{path} is larger than {_LARGEST >> 20} MiB: give a JSON file of pytest-benchmark")
+    text = read_told(path, _LARGEST, "a JSON file of pytest-benchmark")
     try:
         file = _File.model_validate_json(text)
         told = [line for line in file.benchmarks if "implementation" in line.extra_info]
         return file, _ROWS.validate_python([line.extra_info | {"median": line.stats.get("median")} for line in told])
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = f"{where}: {first['msg']}" if where else first["msg"]
-        raise ResizeKitError(f"{path} is no JSON file of pytest-benchmark ({reason[:160]})") from None
+        raise ResizeKitError(f"{path} is no JSON file of pytest-benchmark ({wrong_with(error)})") from None
 
 
 def _compare(op: str, case: str, timed: Mapping[Implementation, _Row]) -> Comparison:

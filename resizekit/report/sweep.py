@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.label import Label
+from resizekit.evaluation.told import read_told, wrong_with
 from resizekit.evaluation.tradeoff import Point
 from resizekit.images.read import read_picture
 from resizekit.report.inline import Inline, inline
@@ -50,21 +51,12 @@ def read_tradeoff(path: Path) -> Tradeoff:
 
     Raises `ResizeKitError` for one that is missing, too large or none of a sweep.
     """
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(_LARGEST + 1)
-    except OSError as error:
-        raise ResizeKitError(f"cannot read {path}: {error.strerror}") from None
-    if len(text) > _LARGEST:
-        raise ResizeKitError(f"{path} is larger than {_LARGEST >> 20} MiB: give a file that `resizekit sweep` wrote")
+    text = read_told(path, _LARGEST, "a file that `resizekit sweep` wrote")
     try:
         told = _File.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = f"{where}: {first['msg']}" if where else first["msg"]
         raise ResizeKitError(
-            f"{path} holds no results of a sweep ({reason[:160]}): give a file that `resizekit sweep` wrote"
+            f"{path} holds no results of a sweep ({wrong_with(error)}): give a file that `resizekit sweep` wrote"
         ) from None
     points = sorted(told.points, key=lambda point: point.guide_weight)
     samples = [sample for point in points if (sample := _sample(path.parent, point)) is not None]
