@@ -84,20 +84,17 @@ class Encoder(_Side):
         picture = floats(x) if first else x[:, : self.channels]
         small = picture.shape[2] // self.s, picture.shape[3] // self.r
         clean = ops.resample(picture, small)
-        pixels = ops.unshuffle(picture - 0.5, self.s, self.r)
+        seen = ops.unshuffle(picture - 0.5 if first else x[:, self.channels :], self.s, self.r)
         if first and not last:
-            return torch.cat([clean, pixels], dim=1)
+            return torch.cat([clean, seen], dim=1)
         with torch.autocast(x.device.type, enabled=False):
-            if first:
-                entered = self.first(change(pixels, self.one))
-            else:
-                seen = ops.unshuffle(x[:, self.channels :], self.s, self.r)
-                entered = self.head(change(seen, self.two))
+            entered = self.first(change(seen, self.one)) if first else self.head(change(seen, self.two))
         deep = self._deep(entered)
         with torch.autocast(x.device.type, enabled=False):
             if last:
                 low: Tensor = clean + _SCALE * self.tail(deep)
                 return low
+            pixels = ops.unshuffle(picture - 0.5, self.s, self.r)
             return torch.cat([clean, pixels + _SCALE * self.hand(deep)], dim=1)
 
 
