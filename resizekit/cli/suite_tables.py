@@ -77,7 +77,7 @@ def _restored(
 
 
 def _whole(one: SetResult) -> bool:
-    return one.measured == (one.found if one.expected is None else one.expected)
+    return one.measured == one.pictures
 
 
 def _figure(printed: PrintedFigure | None, kind: Kind) -> float | None:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from resizekit.atomic import written_beside
 from resizekit.errors import ResizeKitError
+from resizekit.evaluation.told import wrong_with
 from resizekit.images.picture import Picture
 
 __all__ = ["KEPT", "Kept", "KeptTrip", "finite", "read_kept", "write_kept"]
@@ -101,6 +102,4 @@ def read_kept(folder: Path) -> Kept:
     try:
         return Kept.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ResizeKitError(f"{path} is none of ours ({where}: {first['msg'][:120]}): make the folder again") from None
+        raise ResizeKitError(f"{path} is none of ours ({wrong_with(error)}): make the folder again") from None

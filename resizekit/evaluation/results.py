@@ -57,6 +57,11 @@ class SetResult(_Told):
     measured: _Count
     """Pictures of which there are figures."""
 
+    @property
+    def pictures(self) -> int:
+        """How many the whole set has: as many as are known, or else as were found."""
+        return self.found if self.expected is None else self.expected
+
 
 class TrainingTold(_Told):
     """The budget of a training, as far as it is known."""

@@ -7,7 +7,6 @@ A grey file has the Y that it holds: its values as they are, whichever networks 
 """
 
 import hashlib
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
@@ -19,6 +18,7 @@ from resizekit.codec import Codec
 from resizekit.convert import Pixels, from_batch, to_batch
 from resizekit.errors import CheckpointError, ImageError
 from resizekit.evaluation.channels import with_channels
+from resizekit.evaluation.kept import finite
 from resizekit.evaluation.measure import roundtrip
 from resizekit.evaluation.metrics import LUMA, luma, psnr
 from resizekit.evaluation.ssim import ssim
@@ -96,8 +96,8 @@ def figures_of(way: Way, path: Path) -> Figures:
         if way.weights is None and name == "low":
             continue  # the very guide
         if way.channels == 3:
-            told[f"{name}_rgb"] = _finite(psnr(a, b, border=_fitting(way.border or 0, a)))
-        told[f"{name}_y"] = _finite(psnr(_y(a, grey), _y(b, grey), border=_fitting(around_y, a)))
+            told[f"{name}_rgb"] = finite(psnr(a, b, border=_fitting(way.border or 0, a)))
+        told[f"{name}_y"] = finite(psnr(_y(a, grey), _y(b, grey), border=_fitting(around_y, a)))
     if way.ssim:
         if way.channels == 3:
             told["ssim_rgb"] = ssim(restored, high, border=_fitting(way.border or 0, high))
@@ -126,7 +126,3 @@ def _size(storage: Storage, low: Pixels) -> int:
     file = BytesIO()
     storage.save(file, low)
     return file.tell()
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -4,17 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
 from resizekit.errors import ImageError, UsageError
-from resizekit.evaluation.channels import with_channels
+from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
 from resizekit.evaluation.results import ColumnResult
 from resizekit.evaluation.sheet import worst_window
 from resizekit.images.find import find_pictures
-from resizekit.images.read import read_picture
 from resizekit.images.weights import choose_codec
 from resizekit.registry import installed
 from resizekit.report.gains import Gain
@@ -94,16 +91,14 @@ def _files(data: Path, which: str) -> dict[str, Path]:
 
 
 def _case(codec: Codec, gain: Gain, best: bool, path: Path) -> Case:
-    pixels = with_channels(path, read_picture(path), codec.channels)
-    _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
-    high = np.ascontiguousarray(pixels[:h, :w])
+    high = read_measured(codec, path)
     low, restored = roundtrip(codec, high)
     _, plain = bicubic_roundtrip(codec, high)
     rows, columns, small = _detail(codec, high, plain)
     return Case(
         gain=gain,
         best=best,
-        size=(w, h),
+        size=(high.shape[1], high.shape[0]),
         place=(columns.start, rows.start),
         original=inline(high[rows, columns]),
         bicubic=inline(plain[rows, columns]),

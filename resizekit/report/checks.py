@@ -44,6 +44,6 @@ def checks(results: Results) -> list[Check]:
             mean, printed = results.mean(column.key, one.name, "high_y"), results.printed_beside(column.key, one.name)
             if mean is not None and printed is not None and printed.y is not None:
                 pictures = sum(picture.high_y is not None for picture in results.of(column.key, one.name))
-                whole = pictures == (one.found if one.expected is None else one.expected)
+                whole = pictures == one.pictures
                 found.append(Check(factor, one.name, printed.y, mean, whole))
     return found

@@ -136,7 +136,7 @@ def _table(results: Results, factor: int, channels: int, kind: Kind) -> Table:
         place: max((value for column in columns if (value := means[column.key, *place]) is not None), default=None)
         for place in places
     }
-    whole = {one.name: one.found if one.expected is None else one.expected for one in results.sets}
+    whole = {one.name: one.pictures for one in results.sets}
     groups: dict[str, list[Row]] = {}
     for column in columns:
         row = []
