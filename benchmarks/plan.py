@@ -45,6 +45,7 @@ PLAN: Mapping[str, Planned] = {
     "tad-x2": Planned(2, "colour pictures, half as high and wide"),
     "tad-x2-y": Planned(1, "grey pictures, half as high and wide"),
     "tad-x4": Planned(2, "colour pictures, a quarter as high and wide"),
+    "tad-x4-y": Planned(1, "grey pictures, a quarter as high and wide"),
     "sr-x2-jpeg75": Planned(2, "colour pictures, half as high and wide, the small one stored as JPEG"),
     "extreme": Planned(
         3, "colour pictures by 2, 4, 8 ... 128, one pair for all", sets=("B100", "Urban100"), times=tuple(range(1, 8))

@@ -14,7 +14,7 @@ Up it is mirrored: a step that hands on says the pixels of two factors at once, 
 
 Therefore the first of several steps down and the last of several steps up only move pixels, and two steps together are
 a `wavelet` pair of twice the factor, whose weights they can begin with.  Every end starts at zero: the first values are
-bicubic down, and plain growing up.
+bicubic down, and plain growing up.  A step alone sees one factor where the others see two, and can have its own blocks.
 """
 
 from typing import cast
@@ -43,6 +43,8 @@ class RecurrentOptions(BaseModel):
     width: int = Field(64, ge=1, le=1024, description="channels of every feature map")
     down_blocks: int = Field(4, ge=0, le=256, description="residual blocks of the encoder")
     up_blocks: int = Field(6, ge=0, le=256, description="residual blocks of the decoder")
+    down_alone: int = Field(0, ge=0, le=256, description="blocks of the encoder's own for one step alone; 0: the same")
+    up_alone: int = Field(0, ge=0, le=256, description="blocks of the decoder's own for one step alone; 0: the same")
 
 
 class _Side(Recurrent):
@@ -51,28 +53,27 @@ class _Side(Recurrent):
     one: Tensor
     two: Tensor
 
-    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, width: int) -> None:
+    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, width: int) -> None:
         super().__init__()
         self.s, self.r, self.channels = spec.s.numerator, spec.r.numerator, channels
         self.pixels = channels * self.s * self.r  # in a block of one factor
-        trunk = [ResidualBlock(width) for _ in range(blocks)]
-        self.blocks = nn.Sequential(*trunk)
-        for block in trunk:
-            _quiet(block.second)
+        self.blocks = _trunk(blocks, width)
+        self.blocks_alone = _trunk(alone, width) if alone else None
         # fixed by the spec, so no part of the weights
         self.register_buffer("one", Bands.of(spec, channels).high, persistent=False)
         nested = _nested(channels, self.s, self.r)
         self.register_buffer("two", Bands.of(spec**2, channels).high[:, nested], persistent=False)
 
-    def _deep(self, features: Tensor) -> Tensor:
-        return features + cast(Tensor, self.blocks(features)).float()
+    def _deep(self, features: Tensor, *, alone: bool) -> Tensor:
+        blocks = self.blocks_alone if alone and self.blocks_alone is not None else self.blocks
+        return features + cast(Tensor, blocks(features)).float()
 
 
 class Encoder(_Side):
     """The way down, `b c (s h) (r w) -> b c h w`; see the module."""
 
-    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, width: int) -> None:
-        super().__init__(spec, channels, blocks=blocks, width=width)
+    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, width: int) -> None:
+        super().__init__(spec, channels, blocks=blocks, alone=alone, width=width)
         self.between = channels + self.pixels
         self.first = conv(self.pixels, width)
         self.head = conv(self.pixels * self.s * self.r, width)
@@ -89,7 +90,7 @@ class Encoder(_Side):
             return torch.cat([clean, seen], dim=1)
         with torch.autocast(x.device.type, enabled=False):
             entered = self.first(change(seen, self.one)) if first else self.head(change(seen, self.two))
-        deep = self._deep(entered)
+        deep = self._deep(entered, alone=first and last)
         with torch.autocast(x.device.type, enabled=False):
             if last:
                 low: Tensor = clean + _SCALE * self.tail(deep)
@@ -101,8 +102,8 @@ class Encoder(_Side):
 class Decoder(_Side):
     """The way up, `b c h w -> b c (s h) (r w)`; see the module."""
 
-    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, width: int) -> None:
-        super().__init__(spec, channels, blocks=blocks, width=width)
+    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, width: int) -> None:
+        super().__init__(spec, channels, blocks=blocks, alone=alone, width=width)
         self.between = self.pixels
         self.head = conv(channels, width)
         self.later = conv(self.pixels, width)
@@ -119,7 +120,7 @@ class Decoder(_Side):
         pixels = x.repeat_interleave(block, dim=1) if first else x
         with torch.autocast(x.device.type, enabled=False):
             entered = self.head(x) if first else self.later(change(x, self.one))
-        deep = self._deep(entered)
+        deep = self._deep(entered, alone=first and last)
         with torch.autocast(x.device.type, enabled=False):
             if last:
                 return ops.shuffle(pixels + change(_SCALE * self.last(deep), self.one.T), self.s, self.r) + 0.5
@@ -138,9 +139,18 @@ def recurrent(spec: ResizeSpec, low_channels: int, options: RecurrentOptions) ->
         raise ResizeShapeError(
             f"network 'recurrent' takes whole factors of height and width, not {spec}; take 'wavelet'"
         )
-    encoder = Encoder(spec, low_channels, blocks=options.down_blocks, width=options.width)
-    decoder = Decoder(spec, low_channels, blocks=options.up_blocks, width=options.width)
+    width = options.width
+    encoder = Encoder(spec, low_channels, blocks=options.down_blocks, alone=options.down_alone, width=width)
+    decoder = Decoder(spec, low_channels, blocks=options.up_blocks, alone=options.up_alone, width=width)
     return encoder, decoder
+
+
+def _trunk(blocks: int, width: int) -> nn.Sequential:
+    """Give residual blocks that start as nothing."""
+    trunk = [ResidualBlock(width) for _ in range(blocks)]
+    for block in trunk:
+        _quiet(block.second)
+    return nn.Sequential(*trunk)
 
 
 def _quiet(layer: nn.Conv2d) -> nn.Conv2d:

@@ -21,10 +21,10 @@ def check_ssim() -> None:
         )
 
 
-def ssim(a: Pixels, b: Pixels, *, border: int = 0) -> float | None:
+def ssim(a: Pixels, b: Pixels, *, border: int = 0, device: str = "cpu") -> float | None:
     """SSIM of two 8-bit pictures of one shape, `h w` or `h w c`, without `border` pixels on each side.
 
-    None where that leaves less than one window of 11x11.
+    `device` is where it is computed.  None where that leaves less than one window of 11x11.
     """
     from torchmetrics.functional.image import structural_similarity_index_measure
 
@@ -32,7 +32,7 @@ def ssim(a: Pixels, b: Pixels, *, border: int = 0) -> float | None:
         return None
     inside = slice(border, a.shape[0] - border), slice(border, a.shape[1] - border)
     one, other = (
-        torch.from_numpy(x[inside].reshape(*x[inside].shape[:2], -1).copy()).permute(2, 0, 1)[None].float()
+        torch.from_numpy(x[inside].reshape(*x[inside].shape[:2], -1).copy()).to(device).permute(2, 0, 1)[None].float()
         for x in (a, b)
     )
     value = structural_similarity_index_measure(one, other, data_range=float(LEVELS))

@@ -6,6 +6,7 @@
 A grey file has the Y that it holds: its values as they are, whichever networks it goes through.
 """
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -60,8 +61,9 @@ class Way:
         return hashlib.sha256(repr((*said, self.device, self.precision, picture)).encode()).hexdigest()
 
 
+@functools.lru_cache(maxsize=1)
 def codec_of(way: Way) -> Codec:
-    """Load the networks of a way; `CheckpointError` for others than it says."""
+    """Load the networks of a way, once for its pictures in a row; `CheckpointError` for others than it says."""
     codec = choose_codec(weights=way.weights, task=None, device=way.device, precision=way.precision)
     if codec.digest != way.digest:
         raise CheckpointError(f"{way.weights} has changed since this began; run the same command again")
@@ -100,8 +102,8 @@ def figures_of(way: Way, path: Path) -> Figures:
         told[f"{name}_y"] = finite(psnr(_y(a, grey), _y(b, grey), border=_fitting(around_y, a)))
     if way.ssim:
         if way.channels == 3:
-            told["ssim_rgb"] = ssim(restored, high, border=_fitting(way.border or 0, high))
-        told["ssim_y"] = ssim(_y(restored, grey), _y(high, grey), border=_fitting(around_y, high))
+            told["ssim_rgb"] = ssim(restored, high, border=_fitting(way.border or 0, high), device=way.device)
+        told["ssim_y"] = ssim(_y(restored, grey), _y(high, grey), border=_fitting(around_y, high), device=way.device)
     return told
 
 

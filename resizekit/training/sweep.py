@@ -60,7 +60,8 @@ class Sweep:
         if compression != run.config.get("compression", "uint8"):  # its options are of no use to another
             run = run.model_copy(update={"compression": {}})
         settings = {key: value for key, value in run.config.items() if key != "guide_weight"}
-        self.run = run.model_copy(update={"config": settings | {"compression": compression}})
+        alone = run.train.model_copy(update={"validation": ()})  # the points are measured on the sets
+        self.run = run.model_copy(update={"config": settings | {"compression": compression}, "train": alone})
         self.sets, self.out, self.folder = sets, out, out.with_suffix("")
         self.points: dict[float, Point] = self._kept()
 

@@ -34,7 +34,7 @@ def values(*shape: int, seed: int = 0) -> Tensor:
 
 def layouts(x: Tensor) -> dict[str, Tensor]:
     """The same values in other strides."""
-    wider = torch.zeros(*x.shape[:-1], x.shape[-1] + 3, dtype=x.dtype)
+    wider = torch.zeros(*x.shape[:-1], x.shape[-1] + 3, dtype=x.dtype, device=x.device)
     wider[..., 2:-1] = x
     last = x.contiguous(memory_format=torch.channels_last)
     return {"plain": x, "channels last": last, "transposed": x.mT.contiguous().mT, "crop": wider[..., 2:-1]}

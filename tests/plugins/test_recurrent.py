@@ -75,13 +75,26 @@ def test_what_is_handed_on_is_more_than_a_picture():
         assert first.up_floats(torch.rand(1, 3, 4, 4)).shape == (1, codec.decoder.between, 8, 8) == (1, 12, 8, 8)
 
 
-def test_every_parameter_learns_once_there_are_three_steps():
-    codec, high = made(1).train(), torch.rand(2, 3, 32, 32)
+@pytest.mark.parametrize("own", [{}, {"down_alone": 1, "up_alone": 1}])
+def test_every_parameter_learns_once_there_are_three_steps(own):
+    codec, high = made(1, **own).train(), torch.rand(2, 3, 32, 32)
     for times in (1, 3):  # what goes in and out of one application is not what lies between several
         (codec.at(times)(high).restored - high).square().mean().backward()
     for name, parameter in codec.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
+
+
+def test_one_step_alone_can_have_blocks_of_its_own():
+    codec, high = made(1, down_alone=1, up_alone=2), torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        alone, deep = ((codec.at(times).encode(high), codec.at(times).decode(high)) for times in (1, 3))
+        for parameter in (*codec.encoder.blocks_alone.parameters(), *codec.decoder.blocks_alone.parameters()):
+            parameter.zero_()
+        assert not torch.equal(codec.encode(high), alone[0])
+        assert not torch.equal(codec.decode(high), alone[1])
+        assert torch.equal(codec.at(3).encode(high), deep[0])
+        assert torch.equal(codec.at(3).decode(high), deep[1])
 
 
 def test_two_steps_can_begin_with_wavelet_weights_of_twice_the_factor(tmp_path):
