@@ -24,6 +24,9 @@ def train(
     compile: Annotated[
         bool | None, typer.Option("--compile/--no-compile", help="Run through torch.compile.", show_default=False)
     ] = None,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Learn no more: write the weights as an interrupted run has left them.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
     """Train a codec; a run that was interrupted goes on where it stopped, exactly."""
@@ -43,7 +46,7 @@ def train(
     folder = out or Path("runs") / config.stem
     console = Console(stderr=True, markup=False, emoji=False)
     with training_progress(console) as progress:
-        result = run_training(run, folder, device=device, progress=progress)
+        result = run_training(run, folder, device=device, finish=finish, progress=progress)
     for line in result.skipped:
         console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True)
     if result.skipped:

@@ -14,7 +14,7 @@ import torch
 
 from resizekit.checkpoint import Header
 from resizekit.config import RunConfig
-from resizekit.errors import ConfigError
+from resizekit.errors import ConfigError, UsageError
 from resizekit.nn import floats
 from resizekit.training.alone import alone_in
 from resizekit.training.budget import plan_steps
@@ -52,22 +52,27 @@ def train(
     out: Path,
     *,
     device: str = "auto",
+    finish: bool = False,
     progress: Progress = lambda step, figures: None,
 ) -> Result:
     """Train the codec of a config into the folder `out`: `state.safetensors` while it runs, `weights.safetensors` last.
 
     A folder that holds a state of the same config is resumed exactly, with the steps that a `budget` once planned.
-    Ctrl-C writes the state and returns.  Raises
-    `ConfigError` for a config or data that do not fit or a loss that is no longer finite, `CheckpointError` for a state
-    that cannot be read or written, `UsageError` while another process trains into the folder, `MissingExtraError`
-    without `accelerate`.
+    Ctrl-C writes the state and returns.  With `finish` nothing more is learned: the weights are written as an interrupted
+    run has left them, and its state stays for it to go on.  Raises `ConfigError` for a
+    config or data that do not fit or a loss that is no longer finite, `CheckpointError` for a state that cannot be read
+    or written, `UsageError` while another process trains into the folder or if there is nothing to finish, and
+    `MissingExtraError` without `accelerate`.
     """
     session = Session.start(run, out, device)
     learner = session.learner
     with ExitStack() as stack:
         if session.accelerator.is_main_process:
             stack.enter_context(alone_in(out))
-        if not session.restore() and run.train.budget is not None:
+        restored = session.restore()
+        if finish:
+            return _finished(session, restored=restored)
+        if not restored and run.train.budget is not None:
             session.steps = plan_steps(session, run.train.budget.total_seconds(), stepper)
         interrupt = stack.enter_context(Interrupt())
         log = stack.enter_context(open_log(session.log_kind, out, resumed_at=learner.step))
@@ -89,6 +94,14 @@ def train(
     finished = learner.step == session.steps and session.accelerator.is_main_process
     weights, header = session.write_weights() if finished else (None, None)
     return Result(weights, learner.step, session.steps, header, session.skipped)
+
+
+def _finished(session: Session, *, restored: bool) -> Result:
+    """Write what has been learned so far."""
+    if not restored:
+        raise UsageError(f"{session.out} holds no training that was interrupted; run the same command without --finish")
+    weights, header = session.write_weights() if session.accelerator.is_main_process else (None, None)
+    return Result(weights, session.learner.step, session.learner.step, header, session.skipped)
 
 
 def stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:

@@ -56,6 +56,8 @@ class Session:
     """Seconds of the earlier runs that this one resumes."""
     began: float = field(default_factory=time.monotonic)
     figures: dict[str, float] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+    """Hardware and precision that the run began with, if it goes on from a state."""
 
     @classmethod
     def start(cls, run: RunConfig, out: Path, device: str) -> "Session":
@@ -156,6 +158,12 @@ class Session:
         self.figures |= {name: mean_of([row[name] for row in rows]) for name in ("low_rgb", "high_rgb")}
 
     @property
+    def _by(self) -> dict[str, str]:
+        """What this process computes by."""
+        half = self.accelerator.mixed_precision != "no"
+        return {"hardware": machine(self.accelerator.device), "precision": "bfloat16" if half else "float32"}
+
+    @property
     def _state(self) -> Path:
         return self.out / _STATE
 
@@ -173,31 +181,32 @@ class Session:
         self.steps, self.before = int(str(told["steps"])), float(str(told["seconds"]))
         if isinstance(origin := told.get("origin"), dict):  # the name may stand for other weights by now
             self.origin = origin
+        self.first = {name: str(told[name]) for name in self._by if name in told}
         return True
 
     def write_state(self) -> None:
         """Write all that a later run needs to go on exactly; only the main process does."""
         if self.accelerator.is_main_process:
-            told = {
+            told: dict[str, object] = {
                 "steps": self.steps,
                 "seconds": self.elapsed(),
                 "config": identity(self.run),
                 "origin": self.origin,
             }
-            self.learner.save(self._state, told)
+            self.learner.save(self._state, told | self._by | self.first)
 
     def write_weights(self) -> tuple[Path, Header]:
         """Write the averaged weights with what they were trained on and what they reach on the held-out pictures."""
         if "high_rgb" not in self.figures:  # a finished run that was started again
             self.validate()
         config = self.run.train
-        told = {
+        told: dict[str, Any] = {
             "steps": self.learner.step,
             "seconds": round(self.elapsed(), 1),
             "pictures": len(self.pictures),
-            "hardware": machine(self.accelerator.device),
-            "precision": "float32" if self.accelerator.mixed_precision == "no" else "bfloat16",
-        } | {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
+        }
+        told |= self._by | self.first
+        told |= {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
         told |= {name: getattr(config, name) for name in ("start_side", "freeze") if getattr(config, name) is not None}
         told |= self.origin
         metrics: dict[str, float] = {

@@ -100,6 +100,19 @@ def test_a_finished_run_started_again_says_the_same(recipe, pictures, tmp_path):
     assert set(again.header.metrics) == {"high_rgb", "low_rgb"}
 
 
+def test_an_interrupted_run_can_be_finished_as_it_is_and_still_gone_on_with(recipe, straight, tmp_path):
+    config = recipe(steps=6)
+    with pytest.raises(UsageError, match="holds no training that was interrupted"):
+        train(config, tmp_path, finish=True)
+    train(config, tmp_path, progress=interrupted_after(3))
+    early = train(config, tmp_path, finish=True)
+    assert (early.steps, early.header.training["steps"]) == (3, 3)
+    assert load(early.weights).digest == early.header.digest
+    assert early.header.training["precision"] in ("float32", "bfloat16")
+    wanted = straight(config)[1]
+    assert train(config, tmp_path).header.digest == wanted.header.digest != early.header.digest
+
+
 def test_data_and_log_may_move_but_the_recipe_may_not(recipe, pictures, tmp_path):
     train(recipe(steps=3), tmp_path, progress=interrupted_after(1))
     before = (tmp_path / "state.safetensors").read_bytes()
