@@ -383,8 +383,15 @@ class Codec(nn.Module):
 
     @contextmanager
     def _inference_precision(self, device: str) -> Iterator[None]:
-        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            yield
+        half, rules = self.precision == "bfloat16", torch.backends.cudnn.conv  # type: ignore[attr-defined]
+        before = rules.fp32_precision
+        if device == "cuda" and not half:
+            rules.fp32_precision = "ieee"  # by default a GPU rounds what convolutions multiply to 10 bits
+        try:
+            with torch.autocast(device, torch.bfloat16, enabled=half):
+                yield
+        finally:
+            rules.fp32_precision = before
 
 
 def _is_deep(image: ImageLike) -> bool:

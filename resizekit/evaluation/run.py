@@ -49,7 +49,7 @@ class SuiteRun:
     data: Path
     """Holds a folder for each set."""
     out: Path
-    """Results of the same suite are replaced; the cache beside it stays, whatever is asked for."""
+    """Results of the same suite are replaced, or those of the columns that are named; the cache beside it stays."""
     runs: Path | None = None
     """A folder of the user's own weights: NAME/weights.safetensors or NAME.safetensors."""
     sets: Sequence[str] = ()
@@ -115,8 +115,32 @@ class SuiteRun:
             ),
             timings=tuple(one for one in times if one.column in keys),
         )
+        results = self._joined(results, before)
         results.write(self.out)
         return results
+
+    def _joined(self, results: Results, before: Results | None) -> Results:
+        """Keep what was measured earlier of columns that are not asked for, so that a table can grow by columns."""
+        if before is None or not self.columns or before.border != self.border:
+            return results
+        others = {column.key for column in before.columns} - {column.key for column in results.columns}
+        order = [column.key for column in self.suite.columns]
+        columns = [*results.columns, *(column for column in before.columns if column.key in others & {*order})]
+        columns.sort(key=lambda column: order.index(column.key))
+        keys = [column.key for column in columns]
+        pictures = [*results.pictures, *(one for one in before.pictures if one.column in others)]
+        pictures.sort(key=lambda one: keys.index(one.column))
+        found = {one.name: one for one in (*before.sets, *results.sets)}
+        printed = dict.fromkeys((*results.printed, *before.printed))
+        return results.model_copy(
+            update={
+                "sets": tuple(_set_told(one, pictures) for one in found.values()),
+                "columns": tuple(columns),
+                "pictures": tuple(pictures),
+                "printed": tuple(printed),
+                "timings": (*results.timings, *(one for one in before.timings if one.column in others)),
+            }
+        )
 
     def _before(self) -> Results | None:
         """Give the results that `out` holds already, which must be of this suite."""
@@ -172,6 +196,6 @@ class SuiteRun:
         return tuple(one for one in timed if one is not None)
 
 
-def _set_told(one: FoundSet, pictures: Sequence[PictureResult]) -> SetResult:
+def _set_told(one: FoundSet | SetResult, pictures: Sequence[PictureResult]) -> SetResult:
     there = {picture.picture for picture in pictures if picture.set == one.name}
     return SetResult(name=one.name, expected=one.expected, found=one.found, measured=len(there))

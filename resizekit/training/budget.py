@@ -4,7 +4,7 @@ The learning rate falls over all steps, so their number is planned once, stored 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
@@ -16,16 +16,19 @@ __all__ = ["plan_steps"]
 _SHARE, _LONGEST, _FEWEST = 0.02, 10.0, 3
 """All probes together take a fiftieth of the budget and ten seconds at most, but each some steps after its first."""
 
+_MANY = 1_000_000
+"""Steps to divide, so many that shares come out exactly."""
+
 Stepper = Callable[[Session, Leg], Callable[[], Tensor]]
 """Makes ready for a leg: gives what does one step of it."""
 
 
 def plan_steps(session: Session, budget: float, stepper: Stepper) -> int:
-    """Measure each leg and a validation, undo it all, and give the steps that fit into the seconds still left."""
+    """Measure each part and a validation, undo it all, and give the steps that fit into the seconds still left."""
     start = session.learner.keep()
-    legs = session.legs(1_000_000)
-    allowed = min(_SHARE * budget, _LONGEST) / len(legs)
-    mean = sum((leg.end - leg.first) / 1_000_000 * _seconds_a_step(stepper(session, leg), allowed) for leg in legs)
+    shares = [(only, share) for leg in session.legs(_MANY) for only, share in _parts(leg)]
+    allowed = min(_SHARE * budget, _LONGEST) / len(shares)
+    mean = sum(share * _seconds_a_step(stepper(session, only), allowed) for only, share in shares)
     began = time.monotonic()
     session.validate()
     validation = time.monotonic() - began
@@ -33,6 +36,13 @@ def plan_steps(session: Session, budget: float, stepper: Stepper) -> int:
     session.figures.clear()
     left = budget - session.elapsed() - validation
     return max(1, int(left / (mean + validation / session.run.train.validate_every)))
+
+
+def _parts(leg: Leg) -> Iterator[tuple[Leg, float]]:
+    """Give each part of a leg as a leg alone, with its share of all steps: what a first step makes is made by each."""
+    total = sum(part.stage.share for part in leg.parts)
+    for part in leg.parts:
+        yield Leg((part,), leg.first, leg.end), (leg.end - leg.first) / _MANY * part.stage.share / total
 
 
 def _seconds_a_step(step: Callable[[], Tensor], allowed: float) -> float:

@@ -58,11 +58,11 @@ def train(
     """Train the codec of a config into the folder `out`: `state.safetensors` while it runs, `weights.safetensors` last.
 
     A folder that holds a state of the same config is resumed exactly, with the steps that a `budget` once planned.
-    Ctrl-C writes the state and returns.  With `finish` nothing more is learned: the weights are written as an interrupted
-    run has left them, and its state stays for it to go on.  Raises `ConfigError` for a
-    config or data that do not fit or a loss that is no longer finite, `CheckpointError` for a state that cannot be read
-    or written, `UsageError` while another process trains into the folder or if there is nothing to finish, and
-    `MissingExtraError` without `accelerate`.
+    Ctrl-C writes the state and returns.  With `finish` nothing more is learned: the weights are written as an
+    interrupted run has left them, and its state stays for it to go on.  Raises `ConfigError` for a config or data that
+    do not fit or a loss that is no longer finite, `CheckpointError` for a state that cannot be read or written,
+    `UsageError` while another process trains into the folder or if there is nothing to finish, and `MissingExtraError`
+    without `accelerate`.
     """
     session = Session.start(run, out, device)
     learner = session.learner

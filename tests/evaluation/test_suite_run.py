@@ -122,6 +122,22 @@ def test_a_picture_is_measured_once(ask, counted):
     assert len(counted) == 10
 
 
+def test_a_table_grows_by_columns(ask, counted):
+    """What is dear can be measured elsewhere, and only once."""
+    whole = ask().run()
+    ask().out.unlink()
+    ask(columns=("mine-x2",)).run()
+    (ask().runs / "mine" / "weights.safetensors").unlink()
+    told = ask(columns=("bicubic-x2",)).run()
+    assert [column.key for column in told.columns] == ["bicubic-x2", "mine-x2"]
+    assert told.pictures == tuple(one for one in whole.pictures if one.column in ("bicubic-x2", "mine-x2"))
+    assert told.sets == whole.sets
+    assert told.printed == whole.printed  # of the column that mine stands beside
+    assert len(counted) == 6
+    other = ask(columns=("bicubic-x2",), border=0).run()
+    assert [column.key for column in other.columns] == ["bicubic-x2"], "figures of another border stand for themselves"
+
+
 def test_other_weights_and_other_pictures_are_measured_anew(ask, counted, data, picture, small_weights):
     ask().run()
     Image.fromarray(picture(24, 32, seed=9)).save(data / "Some" / "a.png")
