@@ -13,6 +13,8 @@ __all__ = ["Optimizer", "hidden"]
 
 _SMALLEST = 16
 """Fewer channels than this make a matrix too small to be worth a step of its own."""
+_MOMENTS = "exp_avg", "exp_avg_sq", "step"
+"""What Adam remembers of a parameter: a mixture's step does not step them all, so each has a count of its own."""
 
 
 def hidden(parameter: Tensor) -> bool:
@@ -51,17 +53,17 @@ class Optimizer:
         """Give what the next step depends on besides weights and gradients, by name; empty before the first step."""
         held = {}
         for name, parameter in self._adam_names.items():
-            for moment in ("exp_avg", "exp_avg_sq"):
+            for moment in _MOMENTS:
                 if moment in self._adam.state.get(parameter, {}):
                     held[f"{moment}.{name}"] = self._adam.state[parameter][moment]
         return held | {f"momentum.{name}": momentum for name, momentum in sorted(self._muon.momenta.items())}
 
-    def make_moments(self, names: set[str], steps: int) -> None:
-        """Make the moments of these names, zero as yet, as after so many steps, for `moments` to give."""
+    def make_moments(self, names: set[str]) -> None:
+        """Make the moments of these names, zero as yet, for `moments` to give."""
         for name, parameter in self._adam_names.items():
             if f"exp_avg.{name}" in names:
                 self._adam.state[parameter] = {
-                    "step": torch.full((), float(steps), dtype=torch.float32, device=parameter.device),
+                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
                     "exp_avg": torch.zeros_like(parameter),
                     "exp_avg_sq": torch.zeros_like(parameter),
                 }

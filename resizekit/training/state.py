@@ -45,9 +45,9 @@ def load_state(path: Path, modules: Mapping[str, nn.Module], optimizer: Optimize
     try:
         with safe_open(path, framework="pt") as file:
             counters: dict[str, object] = json.loads((file.metadata() or {})["counters"])
-            step, _, _ = int(str(counters["step"])), int(str(counters["steps"])), float(str(counters["seconds"]))
+            _ = int(str(counters["step"])), int(str(counters["steps"])), float(str(counters["seconds"]))
             names = set(file.keys())
-            optimizer.make_moments(names, step)  # a state from before the first step has none
+            optimizer.make_moments(names)  # a state from before the first step has none
             tensors = _named(modules, optimizer)
             if names != set(tensors):
                 raise CheckpointError(f"{path} is the state of another network; use another --out folder")

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from resizekit.config import TrainConfig
+from resizekit.training import muon
 from resizekit.training.optimizer import Optimizer, hidden
 
 CONFIG = TrainConfig(optimizer="muon", lr=1e-3, muon_lr=5e-3)
@@ -45,6 +46,30 @@ def test_a_step_of_muon_evens_out_the_directions_of_the_gradient(layout):
     assert 0.6 < step.max() / (5e-3 * 0.2 * 144**0.5) < 1.3
 
 
+def test_matrices_together_step_as_torch_steps_them_one_by_one(monkeypatch):
+    monkeypatch.setattr(muon, "pick_precision", lambda name, device: "bfloat16")  # as torch computes
+    torch.manual_seed(0)
+    sizes = {"a": (16, 16, 3, 3), "b": (24, 24, 3, 3), "c": (16, 16, 3, 3), "d": (16, 16, 1, 1)}
+    kernels = {name: nn.Parameter(torch.randn(size)) for name, size in sizes.items()}
+    matrices = {name: nn.Parameter(flat(kernel.detach())) for name, kernel in kernels.items()}
+    ours, theirs = (
+        muon.Muon(kernels),
+        torch.optim.Muon(matrices.values(), lr=0.02, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+    )
+    for step in range(4):
+        for name, size in sizes.items():
+            gradient = None if (step, name) == (1, "c") else torch.randn(size)  # what took no part stays as it is
+            kernels[name].grad, matrices[name].grad = gradient, None if gradient is None else flat(gradient)
+        ours.step(0.02)
+        theirs.step()
+    for name, kernel in kernels.items():
+        torch.testing.assert_close(flat(kernel.detach()), matrices[name].detach(), rtol=0, atol=1e-3)
+
+
+def flat(kernel):
+    return kernel.permute(0, 2, 3, 1).reshape(len(kernel), -1).clone()
+
+
 def test_both_optimisers_learn():
     for which in ("adam", "muon"):
         module = network()
@@ -62,7 +87,7 @@ def test_filled_moments_go_on_exactly():
     twin = copy.deepcopy(module)
     again = Optimizer(twin, CONFIG)
     held = optimizer.moments()
-    again.make_moments(set(held), 3)
+    again.make_moments(set(held))
     assert again.moments().keys() == held.keys()
     for name, moment in again.moments().items():
         moment.copy_(held[name])
@@ -70,3 +95,30 @@ def test_filled_moments_go_on_exactly():
     run(twin, again, 3)
     for one, other in zip(module.parameters(), twin.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("which", ["adam", "muon"])
+def test_what_took_no_part_in_a_step_goes_on_exactly_too(which):
+    """Adam corrects its moments by the number of steps that each parameter has had."""
+    config = TrainConfig(optimizer=which, lr=1e-3)
+    module = nn.ModuleDict({"one": network(), "other": network()})
+    optimizer = Optimizer(module, config)
+    for part in ("one", "other", "one", "one"):
+        alone(module, optimizer, part)
+    twin = copy.deepcopy(module)
+    again = Optimizer(twin, config)
+    held = optimizer.moments()
+    again.make_moments(set(held))
+    for name, moment in again.moments().items():
+        moment.copy_(held[name])
+    for model, theirs in ((module, optimizer), (twin, again)):
+        alone(model, theirs, "other")
+    for one, other in zip(module.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def alone(module, optimizer, part):
+    optimizer.zero_grad()
+    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(5))
+    (module[part](x) - x).square().mean().backward()
+    optimizer.step()
