@@ -43,7 +43,7 @@ def luma(spec: ResizeSpec, config: object = None) -> Guide:
     """BT.601 luma of RGB, full range (the Y of YCbCr, 4.3); for t = 3, bicubic where the spec also scales space."""
     if spec.t != 3:
         raise ResizeShapeError(f"luma needs t=3 (RGB to grey), got t={spec.t}; use channel_mean")
-    return partial(_luma, spec=spec)
+    return partial(_luma, small=Resampled(ResizeSpec(s=spec.s, r=spec.r), "bicubic"))
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Resampled:
         return unshuffle_guide(codes, s, r, shift=shift, channels_last=codes.shape[1] > 1)
 
 
-def _luma(high: Tensor, *, spec: ResizeSpec) -> Tensor:
+def _luma(high: Tensor, *, small: Resampled) -> Tensor:  # made before: a compiler cannot trace a dataclass being made
     red, green, blue = high.chunk(3, 1)
     grey = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
-    return Resampled(ResizeSpec(s=spec.s, r=spec.r), "bicubic")(grey)
+    return small(grey)

@@ -213,9 +213,10 @@ def test_export_gives_the_same_numbers() -> None:
             torch.testing.assert_close(exported, eager, rtol=0, atol=1e-6)
 
 
-def test_compile_takes_the_whole_graph_and_gives_the_same_numbers() -> None:
+@pytest.mark.parametrize("task", ["sr", "colorize"])
+def test_compile_takes_the_whole_graph_and_gives_the_same_numbers(task: str) -> None:
     torch.compiler.reset()
-    codec, high = tiny(), torch.rand(1, 3, 8, 12)
+    codec, high = resizekit.build(task, network={"width": 8, "blocks": 1}), torch.rand(1, 3, 8, 12)
     compiled = torch.compile(codec, backend="eager", fullgraph=True)
     for fast, eager in zip(compiled(high), codec(high), strict=True):
         torch.testing.assert_close(fast, eager, rtol=0, atol=1e-6)
