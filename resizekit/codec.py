@@ -385,7 +385,7 @@ class Codec(nn.Module):
     def _inference_precision(self, device: str) -> Iterator[None]:
         half, rules = self.precision == "bfloat16", torch.backends.cudnn.conv  # type: ignore[attr-defined]
         before = rules.fp32_precision
-        if device == "cuda" and not half:
+        if not half:
             rules.fp32_precision = "ieee"  # by default a GPU rounds what convolutions multiply to 10 bits
         try:
             with torch.autocast(device, torch.bfloat16, enabled=half):
