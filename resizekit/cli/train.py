@@ -58,7 +58,8 @@ def train(
     if result.weights is None or result.header is None:
         return  # of several processes, one writes and tells
     figures = ", ".join(f"{name} {value:.2f} dB" for name, value in result.header.metrics.items())
-    typer.echo(f"{result.weights}  {figures}".rstrip())
+    early = f"after {result.steps} steps" if finish else ""
+    typer.echo("  ".join(part for part in (str(result.weights), early, figures) if part))
 
 
 def schema(task: Annotated[str, typer.Argument(help="An installed task.")]) -> None:

@@ -77,14 +77,13 @@ class SuiteRun:
         `UsageError` for an `out` that holds anything else, `ImageError` if no picture is usable, `CheckpointError` for
         weights that do not fit their column, and `MissingExtraError` without torchmetrics.
         """
-        before = self._before()
+        before, chosen = self._before(), self._chosen()
         if self.ssim:
             check_ssim()
         check_runs(self.runs)
         found, complaints = find_sets(self.suite, self.data, self.sets, limit=self.limit)
         for line in complaints:
             warn(line)
-        chosen = self._chosen()
         sources = {column.key: weights_of(column, self.runs) for column in chosen}
         told = {column.key: column_told(column, sources[column.key]) for column in chosen}
         ways = {

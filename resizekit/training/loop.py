@@ -99,7 +99,9 @@ def train(
 def _finished(session: Session, *, restored: bool) -> Result:
     """Write what has been learned so far."""
     if not restored:
-        raise UsageError(f"{session.out} holds no training that was interrupted; run the same command without --finish")
+        raise UsageError(
+            f"{session.out} holds no state of a training, not one step of it; run the same command without --finish"
+        )
     weights, header = session.write_weights() if session.accelerator.is_main_process else (None, None)
     return Result(weights, session.learner.step, session.learner.step, header, session.skipped)
 

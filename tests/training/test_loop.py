@@ -102,7 +102,7 @@ def test_a_finished_run_started_again_says_the_same(recipe, pictures, tmp_path):
 
 def test_an_interrupted_run_can_be_finished_as_it_is_and_still_gone_on_with(recipe, straight, tmp_path):
     config = recipe(steps=6)
-    with pytest.raises(UsageError, match="holds no training that was interrupted"):
+    with pytest.raises(UsageError, match="holds no state of a training"):
         train(config, tmp_path, finish=True)
     train(config, tmp_path, progress=interrupted_after(3))
     early = train(config, tmp_path, finish=True)
