@@ -23,20 +23,15 @@ def tasks(
 
 
 def _describe(name: str, as_json: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+    from resizekit.cli.described import show_description
     from resizekit.cli.output import echo_json
     from resizekit.evaluation.describe import describe
 
     told = describe(name)
     if as_json:
         echo_json(told.as_dict())
-        return
-    table = Table("", "", box=None, show_header=False)
-    for row in told.rows():
-        table.add_row(*row)
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    else:
+        show_description(told)
 
 
 def _list(as_json: bool) -> None:

@@ -1,35 +1,24 @@
-"""What an installed task is, with its default config: shapes, guide, networks and what they cost, weights."""
+"""What an installed task is: as a config without more has it, and as each of its weights does."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from resizekit.assemble import Recipe, assemble
+from resizekit.checkpoint import header_of
+from resizekit.codec import Codec
+from resizekit.errors import ResizeKitError
 from resizekit.evaluation.cost import multiply_adds
 from resizekit.registry import installed
 
-__all__ = ["Description", "Trained", "describe"]
-
-_SIDE = 256
-"""Of the picture that the operations are counted on, unless one cell of the factors is larger."""
+__all__ = ["Description", "Pair", "Trained", "describe"]
 
 
-@dataclass(frozen=True)
-class Trained:
-    """Weights of a task, in their plugin's words."""
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two networks, what stands between them, and what they cost."""
 
-    summary: str
-    metrics: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Description:
-    """A task, as its own config and its plugin say it."""
-
-    task: str
-    summary: str
-    provider: str
-    """Distribution and version."""
     shapes: str
     """The way down in einops text."""
     factors: Mapping[str, str]
@@ -38,14 +27,34 @@ class Description:
     """Of high and of low."""
     times: int
     """How often the networks are applied."""
-    guide: str
-    """What low should look like: the first sentence of the guide's docstring, or its name."""
     network: str
     compression: str
     parameters: int
     """Of both networks; what they share is counted once."""
     multiply_adds: tuple[float, float]
     """For each pixel of high, on the way down and on the way up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """Weights of a task, in their plugin's words, and the pair that they are of."""
+
+    summary: str
+    metrics: Mapping[str, float]
+    pair: Pair | None
+    """None if the file cannot be read, or needs a plugin that is not installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description(Pair):
+    """A task, as its plugin says it, with the pair that its config gives where a user says nothing."""
+
+    task: str
+    summary: str
+    provider: str
+    """Distribution and version."""
+    guide: str
+    """What low should look like: the first sentence of the guide's docstring, or its name."""
     weights: Mapping[str, Trained]
     """By name."""
 
@@ -53,50 +62,43 @@ class Description:
         """Plain data for JSON."""
         return asdict(self)
 
-    def rows(self) -> Iterator[tuple[str, str]]:
-        """Give (what, its value) for a list."""
-        down, up = self.multiply_adds
-        high, low = self.channels
-        yield "task", self.task
-        yield "what it does", self.summary
-        yield "from", self.provider
-        yield "shapes", self.shapes
-        yield "factors", ", ".join(f"{name} = {factor}" for name, factor in self.factors.items())
-        yield "channels of high and low", f"{high} and {low}"
-        if self.times > 1:
-            yield "applied", f"{self.times} times"
-        yield "guide", self.guide
-        yield "network", self.network
-        yield "compression", self.compression
-        yield "parameters", f"{self.parameters:,}".replace(",", " ")
-        yield "multiply-adds", f"{down / 1000:.1f} thousand down and {up / 1000:.1f} up, for each pixel of high"
-        for name, told in self.weights.items():
-            figures = ", ".join(f"{which} {value:.2f}" for which, value in told.metrics.items())
-            yield f"weights {name}", "; ".join(part for part in (told.summary, figures) if part)
-
 
 def describe(name: str) -> Description:
     """Describe an installed task; `UnknownNameError` for another, `ConfigError` if its default network is missing."""
     registry = installed()
     task = registry.task(name)
-    codec = assemble(Recipe(task=name))
-    spec = codec.spec
-    cells = max(1, _SIDE // max(spec.s.numerator, spec.r.numerator))
     return Description(
         task=name,
         summary=task.summary,
         provider=registry.tasks[name].provider,
-        shapes=spec.describe(),
-        factors={"s": str(spec.s), "r": str(spec.r), "t": str(spec.t)},
-        channels=(codec.channels, codec.low_channels),
-        times=codec.times,
         guide=_told(task.guide),
-        network=codec.names.network,
-        compression=codec.names.compression,
-        parameters=sum(parameter.numel() for parameter in codec.parameters()),
-        multiply_adds=multiply_adds(codec, cells=cells),
-        weights={label: Trained(w.summary, dict(w.metrics)) for label, w in task.weights.items()},
+        weights={
+            label: Trained(summary=w.summary, metrics=dict(w.metrics), pair=_trained(label))
+            for label, w in task.weights.items()
+        },
+        **_parts(assemble(Recipe(task=name))),
     )
+
+
+def _trained(label: str) -> Pair | None:
+    try:
+        return Pair(**_parts(assemble(header_of(label).recipe)))
+    except (ResizeKitError, OSError):  # a stranger's fault, which is no reason to say nothing of the rest
+        return None
+
+
+def _parts(codec: Codec) -> dict[str, Any]:
+    spec = codec.spec
+    return {
+        "shapes": spec.describe(),
+        "factors": {"s": str(spec.s), "r": str(spec.r), "t": str(spec.t)},
+        "channels": (codec.channels, codec.low_channels),
+        "times": codec.times,
+        "network": codec.names.network,
+        "compression": codec.names.compression,
+        "parameters": sum(parameter.numel() for parameter in codec.parameters()),
+        "multiply_adds": multiply_adds(codec),
+    }
 
 
 def _told(guide: object) -> str:
