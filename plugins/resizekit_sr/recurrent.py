@@ -14,7 +14,8 @@ Up it is mirrored: a step that hands on says the pixels of two factors at once, 
 
 Therefore the first of several steps down and the last of several steps up only move pixels, and two steps together are
 a `wavelet` pair of twice the factor, whose weights they can begin with.  Every end starts at zero: the first values are
-bicubic down, and plain growing up.  A step alone sees one factor where the others see two, and can have its own blocks.
+bicubic down, and plain growing up.  A step alone sees one factor where the others see two, and a step between states
+hides nothing: both can have blocks of their own, which leaves those of two steps to what is done beside low.
 """
 
 from typing import cast
@@ -45,6 +46,8 @@ class RecurrentOptions(BaseModel):
     up_blocks: int = Field(6, ge=0, le=256, description="residual blocks of the decoder")
     down_alone: int = Field(0, ge=0, le=256, description="blocks of the encoder's own for one step alone; 0: the same")
     up_alone: int = Field(0, ge=0, le=256, description="blocks of the decoder's own for one step alone; 0: the same")
+    down_between: int = Field(0, ge=0, le=256, description="blocks of the encoder's own for handing on; 0: the same")
+    up_between: int = Field(0, ge=0, le=256, description="blocks of the decoder's own for a state; 0: the same")
 
 
 class _Side(Recurrent):
@@ -53,27 +56,28 @@ class _Side(Recurrent):
     one: Tensor
     two: Tensor
 
-    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, width: int) -> None:
+    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, between: int, width: int) -> None:
         super().__init__()
         self.s, self.r, self.channels = spec.s.numerator, spec.r.numerator, channels
         self.pixels = channels * self.s * self.r  # in a block of one factor
         self.blocks = _trunk(blocks, width)
         self.blocks_alone = _trunk(alone, width) if alone else None
+        self.blocks_between = _trunk(between, width) if between else None
         # fixed by the spec, so no part of the weights
         self.register_buffer("one", Bands.of(spec, channels).high, persistent=False)
         nested = _nested(channels, self.s, self.r)
         self.register_buffer("two", Bands.of(spec**2, channels).high[:, nested], persistent=False)
 
-    def _deep(self, features: Tensor, *, alone: bool) -> Tensor:
-        blocks = self.blocks_alone if alone and self.blocks_alone is not None else self.blocks
+    def _deep(self, features: Tensor, own: nn.Module | None) -> Tensor:
+        blocks = self.blocks if own is None else own
         return features + cast(Tensor, blocks(features)).float()
 
 
 class Encoder(_Side):
     """The way down, `b c (s h) (r w) -> b c h w`; see the module."""
 
-    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, width: int) -> None:
-        super().__init__(spec, channels, blocks=blocks, alone=alone, width=width)
+    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, between: int, width: int) -> None:
+        super().__init__(spec, channels, blocks=blocks, alone=alone, between=between, width=width)
         self.between = channels + self.pixels
         self.first = conv(self.pixels, width)
         self.head = conv(self.pixels * self.s * self.r, width)
@@ -90,7 +94,7 @@ class Encoder(_Side):
             return torch.cat([clean, seen], dim=1)
         with torch.autocast(x.device.type, enabled=False):
             entered = self.first(change(seen, self.one)) if first else self.head(change(seen, self.two))
-        deep = self._deep(entered, alone=first and last)
+        deep = self._deep(entered, self.blocks_between if not last else self.blocks_alone if first else None)
         with torch.autocast(x.device.type, enabled=False):
             if last:
                 low: Tensor = clean + _SCALE * self.tail(deep)
@@ -102,8 +106,8 @@ class Encoder(_Side):
 class Decoder(_Side):
     """The way up, `b c h w -> b c (s h) (r w)`; see the module."""
 
-    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, width: int) -> None:
-        super().__init__(spec, channels, blocks=blocks, alone=alone, width=width)
+    def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, between: int, width: int) -> None:
+        super().__init__(spec, channels, blocks=blocks, alone=alone, between=between, width=width)
         self.between = self.pixels
         self.head = conv(channels, width)
         self.later = conv(self.pixels, width)
@@ -120,7 +124,7 @@ class Decoder(_Side):
         pixels = x.repeat_interleave(block, dim=1) if first else x
         with torch.autocast(x.device.type, enabled=False):
             entered = self.head(x) if first else self.later(change(x, self.one))
-        deep = self._deep(entered, alone=first and last)
+        deep = self._deep(entered, self.blocks_between if not first else self.blocks_alone if last else None)
         with torch.autocast(x.device.type, enabled=False):
             if last:
                 return ops.shuffle(pixels + change(_SCALE * self.last(deep), self.one.T), self.s, self.r) + 0.5
@@ -139,9 +143,10 @@ def recurrent(spec: ResizeSpec, low_channels: int, options: RecurrentOptions) ->
         raise ResizeShapeError(
             f"network 'recurrent' takes whole factors of height and width, not {spec}; take 'wavelet'"
         )
-    width = options.width
-    encoder = Encoder(spec, low_channels, blocks=options.down_blocks, alone=options.down_alone, width=width)
-    decoder = Decoder(spec, low_channels, blocks=options.up_blocks, alone=options.up_alone, width=width)
+    down = {"blocks": options.down_blocks, "alone": options.down_alone, "between": options.down_between}
+    up = {"blocks": options.up_blocks, "alone": options.up_alone, "between": options.up_between}
+    encoder = Encoder(spec, low_channels, **down, width=options.width)
+    decoder = Decoder(spec, low_channels, **up, width=options.width)
     return encoder, decoder
 
 

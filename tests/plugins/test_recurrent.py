@@ -75,7 +75,7 @@ def test_what_is_handed_on_is_more_than_a_picture():
         assert first.up_floats(torch.rand(1, 3, 4, 4)).shape == (1, codec.decoder.between, 8, 8) == (1, 12, 8, 8)
 
 
-@pytest.mark.parametrize("own", [{}, {"down_alone": 1, "up_alone": 1}])
+@pytest.mark.parametrize("own", [{}, {"down_alone": 1, "up_alone": 1}, {"down_between": 1, "up_between": 1}])
 def test_every_parameter_learns_once_there_are_three_steps(own):
     codec, high = made(1, **own).train(), torch.rand(2, 3, 32, 32)
     for times in (1, 3):  # what goes in and out of one application is not what lies between several
@@ -85,16 +85,21 @@ def test_every_parameter_learns_once_there_are_three_steps(own):
         assert parameter.grad.abs().max() > 0, name
 
 
-def test_one_step_alone_can_have_blocks_of_its_own():
-    codec, high = made(1, down_alone=1, up_alone=2), torch.rand(1, 3, 32, 32)
-    with torch.no_grad():
-        alone, deep = ((codec.at(times).encode(high), codec.at(times).decode(high)) for times in (1, 3))
-        for parameter in (*codec.encoder.blocks_alone.parameters(), *codec.decoder.blocks_alone.parameters()):
-            parameter.zero_()
-        assert not torch.equal(codec.encode(high), alone[0])
-        assert not torch.equal(codec.decode(high), alone[1])
-        assert torch.equal(codec.at(3).encode(high), deep[0])
-        assert torch.equal(codec.at(3).decode(high), deep[1])
+@pytest.mark.parametrize(("of", "serves"), [("alone", {1}), ("between", {3, 4})], ids=lambda value: str(value))
+def test_one_step_alone_and_steps_between_states_can_have_blocks_of_their_own(of, serves):
+    codec, high = made(1, **{f"down_{of}": 1, f"up_{of}": 2}), torch.rand(1, 3, 32, 32)
+
+    def both_ways():
+        with torch.no_grad():
+            return {n: (codec.at(n).encode(high), codec.at(n).decode(high[..., :8, :8])) for n in (1, 2, 3, 4)}
+
+    before = both_ways()
+    for side in (codec.encoder, codec.decoder):
+        for parameter in getattr(side, f"blocks_{of}").parameters():
+            parameter.detach().zero_()
+    for times, ways in both_ways().items():
+        for one, other in zip(before[times], ways, strict=True):
+            assert torch.equal(one, other) == (times not in serves)
 
 
 def test_two_steps_can_begin_with_wavelet_weights_of_twice_the_factor(tmp_path):
