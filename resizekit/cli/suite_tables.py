@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from resizekit.evaluation.results import ColumnResult, PrintedFigure, Results, SetResult
+from resizekit.report.checks import WITHIN
 from resizekit.suite import Suite
 
 __all__ = ["show_results"]
@@ -56,7 +57,8 @@ def _restored(
 ) -> tuple[Table, tuple[int, int]]:
     """Write ours, what is printed, and the difference: a loss is red and marked, for eyes and programs that search.
 
-    With the table come how many figures were compared, and how many of them are lost.
+    With the table come how many figures of networks were compared, and how many of them are lost.  Bicubic is no rival
+    but a check: it is marked where it differs by more than rounding explains.
     """
     table = Table(f"x{factor}, {kind.upper()}", box=None, header_style="bold")
     for one in results.sets:
@@ -70,7 +72,10 @@ def _restored(
             gain = (
                 None if ours is None or theirs is None or not _whole(one) else round(ours - theirs, 2) + 0.0
             )  # never -0.00
-            compared, lost = compared + (gain is not None), lost + (gain is not None and gain < 0)
+            if column.weights is not None:
+                compared, lost = compared + (gain is not None), lost + (gain is not None and gain < 0)
+            elif gain is not None and abs(gain) <= WITHIN:
+                gain = None
             cells.append(_cell(ours, theirs, gain, not_trained=column.status == "not trained"))
         table.add_row(column.label, *cells)
     return table, (compared, lost)

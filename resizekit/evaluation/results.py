@@ -44,6 +44,8 @@ class MadeBy(_Told):
     machine: Label
     torch: Label
     threads: int = Field(ge=1)
+    columns: tuple[Label, ...] = ()
+    """Keys of the columns that it measured; empty: all that no other one names."""
 
 
 class SetResult(_Told):
@@ -144,12 +146,15 @@ class _Head(_Told):
 
 
 class Results(_Told):
-    """All that one run of a suite measured."""
+    """All that a suite measured, in one run or, by columns, in several."""
 
     format: Literal[1] = 1
     suite: Label
     version: Label = Field(default_factory=lambda: version("resizekit"))
     made_by: MadeBy
+    """The run that wrote the file."""
+    earlier: tuple[MadeBy, ...] = ()
+    """Earlier runs, the latest first, of which columns are still in the file."""
     border: Literal["factor"] | Annotated[int, Field(ge=0)] = "factor"
     """Pixels left out on each side: "factor" leaves out so many of Y and none of RGB, a number so many of both."""
     sets: tuple[SetResult, ...] = ()

@@ -3,7 +3,7 @@
 suite ─► weights of the columns, pictures of the sets ─► cache, or jobs ─► Results ─► RESULTS.json
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -131,8 +131,11 @@ class SuiteRun:
         pictures.sort(key=lambda one: keys.index(one.column))
         found = {one.name: one for one in (*before.sets, *results.sets)}
         printed = dict.fromkeys((*results.printed, *before.printed))
+        mine = tuple(column.key for column in results.columns)
         return results.model_copy(
             update={
+                "made_by": results.made_by.model_copy(update={"columns": mine if others else ()}),
+                "earlier": tuple(_still_there(before, others)),
                 "sets": tuple(_set_told(one, pictures) for one in found.values()),
                 "columns": tuple(columns),
                 "pictures": tuple(pictures),
@@ -193,6 +196,16 @@ class SuiteRun:
             if column.key in self.suite.timed
         ]
         return tuple(one for one in timed if one is not None)
+
+
+def _still_there(before: Results, kept: set[str]) -> Iterator[MadeBy]:
+    """Give the runs that measured the columns which are kept, each with its own, the latest first."""
+    named = {key for run in before.earlier for key in run.columns}
+    rest = [column.key for column in before.columns if column.key not in named]
+    for run in (before.made_by, *before.earlier):
+        keys = tuple(key for key in run.columns or rest if key in kept)
+        if keys:
+            yield run.model_copy(update={"columns": keys})
 
 
 def _set_told(one: FoundSet | SetResult, pictures: Sequence[PictureResult]) -> SetResult:

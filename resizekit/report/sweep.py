@@ -45,6 +45,12 @@ class Tradeoff:
     plot: Plot
     samples: list[Sample]
 
+    @property
+    def trades(self) -> bool:
+        """Whether a heavier guide made the small picture closer to it, and the restored one worse."""
+        light, heavy = self.points[0], self.points[-1]
+        return light.low < heavy.low and light.high > heavy.high
+
 
 def read_tradeoff(path: Path) -> Tradeoff:
     """Read a file of `resizekit sweep`, and the small pictures beside it that are still there.

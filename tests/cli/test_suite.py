@@ -54,7 +54,7 @@ def test_ours_stand_beside_what_is_printed(cli, suite, room):
     assert " !" not in bicubic
     (grey,) = (line for line in lines if line.startswith(" mine, Y"))
     assert "not trained (31.25)" in grey
-    assert "behind what is printed in 1 of 2 (!)" in run.out
+    assert "behind what is printed in 1 of 1 (!)" in run.out  # bicubic is a check, no rival
     assert "in brackets: nowhere" in run.out
     assert "It is tiny." in run.out
     (timed,) = (line for line in lines if "96x64" in line)

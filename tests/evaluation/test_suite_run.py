@@ -126,14 +126,20 @@ def test_a_table_grows_by_columns(ask, counted):
     """What is dear can be measured elsewhere, and only once."""
     whole = ask().run()
     ask().out.unlink()
-    ask(columns=("mine-x2",)).run()
+    ask(columns=("mine-x2",)).run(command="mine")
     (ask().runs / "mine" / "weights.safetensors").unlink()
-    told = ask(columns=("bicubic-x2",)).run()
+    told = ask(columns=("bicubic-x2",)).run(command="bicubic")
+    assert [(run.command, run.columns) for run in (told.made_by, *told.earlier)] == [
+        ("bicubic", ("bicubic-x2",)), ("mine", ("mine-x2",)),
+    ]  # fmt: skip
     assert [column.key for column in told.columns] == ["bicubic-x2", "mine-x2"]
     assert told.pictures == tuple(one for one in whole.pictures if one.column in ("bicubic-x2", "mine-x2"))
     assert told.sets == whole.sets
     assert told.printed == whole.printed  # of the column that mine stands beside
     assert len(counted) == 6
+    again = ask(columns=("bicubic-x2",)).run(command="again")
+    assert [(run.command, run.columns) for run in again.earlier] == [("mine", ("mine-x2",))]
+    assert (again.made_by.columns, len(counted)) == (("bicubic-x2",), 6)
     other = ask(columns=("bicubic-x2",), border=0).run()
     assert [column.key for column in other.columns] == ["bicubic-x2"], "figures of another border stand for themselves"
 

@@ -114,6 +114,26 @@ def test_a_sample_of_a_sweep_lies_in_its_folder_or_is_not_shown(made):
     ]
 
 
+def test_what_a_sweep_shows_is_only_said_of_one_that_shows_it(made, cli, file, sweep, tmp_path):
+    assert "The heavier the guide" in made.text
+    told = json.loads(sweep.read_text())
+    sweep.write_text(json.dumps(told | {"points": told["points"][:1]}))
+    assert cli("report", file, tmp_path / "one.html", "--sweep", sweep).code == 0
+    assert "The heavier the guide" not in Page((tmp_path / "one.html").read_text()).text
+
+
+def test_every_run_that_measured_is_named(made, cli, file, tmp_path):
+    assert "in one run" in made.text
+    told = json.loads(file.read_text())
+    run = told["made_by"]
+    told |= {"made_by": run | {"columns": ["ours-x2"]}, "earlier": [run | {"command": "long ago", "columns": ["old"]}]}
+    file.write_text(json.dumps(told))
+    assert cli("report", file, tmp_path / "two.html").code == 0
+    text = Page((tmp_path / "two.html").read_text()).text
+    for words in ("in 2 runs", "made up", "ours-x2", "long ago", "old"):
+        assert words in text
+
+
 def test_without_pictures_it_says_how_to_get_them(cli, file, tmp_path):
     assert cli("report", file, tmp_path / "out.html").code == 0
     page = Page((tmp_path / "out.html").read_text())
