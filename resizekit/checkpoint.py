@@ -24,7 +24,10 @@ from resizekit.errors import CheckpointError, UnknownNameError
 from resizekit.registry import installed
 from resizekit.storage import Storage
 
-__all__ = ["FORMAT", "Header", "default_weights", "header_of", "load", "outline", "read_header", "save", "storage_of"]
+__all__ = [
+    "FORMAT", "Header", "default_weights", "fitting_weights", "header_of", "load", "outline", "read_header", "save",
+    "storage_of",
+]  # fmt: skip
 
 FORMAT = 1
 """Version of the header; a newer one is refused."""
@@ -166,12 +169,16 @@ def _check_shapes(path: Path, recipe: Recipe, where: str) -> None:
 
 
 def default_weights(task: str, channels: int) -> str:
-    """Name a task's first weights for pictures of so many channels, or its first of all if none fits."""
+    """Name the weights that serve where nothing else is said: the first of `fitting_weights`."""
+    return fitting_weights(task, channels)[0]
+
+
+def fitting_weights(task: str, channels: int) -> list[str]:
+    """Name a task's weights for pictures of so many channels, or all of them if none fits; at least one."""
     names = list(installed().task(task).weights)
     if not names:
         raise UnknownNameError(f"task {task!r} comes without weights; train some and pass --weights FILE")
-    fitting = [name for name in names if _channels(name) == channels]
-    return (fitting or names)[0]
+    return [name for name in names if _channels(name) == channels] or names
 
 
 def storage_of(source: str | Path, compression: str | None = None) -> Storage:

@@ -3,11 +3,9 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from resizekit.assemble import Recipe, assemble
 from resizekit.checkpoint import header_of
-from resizekit.codec import Codec
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.cost import multiply_adds
 from resizekit.registry import installed
@@ -76,29 +74,30 @@ def describe(name: str) -> Description:
             label: Trained(summary=w.summary, metrics=dict(w.metrics), pair=_trained(label))
             for label, w in task.weights.items()
         },
-        **_parts(assemble(Recipe(task=name))),
+        **vars(_pair(Recipe(task=name))),
     )
 
 
 def _trained(label: str) -> Pair | None:
     try:
-        return Pair(**_parts(assemble(header_of(label).recipe)))
+        return _pair(header_of(label).recipe)
     except (ResizeKitError, OSError):  # a stranger's fault, which is no reason to say nothing of the rest
         return None
 
 
-def _parts(codec: Codec) -> dict[str, Any]:
+def _pair(recipe: Recipe) -> Pair:
+    codec = assemble(recipe)
     spec = codec.spec
-    return {
-        "shapes": spec.describe(),
-        "factors": {"s": str(spec.s), "r": str(spec.r), "t": str(spec.t)},
-        "channels": (codec.channels, codec.low_channels),
-        "times": codec.times,
-        "network": codec.names.network,
-        "compression": codec.names.compression,
-        "parameters": sum(parameter.numel() for parameter in codec.parameters()),
-        "multiply_adds": multiply_adds(codec),
-    }
+    return Pair(
+        shapes=spec.describe(),
+        factors={"s": str(spec.s), "r": str(spec.r), "t": str(spec.t)},
+        channels=(codec.channels, codec.low_channels),
+        times=codec.times,
+        network=codec.names.network,
+        compression=codec.names.compression,
+        parameters=sum(parameter.numel() for parameter in codec.parameters()),
+        multiply_adds=multiply_adds(codec),
+    )
 
 
 def _told(guide: object) -> str:

@@ -22,6 +22,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
+from resizekit.images.suited import suited
 from resizekit.images.tile import Progress, Tile, part_of
 from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage
@@ -118,6 +119,8 @@ def roundtrip_file(
     check_size(wanted, times)
     picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
+    if task is not None and wanted is not None:
+        weights, task = suited(task, channels, picture.size, wanted), None
     storage = choose_storage(weights=weights, task=task, channels=channels, compression=compression)
     check_depth(picture, storage, src)
     back = "restored.npy" if picture.mode == "CUBE" or picture.bits == 32 else "restored.png"

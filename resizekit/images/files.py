@@ -16,6 +16,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, down_picture, plan_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span
+from resizekit.images.suited import suited
 from resizekit.images.tile import Progress, Tile
 from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage, manifest_name, named_codec, repeated
@@ -47,12 +48,12 @@ def down_file(
 ) -> Manifest:
     """Make a picture file small: writes a PNG, or what else the weights store, and gives the manifest in it.
 
-    Say which networks: `weights` (an installed name or a .safetensors file), `task` (its default
-    weights for grey or for colour, whichever the picture is) or a loaded `codec`, which stays on
-    its device and keeps its precision.  `compression` names an installed one to take the place of the weights' own:
-    "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  `span` is the range of the picture's values, which
-    float32 needs.  `times` is how often the networks are applied, if not as often as they say; `wanted` any other size
-    than these networks make by themselves.  A picture of any size and any mode that `read_picture` takes will do.
+    Say which networks: `weights` (an installed name or a .safetensors file), `task` (those of its weights that are for
+    grey or for colour, whichever the picture is, and whose steps suit a `wanted` size best) or a loaded `codec`, which
+    stays on its device and keeps its precision.  `compression` names an installed one to take the place of the weights'
+    own: "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  `span` is the range of the picture's values,
+    which float32 needs.  `times` is how often the networks are applied, if not as often as they say; `wanted` any other
+    size than these networks make by themselves.  A picture of any size and any mode that `read_picture` takes will do.
     Raises `ImageError` for the input, `UsageError` for the output and for a size that cannot be, and what loading
     weights raises.
     """
@@ -60,6 +61,8 @@ def down_file(
     check_size(wanted, times)
     picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
+    if task is not None and wanted is not None:
+        weights, task = suited(task, channels, picture.size, wanted), None
     if codec is not None and compression is not None:
         codec = recompressed(codec, compression)
     storage = (
@@ -99,8 +102,11 @@ def plan_file(
     _one_of(weights, task, codec)
     check_size(wanted, times)
     picture = read_picture(src, span)
+    channels = picture.pixels.shape[2]
+    if task is not None and wanted is not None:
+        weights, task = suited(task, channels, picture.size, wanted), None
     if codec is None:
-        codec = choose_codec(weights=weights, task=task, channels=picture.pixels.shape[2], device="cpu")
+        codec = choose_codec(weights=weights, task=task, channels=channels, device="cpu")
     codec = codec if compression is None else recompressed(codec, compression)
     check_depth(picture, codec.storage, src)
     codec = codec if times is None else repeated(codec, times)

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resizekit import down_file, load, shipped_weights, up_file
+from resizekit import Wanted, down_file, load, shipped_weights, up_file
 from resizekit.checkpoint import default_weights
+from resizekit.errors import UsageError
+from resizekit.evaluation.roundtrip import roundtrip_file
+from resizekit.images.files import plan_file
 from resizekit.images.read import read_picture
+from resizekit.images.suited import suited
 from resizekit.registry import installed
 from resizekit_sr.shipped import ORDER, SHIPPED
 
@@ -21,6 +25,39 @@ def test_the_order_is_the_stated_one_and_the_first_serve_by_default():
     assert ORDER[:2] == ("sr-x2", "sr-x2-y")
     assert {channels: default_weights("sr", channels) for channels in (1, 3)} == {1: "sr-x2-y", 3: "sr-x2"}
     assert {"sr-x2", "sr-x2-y", "tad-x2", "tad-x2-y"} <= set(SHIPPED) == set(installed().task("sr").weights)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "by"),
+    [
+        *(({"scale": scale}, 2) for scale in ("1", "5/4", "3/2", "2", "9/4", "2x1")),
+        *(({"scale": scale}, 4) for scale in ("12/5", "3", "4", "5", "8", "16", "3x4")),
+        ({"max_side": 1000}, 2),
+        ({"max_side": 100}, 4),
+        ({"size": (200, 150)}, 2),
+        ({"size": "97x70"}, 4),
+    ],
+    ids=str,
+)
+def test_of_a_task_those_serve_that_suit_the_wanted_size(wanted, by):
+    for channels, name in ((3, f"sr-x{by}"), (1, f"sr-x{by}-y")):
+        assert suited("sr", channels, (400, 300), Wanted(**wanted)) == name
+
+
+def test_what_suits_a_size_is_asked_of_tasks_with_weights_and_of_sizes_that_can_be():
+    assert suited("colorize", 3, (40, 30), Wanted(scale="2")) == "colorize"
+    with pytest.raises(UsageError, match="largest factor that works is 30"):
+        suited("sr", 3, (40, 30), Wanted(scale=31))
+
+
+def test_a_file_is_made_small_by_what_suits_it(tmp_path):
+    picture = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)).save(picture)
+    made = down_file(picture, tmp_path / "small.png", task="sr", wanted=Wanted(scale=4), device="cpu")
+    assert (made.weights, made.times, made.middle) == ("sr-x4", 1, None)
+    told = roundtrip_file(picture, tmp_path / "trip", task="sr", wanted=Wanted(scale=4), device="cpu")
+    assert told.weights == "sr-x4"
+    assert plan_file(picture, task="sr", wanted=Wanted(scale=4))[1] == "sr-x4"
 
 
 def test_weights_without_both_files_are_absent(tmp_path):
