@@ -45,6 +45,10 @@ def train(
     run = retold(run, told)
     folder = out or Path("runs") / config.stem
     console = Console(stderr=True, markup=False, emoji=False)
+    absent = next((path for path in run.train.validation if not path.exists()), None)
+    if data and not validation and absent is not None:  # who brings data of their own need not have the config's others
+        console.print(f"not validated, since {absent} is not there: name pictures with --validation", soft_wrap=True)
+        run = run.model_copy(update={"train": run.train.model_copy(update={"validation": ()})})
     with training_progress(console) as progress:
         result = run_training(run, folder, device=device, finish=finish, progress=progress)
     for line in result.skipped:

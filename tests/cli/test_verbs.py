@@ -262,6 +262,19 @@ def test_train(cli, picture, room):
     assert "step 1/2 " in run.err
 
 
+def test_who_brings_pictures_need_not_have_those_that_the_config_validates_on(cli, picture, room):
+    picture("mine/a.png")
+    (room / "run.toml").write_text(
+        'task = "sr"\n[network]\nwidth = 8\nblocks = 1\n'
+        '[train]\ndata = ["data/train"]\nvalidation = ["data/validation"]\nbatch = 2\npatch = 16\nsteps = 1\n'
+    )
+    run = cli("train", "run.toml", "--data", "mine", "--device", "cpu")
+    assert (run.code, run.out) == (0, "runs/run/weights.safetensors\n")
+    assert "not validated, since data/validation is not there: name pictures with --validation" in run.err
+    missing = cli("train", "run.toml", "--data", "mine", "--validation", "others", "--out", "other")
+    assert (missing.code, "no file or folder others" in missing.err) == (1, True)
+
+
 def test_version_and_help(cli):
     from importlib.metadata import version
 
