@@ -13,7 +13,7 @@ from resizekit.images.array import NPY
 from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import check_depth, down_picture, plan_picture, up_picture
+from resizekit.images.pictures import check_depth, down_picture, plan_picture, room_for, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span
 from resizekit.images.suited import suited
@@ -110,7 +110,10 @@ def plan_file(
     codec = codec if compression is None else recompressed(codec, compression)
     check_depth(picture, codec.storage, src)
     codec = codec if times is None else repeated(codec, times)
-    return plan_picture(codec, picture.size, wanted), manifest_name(codec)
+    route = plan_picture(codec, picture.size, wanted)
+    if route.times:  # refused here as it would be there
+        room_for(codec.at(route.times), route.middle or route.high, of=route.high, where=src)
+    return route, manifest_name(codec)
 
 
 def _one_of(*choices: object) -> None:

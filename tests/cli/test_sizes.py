@@ -128,3 +128,10 @@ def test_bad_sizes_in_one_line(cli, weights, picture, room, verb, said, words):
     assert run.err.startswith("error: ")
     assert words in run.err
     assert [path.name for path in room.iterdir()] == ["a.png"]
+
+
+def test_a_plan_refuses_what_doing_it_would(cli, weights, picture):
+    runs = [cli("down", picture(), "o.png", "--weights", weights, "--times", "15", *plan) for plan in ([], ["--plan"])]
+    assert [run.code for run in runs] == [1, 1]
+    assert "take fewer steps, at most 5 (x32)" in runs[0].err
+    assert runs[0].err == runs[1].err
