@@ -71,7 +71,11 @@ def train(
             stack.enter_context(alone_in(out))
         restored = session.restore()
         if finish:
-            return _finished(session, restored=restored)
+            if not restored:
+                raise UsageError(
+                    f"{out} holds no state of a training, not one step of it; run the same command without --finish"
+                )
+            return _ended(session, learner.step)
         if not restored and run.train.budget is not None:
             session.steps = plan_steps(session, run.train.budget.total_seconds(), stepper)
         interrupt = stack.enter_context(Interrupt())
@@ -91,19 +95,15 @@ def train(
                     session.write_state()
                     written = time.monotonic()
         session.write_state()
-    finished = learner.step == session.steps and session.accelerator.is_main_process
-    weights, header = session.write_weights() if finished else (None, None)
-    return Result(weights, learner.step, session.steps, header, session.skipped)
+    return _ended(session, session.steps)
 
 
-def _finished(session: Session, *, restored: bool) -> Result:
-    """Write what has been learned so far."""
-    if not restored:
-        raise UsageError(
-            f"{session.out} holds no state of a training, not one step of it; run the same command without --finish"
-        )
-    weights, header = session.write_weights() if session.accelerator.is_main_process else (None, None)
-    return Result(weights, session.learner.step, session.learner.step, header, session.skipped)
+def _ended(session: Session, planned: int) -> Result:
+    """Write the weights if all planned steps are done; of several processes, one does."""
+    step = session.learner.step
+    written = step == planned and session.accelerator.is_main_process
+    weights, header = session.write_weights() if written else (None, None)
+    return Result(weights, step, planned, header, session.skipped)
 
 
 def stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
