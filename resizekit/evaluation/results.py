@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resizekit.atomic import written_beside
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.label import Label
+from resizekit.evaluation.label import Command, Label
 from resizekit.evaluation.told import read_told, wrong_with
 
 __all__ = [
@@ -40,7 +40,7 @@ class _Told(BaseModel):
 class MadeBy(_Told):
     """What measured, and on what; nothing in it names anybody's computer."""
 
-    command: Label
+    command: Command
     machine: Label
     torch: Label
     threads: int = Field(ge=1)

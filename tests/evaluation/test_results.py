@@ -81,3 +81,12 @@ def test_nothing_in_a_file_is_obeyed_by_a_terminal(told):
     column = told.columns[0].model_copy(update={"label": "\x1b[31mred"})
     again = Results.model_validate_json(told.model_copy(update={"columns": (column,)}).model_dump_json())
     assert again.columns[0].label == "?[31mred"
+
+
+def test_a_command_may_be_longer_than_what_is_shown_beside_a_figure(told, tmp_path):
+    long = "resizekit evaluate --columns " + ",".join(f"column-{i}" for i in range(100))
+    changed = told.model_copy(update={"made_by": MadeBy(command=long, machine=long, torch="2.13.0", threads=1)})
+    changed.write(tmp_path / "results.json")
+    read = read_results(tmp_path / "results.json").made_by
+    assert read.command == long
+    assert read.machine == long[:300]
