@@ -69,7 +69,7 @@ def curriculum(codec: Codec, config: ExtremeConfig) -> Iterator[Stage | Mixture]
 def _enlarge(spec: ResizeSpec) -> int:
     """How much larger crops must be for a deep low to be a picture still, not a pixel or two."""
     factor = max(spec.s, spec.r)
-    return 1 if factor <= 4 else 2 if factor <= 16 else 4
+    return 1 if factor <= 8 else 2 if factor <= 16 else 4
 
 
 extreme = Task(
