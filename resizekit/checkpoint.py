@@ -25,8 +25,8 @@ from resizekit.registry import installed
 from resizekit.storage import Storage
 
 __all__ = [
-    "FORMAT", "Header", "default_weights", "fitting_weights", "header_of", "load", "outline", "read_header", "save",
-    "storage_of",
+    "FORMAT", "Header", "default_weights", "fitting_weights", "header_of", "installed_outline", "load", "outline",
+    "read_header", "save", "storage_of",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -178,7 +178,7 @@ def fitting_weights(task: str, channels: int) -> list[str]:
     names = list(installed().task(task).weights)
     if not names:
         raise UnknownNameError(f"task {task!r} comes without weights; train some and pass --weights FILE")
-    return [name for name in names if _channels(name) == channels] or names
+    return [name for name in names if installed_outline(name).channels == channels] or names
 
 
 def storage_of(source: str | Path, compression: str | None = None) -> Storage:
@@ -191,8 +191,9 @@ def storage_of(source: str | Path, compression: str | None = None) -> Storage:
 
 
 @functools.cache
-def _channels(name: str) -> int:
-    return outline(name).channels
+def installed_outline(name: str) -> Codec:
+    """As `outline`, of installed weights, which stay what they are while a program runs: read once, whoever asks."""
+    return outline(name)
 
 
 def outline(source: str | Path) -> Codec:

@@ -22,10 +22,9 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
-from resizekit.images.suited import suited
 from resizekit.images.tile import Progress, Tile, part_of
 from resizekit.images.wanted import Wanted, check_size
-from resizekit.images.weights import choose_codec, choose_storage
+from resizekit.images.weights import choose_codec, choose_storage, choose_weights
 from resizekit.images.write import write_picture
 from resizekit.storage import Storage
 
@@ -119,17 +118,15 @@ def roundtrip_file(
     check_size(wanted, times)
     picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
-    if task is not None and wanted is not None:
-        weights, task = suited(task, channels, picture.size, wanted), None
-    storage = choose_storage(weights=weights, task=task, channels=channels, compression=compression)
+    weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
+    storage = choose_storage(weights=weights, task=None, compression=compression)
     check_depth(picture, storage, src)
     back = "restored.npy" if picture.mode == "CUBE" or picture.bits == 32 else "restored.png"
     small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", back, SHEET))
     check_free((small, restored, sheet, folder / KEPT), overwrite=overwrite)
     codec = choose_codec(
         weights=weights,
-        task=task,
-        channels=channels,
+        task=None,
         compression=compression,
         times=times,
         device=device,

@@ -16,10 +16,9 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, down_picture, plan_picture, room_for, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span
-from resizekit.images.suited import suited
 from resizekit.images.tile import Progress, Tile
 from resizekit.images.wanted import Wanted, check_size
-from resizekit.images.weights import choose_codec, choose_storage, manifest_name, named_codec, repeated
+from resizekit.images.weights import choose_codec, choose_storage, choose_weights, manifest_name, named_codec, repeated
 from resizekit.images.write import output
 from resizekit.plan import Plan
 from resizekit.storage import PNG
@@ -61,25 +60,17 @@ def down_file(
     check_size(wanted, times)
     picture = read_picture(src, span)
     channels = picture.pixels.shape[2]
-    if task is not None and wanted is not None:
-        weights, task = suited(task, channels, picture.size, wanted), None
-    if codec is not None and compression is not None:
-        codec = recompressed(codec, compression)
-    storage = (
-        choose_storage(weights=weights, task=task, channels=channels, compression=compression)
-        if codec is None
-        else codec.storage
-    )
+    if codec is None:
+        weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
+        storage = choose_storage(weights=weights, task=None, compression=compression)
+    else:
+        codec = codec if compression is None else recompressed(codec, compression)
+        storage = codec.storage
     check_depth(picture, storage, src)
     with output(dst, picture, source=src, storage=storage, overwrite=overwrite) as save:
         if codec is None:
             codec = choose_codec(
-                weights=weights,
-                task=task,
-                channels=channels,
-                compression=compression,
-                device=device,
-                precision=precision,
+                weights=weights, task=None, compression=compression, device=device, precision=precision
             )
         codec = codec if times is None else repeated(codec, times)
         small, manifest = down_picture(codec, picture, where=src, wanted=wanted, tile=tile, progress=progress)
@@ -102,11 +93,10 @@ def plan_file(
     _one_of(weights, task, codec)
     check_size(wanted, times)
     picture = read_picture(src, span)
-    channels = picture.pixels.shape[2]
-    if task is not None and wanted is not None:
-        weights, task = suited(task, channels, picture.size, wanted), None
     if codec is None:
-        codec = choose_codec(weights=weights, task=task, channels=channels, device="cpu")
+        channels = picture.pixels.shape[2]
+        weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
+        codec = choose_codec(weights=weights, task=None, device="cpu")
     codec = codec if compression is None else recompressed(codec, compression)
     check_depth(picture, codec.storage, src)
     codec = codec if times is None else repeated(codec, times)

@@ -2,7 +2,7 @@
 
 import math
 
-from resizekit.checkpoint import fitting_weights, outline
+from resizekit.checkpoint import fitting_weights, installed_outline
 from resizekit.images.wanted import Wanted
 from resizekit.plan import Plan, plan
 
@@ -25,7 +25,7 @@ def suited(task: str, channels: int, size: tuple[int, int], wanted: Wanted) -> s
         return names[0]
 
     def cost(name: str) -> float:
-        codec = outline(name)
+        codec = installed_outline(name)
         return _cost(plan(high, low, codec.step), codec.times)
 
     return min(names, key=cost)

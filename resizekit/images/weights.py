@@ -12,11 +12,16 @@ from resizekit.codec import Codec, Precision
 from resizekit.device import pick_device, pick_precision
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.manifest import MOST, NAME, Manifest
+from resizekit.images.suited import suited
+from resizekit.images.wanted import Wanted
 from resizekit.registry import installed
 from resizekit.spec import ResizeSpec
 from resizekit.storage import Storage
 
-__all__ = ["choose_codec", "choose_storage", "manifest_name", "matching", "must_repeat", "named_codec", "repeated"]
+__all__ = [
+    "choose_codec", "choose_storage", "choose_weights", "manifest_name", "matching", "must_repeat", "named_codec",
+    "repeated",
+]  # fmt: skip
 
 
 def choose_codec(
@@ -32,10 +37,10 @@ def choose_codec(
     """Load installed weights by name, a .safetensors file, or the weights of a task that fit the channels.
 
     `compression` names an installed one to take the place of theirs, `times` is how often the networks are applied;
-    None: as the weights say.  The last two that were loaded stay so.  Raises `UsageError` unless one of `weights` and
+    None: as the weights say.  The last four that were loaded stay so.  Raises `UsageError` unless one of `weights` and
     `task` is said, and for weights that cannot be repeated.
     """
-    chosen = _chosen(weights, task, channels)
+    chosen = choose_weights(weights=weights, task=task, channels=channels)
     place = pick_device(device)
     codec = _loaded(chosen, _changed(chosen), place, pick_precision(precision, place), compression)
     return codec if times is None else repeated(codec, times)
@@ -64,14 +69,30 @@ def choose_storage(
     *, weights: str | Path | None, task: str | None, channels: int = 3, compression: str | None = None
 ) -> Storage:
     """Tell in which format the weights that `choose_codec` would load keep small images, without loading them."""
-    chosen = _chosen(weights, task, channels)
+    chosen = choose_weights(weights=weights, task=task, channels=channels)
     return _storage(chosen, _changed(chosen), compression)
 
 
-def _chosen(weights: str | Path | None, task: str | None, channels: int) -> str | Path:
+def choose_weights(
+    *,
+    weights: str | Path | None,
+    task: str | None,
+    channels: int,
+    size: tuple[int, int] | None = None,
+    wanted: Wanted | None = None,
+) -> str | Path:
+    """Give the weights that are said, or those of a task that fit the channels and suit a wanted size best.
+
+    `size` is (width, height) of the picture that `wanted` is asked of.  Raises `UsageError` unless one of `weights` and
+    `task` is said.
+    """
     if (weights is None) == (task is None):
         raise UsageError("which networks? Say either weights or a task")
-    return default_weights(str(task), channels) if weights is None else weights
+    if weights is not None:
+        return weights
+    if size is None or wanted is None:
+        return default_weights(str(task), channels)
+    return suited(str(task), channels, size, wanted)
 
 
 def _changed(weights: str | Path) -> int:
@@ -82,7 +103,7 @@ def _changed(weights: str | Path) -> int:
         return 0
 
 
-@functools.lru_cache(maxsize=2)  # a folder of pictures loads colour and grey weights once each
+@functools.lru_cache(maxsize=4)  # a folder of pictures loads colour and grey weights once each, of two factors
 def _loaded(
     weights: str | Path, stamp: int, device: torch.device, precision: Precision, compression: str | None
 ) -> Codec:
