@@ -27,6 +27,7 @@ def bench(
     from rich.text import Text
 
     from resizekit.cli.output import echo_json
+    from resizekit.cli.wide import print_wide
     from resizekit.evaluation.timings import RIVALS, Comparison, Implementation, read_timings
 
     timings = read_timings(results)
@@ -63,9 +64,7 @@ def bench(
             *([_cell(row.of_copy(of), "{:.0%}")] if kernels else []),
         )
     console = Console(markup=False, emoji=False)
-    # a row is a line, however narrow the terminal
-    console.width = max(console.width, console.measure(table, options=console.options.update(max_width=1000)).maximum)
-    console.print(table)
+    print_wide(console, table)
     versions = "".join(f", {name} {value}" for name, value in timings.versions.items())
     lines = [f"{timings.device}{versions}; medians of a launch"]
     if kernels:

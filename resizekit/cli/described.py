@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import Console
 from rich.table import Table
 
+from resizekit.cli.wide import print_wide
 from resizekit.evaluation.describe import Description, Pair, Trained
 
 __all__ = ["show_description"]
@@ -24,10 +25,7 @@ def show_description(told: Description) -> None:
     if told.weights:
         for table in (_weights(told.weights), _figures(told.weights)):
             console.print()
-            # a row is a line, however narrow the terminal
-            widest = console.measure(table, options=console.options.update(max_width=1000)).maximum
-            console.width = max(console.width, widest)
-            console.print(table)
+            print_wide(console, table)
         console.print("PSNR in dB of the restored picture against the original, and of the small one against its guide")
 
 

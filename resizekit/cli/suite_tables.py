@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from resizekit.cli.wide import print_wide
 from resizekit.evaluation.results import ColumnResult, PrintedFigure, Results, SetResult
-from resizekit.report.checks import WITHIN
+from resizekit.report.checks import within_rounding
 from resizekit.suite import Suite
 
 __all__ = ["show_results"]
@@ -21,11 +22,7 @@ def show_results(results: Results, suite: Suite) -> None:
     console = Console(markup=False, emoji=False)
 
     def show(table: Table) -> None:
-        # a row is a line, however narrow the terminal
-        console.width = max(
-            console.width, console.measure(table, options=console.options.update(max_width=1000)).maximum
-        )
-        console.print(table)
+        print_wide(console, table)
         console.print()
 
     compared, lost = 0, 0
@@ -74,7 +71,7 @@ def _restored(
             )  # never -0.00
             if column.weights is not None:
                 compared, lost = compared + (gain is not None), lost + (gain is not None and gain < 0)
-            elif gain is not None and abs(gain) <= WITHIN:
+            elif gain is not None and within_rounding(gain):
                 gain = None
             cells.append(_cell(ours, theirs, gain, not_trained=column.status == "not trained"))
         table.add_row(column.label, *cells)

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from resizekit.evaluation.results import Results
 from resizekit.report.tables import plain_column
 
-__all__ = ["WITHIN", "Check", "checks"]
+__all__ = ["WITHIN", "Check", "checks", "within_rounding"]
 
 WITHIN = 0.05
 """dB of difference that rounding, and other ways to write the same functions, explain."""
+
+
+def within_rounding(difference: float) -> bool:
+    """Tell whether so many dB are no more than `WITHIN`."""
+    return abs(difference) <= WITHIN + 1e-9
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Check:
     @property
     def agrees(self) -> bool:
         """Within what rounding explains."""
-        return abs(self.difference) <= WITHIN + 1e-9
+        return within_rounding(self.difference)
 
 
 def checks(results: Results) -> list[Check]:
