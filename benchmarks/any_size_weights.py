@@ -55,17 +55,10 @@ def study(
         )
         write_results(out, {"side": side, "rows": rows})
         typer.echo(str(rows[-1]), err=True)
-    typer.echo(
-        lines(
-            [
-                ["set", "scale", *codecs, "taken"],
-                *(
-                    [row["set"], row["scale"], *(f"{v:.2f}" for v in row["high"].values()), row["taken"]]
-                    for row in rows
-                ),
-            ]
-        )
-    )
+    cells = [["set", "scale", *codecs, "taken"]]
+    for row in rows:
+        cells.append([row["set"], row["scale"], *(f"{high:.2f}" for high in row["high"].values()), row["taken"]])
+    typer.echo(lines(cells))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ class _Side(Recurrent):
         nested = _nested(channels, self.s, self.r)
         self.register_buffer("two", Bands.of(spec**2, channels).high[:, nested], persistent=False)
 
-    def _deep(self, features: Tensor, own: nn.Module | None) -> Tensor:
+    def _deep(self, features: Tensor, *, at_low: bool, alone: bool) -> Tensor:
+        own = self.blocks_alone if alone else None if at_low else self.blocks_between
         blocks = self.blocks if own is None else own
         return features + cast(Tensor, blocks(features)).float()
 
@@ -94,7 +95,7 @@ class Encoder(_Side):
             return torch.cat([clean, seen], dim=1)
         with torch.autocast(x.device.type, enabled=False):
             entered = self.first(change(seen, self.one)) if first else self.head(change(seen, self.two))
-        deep = self._deep(entered, self.blocks_between if not last else self.blocks_alone if first else None)
+        deep = self._deep(entered, at_low=last, alone=first and last)
         with torch.autocast(x.device.type, enabled=False):
             if last:
                 low: Tensor = clean + _SCALE * self.tail(deep)
@@ -124,7 +125,7 @@ class Decoder(_Side):
         pixels = x.repeat_interleave(block, dim=1) if first else x
         with torch.autocast(x.device.type, enabled=False):
             entered = self.head(x) if first else self.later(change(x, self.one))
-        deep = self._deep(entered, self.blocks_between if not first else self.blocks_alone if last else None)
+        deep = self._deep(entered, at_low=first, alone=first and last)
         with torch.autocast(x.device.type, enabled=False):
             if last:
                 return ops.shuffle(pixels + change(_SCALE * self.last(deep), self.one.T), self.s, self.r) + 0.5
