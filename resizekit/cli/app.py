@@ -15,6 +15,7 @@ from resizekit.cli.bench import bench
 from resizekit.cli.evaluate import evaluate
 from resizekit.cli.files import down, up
 from resizekit.cli.info import info
+from resizekit.cli.memory import keep_freed_memory
 from resizekit.cli.output import echo_error
 from resizekit.cli.pairs import export_pairs
 from resizekit.cli.pyramid import pyramid
@@ -51,7 +52,7 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    keep_freed_memory()
 
 
 def _told_in_one_line(verb: Callable[..., None]) -> Callable[..., None]:
