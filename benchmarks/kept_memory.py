@@ -21,7 +21,7 @@ CODE = """
 import json, resource, sys, time
 import numpy as np
 import resizekit
-from resizekit.cli.memory import keep_freed_memory
+from resizekit.memory import keep_freed_memory
 from resizekit.images.tile import tiled_down, tiled_up
 
 weights, tile, kept = sys.argv[1], sys.argv[2], sys.argv[3] == "kept"

@@ -18,7 +18,7 @@ OUTSIDE = [ROOT / "plugins", ROOT / "kernels"]
 
 FLOORS = {
     0: "errors plugin",
-    1: "spec atomic storage",
+    1: "spec atomic storage memory",
     2: "ops plan deep",
     3: "nn guides compressions convert",
     4: "codec jpeg",

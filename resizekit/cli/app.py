@@ -15,7 +15,6 @@ from resizekit.cli.bench import bench
 from resizekit.cli.evaluate import evaluate
 from resizekit.cli.files import down, up
 from resizekit.cli.info import info
-from resizekit.cli.memory import keep_freed_memory
 from resizekit.cli.output import echo_error
 from resizekit.cli.pairs import export_pairs
 from resizekit.cli.pyramid import pyramid
@@ -25,6 +24,7 @@ from resizekit.cli.sweep import sweep
 from resizekit.cli.tasks import tasks
 from resizekit.cli.train import schema, train
 from resizekit.errors import ResizeKitError
+from resizekit.memory import keep_freed_memory
 
 __all__ = ["main"]
 

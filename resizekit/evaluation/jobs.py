@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 
 from resizekit.errors import ResizeKitError
+from resizekit.memory import keep_freed_memory
 
 __all__ = ["answers"]
 
@@ -53,6 +54,7 @@ def answers(
 def _begin(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     torch.set_num_threads(threads)
+    keep_freed_memory()
 
 
 def _tried(run: Callable[[Work], Answer], piece: Work) -> Answer | ResizeKitError:
