@@ -21,19 +21,19 @@ CODE = """
 import json, resource, sys, time
 import numpy as np
 import resizekit
-from resizekit.memory import keep_freed_memory
 from resizekit.images.tile import tiled_down, tiled_up
+from resizekit.memory import keep_freed_memory
 
-weights, tile, kept = sys.argv[1], sys.argv[2], sys.argv[3] == "kept"
+weights, kept = sys.argv[1], sys.argv[2] == "kept"
 assert not kept or keep_freed_memory()
 codec = resizekit.load(weights)
 high = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
 seconds = {"down": [], "up": []}
 for _ in range(3):
     start = time.perf_counter()
-    low = tiled_down(codec, high, tile)
+    low = tiled_down(codec, high)
     between = time.perf_counter()
-    tiled_up(codec, low, tile)
+    tiled_up(codec, low)
     seconds["down"].append(between - start)
     seconds["up"].append(time.perf_counter() - between)
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -52,7 +52,7 @@ def study(
         best: dict[str, dict[str, float]] = {"left": {}, "kept": {}}
         for _ in range(rounds):
             for kind, found in best.items():
-                run = [sys.executable, "-c", CODE, name, "auto", kind]
+                run = [sys.executable, "-c", CODE, name, kind]
                 told = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
                 found |= {key: min(value, found.get(key, value)) for key, value in told.items()}
         rounded = {kind: {key: round(value, 2) for key, value in found.items()} for kind, found in best.items()}

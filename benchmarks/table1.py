@@ -7,25 +7,24 @@ Network, losses and rates are those of the plugin's configs of the same names, w
 a GPU.  What is trained is not trained again, and an interrupted training goes on: the same command does both.
 """
 
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from records import ROOT, config_file
 from rich.console import Console
 from script import run_script
+from train_all import planned
 from training_run import trained
 
-from resizekit.config import read_toml, retold
+from resizekit.config import retold
 
 DECODERS = "tau-baseline", "vdsr", "edsr", "vdsr-on-tad", "edsr-on-tad"
 BUDGETS: dict[str, dict[str, Any]] = {
-    "x4": {"steps": 1000, "batch": 2, "patch": 80},
-    "x2-y": {"steps": 700, "batch": 4, "patch": 56},
-    "x4-y": {"steps": 700, "batch": 2, "patch": 80},
+    f"{decoder}-{which}": {"steps": steps, "batch": batch, "patch": patch}
+    for which, steps, batch, patch in (("x4", 1000, 2, 80), ("x2-y", 700, 4, 56), ("x4-y", 700, 2, 80))
+    for decoder in DECODERS
 }
-NAMES = [f"{decoder}-{which}" for which, decoder in product(BUDGETS, DECODERS)]
+"""By the names of columns."""
 
 
 def main(
@@ -37,12 +36,11 @@ def main(
 ) -> None:
     """Train them all, one after the other, each into the folder of its name."""
     console = Console(stderr=True)
-    for name in only or NAMES:
-        if name not in NAMES:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(NAMES)}")
-        run = read_toml(config_file(ROOT, name) or f"{name}.toml")
-        said = BUDGETS["x" + name.rsplit("-x", 1)[1]] | {"data": data, "validation": validation}
-        done = trained(retold(run, said), runs / name, device=device, hardware=None, console=console)
+    for name in only or BUDGETS:
+        if name not in BUDGETS:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(BUDGETS)}")
+        run = retold(planned(name, data, validation, None), BUDGETS[name])
+        done = trained(run, runs / name, device=device, hardware=None, console=console)
         typer.echo(f"{done.weights}  {done.steps} steps in {done.seconds:.0f} s")
 
 
