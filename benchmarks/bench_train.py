@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from resizekit.config import RunConfig, TrainConfig
-from resizekit.device import pick_precision
+from resizekit.system.device import pick_precision
 from resizekit.training.loop import stepper
 from resizekit.training.session import Session
 

@@ -12,8 +12,8 @@ import typer
 from numbers_table import cell, lines, numbers, whole
 from records import ROOT, Record, Training, plugin_of, plugins, read_records
 
-from resizekit.atomic import written_beside
 from resizekit.errors import ConfigError, ResizeKitError
+from resizekit.system.atomic_write import written_beside
 
 __all__ = ["texts", "write"]
 

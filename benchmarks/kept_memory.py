@@ -22,7 +22,7 @@ import json, resource, sys, time
 import numpy as np
 import resizekit
 from resizekit.images.tile import tiled_down, tiled_up
-from resizekit.memory import keep_freed_memory
+from resizekit.system.malloc import keep_freed_memory
 
 weights, kept = sys.argv[1], sys.argv[2] == "kept"
 assert not kept or keep_freed_memory()

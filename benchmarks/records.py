@@ -10,8 +10,8 @@ from pathlib import Path
 from plan import PLAN
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resizekit.atomic import written_beside
 from resizekit.errors import ConfigError
+from resizekit.system.atomic_write import written_beside
 
 __all__ = [
     "ROOT", "Figures", "Part", "Record", "Training", "config_file", "plugin_of", "plugins", "read_record",

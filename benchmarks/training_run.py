@@ -12,15 +12,15 @@ from records import Figures, told_as
 from rich.console import Console
 
 from resizekit.assemble import Recipe, assemble, resolve
-from resizekit.atomic import written_beside
 from resizekit.checkpoint import load, read_header
 from resizekit.cli.progress import counted, training_progress
 from resizekit.codec import Codec
 from resizekit.config import RunConfig
-from resizekit.device import machine, pick_device
 from resizekit.errors import ConfigError, ResizeKitError, UsageError
 from resizekit.evaluation.table import evaluate_folder
 from resizekit.images.find import find_pictures
+from resizekit.system.atomic_write import written_beside
+from resizekit.system.device import machine, pick_device
 from resizekit.training.loop import train
 
 __all__ = ["Done", "StoppedError", "figures_of", "finished", "trained"]

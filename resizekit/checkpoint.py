@@ -18,11 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from resizekit.assemble import Recipe, assemble, recompressed
-from resizekit.atomic import written_beside
 from resizekit.codec import Codec
 from resizekit.errors import CheckpointError, UnknownNameError
 from resizekit.registry import installed
 from resizekit.storage import Storage
+from resizekit.system.atomic_write import written_beside
 
 __all__ = [
     "FORMAT", "Header", "default_weights", "fitting_weights", "header_of", "installed_outline", "load", "outline",

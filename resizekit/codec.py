@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,10 @@ from resizekit.nn import Phased, apply, digest, fit_for, floats, high_channels, 
 from resizekit.ops import codes, codes_of
 from resizekit.spec import ResizeSpec
 from resizekit.storage import PNG, Storage
+from resizekit.system.device import Precision
 
-__all__ = ["Codec", "Names", "Precision", "Resized"]
+__all__ = ["Codec", "Names", "Resized"]
 
-Precision = Literal["float32", "bfloat16"]
 AnyImage = TypeVar("AnyImage", bound=ImageLike)
 _Way = Callable[[Tensor], Tensor]
 

@@ -18,7 +18,7 @@ OUTSIDE = [ROOT / "plugins", ROOT / "kernels"]
 
 FLOORS = {
     0: "errors plugin",
-    1: "spec atomic storage memory",
+    1: "spec storage system",
     2: "ops plan deep",
     3: "nn guides compressions convert",
     4: "codec jpeg",
@@ -27,7 +27,7 @@ FLOORS = {
     7: "hookspecs builtin shipped",
     8: "config registry",
     9: "assemble",
-    10: "checkpoint api device",
+    10: "checkpoint api",
     11: "images",
     12: "evaluation",
     13: "training report",
@@ -122,7 +122,7 @@ def test_the_core_names_no_task_and_no_weights() -> None:
 
 def test_no_device_is_named_below_the_choice_of_one() -> None:
     naming = {dotted(path) for path in MODULES if {"cuda", "mps", "xpu"} & texts(path)}
-    assert {room(name) for name in naming if FLOOR[room(name)] < FLOOR["images"]} <= {"device"}
+    assert {room(name) for name in naming if FLOOR[room(name)] < FLOOR["images"]} <= {"system"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from resizekit.cli.sweep import sweep
 from resizekit.cli.tasks import tasks
 from resizekit.cli.train import schema, train
 from resizekit.errors import ResizeKitError
-from resizekit.memory import keep_freed_memory
+from resizekit.system.malloc import keep_freed_memory
 
 __all__ = ["main"]
 

@@ -40,7 +40,6 @@ def report(
     """Show results as one page that needs no network: tables, curves, and pictures to compare by a slider."""
     from rich.console import Console
 
-    from resizekit.atomic import check_target, written_beside
     from resizekit.cli.progress import counted
     from resizekit.evaluation.results import read_results
     from resizekit.report.cases import codec_of, make_cases
@@ -49,6 +48,7 @@ def report(
     from resizekit.report.gains import column_of, extremes, gains
     from resizekit.report.page import Contents, check_jinja, page
     from resizekit.report.sweep import read_tradeoff
+    from resizekit.system.atomic_write import check_target, written_beside
 
     check_jinja()
     told = read_results(results)

@@ -4,9 +4,9 @@ import csv
 from io import StringIO
 from pathlib import Path
 
-from resizekit.atomic import written_beside
 from resizekit.errors import UsageError
 from resizekit.evaluation.results import FIGURES, Results
+from resizekit.system.atomic_write import written_beside
 
 __all__ = ["check_csv", "write_csv"]
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from resizekit.errors import ResizeKitError
-from resizekit.memory import keep_freed_memory
+from resizekit.system.malloc import keep_freed_memory
 
 __all__ = ["answers"]
 

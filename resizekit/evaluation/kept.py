@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from resizekit.atomic import written_beside
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.told import wrong_with
 from resizekit.images.picture import Picture
+from resizekit.system.atomic_write import written_beside
 
 __all__ = ["KEPT", "Kept", "KeptTrip", "finite", "read_kept", "write_kept"]
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from resizekit.atomic import check_target
 from resizekit.codec import Codec
 from resizekit.convert import Pixels
 from resizekit.errors import UsageError
@@ -12,6 +11,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.tile import Progress, Tile, tiled_down
 from resizekit.images.write import write_picture
 from resizekit.storage import PNG
+from resizekit.system.atomic_write import check_target
 
 __all__ = ["export_pair"]
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resizekit.atomic import check_target, written_beside
 from resizekit.errors import MissingExtraError, ResizeKitError, UsageError
+from resizekit.system.atomic_write import check_target, written_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

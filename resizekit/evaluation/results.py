@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from resizekit.atomic import written_beside
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.label import Command, Label
 from resizekit.evaluation.told import read_told, wrong_with
+from resizekit.system.atomic_write import written_beside
 
 __all__ = [
     "FIGURES", "FORMAT", "ColumnResult", "Figure", "MadeBy", "PictureResult", "PrintedFigure", "Results", "SetResult",

@@ -10,7 +10,6 @@ from typing import Literal
 
 import torch
 
-from resizekit.device import machine, pick_device, pick_precision
 from resizekit.errors import ResizeKitError, UsageError
 from resizekit.evaluation.cache import Cache
 from resizekit.evaluation.collect import measured
@@ -30,6 +29,7 @@ from resizekit.evaluation.trained import check_runs, column_told, weights_of
 from resizekit.evaluation.uptime import time_column
 from resizekit.evaluation.way import Way
 from resizekit.suite import Suite, SuiteColumn
+from resizekit.system.device import machine, pick_device, pick_precision
 
 __all__ = ["Border", "SuiteRun", "cache_of"]
 

@@ -7,10 +7,10 @@ import torch
 
 from resizekit.assemble import Recipe, assemble
 from resizekit.codec import Codec
-from resizekit.device import machine, pick_device, pick_precision
 from resizekit.evaluation.results import TimingResult
 from resizekit.evaluation.way import Way, codec_of
 from resizekit.suite import SuiteColumn
+from resizekit.system.device import machine, pick_device, pick_precision
 
 __all__ = ["time_column"]
 

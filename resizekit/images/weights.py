@@ -8,8 +8,7 @@ import torch
 
 from resizekit.assemble import recompressed
 from resizekit.checkpoint import default_weights, load, storage_of
-from resizekit.codec import Codec, Precision
-from resizekit.device import pick_device, pick_precision
+from resizekit.codec import Codec
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.manifest import MOST, NAME, Manifest
 from resizekit.images.suited import suited
@@ -17,6 +16,7 @@ from resizekit.images.wanted import Wanted
 from resizekit.registry import installed
 from resizekit.spec import ResizeSpec
 from resizekit.storage import Storage
+from resizekit.system.device import Precision, pick_device, pick_precision
 
 __all__ = [
     "choose_codec", "choose_storage", "choose_weights", "manifest_name", "matching", "must_repeat", "named_codec",

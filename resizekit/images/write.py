@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from resizekit.atomic import check_target, written_beside
 from resizekit.deep import PNG16
 from resizekit.errors import ImageError, UsageError
 from resizekit.images.array import NPY, NPZ
@@ -14,6 +13,7 @@ from resizekit.images.note import note_options
 from resizekit.images.picture import Picture
 from resizekit.images.tiff import DEEP_TIFF
 from resizekit.storage import PNG, Storage
+from resizekit.system.atomic_write import check_target, written_beside
 
 __all__ = ["output", "without_alpha", "write_picture"]
 

@@ -13,7 +13,7 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from resizekit.device import pick_precision
+from resizekit.system.device import pick_precision
 
 __all__ = ["Muon", "orthogonal"]
 

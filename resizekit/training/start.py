@@ -9,8 +9,8 @@ from torch import Tensor
 from resizekit.checkpoint import header_of, load
 from resizekit.codec import Codec
 from resizekit.config import Side
-from resizekit.device import pick_device, pick_precision
 from resizekit.errors import ConfigError, MissingExtraError
+from resizekit.system.device import pick_device, pick_precision
 
 __all__ = ["accelerator_for", "begin_with", "origin_of"]
 

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from resizekit.atomic import written_beside
 from resizekit.errors import CheckpointError
+from resizekit.system.atomic_write import written_beside
 from resizekit.training.optimizer import Optimizer
 
 __all__ = ["load_state", "save_state"]

@@ -9,12 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resizekit.atomic import written_beside
 from resizekit.checkpoint import load
 from resizekit.codec import Codec
 from resizekit.config import RunConfig
 from resizekit.convert import Pixels
-from resizekit.device import pick_device
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.channels import shown
 from resizekit.evaluation.measure import measure, roundtrip
@@ -23,6 +21,8 @@ from resizekit.evaluation.tradeoff import Point
 from resizekit.images.find import find_pictures
 from resizekit.images.picture import Picture
 from resizekit.images.write import write_picture
+from resizekit.system.atomic_write import written_beside
+from resizekit.system.device import pick_device
 from resizekit.training.loop import Progress, train
 from resizekit.training.session import difference, identity
 

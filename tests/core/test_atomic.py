@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resizekit.atomic import written_beside
 from resizekit.errors import UsageError
+from resizekit.system.atomic_write import written_beside
 
 
 def test_what_is_written_stands_in_the_place_of_the_target_with_a_usual_mode(tmp_path):

@@ -1,13 +1,15 @@
 """Where to compute and how precisely: the two choices that depend on the machine."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from resizekit.codec import Precision
 from resizekit.errors import UsageError
 
-__all__ = ["machine", "pick_device", "pick_precision"]
+__all__ = ["Precision", "machine", "pick_device", "pick_precision"]
+
+Precision = Literal["float32", "bfloat16"]
+"""What the networks compute in."""
 
 
 def pick_device(name: str = "auto") -> torch.device:
