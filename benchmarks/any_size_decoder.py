@@ -26,11 +26,12 @@ from script import run_script
 from torch import Tensor, nn
 
 from resizekit import Codec, Wanted, load
-from resizekit.convert import Pixels, from_codes, to_tensor
+from resizekit.convert import from_codes, to_tensor
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.ops import codes
+from resizekit.storage.formats import Pixels
 
 FACTORS = tuple(Fraction(text) for text in ("3/2", "2", "5/2", "3"))
 LAYERS, WIDTH, BATCH, PATCH, RATE = 8, 32, 8, 48, 1e-3

@@ -25,13 +25,14 @@ from results_file import write_results
 from script import run_script
 
 from resizekit import Codec, load
-from resizekit.convert import Pixels, from_codes, to_codes, to_tensor
+from resizekit.convert import from_codes, to_codes, to_tensor
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.find import find_pictures
 from resizekit.images.pad import fit
 from resizekit.images.read import read_picture
 from resizekit.images.remainder import resized, undone
 from resizekit.ops import codes, resample, resample_uint8
+from resizekit.storage.formats import Pixels
 
 Size = tuple[int, int]
 Way = tuple[Pixels, Pixels]

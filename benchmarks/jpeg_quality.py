@@ -17,11 +17,11 @@ from results_file import write_results
 from script import run_script
 
 from resizekit import Codec, load
-from resizekit.convert import Pixels
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.table import evaluate_folder
-from resizekit.jpeg import Jpeg, JpegOptions
+from resizekit.storage.formats import Pixels
+from resizekit.storage.jpeg import Jpeg, JpegOptions
 
 
 def at_quality(codec: Codec, quality: int) -> Codec:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from resizekit.plugin import hookimpl as hookimpl
     from resizekit.shipped import shipped_weights as shipped_weights
     from resizekit.spec import ResizeSpec as ResizeSpec
-    from resizekit.storage import Storage as Storage
+    from resizekit.storage.formats import Storage as Storage
     from resizekit.suite import Printed as Printed
     from resizekit.suite import Suite as Suite
     from resizekit.suite import SuiteColumn as SuiteColumn
@@ -55,7 +55,7 @@ _WHERE = {
     "ResizeSpec": "resizekit.spec",
     "Resized": "resizekit.codec",
     "Stage": "resizekit.task",
-    "Storage": "resizekit.storage",
+    "Storage": "resizekit.storage.formats",
     "Suite": "resizekit.suite",
     "SuiteColumn": "resizekit.suite",
     "SuiteSet": "resizekit.suite",

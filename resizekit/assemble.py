@@ -11,7 +11,7 @@ from resizekit.config import RunConfig, TrainConfig, validate
 from resizekit.errors import ConfigError
 from resizekit.registry import installed
 from resizekit.spec import ResizeSpec
-from resizekit.storage import PNG
+from resizekit.storage.formats import PNG
 from resizekit.task import NoOptions, Task, TaskConfig
 
 __all__ = ["NO_ENCODER", "Recipe", "assemble", "json_schema", "recompressed", "resolve"]

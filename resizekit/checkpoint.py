@@ -21,7 +21,7 @@ from resizekit.assemble import Recipe, assemble, recompressed
 from resizekit.codec import Codec
 from resizekit.errors import CheckpointError, UnknownNameError
 from resizekit.registry import installed
-from resizekit.storage import Storage
+from resizekit.storage.formats import Storage
 from resizekit.system.atomic_write import written_beside
 
 __all__ = [

@@ -18,14 +18,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from resizekit.compressions import EightBit, read_back
-from resizekit.convert import ImageLike, Pixels, from_batch, from_codes, to_batch, to_codes, to_tensor
+from resizekit.convert import ImageLike, from_batch, from_codes, to_batch, to_codes, to_tensor
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.guides import Guide, Resampled
 from resizekit.nn import Phased, apply, digest, fit_for, floats, high_channels, over_symmetries, reach
 from resizekit.ops import codes, codes_of
 from resizekit.spec import ResizeSpec
-from resizekit.storage import PNG, Storage
+from resizekit.storage.compressions import EightBit, read_back
+from resizekit.storage.formats import PNG, Pixels, Storage
 from resizekit.system.device import Precision
 
 __all__ = ["Codec", "Names", "Resized"]

@@ -8,23 +8,20 @@ tensor `b c h w` float            ─┘                                        
 from typing import Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 import PIL.Image
 import torch
 from torch import Tensor
 
 from resizekit.errors import ImageError
 from resizekit.ops.quantize import LEVELS, LEVELS16, SCALE, SCALE16, codes_of, floats16
+from resizekit.storage.formats import Pixels
 
 __all__ = [
-    "ImageLike", "Kind", "Pixels",
+    "ImageLike", "Kind",
     "bits_of", "from_batch", "from_codes", "from_tensor", "kind_of", "kind_of_bits", "to_batch", "to_codes",
     "to_tensor",
     "with_bits",
 ]  # fmt: skip
-
-Pixels: TypeAlias = npt.NDArray[np.uint8 | np.uint16 | np.float32]
-"""Codes of 8 or 16 bits, `h w` or `h w c`; float32 where it is said."""
 
 ImageLike: TypeAlias = PIL.Image.Image | Pixels | Tensor
 """What `Codec.down` and `Codec.up` take and give."""

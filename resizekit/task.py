@@ -11,10 +11,10 @@ from torch import nn
 
 from resizekit import losses
 from resizekit.codec import Codec
-from resizekit.compressions import Float
 from resizekit.guides import Guide
 from resizekit.losses import Loss, Norm
 from resizekit.spec import ResizeSpec
+from resizekit.storage.compressions import Float
 
 __all__ = ["Compression", "Mixture", "Network", "NoOptions", "Stage", "Task", "TaskConfig", "Weights"]
 

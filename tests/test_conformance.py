@@ -173,7 +173,7 @@ def test_a_task_that_breaks_a_law_fails(law: str, tmp_path: Path) -> None:
 
 
 def test_a_compression_that_does_not_round_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resizekit.compressions.Uint8.forward", lambda self, low, guide=0: guide + low)
+    monkeypatch.setattr("resizekit.storage.compressions.Uint8.forward", lambda self, low, guide=0: guide + low)
     suite = TestWidthOnly()
     suite.setup_method()
     with pytest.raises(AssertionError, match="when it is stored"):
@@ -182,7 +182,9 @@ def test_a_compression_that_does_not_round_fails(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_compression_that_says_too_much_of_its_storage_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resizekit.compressions.Lossy.forward", lambda self, low, guide=None: ops.quantize(low, guide))
+    monkeypatch.setattr(
+        "resizekit.storage.compressions.Lossy.forward", lambda self, low, guide=None: ops.quantize(low, guide)
+    )
     suite = TestJpeg()
     suite.setup_method()
     with pytest.raises(AssertionError, match="a JPEG gives back other codes"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels, with_bits
+from resizekit.convert import with_bits
 from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.metrics import luma
 from resizekit.images.channels import fitted
@@ -13,6 +13,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
+from resizekit.storage.formats import Pixels
 
 __all__ = ["read_measured", "read_values", "shown", "with_channels"]
 

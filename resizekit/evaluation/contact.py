@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from resizekit.convert import Pixels
 from resizekit.evaluation.sheet import worst_window
 from resizekit.spec import ResizeSpec
+from resizekit.storage.formats import Pixels
 
 __all__ = ["depth_panels", "stacked"]
 

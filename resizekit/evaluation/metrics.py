@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from resizekit.convert import Pixels
 from resizekit.errors import ResizeShapeError
 from resizekit.ops.quantize import LEVELS, LEVELS16
+from resizekit.storage.formats import Pixels
 
 __all__ = ["LUMA", "luma", "psnr"]
 

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.images.picture import Picture
 from resizekit.images.tile import Progress, Tile, tiled_down
 from resizekit.images.write import write_picture
-from resizekit.storage import PNG
+from resizekit.storage.formats import PNG, Pixels
 from resizekit.system.atomic_write import check_target
 
 __all__ = ["export_pair"]

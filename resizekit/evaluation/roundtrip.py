@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import shown
 from resizekit.evaluation.kept import KEPT, KeptTrip, finite, write_kept
@@ -26,7 +25,7 @@ from resizekit.images.tile import Progress, Tile, part_of
 from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage, choose_weights
 from resizekit.images.write import write_picture
-from resizekit.storage import Storage
+from resizekit.storage.formats import Pixels, Storage
 
 __all__ = ["SHEET", "Figures", "Trip", "check_free", "roundtrip_file", "roundtrip_picture"]
 

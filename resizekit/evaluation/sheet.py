@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from resizekit.convert import Pixels
+from resizekit.storage.formats import Pixels
 
 __all__ = ["side_by_side", "worst_window"]
 

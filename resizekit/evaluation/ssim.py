@@ -4,9 +4,9 @@ import importlib.util
 
 import torch
 
-from resizekit.convert import Pixels
 from resizekit.errors import MissingExtraError
 from resizekit.ops.quantize import LEVELS
+from resizekit.storage.formats import Pixels
 
 __all__ = ["check_ssim", "ssim"]
 

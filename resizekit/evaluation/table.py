@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import fmean
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import measure
@@ -15,6 +14,7 @@ from resizekit.images.find import find_pictures, spread
 from resizekit.images.span import Span
 from resizekit.images.tile import part_of
 from resizekit.images.weights import repeated
+from resizekit.storage.formats import Pixels
 
 __all__ = ["SetFigures", "evaluate_depths", "evaluate_folder", "mean_of"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from resizekit.convert import Pixels
 from resizekit.evaluation.plot import plotted
 from resizekit.images.read import read_picture
+from resizekit.storage.formats import Pixels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

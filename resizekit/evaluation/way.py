@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels, from_batch, to_batch
+from resizekit.convert import from_batch, to_batch
 from resizekit.errors import CheckpointError, ImageError
 from resizekit.evaluation.channels import with_channels
 from resizekit.evaluation.kept import finite
@@ -28,7 +28,7 @@ from resizekit.images.read import read_picture
 from resizekit.images.weights import choose_codec
 from resizekit.ops import resample_codes
 from resizekit.spec import ResizeSpec
-from resizekit.storage import PNG, Storage
+from resizekit.storage.formats import PNG, Pixels, Storage
 
 __all__ = ["MEASURE", "Figures", "Way", "codec_of", "figures_of"]
 

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from resizekit.convert import Pixels
 from resizekit.images.tile import Grid, over_tiles
 from resizekit.ops import resample_codes
 from resizekit.ops.resample import reach
 from resizekit.spec import ResizeSpec
+from resizekit.storage.formats import Pixels
 
 __all__ = ["alpha_down", "alpha_up", "fill_hidden"]
 

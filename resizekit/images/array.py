@@ -9,10 +9,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from resizekit.convert import Pixels
 from resizekit.errors import ImageError
 from resizekit.images.limits import check_values
-from resizekit.storage import Storage
+from resizekit.storage.formats import Pixels, Storage
 
 __all__ = ["NPY", "NPZ", "is_array", "read_array"]
 

@@ -1,7 +1,7 @@
 """Which channels a picture may have for weights: the one rule for files, figures and trainings."""
 
-from resizekit.convert import Pixels
 from resizekit.errors import ImageError
+from resizekit.storage.formats import Pixels
 
 __all__ = ["fitted"]
 

@@ -21,7 +21,7 @@ from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage, choose_weights, manifest_name, named_codec, repeated
 from resizekit.images.write import output
 from resizekit.plan import Plan
-from resizekit.storage import PNG
+from resizekit.storage.formats import PNG
 
 __all__ = ["down_file", "plan_file", "read_small", "suffix_of_restored", "up_file"]
 

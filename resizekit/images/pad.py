@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resizekit.convert import Pixels
 from resizekit.spec import ResizeSpec
+from resizekit.storage.formats import Pixels
 
 __all__ = ["SMALLEST", "Canvas", "Size", "canvas", "fit"]
 

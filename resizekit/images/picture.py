@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:  # the types alone: reading a manifest needs no torch
-    from resizekit.convert import Pixels
     from resizekit.images.span import Span
+    from resizekit.storage.formats import Pixels
 
 __all__ = ["Mode", "Picture"]
 

@@ -30,7 +30,7 @@ from resizekit.images.weights import manifest_name, matching
 from resizekit.images.write import without_alpha
 from resizekit.plan import Plan, before_steps, plan
 from resizekit.spec import ResizeSpec
-from resizekit.storage import Storage
+from resizekit.storage.formats import Storage
 
 __all__ = ["check_depth", "deepest", "down_picture", "plan_picture", "room_for", "up_picture"]
 

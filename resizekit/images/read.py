@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from resizekit.deep import decode_png
 from resizekit.errors import ImageError, ResizeKitError
 from resizekit.images.array import is_array, read_array
 from resizekit.images.limits import check_pixels, limit
@@ -17,6 +16,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.span import Span, spanned
 from resizekit.images.tiff import is_tiff, read_tiff
 from resizekit.images.upright import upright
+from resizekit.storage.png16 import decode_png
 
 __all__ = ["check_pixels", "read_picture"]
 

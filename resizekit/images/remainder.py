@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resizekit.convert import Pixels, bits_of, from_batch
+from resizekit.convert import bits_of, from_batch
 from resizekit.images.tile import Grid, over_tiles
 from resizekit.ops import resample
+from resizekit.storage.formats import Pixels
 
 __all__ = ["resized", "undone"]
 

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from resizekit.convert import Pixels
 from resizekit.errors import ImageError, UsageError
+from resizekit.storage.formats import Pixels
 
 __all__ = ["Span", "check_span", "in_unit", "physical", "spanned", "unit"]
 

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels, from_batch, kind_of_bits, to_batch
+from resizekit.convert import from_batch, kind_of_bits, to_batch
 from resizekit.errors import UsageError
+from resizekit.storage.formats import Pixels
 
 __all__ = ["Grid", "Progress", "Tile", "over_tiles", "part_of", "tile_side", "tiled_down", "tiled_up"]
 

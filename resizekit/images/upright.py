@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from resizekit.convert import Pixels
+from resizekit.storage.formats import Pixels
 
 __all__ = ["upright"]
 

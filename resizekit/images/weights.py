@@ -15,7 +15,7 @@ from resizekit.images.suited import suited
 from resizekit.images.wanted import Wanted
 from resizekit.registry import installed
 from resizekit.spec import ResizeSpec
-from resizekit.storage import Storage
+from resizekit.storage.formats import Storage
 from resizekit.system.device import Precision, pick_device, pick_precision
 
 __all__ = [

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from resizekit.deep import PNG16
 from resizekit.errors import ImageError, UsageError
 from resizekit.images.array import NPY, NPZ
 from resizekit.images.note import note_options
 from resizekit.images.picture import Picture
 from resizekit.images.tiff import DEEP_TIFF
-from resizekit.storage import PNG, Storage
+from resizekit.storage.formats import PNG, Storage
+from resizekit.storage.png16 import PNG16
 from resizekit.system.atomic_write import check_target, written_beside
 
 __all__ = ["output", "without_alpha", "write_picture"]

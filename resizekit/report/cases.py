@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resizekit.codec import Codec
-from resizekit.convert import Pixels
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
@@ -16,6 +15,7 @@ from resizekit.images.weights import choose_codec
 from resizekit.registry import installed
 from resizekit.report.gains import Gain
 from resizekit.report.inline import Inline, inline
+from resizekit.storage.formats import Pixels
 
 __all__ = ["SIDE", "Case", "codec_of", "make_cases"]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from resizekit.convert import Pixels
 from resizekit.errors import ImageError, ResizeKitError
 from resizekit.evaluation.channels import shown
 from resizekit.evaluation.contact import depth_panels
@@ -16,6 +15,7 @@ from resizekit.images.read import read_picture
 from resizekit.images.span import unit
 from resizekit.report.inline import Inline, inline
 from resizekit.spec import ResizeSpec
+from resizekit.storage.formats import Pixels
 
 __all__ = ["Shown", "ladder", "triptych"]
 

@@ -6,8 +6,8 @@ from io import BytesIO
 
 import PIL.Image
 
-from resizekit.convert import Pixels
 from resizekit.evaluation.channels import shown
+from resizekit.storage.formats import Pixels
 
 __all__ = ["Inline", "inline"]
 

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from resizekit.checkpoint import load
 from resizekit.codec import Codec
 from resizekit.config import RunConfig
-from resizekit.convert import Pixels
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.channels import shown
 from resizekit.evaluation.measure import measure, roundtrip
@@ -21,6 +20,7 @@ from resizekit.evaluation.tradeoff import Point
 from resizekit.images.find import find_pictures
 from resizekit.images.picture import Picture
 from resizekit.images.write import write_picture
+from resizekit.storage.formats import Pixels
 from resizekit.system.atomic_write import written_beside
 from resizekit.system.device import pick_device
 from resizekit.training.loop import Progress, train

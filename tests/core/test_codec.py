@@ -8,10 +8,10 @@ from torch import nn
 
 import resizekit
 from resizekit import Codec, ResizeSpec, guides, ops
-from resizekit.compressions import Float, Round, Uint8
 from resizekit.convert import to_tensor
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.ops.quantize import SCALE
+from resizekit.storage.compressions import Float, Round, Uint8
 
 TINY = {"width": 4, "blocks": 1}
 

@@ -18,7 +18,6 @@ from hypothesis.extra.numpy import arrays
 import resizekit
 from resizekit.assemble import recompressed
 from resizekit.convert import from_tensor, to_tensor, with_bits
-from resizekit.deep import PNG16
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
 from resizekit.evaluation.metrics import luma, psnr
@@ -32,6 +31,7 @@ from resizekit.images.wanted import Wanted
 from resizekit.images.write import write_picture
 from resizekit.ops import codes16, floats16, quantize16, resample_codes, resample_uint8
 from resizekit.ops.quantize import SCALE16
+from resizekit.storage.png16 import PNG16
 
 EVERY = torch.arange(65536, dtype=torch.int32).to(torch.uint16)
 PROFILE = bytes(16) + b"RGB " + bytes(8)

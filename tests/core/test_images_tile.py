@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from resizekit import Codec, ResizeSpec, guides
 from resizekit.codec import Names
-from resizekit.compressions import Float, Uint8
 from resizekit.convert import to_tensor
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.images import tile as tiling
@@ -16,6 +15,7 @@ from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.pad import SMALLEST, canvas, fit
 from resizekit.images.tile import tile_side, tiled_down, tiled_up
 from resizekit.nn import TadOptions, tad
+from resizekit.storage.compressions import Float, Uint8
 
 RNG = np.random.default_rng(0)
 X2 = ResizeSpec(s=2, r=2)

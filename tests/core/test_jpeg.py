@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import resizekit
-from resizekit.compressions import Lossy
 from resizekit.convert import to_tensor
 from resizekit.errors import ConfigError, ImageError
-from resizekit.jpeg import Jpeg, JpegOptions
 from resizekit.ops import codes
 from resizekit.ops.quantize import SCALE
+from resizekit.storage.compressions import Lossy
+from resizekit.storage.jpeg import Jpeg, JpegOptions
 
 
 def jpeg(quality=75, subsampling="4:2:0"):

@@ -28,10 +28,10 @@ from resizekit import (
     ops,
     registry,
 )
-from resizekit.compressions import Float
 from resizekit.errors import PluginError, UnknownNameError
 from resizekit.nn import TadOptions, tad
 from resizekit.registry import PluginWarning, Registry
+from resizekit.storage.compressions import Float
 
 
 def task(name: str = "mine", **fields: Any) -> Task[Any]:

@@ -12,7 +12,6 @@ import torch
 
 import resizekit
 from resizekit import Compression, NoOptions, Storage, hookimpl, ops
-from resizekit.compressions import Lossy
 from resizekit.errors import ManifestError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
 from resizekit.images.files import down_file, read_small, up_file
@@ -23,6 +22,7 @@ from resizekit.images.read import read_picture
 from resizekit.images.write import write_picture
 from resizekit.ops import resample_uint8
 from resizekit.registry import installed
+from resizekit.storage.compressions import Lossy
 
 HALF = Fraction(1, 2)
 PROFILE = bytes(16) + b"RGB " + bytes(8)

@@ -4,9 +4,9 @@ import pytest
 from torch import nn
 
 from resizekit import Codec, ResizeSpec, build
-from resizekit.compressions import Float
 from resizekit.evaluation.cost import multiply_adds
 from resizekit.guides import bicubic
+from resizekit.storage.compressions import Float
 
 
 @pytest.mark.parametrize(("s", "r"), [(2, 2), (4, 4), (3, 1)])

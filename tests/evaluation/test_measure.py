@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from resizekit import build
-from resizekit.compressions import Float
 from resizekit.convert import from_tensor, to_tensor
 from resizekit.errors import ResizeShapeError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
 from resizekit.evaluation.metrics import luma, psnr
+from resizekit.storage.compressions import Float
 
 
 def test_bicubic_by_hand(codecs):

@@ -7,10 +7,10 @@ which format; without one it is a PNG.
 import torch
 from torch import Tensor, nn
 
-from resizekit.deep import PNG16
 from resizekit.ops import codes, quantize, quantize16
 from resizekit.ops.quantize import SCALE
-from resizekit.storage import PNG, Storage
+from resizekit.storage.formats import PNG, Storage
+from resizekit.storage.png16 import PNG16
 
 __all__ = ["EightBit", "Float", "Lossy", "Round", "Uint8", "Uint16", "read_back"]
 

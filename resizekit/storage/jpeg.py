@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from resizekit.compressions import Lossy
 from resizekit.ops.quantize import LEVELS
-from resizekit.storage import Storage
+from resizekit.storage.compressions import Lossy
+from resizekit.storage.formats import Storage
 
 __all__ = ["Jpeg", "JpegOptions"]
 

@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 
 from resizekit.errors import ImageError, MissingExtraError
 
-if TYPE_CHECKING:  # the type alone: that module stands above this one
-    from resizekit.convert import Pixels
+__all__ = ["PNG", "Pixels", "Storage"]
 
-__all__ = ["PNG", "Storage"]
+Pixels: TypeAlias = npt.NDArray[np.uint8 | np.uint16 | np.float32]
+"""Codes of 8 or 16 bits, `h w` or `h w c`; float32 where it is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +44,17 @@ class Storage:
     bits: Literal[8, 16] = 8
     """Of a channel: the codes are uint8 or uint16."""
 
-    def save(self, target: Path | BinaryIO, pixels: "Pixels", **more: Any) -> None:
+    def save(self, target: Path | BinaryIO, pixels: Pixels, **more: Any) -> None:
         """Write a picture `h w c`, with alpha last if it has any; `more` are further options of Pillow's."""
         image = PIL.Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
         image.save(target, self.format, **{**self.options, **more})
 
-    def read(self, file: BinaryIO) -> "Pixels":
+    def read(self, file: BinaryIO) -> Pixels:
         """Read the codes of a file: `h w` or `h w c`."""
         with PIL.Image.open(file, formats=[self.format]) as image:
             return np.array(image)
 
-    def read_back(self, pixels: "Pixels") -> "Pixels":
+    def read_back(self, pixels: Pixels) -> Pixels:
         """Give what a file of these codes holds: `h w c -> h w c`, through a real one in memory.
 
         Raises `ImageError` for what the format cannot hold.

@@ -9,15 +9,12 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from resizekit.errors import MissingExtraError
-from resizekit.storage import Storage
-
-if TYPE_CHECKING:  # the type alone: that module stands above this one
-    from resizekit.convert import Pixels
+from resizekit.storage.formats import Pixels, Storage
 
 __all__ = ["PNG16", "Png16", "decode_png"]
 
@@ -29,7 +26,7 @@ _HEAD = 33
 class Png16(Storage):
     """A PNG of 16 bits a channel; raises `MissingExtraError` without imagecodecs."""
 
-    def save(self, target: Path | BinaryIO, pixels: "Pixels", **more: Any) -> None:
+    def save(self, target: Path | BinaryIO, pixels: Pixels, **more: Any) -> None:
         """Write a picture `h w c`, uint16, with alpha last if it has any; `more`: pnginfo and icc_profile, as Pillow's.
 
         Raises `ValueError` for pixels that it cannot hold.
@@ -49,17 +46,17 @@ class Png16(Storage):
         else:
             target.write(data)
 
-    def read(self, file: BinaryIO) -> "Pixels":
+    def read(self, file: BinaryIO) -> Pixels:
         """Read the codes of a file: `h w` or `h w c`, uint16."""
         return decode_png(file.read())
 
 
-def decode_png(data: bytes) -> "Pixels":
+def decode_png(data: bytes) -> Pixels:
     """Decode a PNG: `h w` or `h w c`, with alpha last if it has any or names a colour that is none.
 
     Raises `MissingExtraError`, or what imagecodecs raises for broken data.
     """
-    return cast("Pixels", _imagecodecs().png_decode(data))
+    return cast(Pixels, _imagecodecs().png_decode(data))
 
 
 def _imagecodecs() -> ModuleType:
