@@ -26,7 +26,7 @@ from script import run_script
 from torch import Tensor, nn
 
 from resizekit import Codec, Wanted, load
-from resizekit.convert import from_codes, to_tensor
+from resizekit.codec.convert import from_codes, to_tensor
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture

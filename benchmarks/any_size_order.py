@@ -25,7 +25,7 @@ from results_file import write_results
 from script import run_script
 
 from resizekit import Codec, load
-from resizekit.convert import from_codes, to_codes, to_tensor
+from resizekit.codec.convert import from_codes, to_codes, to_tensor
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.find import find_pictures
 from resizekit.images.pad import fit

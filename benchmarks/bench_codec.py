@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import resizekit
-from resizekit.images.tile import tiled_down, tiled_up
+from resizekit.codec.tiling import tiled_down, tiled_up
 
 
 @pytest.fixture(scope="module")

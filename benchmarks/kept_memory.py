@@ -21,7 +21,7 @@ CODE = """
 import json, resource, sys, time
 import numpy as np
 import resizekit
-from resizekit.images.tile import tiled_down, tiled_up
+from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.system.malloc import keep_freed_memory
 
 weights, kept = sys.argv[1], sys.argv[2] == "kept"

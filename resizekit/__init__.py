@@ -7,11 +7,11 @@
 Every name below is loaded when it is first used, so that `import resizekit` costs next to nothing.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
+from resizekit.system.lazy import lazy_names
+
 if TYPE_CHECKING:
-    from resizekit import guides as guides
     from resizekit import losses as losses
     from resizekit import ops as ops
     from resizekit.api import build as build
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from resizekit.api import tasks as tasks
     from resizekit.checkpoint import load as load
     from resizekit.checkpoint import save as save
-    from resizekit.codec import Codec as Codec
-    from resizekit.codec import Resized as Resized
+    from resizekit.codec import guides as guides
+    from resizekit.codec.codec import Codec as Codec
+    from resizekit.codec.codec import Resized as Resized
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from resizekit.task import Weights as Weights
 
 _WHERE = {
-    "Codec": "resizekit.codec",
+    "Codec": "resizekit.codec.codec",
     "Compression": "resizekit.task",
     "Kernel": "resizekit.ops.kernel",
     "Mixture": "resizekit.task",
@@ -53,7 +54,7 @@ _WHERE = {
     "Printed": "resizekit.suite",
     "ResizeKitError": "resizekit.errors",
     "ResizeSpec": "resizekit.spec",
-    "Resized": "resizekit.codec",
+    "Resized": "resizekit.codec.codec",
     "Stage": "resizekit.task",
     "Storage": "resizekit.storage.formats",
     "Suite": "resizekit.suite",
@@ -66,7 +67,7 @@ _WHERE = {
     "build": "resizekit.api",
     "down_file": "resizekit.images.files",
     "from_toml": "resizekit.api",
-    "guides": "resizekit.guides",
+    "guides": "resizekit.codec.guides",
     "hookimpl": "resizekit.plugin",
     "load": "resizekit.checkpoint",
     "losses": "resizekit.losses",
@@ -78,16 +79,4 @@ _WHERE = {
 }
 
 __all__ = sorted(_WHERE)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'resizekit' has no attribute {name!r}")
-    module = importlib.import_module(_WHERE[name])
-    value = module if name in ("guides", "losses", "ops") else getattr(module, name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _WHERE)

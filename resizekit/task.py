@@ -11,7 +11,7 @@ from torch import nn
 
 from resizekit import losses
 from resizekit.codec import Codec
-from resizekit.guides import Guide
+from resizekit.codec.guides import Guide
 from resizekit.losses import Loss, Norm
 from resizekit.spec import ResizeSpec
 from resizekit.storage.compressions import Float

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resizekit.plan import Plan
+    from resizekit.codec.resize_plan import Plan
 
 __all__ = ["plan_row", "plan_text"]
 

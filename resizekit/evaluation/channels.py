@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import with_bits
+from resizekit.codec.convert import with_bits
 from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.metrics import luma
 from resizekit.images.channels import fitted

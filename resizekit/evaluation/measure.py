@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.convert import bits_of, from_batch, to_batch, with_bits
+from resizekit.codec.convert import bits_of, from_batch, to_batch, with_bits
+from resizekit.codec.resize_plan import before_steps
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.images.pad import fit
 from resizekit.nn import floats
 from resizekit.ops import codes, codes_of, resample_codes
-from resizekit.plan import before_steps
 from resizekit.spec import ResizeSpec
 from resizekit.storage.compressions import Float
 from resizekit.storage.formats import Pixels

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from resizekit.codec import Codec
+from resizekit.codec.tiling import Progress, Tile, tiled_down
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.images.picture import Picture
-from resizekit.images.tile import Progress, Tile, tiled_down
 from resizekit.images.write import write_picture
 from resizekit.storage.formats import PNG, Pixels
 from resizekit.system.atomic_write import check_target

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from resizekit.codec.tiling import Progress, Tile, part_of
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import shown
 from resizekit.evaluation.contact import depth_panels, stacked
@@ -13,7 +14,6 @@ from resizekit.evaluation.roundtrip import Figures, check_free, roundtrip_pictur
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, deepest
 from resizekit.images.read import read_picture
-from resizekit.images.tile import Progress, Tile, part_of
 from resizekit.images.weights import choose_codec, must_repeat, repeated
 from resizekit.images.write import write_picture
 

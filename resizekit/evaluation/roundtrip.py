@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resizekit.codec import Codec
+from resizekit.codec.tiling import Progress, Tile, part_of
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import shown
 from resizekit.evaluation.kept import KEPT, KeptTrip, finite, write_kept
@@ -21,7 +22,6 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span, unit
-from resizekit.images.tile import Progress, Tile, part_of
 from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage, choose_weights
 from resizekit.images.write import write_picture

@@ -7,12 +7,12 @@ from pathlib import Path
 from statistics import fmean
 
 from resizekit.codec import Codec
+from resizekit.codec.tiling import part_of
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import measure
 from resizekit.images.find import find_pictures, spread
 from resizekit.images.span import Span
-from resizekit.images.tile import part_of
 from resizekit.images.weights import repeated
 from resizekit.storage.formats import Pixels
 

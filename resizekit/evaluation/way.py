@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import from_batch, to_batch
+from resizekit.codec.convert import from_batch, to_batch
 from resizekit.errors import CheckpointError, ImageError
 from resizekit.evaluation.channels import with_channels
 from resizekit.evaluation.kept import finite

@@ -7,7 +7,9 @@ import numpy as np
 
 from resizekit.assemble import recompressed
 from resizekit.codec import Codec
-from resizekit.convert import kind_of_bits
+from resizekit.codec.convert import kind_of_bits
+from resizekit.codec.resize_plan import Plan
+from resizekit.codec.tiling import Progress, Tile
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.array import NPY
 from resizekit.images.limits import check_values
@@ -16,11 +18,9 @@ from resizekit.images.picture import Picture
 from resizekit.images.pictures import check_depth, down_picture, plan_picture, room_for, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.span import Span
-from resizekit.images.tile import Progress, Tile
 from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage, choose_weights, manifest_name, named_codec, repeated
 from resizekit.images.write import output
-from resizekit.plan import Plan
 from resizekit.storage.formats import PNG
 
 __all__ = ["down_file", "plan_file", "read_small", "suffix_of_restored", "up_file"]

@@ -4,7 +4,7 @@
             └► alpha ─────────────────► remainder ─► pad ─► antialiased bicubic ──────► crop ─────────────┘
 
 The way up is the mirror image: pad, tiles through the decoder, crop, the remainder undone.  There is a remainder only
-where a size is wanted that the learned steps do not reach (resizekit.plan).
+where a size is wanted that the learned steps do not reach (resizekit.codec.resize_plan).
 """
 
 import math
@@ -14,7 +14,9 @@ from fractions import Fraction
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.convert import kind_of_bits, with_bits
+from resizekit.codec.convert import kind_of_bits, with_bits
+from resizekit.codec.resize_plan import Plan, before_steps, plan
+from resizekit.codec.tiling import Progress, Tile, tiled_down, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.channels import fitted
@@ -24,11 +26,9 @@ from resizekit.images.pad import Canvas, Size, canvas, fit
 from resizekit.images.picture import Picture
 from resizekit.images.remainder import resized, undone
 from resizekit.images.span import in_unit, physical, unit
-from resizekit.images.tile import Progress, Tile, tiled_down, tiled_up
 from resizekit.images.wanted import Wanted
 from resizekit.images.weights import manifest_name, matching
 from resizekit.images.write import without_alpha
-from resizekit.plan import Plan, before_steps, plan
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Storage
 

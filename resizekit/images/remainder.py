@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resizekit.convert import bits_of, from_batch
-from resizekit.images.tile import Grid, over_tiles
+from resizekit.codec.convert import bits_of, from_batch
+from resizekit.codec.tiling import Grid, over_tiles
 from resizekit.ops import resample
 from resizekit.storage.formats import Pixels
 

@@ -3,8 +3,8 @@
 import math
 
 from resizekit.checkpoint import fitting_weights, installed_outline
+from resizekit.codec.resize_plan import Plan, plan
 from resizekit.images.wanted import Wanted
-from resizekit.plan import Plan, plan
 
 __all__ = ["suited"]
 

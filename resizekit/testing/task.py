@@ -22,7 +22,7 @@ from resizekit.api import build
 from resizekit.assemble import json_schema
 from resizekit.checkpoint import load, save
 from resizekit.codec import Codec
-from resizekit.convert import from_tensor, to_tensor
+from resizekit.codec.convert import from_tensor, to_tensor
 from resizekit.errors import ResizeShapeError
 from resizekit.nn import floats
 from resizekit.ops import codes

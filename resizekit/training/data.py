@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from resizekit.convert import with_bits
+from resizekit.codec.convert import with_bits
 from resizekit.errors import ConfigError, ImageError, MissingExtraError
 from resizekit.evaluation.channels import read_values
 from resizekit.images.find import find_pictures

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from resizekit import load
-from resizekit.convert import from_codes, to_codes
+from resizekit.codec.convert import from_codes, to_codes
 from resizekit.ops import resample_uint8
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 import resizekit
 from resizekit import Codec, ResizeSpec, guides, ops
-from resizekit.convert import to_tensor
+from resizekit.codec.convert import to_tensor
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.ops.quantize import SCALE
 from resizekit.storage.compressions import Float, Round, Uint8
@@ -181,7 +181,7 @@ def test_halo_is_reach_summed_over_the_steps() -> None:
 def test_a_probe_serves_every_codec_of_these_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     codec = tiny()
     halo = codec.at(3).halo
-    monkeypatch.setattr("resizekit.codec.reach", lambda *_: pytest.fail("measured before"))
+    monkeypatch.setattr("resizekit.codec.codec.reach", lambda *_: pytest.fail("measured before"))
     assert codec.at(3).halo == halo
     assert codec.halo == codec.at(1).halo == 6
 

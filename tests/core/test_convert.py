@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from resizekit.convert import from_tensor, kind_of, to_tensor
+from resizekit.codec.convert import from_tensor, kind_of, to_tensor
 from resizekit.errors import ImageError
 from resizekit.ops import quantize
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import resizekit
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
-from resizekit.convert import with_bits
+from resizekit.codec.convert import with_bits
 from resizekit.errors import ConfigError, ImageError, ManifestError, UsageError
 from resizekit.evaluation.channels import shown
 from resizekit.evaluation.measure import measure

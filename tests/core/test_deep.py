@@ -17,7 +17,8 @@ from hypothesis.extra.numpy import arrays
 
 import resizekit
 from resizekit.assemble import recompressed
-from resizekit.convert import from_tensor, to_tensor, with_bits
+from resizekit.codec.convert import from_tensor, to_tensor, with_bits
+from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
 from resizekit.evaluation.metrics import luma, psnr
@@ -26,7 +27,6 @@ from resizekit.images.files import down_file, read_small, up_file
 from resizekit.images.picture import Picture
 from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
-from resizekit.images.tile import tiled_down, tiled_up
 from resizekit.images.wanted import Wanted
 from resizekit.images.write import write_picture
 from resizekit.ops import codes16, floats16, quantize16, resample_codes, resample_uint8

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resizekit import Codec, ResizeSpec, guides
-from resizekit.codec import Names
-from resizekit.convert import to_tensor
+from resizekit.codec import tiling
+from resizekit.codec.codec import Names
+from resizekit.codec.convert import to_tensor
+from resizekit.codec.tiling import tile_side, tiled_down, tiled_up
 from resizekit.errors import ResizeShapeError, UsageError
-from resizekit.images import tile as tiling
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.pad import SMALLEST, canvas, fit
-from resizekit.images.tile import tile_side, tiled_down, tiled_up
 from resizekit.nn import TadOptions, tad
 from resizekit.storage.compressions import Float, Uint8
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import resizekit
-from resizekit.convert import to_tensor
+from resizekit.codec.convert import to_tensor
 from resizekit.errors import ConfigError, ImageError
 from resizekit.ops import codes
 from resizekit.ops.quantize import SCALE

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from resizekit import ResizeSpec, build, ops
+from resizekit.codec.digest import digest
 from resizekit.errors import ResizeShapeError
-from resizekit.nn import Down, Resizer, TadOptions, Up, digest, high_channels, reach, tad
+from resizekit.nn import Down, Resizer, TadOptions, Up, high_channels, reach, tad
 from resizekit.nn.blocks import ResidualBlock
 from resizekit.nn.collapse import compose, polyphase
 

@@ -14,8 +14,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from resizekit.codec.resize_plan import Plan, before_steps, plan
 from resizekit.errors import ResizeShapeError
-from resizekit.plan import Plan, before_steps, plan
 from resizekit.spec import LIMIT, ResizeSpec
 
 # three of these composed, or four steps of one, stay below LIMIT
@@ -321,7 +321,8 @@ def test_a_plan_refuses_to_enlarge_and_empty_sizes(low: tuple[int, int]) -> None
 
 
 def test_specs_need_no_torch() -> None:
-    code = "import sys, resizekit.spec, resizekit.plan, resizekit.images.wanted; sys.exit('torch' in sys.modules)"
+    modules = "resizekit.spec, resizekit.codec.resize_plan, resizekit.images.wanted"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from resizekit import build
-from resizekit.images.tile import tiled_up
+from resizekit.codec.tiling import tiled_up
 from resizekit.nn import over_symmetries
 
 FLIPS = {"left to right": lambda x: x.flip(3), "upside down": lambda x: x.flip(2)}

@@ -4,8 +4,8 @@ import pytest
 from torch import nn
 
 from resizekit import Codec, ResizeSpec, build
+from resizekit.codec.guides import bicubic
 from resizekit.evaluation.cost import multiply_adds
-from resizekit.guides import bicubic
 from resizekit.storage.compressions import Float
 
 

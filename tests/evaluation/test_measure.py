@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from resizekit import build
-from resizekit.convert import from_tensor, to_tensor
+from resizekit.codec.convert import from_tensor, to_tensor
 from resizekit.errors import ResizeShapeError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
 from resizekit.evaluation.metrics import luma, psnr

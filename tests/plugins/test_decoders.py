@@ -6,8 +6,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from resizekit import ResizeSpec, build, ops
+from resizekit.codec.tiling import tiled_up
 from resizekit.errors import ConfigError, ResizeShapeError
-from resizekit.images.tile import tiled_up
 from resizekit_sr.edsr import EdsrOptions, edsr
 from resizekit_sr.vdsr import VdsrOptions, vdsr
 

@@ -8,8 +8,8 @@ import torch
 
 import resizekit
 from resizekit import ResizeSpec
+from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ConfigError, ResizeShapeError
-from resizekit.images.tile import tiled_down, tiled_up
 from resizekit.nn import apply
 from resizekit.testing import TaskConformance
 from resizekit.training.start import begin_with

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resizekit.convert import with_bits
+from resizekit.codec.convert import with_bits
 from resizekit.errors import ImageError
 from resizekit.evaluation.pyramid import pyramid_file
 from resizekit.evaluation.roundtrip import roundtrip_file

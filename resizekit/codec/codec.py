@@ -18,10 +18,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from resizekit.convert import ImageLike, from_batch, from_codes, to_batch, to_codes, to_tensor
+from resizekit.codec.convert import ImageLike, from_batch, from_codes, to_batch, to_codes, to_tensor
+from resizekit.codec.digest import digest
+from resizekit.codec.guides import Guide, Resampled
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
-from resizekit.guides import Guide, Resampled
-from resizekit.nn import Phased, apply, digest, fit_for, floats, high_channels, over_symmetries, reach
+from resizekit.nn import Phased, apply, fit_for, floats, high_channels, over_symmetries, reach
 from resizekit.ops import codes, codes_of
 from resizekit.spec import ResizeSpec
 from resizekit.storage.compressions import EightBit, read_back

@@ -18,8 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from resizekit.codec import Codec
-from resizekit.convert import from_batch, kind_of_bits, to_batch
+from resizekit.codec.codec import Codec
+from resizekit.codec.convert import from_batch, kind_of_bits, to_batch
 from resizekit.errors import UsageError
 from resizekit.storage.formats import Pixels
 
