@@ -19,7 +19,7 @@ from hand_ordered import HAND_ORDERED
 from kernel_cases import Case, cases, same, size_of
 
 from resizekit import ops
-from resizekit.registry import Offer, installed
+from resizekit.plugin.registry import Offer, installed
 
 GPU = torch.cuda.is_available()
 IMPLEMENTATIONS = ("copy", "kernel", "hand", "eager", "compile")

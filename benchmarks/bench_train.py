@@ -15,7 +15,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from resizekit.config import RunConfig, TrainConfig
+from resizekit.recipes.config import RunConfig, TrainConfig
 from resizekit.system.device import pick_precision
 from resizekit.training.loop import stepper
 from resizekit.training.session import Session

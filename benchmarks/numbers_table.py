@@ -6,7 +6,7 @@ from math import isfinite
 from plan import SETS
 from records import Figures, Record
 
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 
 __all__ = ["cell", "lines", "numbers", "whole"]
 

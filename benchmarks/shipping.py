@@ -10,11 +10,11 @@ import cards
 from plan import Floors
 from records import Figures, Part, Record, Training, config_file, told_as
 
-from resizekit.assemble import assemble
-from resizekit.checkpoint import Header, read_header
-from resizekit.config import RunConfig
 from resizekit.errors import ConfigError
 from resizekit.evaluation.cost import multiply_adds
+from resizekit.recipes.assemble import assemble
+from resizekit.recipes.checkpoint import Header, read_header
+from resizekit.recipes.config import RunConfig
 from resizekit.system.atomic_write import written_beside
 
 __all__ = ["describe", "ship", "verdict"]

@@ -17,7 +17,7 @@ from numbers_table import lines
 from results_file import write_results
 from script import run_script
 
-from resizekit.config import RunConfig, validate
+from resizekit.recipes.config import RunConfig, validate
 
 MUON = {"optimizer": "muon", "muon_lr": 2e-3}
 

@@ -16,7 +16,7 @@ from script import run_script
 from train_all import planned
 from training_run import trained
 
-from resizekit.config import retold
+from resizekit.recipes.config import retold
 
 DECODERS = "tau-baseline", "vdsr", "edsr", "vdsr-on-tad", "edsr-on-tad"
 BUDGETS: dict[str, dict[str, Any]] = {

@@ -20,9 +20,9 @@ from training_run import StoppedError, figures_of, finished, trained
 
 from resizekit.cli.options import Device
 from resizekit.cli.output import echo_error
-from resizekit.config import RunConfig, TrainConfig, read_toml, retold, validate
 from resizekit.errors import ResizeKitError, UsageError
 from resizekit.images.find import find_pictures
+from resizekit.recipes.config import RunConfig, TrainConfig, read_toml, retold, validate
 
 
 def planned(

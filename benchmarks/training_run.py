@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from records import Figures, told_as
 from rich.console import Console
 
-from resizekit.assemble import Recipe, assemble, resolve
-from resizekit.checkpoint import load, read_header
 from resizekit.cli.progress import counted, training_progress
 from resizekit.codec import Codec
-from resizekit.config import RunConfig
 from resizekit.errors import ConfigError, ResizeKitError, UsageError
 from resizekit.evaluation.table import evaluate_folder
 from resizekit.images.find import find_pictures
+from resizekit.recipes.assemble import Recipe, assemble, resolve
+from resizekit.recipes.checkpoint import load, read_header
+from resizekit.recipes.config import RunConfig
 from resizekit.system.atomic_write import written_beside
 from resizekit.system.device import machine, pick_device
 from resizekit.training.loop import train

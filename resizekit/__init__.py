@@ -14,11 +14,6 @@ from resizekit.system.lazy import lazy_names
 if TYPE_CHECKING:
     from resizekit import losses as losses
     from resizekit import ops as ops
-    from resizekit.api import build as build
-    from resizekit.api import from_toml as from_toml
-    from resizekit.api import tasks as tasks
-    from resizekit.checkpoint import load as load
-    from resizekit.checkpoint import save as save
     from resizekit.codec import guides as guides
     from resizekit.codec.codec import Codec as Codec
     from resizekit.codec.codec import Resized as Resized
@@ -27,54 +22,59 @@ if TYPE_CHECKING:
     from resizekit.images.files import up_file as up_file
     from resizekit.images.wanted import Wanted as Wanted
     from resizekit.ops.kernel import Kernel as Kernel
-    from resizekit.plugin import hookimpl as hookimpl
-    from resizekit.shipped import shipped_weights as shipped_weights
+    from resizekit.plugin.marker import hookimpl as hookimpl
+    from resizekit.plugin.packaged_weights import shipped_weights as shipped_weights
+    from resizekit.plugin.records import Compression as Compression
+    from resizekit.plugin.records import Mixture as Mixture
+    from resizekit.plugin.records import Network as Network
+    from resizekit.plugin.records import NoOptions as NoOptions
+    from resizekit.plugin.records import Stage as Stage
+    from resizekit.plugin.records import Task as Task
+    from resizekit.plugin.records import TaskConfig as TaskConfig
+    from resizekit.plugin.records import Weights as Weights
+    from resizekit.plugin.suite import Printed as Printed
+    from resizekit.plugin.suite import Suite as Suite
+    from resizekit.plugin.suite import SuiteColumn as SuiteColumn
+    from resizekit.plugin.suite import SuiteSet as SuiteSet
+    from resizekit.recipes.assemble import build as build
+    from resizekit.recipes.assemble import from_toml as from_toml
+    from resizekit.recipes.assemble import tasks as tasks
+    from resizekit.recipes.checkpoint import load as load
+    from resizekit.recipes.checkpoint import save as save
     from resizekit.spec import ResizeSpec as ResizeSpec
     from resizekit.storage.formats import Storage as Storage
-    from resizekit.suite import Printed as Printed
-    from resizekit.suite import Suite as Suite
-    from resizekit.suite import SuiteColumn as SuiteColumn
-    from resizekit.suite import SuiteSet as SuiteSet
-    from resizekit.task import Compression as Compression
-    from resizekit.task import Mixture as Mixture
-    from resizekit.task import Network as Network
-    from resizekit.task import NoOptions as NoOptions
-    from resizekit.task import Stage as Stage
-    from resizekit.task import Task as Task
-    from resizekit.task import TaskConfig as TaskConfig
-    from resizekit.task import Weights as Weights
 
 _WHERE = {
     "Codec": "resizekit.codec.codec",
-    "Compression": "resizekit.task",
+    "Compression": "resizekit.plugin.records",
     "Kernel": "resizekit.ops.kernel",
-    "Mixture": "resizekit.task",
-    "Network": "resizekit.task",
-    "NoOptions": "resizekit.task",
-    "Printed": "resizekit.suite",
+    "Mixture": "resizekit.plugin.records",
+    "Network": "resizekit.plugin.records",
+    "NoOptions": "resizekit.plugin.records",
+    "Printed": "resizekit.plugin.suite",
     "ResizeKitError": "resizekit.errors",
     "ResizeSpec": "resizekit.spec",
     "Resized": "resizekit.codec.codec",
-    "Stage": "resizekit.task",
+    "Stage": "resizekit.plugin.records",
     "Storage": "resizekit.storage.formats",
-    "Suite": "resizekit.suite",
-    "SuiteColumn": "resizekit.suite",
-    "SuiteSet": "resizekit.suite",
-    "Task": "resizekit.task",
-    "TaskConfig": "resizekit.task",
+    "Suite": "resizekit.plugin.suite",
+    "SuiteColumn": "resizekit.plugin.suite",
+    "SuiteSet": "resizekit.plugin.suite",
+    "Task": "resizekit.plugin.records",
+    "TaskConfig": "resizekit.plugin.records",
     "Wanted": "resizekit.images.wanted",
-    "Weights": "resizekit.task",
-    "build": "resizekit.api",
+    "Weights": "resizekit.plugin.records",
+    "build": "resizekit.recipes.assemble",
     "down_file": "resizekit.images.files",
-    "from_toml": "resizekit.api",
+    "from_toml": "resizekit.recipes.assemble",
     "guides": "resizekit.codec.guides",
-    "hookimpl": "resizekit.plugin",
-    "load": "resizekit.checkpoint",
+    "hookimpl": "resizekit.plugin.marker",
+    "load": "resizekit.recipes.checkpoint",
     "losses": "resizekit.losses",
     "ops": "resizekit.ops",
-    "save": "resizekit.checkpoint",
-    "shipped_weights": "resizekit.shipped",
-    "tasks": "resizekit.api",
+    "save": "resizekit.recipes.checkpoint",
+    "shipped_weights": "resizekit.plugin.packaged_weights",
+    "tasks": "resizekit.recipes.assemble",
     "up_file": "resizekit.images.files",
 }
 

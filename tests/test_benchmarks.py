@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 
 from resizekit import ops
-from resizekit.assemble import Recipe, assemble
 from resizekit.evaluation.timings import read_timings
+from resizekit.recipes.assemble import Recipe, assemble
 from resizekit_kernels import kernels
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +30,7 @@ SCRIPTED = '''
 import bench_kernels, pytest, torch
 from gpubench import gpu_clock
 from kernel_cases import cases
-from resizekit.registry import Offer, installed
+from resizekit.plugin.registry import Offer, installed
 from resizekit_kernels import kernels
 
 CASE = next(case for case in cases(False) if case.op == "quantize_codes" and case.variant.name == "bf16-guide32")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from resizekit.assemble import Recipe, resolve
-from resizekit.checkpoint import read_header
-from resizekit.config import read_toml
 from resizekit.errors import ConfigError
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
+from resizekit.recipes.assemble import Recipe, resolve
+from resizekit.recipes.checkpoint import read_header
+from resizekit.recipes.config import read_toml
 
 ROOT = Path(__file__).parents[1]
 MODULES = "plan", "records", "numbers_table", "cards", "shipping", "training_run", "train_all"

@@ -11,7 +11,7 @@ import torch
 import resizekit
 from resizekit import ResizeSpec, Task, TaskConfig, Weights, guides, losses, ops
 from resizekit.errors import ResizeShapeError
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 from resizekit.testing import TaskConformance
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import resizekit
-from resizekit.assemble import Recipe, assemble
-from resizekit.checkpoint import read_header
-from resizekit.config import RunConfig, TrainConfig
-from resizekit.registry import Registry, installed
-from resizekit.task import TaskConfig
+from resizekit.plugin.records import TaskConfig
+from resizekit.plugin.registry import Registry, installed
+from resizekit.recipes.assemble import Recipe, assemble
+from resizekit.recipes.checkpoint import read_header
+from resizekit.recipes.config import RunConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,8 +36,8 @@ def registry(monkeypatch):
     """The real registry, put back as it was after a test has added to it."""
     real = installed()
     copy = Registry(dict(real.tasks), dict(real.networks), dict(real.compressions), dict(real.weights))
-    monkeypatch.setattr("resizekit.assemble.installed", lambda: copy)
-    monkeypatch.setattr("resizekit.checkpoint.installed", lambda: copy)
+    monkeypatch.setattr("resizekit.recipes.assemble.installed", lambda: copy)
+    monkeypatch.setattr("resizekit.recipes.checkpoint.installed", lambda: copy)
     return copy
 
 
@@ -129,7 +129,7 @@ def test_readme_shows_a_plan_as_it_is_told(monkeypatch, capsys):
 
 def test_every_hook_and_field_is_told():
     from resizekit import hookspecs
-    from resizekit.task import Task
+    from resizekit.plugin.records import Task
 
     page = (ROOT / "plugins/README.md").read_text(encoding="utf-8")
     kernels = (ROOT / "kernels/README.md").read_text(encoding="utf-8")

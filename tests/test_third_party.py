@@ -60,7 +60,7 @@ USE = """
     import sys, warnings
     warnings.simplefilter("error")
     import numpy as np, torch, resizekit
-    from resizekit.registry import installed
+    from resizekit.plugin.registry import installed
     torch.set_num_threads(1)
     assert set(resizekit.tasks()) == {"half-width"}, set(resizekit.tasks())
     assert not installed().failures

@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from resizekit import load
-from resizekit.checkpoint import read_header
+from resizekit.recipes.checkpoint import read_header
 from resizekit.training.loop import train
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -20,7 +20,7 @@ def info(
     from resizekit.cli.output import echo_json
 
     if file.suffix == ".safetensors":
-        from resizekit.checkpoint import read_header
+        from resizekit.recipes.checkpoint import read_header
 
         told = read_header(file).model_dump(mode="json")
     else:

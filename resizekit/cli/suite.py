@@ -41,7 +41,7 @@ def evaluate_suite(
     from resizekit.cli.suite_tables import show_results
     from resizekit.evaluation.flat import check_csv, write_csv
     from resizekit.evaluation.run import SuiteRun
-    from resizekit.registry import installed
+    from resizekit.plugin.registry import installed
 
     suite = installed().suite(name)
     if data is None or out is None:

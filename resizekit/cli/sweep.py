@@ -36,9 +36,9 @@ def sweep(
 
     from resizekit.cli.output import echo_json
     from resizekit.cli.progress import training_progress
-    from resizekit.config import read_toml, retold
     from resizekit.evaluation.plot import check_plot
     from resizekit.evaluation.tradeoff import draw_tradeoff
+    from resizekit.recipes.config import read_toml, retold
     from resizekit.training.sweep import Sweep
 
     if steps is not None and budget is not None:

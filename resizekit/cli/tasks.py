@@ -39,7 +39,7 @@ def _list(as_json: bool) -> None:
     from rich.table import Table
 
     from resizekit.cli.output import echo_json
-    from resizekit.registry import installed
+    from resizekit.plugin.registry import installed
 
     registry = installed()
     rows = [

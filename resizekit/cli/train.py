@@ -33,7 +33,7 @@ def train(
     from rich.console import Console
 
     from resizekit.cli.progress import training_progress
-    from resizekit.config import read_toml, retold
+    from resizekit.recipes.config import read_toml, retold
     from resizekit.training.loop import train as run_training
 
     if steps is not None and budget is not None:
@@ -68,7 +68,7 @@ def train(
 
 def schema(task: Annotated[str, typer.Argument(help="An installed task.")]) -> None:
     """Print the JSON schema of a task's TOML config, for editors and checkers."""
-    from resizekit.assemble import json_schema
     from resizekit.cli.output import echo_json
+    from resizekit.recipes.assemble import json_schema
 
     echo_json(json_schema(task))

@@ -94,7 +94,7 @@ class Codec(nn.Module):
         self.guide, self.step_guide, self._make_guide = guide(self.spec), guide(step), guide
         self.names = Names() if names is None else names
         self.recipe: Mapping[str, Any] | None = None
-        """What `resizekit.checkpoint` needs to build it again; set by whoever assembled it."""
+        """What `resizekit.recipes.checkpoint` needs to build it again; set by whoever assembled it."""
         self.precision: Precision = "float32"
         self.begins, self.ends = True, True
         """Whether a picture comes in, and a picture goes out, either way; `leg` gives codecs that do without."""

@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from resizekit.assemble import Recipe, assemble
-from resizekit.checkpoint import header_of
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.cost import multiply_adds
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
+from resizekit.recipes.assemble import Recipe, assemble
+from resizekit.recipes.checkpoint import header_of
 
 __all__ = ["Description", "Pair", "Trained", "describe"]
 

@@ -28,7 +28,7 @@ from resizekit.evaluation.ssim import check_ssim
 from resizekit.evaluation.trained import check_runs, column_told, weights_of
 from resizekit.evaluation.uptime import time_column
 from resizekit.evaluation.way import Way
-from resizekit.suite import Suite, SuiteColumn
+from resizekit.plugin.suite import Suite, SuiteColumn
 from resizekit.system.device import machine, pick_device, pick_precision
 
 __all__ = ["Border", "SuiteRun", "cache_of"]

@@ -8,7 +8,7 @@ import PIL.Image
 
 from resizekit.errors import ImageError, UsageError
 from resizekit.images.find import find_pictures, spread
-from resizekit.suite import Suite, SuiteSet
+from resizekit.plugin.suite import Suite, SuiteSet
 
 __all__ = ["FoundSet", "find_sets"]
 

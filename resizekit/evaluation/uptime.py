@@ -5,11 +5,11 @@ from statistics import median
 
 import torch
 
-from resizekit.assemble import Recipe, assemble
 from resizekit.codec import Codec
 from resizekit.evaluation.results import TimingResult
 from resizekit.evaluation.way import Way, codec_of
-from resizekit.suite import SuiteColumn
+from resizekit.plugin.suite import SuiteColumn
+from resizekit.recipes.assemble import Recipe, assemble
 from resizekit.system.device import machine, pick_device, pick_precision
 
 __all__ = ["time_column"]

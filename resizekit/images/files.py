@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from resizekit.assemble import recompressed
 from resizekit.codec import Codec
 from resizekit.codec.convert import kind_of_bits
 from resizekit.codec.resize_plan import Plan
@@ -21,6 +20,7 @@ from resizekit.images.span import Span
 from resizekit.images.wanted import Wanted, check_size
 from resizekit.images.weights import choose_codec, choose_storage, choose_weights, manifest_name, named_codec, repeated
 from resizekit.images.write import output
+from resizekit.recipes.assemble import recompressed
 from resizekit.storage.formats import PNG
 
 __all__ = ["down_file", "plan_file", "read_small", "suffix_of_restored", "up_file"]

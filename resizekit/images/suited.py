@@ -2,9 +2,9 @@
 
 import math
 
-from resizekit.checkpoint import fitting_weights, installed_outline
 from resizekit.codec.resize_plan import Plan, plan
 from resizekit.images.wanted import Wanted
+from resizekit.recipes.checkpoint import fitting_weights, installed_outline
 
 __all__ = ["suited"]
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from resizekit.assemble import recompressed
-from resizekit.checkpoint import default_weights, load, storage_of
 from resizekit.codec import Codec
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.manifest import MOST, NAME, Manifest
 from resizekit.images.suited import suited
 from resizekit.images.wanted import Wanted
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
+from resizekit.recipes.assemble import recompressed
+from resizekit.recipes.checkpoint import default_weights, load, storage_of
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Storage
 from resizekit.system.device import Precision, pick_device, pick_precision

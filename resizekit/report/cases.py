@@ -12,7 +12,7 @@ from resizekit.evaluation.results import ColumnResult
 from resizekit.evaluation.sheet import worst_window
 from resizekit.images.find import find_pictures
 from resizekit.images.weights import choose_codec
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 from resizekit.report.gains import Gain
 from resizekit.report.inline import Inline, inline
 from resizekit.storage.formats import Pixels

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from resizekit.errors import UsageError
 from resizekit.evaluation.results import ColumnResult, PictureResult, Results
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 from resizekit.report.plots import Mark, Tick, nice
 from resizekit.report.tables import plain_column
 

@@ -18,17 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resizekit.api import build
-from resizekit.assemble import json_schema
-from resizekit.checkpoint import load, save
 from resizekit.codec import Codec
 from resizekit.codec.convert import from_tensor, to_tensor
 from resizekit.errors import ResizeShapeError
 from resizekit.nn import floats
 from resizekit.ops import codes
-from resizekit.registry import Offer, installed
+from resizekit.plugin.records import Mixture, Task, TaskConfig
+from resizekit.plugin.registry import Offer, installed
+from resizekit.recipes.assemble import build, json_schema
+from resizekit.recipes.checkpoint import load, save
 from resizekit.spec import ResizeSpec
-from resizekit.task import Mixture, Task, TaskConfig
 
 __all__ = ["TaskConformance"]
 

@@ -1,8 +1,8 @@
 """Which sides of a codec learn: both, or one while the other stays as it began."""
 
 from resizekit.codec import Codec
-from resizekit.config import Side, TrainConfig
 from resizekit.errors import ConfigError
+from resizekit.recipes.config import Side, TrainConfig
 
 __all__ = ["set_learning"]
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from resizekit.codec import Codec
-from resizekit.config import TrainConfig
+from resizekit.recipes.config import TrainConfig
 from resizekit.training.average import averaged, averages
 from resizekit.training.balance import Balance
 from resizekit.training.optimizer import Optimizer

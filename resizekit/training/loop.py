@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from resizekit.checkpoint import Header
-from resizekit.config import RunConfig
 from resizekit.errors import ConfigError, UsageError
 from resizekit.nn import floats
+from resizekit.recipes.checkpoint import Header
+from resizekit.recipes.config import RunConfig
 from resizekit.training.alone import alone_in
 from resizekit.training.budget import plan_steps
 from resizekit.training.interrupt import Interrupt

@@ -6,7 +6,7 @@ Muon is meant for hidden layers: here the convolutions with as many channels out
 import torch
 from torch import Tensor, nn
 
-from resizekit.config import TrainConfig
+from resizekit.recipes.config import TrainConfig
 from resizekit.training.muon import Muon
 
 __all__ = ["Optimizer", "hidden"]

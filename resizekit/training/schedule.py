@@ -7,10 +7,10 @@ from itertools import accumulate
 
 import numpy as np
 
-from resizekit.config import Phase, TrainConfig
 from resizekit.errors import ConfigError
 from resizekit.losses import Norm
-from resizekit.task import Mixture, Stage
+from resizekit.plugin.records import Mixture, Stage
+from resizekit.recipes.config import Phase, TrainConfig
 
 __all__ = ["Leg", "Part", "legs", "rate"]
 

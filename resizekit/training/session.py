@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from resizekit.assemble import Recipe, assemble, resolve
-from resizekit.checkpoint import Header, save
-from resizekit.config import RunConfig
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.table import mean_of
 from resizekit.losses import Guided, Loss
+from resizekit.plugin.records import Mixture, Stage, Task, TaskConfig
+from resizekit.recipes.assemble import Recipe, assemble, resolve
+from resizekit.recipes.checkpoint import Header, save
+from resizekit.recipes.config import RunConfig
 from resizekit.system.device import machine
-from resizekit.task import Mixture, Stage, Task, TaskConfig
 from resizekit.training.data import Crops, Held, load_pictures
 from resizekit.training.fit import check_compiler, check_part
 from resizekit.training.freeze import set_learning

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from resizekit.checkpoint import header_of, load
 from resizekit.codec import Codec
-from resizekit.config import Side
 from resizekit.errors import ConfigError, MissingExtraError
+from resizekit.recipes.checkpoint import header_of, load
+from resizekit.recipes.config import Side
 from resizekit.system.device import pick_device, pick_precision
 
 __all__ = ["accelerator_for", "begin_with", "origin_of"]

@@ -9,9 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resizekit.checkpoint import load
 from resizekit.codec import Codec
-from resizekit.config import RunConfig
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.channels import shown
 from resizekit.evaluation.measure import measure, roundtrip
@@ -20,6 +18,8 @@ from resizekit.evaluation.tradeoff import Point
 from resizekit.images.find import find_pictures
 from resizekit.images.picture import Picture
 from resizekit.images.write import write_picture
+from resizekit.recipes.checkpoint import load
+from resizekit.recipes.config import RunConfig
 from resizekit.storage.formats import Pixels
 from resizekit.system.atomic_write import written_beside
 from resizekit.system.device import pick_device

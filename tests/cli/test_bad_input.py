@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from resizekit import ResizeSpec, Task, TaskConfig, build, guides, save
-from resizekit.registry import Offer, installed
+from resizekit.plugin.registry import Offer, installed
 
 DATA, USAGE = 1, 2
 

@@ -7,7 +7,7 @@ import pytest
 
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
 from resizekit.images.read import read_picture
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 
 DATA, USAGE = 1, 2
 TRAIN = """

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from resizekit import Printed, Suite, SuiteColumn, SuiteSet, registry
-from resizekit.registry import Offer
+from resizekit import Printed, Suite, SuiteColumn, SuiteSet
+from resizekit.plugin import registry
+from resizekit.plugin.registry import Offer
 
 COLUMNS = (
     SuiteColumn(key="bicubic-x2", label="bicubic", group="bicubic", factor=2),

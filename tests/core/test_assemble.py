@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from resizekit import build, from_toml, load, save
-from resizekit.assemble import Recipe, assemble
 from resizekit.errors import ConfigError, UnknownNameError
+from resizekit.recipes.assemble import Recipe, assemble
 
 SMALL = {"width": 4, "blocks": 1}
 

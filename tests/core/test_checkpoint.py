@@ -16,9 +16,9 @@ from torch import nn
 
 import resizekit
 from resizekit import Codec, Network, NoOptions, ResizeSpec, hookimpl
-from resizekit.checkpoint import FORMAT, load, read_header, save
 from resizekit.errors import CheckpointError, ResizeKitError, UnknownNameError, UsageError
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
+from resizekit.recipes.checkpoint import FORMAT, load, read_header, save
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_a_write_that_fails_leaves_what_was_there(codec: Codec, saved: Path, mon
         Path(path).write_bytes(before[:100])
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("resizekit.checkpoint.save_model", fails)
+    monkeypatch.setattr("resizekit.recipes.checkpoint.save_model", fails)
     for target in (saved, saved.with_name("other.safetensors")):
         with pytest.raises(CheckpointError, match=r"no space left on device\); free space"):
             save(codec, target)

@@ -8,10 +8,10 @@ import pytest
 
 import resizekit
 from resizekit import NoOptions, TaskConfig
-from resizekit.assemble import Recipe, assemble, json_schema, resolve
-from resizekit.config import RunConfig, TrainConfig, read_toml, validate
 from resizekit.errors import ConfigError, ResizeKitError, UnknownNameError
 from resizekit.nn import TadOptions
+from resizekit.recipes.assemble import Recipe, assemble, json_schema, resolve
+from resizekit.recipes.config import RunConfig, TrainConfig, read_toml, validate
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 SHIPPED = sorted(PLUGINS.glob("*/configs/*.toml"))

@@ -28,7 +28,7 @@ from resizekit.images.read import read_picture
 from resizekit.images.span import in_unit, physical, unit
 from resizekit.images.wanted import Wanted
 from resizekit.images.write import write_picture
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 from resizekit.training.data import load_pictures
 
 BANDS = 31

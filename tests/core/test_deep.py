@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import resizekit
-from resizekit.assemble import recompressed
 from resizekit.codec.convert import from_tensor, to_tensor, with_bits
 from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError, UsageError
@@ -31,6 +30,7 @@ from resizekit.images.wanted import Wanted
 from resizekit.images.write import write_picture
 from resizekit.ops import codes16, floats16, quantize16, resample_codes, resample_uint8
 from resizekit.ops.quantize import SCALE16
+from resizekit.recipes.assemble import recompressed
 from resizekit.storage.png16 import PNG16
 
 EVERY = torch.arange(65536, dtype=torch.int32).to(torch.uint16)

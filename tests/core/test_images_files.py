@@ -26,7 +26,7 @@ from resizekit.images.remainder import resized, undone
 from resizekit.images.wanted import Wanted
 from resizekit.images.weights import choose_codec
 from resizekit.images.write import write_picture
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 
 RNG = np.random.default_rng(0)
 PROFILE = bytes(16) + b"RGB " + bytes(8)

@@ -26,11 +26,11 @@ from resizekit import (
     guides,
     hookimpl,
     ops,
-    registry,
 )
 from resizekit.errors import PluginError, UnknownNameError
 from resizekit.nn import TadOptions, tad
-from resizekit.registry import PluginWarning, Registry
+from resizekit.plugin import registry
+from resizekit.plugin.registry import PluginWarning, Registry
 from resizekit.storage.compressions import Float
 
 

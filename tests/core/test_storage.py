@@ -21,7 +21,7 @@ from resizekit.images.pictures import down_picture, up_picture
 from resizekit.images.read import read_picture
 from resizekit.images.write import write_picture
 from resizekit.ops import resample_uint8
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 from resizekit.storage.compressions import Lossy
 
 HALF = Fraction(1, 2)

@@ -9,7 +9,7 @@ from resizekit import build, load, tasks
 from resizekit.errors import UnknownNameError
 from resizekit.evaluation.cost import multiply_adds
 from resizekit.evaluation.describe import describe
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 
 
 @pytest.mark.parametrize("name", tasks())

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 import resizekit
 from resizekit import Mixture, ResizeSpec, Stage, down_file, up_file
-from resizekit.checkpoint import save
-from resizekit.config import RunConfig, validate
+from resizekit.recipes.checkpoint import save
+from resizekit.recipes.config import RunConfig, validate
 from resizekit.testing import TaskConformance
 from resizekit.training.loop import train
 from resizekit_extreme.task import ExtremeConfig, extreme

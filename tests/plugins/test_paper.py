@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from resizekit.evaluation.results import read_results
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks/results/paper.json"

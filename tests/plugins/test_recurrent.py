@@ -107,7 +107,7 @@ def test_two_steps_can_begin_with_wavelet_weights_of_twice_the_factor(tmp_path):
     with torch.no_grad():
         for parameter in by_four.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
-    resizekit.checkpoint.save(by_four, tmp_path / "four.safetensors")
+    resizekit.recipes.checkpoint.save(by_four, tmp_path / "four.safetensors")
     codec = made(2)
     begin_with(codec, str(tmp_path / "four.safetensors"), strict=False)
     low, high = torch.rand(1, 3, 8, 12), torch.rand(1, 3, 32, 48)

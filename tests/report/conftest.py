@@ -17,8 +17,8 @@ from resizekit.evaluation.results import (
     SetResult,
     TimingResult,
 )
-from resizekit.registry import Offer, installed
-from resizekit.task import Weights
+from resizekit.plugin.records import Weights
+from resizekit.plugin.registry import Offer, installed
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&.png"
 """A file may be called so."""

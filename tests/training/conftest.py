@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resizekit.config import RunConfig, validate
+from resizekit.recipes.config import RunConfig, validate
 
 
 def smooth(h, w, seed):

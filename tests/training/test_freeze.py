@@ -20,7 +20,7 @@ def with_decoder(run, name, encoder=None, **config):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, pictures):
     """A trained pair to start with: the file."""
-    from resizekit.config import RunConfig
+    from resizekit.recipes.config import RunConfig
 
     settings = {"data": [pictures], "steps": 6, "batch": 2, "patch": 16, "warmup": 2, "log": "none", "lr": 5e-3}
     run = RunConfig(task="sr", network={"width": 8, "blocks": 1}, train=settings)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from resizekit.config import read_toml
+from resizekit.recipes.config import read_toml
 from resizekit.training.interrupt import Interrupt
 from resizekit.training.loop import train
 

@@ -14,9 +14,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from resizekit import build, load
-from resizekit.checkpoint import read_header
 from resizekit.errors import CheckpointError, ConfigError, ResizeKitError, ResizeShapeError, UsageError
 from resizekit.evaluation.measure import measure
+from resizekit.recipes.checkpoint import read_header
 from resizekit.training.loop import train
 
 STAGED = {"float_share": 0.5}

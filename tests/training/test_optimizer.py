@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from resizekit.config import TrainConfig
+from resizekit.recipes.config import TrainConfig
 from resizekit.training import muon
 from resizekit.training.optimizer import Optimizer, hidden
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resizekit import Mixture, Stage, build
-from resizekit.config import Phase, TrainConfig
 from resizekit.errors import ConfigError
+from resizekit.recipes.config import Phase, TrainConfig
 from resizekit.training.schedule import Part, legs, rate
 
 CODEC = build("sr", network={"width": 1, "blocks": 0})

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from resizekit import build
-from resizekit.config import TrainConfig
 from resizekit.errors import CheckpointError
+from resizekit.recipes.config import TrainConfig
 from resizekit.training.optimizer import Optimizer
 from resizekit.training.state import load_state, save_state
 

@@ -3,7 +3,7 @@
     [project.entry-points.resizekit]
     mine = "my_package"
 
-and in `my_package`, `@hookimpl` on any of the functions of `resizekit.hookspecs`.
+and in `my_package`, `@hookimpl` on any of the functions of `resizekit.plugin.hookspecs`.
 """
 
 from typing import Final

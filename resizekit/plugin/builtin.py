@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from resizekit.nn import TadOptions, tad
-from resizekit.plugin import hookimpl
+from resizekit.plugin.marker import hookimpl
+from resizekit.plugin.records import Compression, Network, NoOptions
 from resizekit.storage.compressions import Float, Round, Uint8, Uint16
 from resizekit.storage.jpeg import Jpeg, JpegOptions
-from resizekit.task import Compression, Network, NoOptions
 
 
 @hookimpl

@@ -12,9 +12,9 @@ from typing import Any
 import pluggy
 
 from resizekit.ops import Kernel
-from resizekit.plugin import NAME
-from resizekit.suite import Suite
-from resizekit.task import Compression, Network, Task
+from resizekit.plugin.marker import NAME
+from resizekit.plugin.records import Compression, Network, Task
+from resizekit.plugin.suite import Suite
 
 hookspec = pluggy.HookspecMarker(NAME)
 

@@ -17,11 +17,12 @@ from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from resizekit import builtin, hookspecs, ops
+from resizekit import ops
 from resizekit.errors import PluginError, UnknownNameError
-from resizekit.plugin import NAME
-from resizekit.suite import Suite
-from resizekit.task import Compression, Network, Task, Weights
+from resizekit.plugin import builtin, hookspecs
+from resizekit.plugin.marker import NAME
+from resizekit.plugin.records import Compression, Network, Task, Weights
+from resizekit.plugin.suite import Suite
 
 __all__ = ["DISABLE", "Failure", "Offer", "PluginWarning", "Registry", "installed"]
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from importlib.resources.abc import Traversable
 
-from resizekit.task import Weights
+from resizekit.plugin.records import Weights
 
 __all__ = ["shipped_weights"]
 

@@ -1,20 +1,23 @@
 """The ONE assembly of a codec: names and options in, networks, guide and compression together out."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from resizekit.codec import Codec, Names
-from resizekit.config import RunConfig, TrainConfig, validate
 from resizekit.errors import ConfigError
-from resizekit.registry import installed
+from resizekit.plugin.records import NoOptions, Task, TaskConfig
+from resizekit.plugin.registry import installed
+from resizekit.recipes.config import RunConfig, TrainConfig, read_toml, validate
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import PNG
-from resizekit.task import NoOptions, Task, TaskConfig
 
-__all__ = ["NO_ENCODER", "Recipe", "assemble", "json_schema", "recompressed", "resolve"]
+__all__ = [
+    "NO_ENCODER", "Recipe", "assemble", "build", "from_toml", "json_schema", "recompressed", "resolve", "tasks",
+]  # fmt: skip
 
 NO_ENCODER = "none"
 """As `config.encoder`: nothing is learned on the way down, low is the guide as the compression stores it."""
@@ -154,3 +157,38 @@ def json_schema(task_name: str) -> Mapping[str, Any]:
         schema["properties"][key] = inner
     schema["properties"]["task"]["const"] = task_name
     return schema
+
+
+def build(
+    task: str,
+    *,
+    network: Mapping[str, Any] | str | None = None,
+    encoder: Mapping[str, Any] | str | None = None,
+    compression: Mapping[str, Any] | str | None = None,
+    **config: Any,
+) -> Codec:
+    """Build an untrained codec: `build("sr", spec={"s": 2, "r": 2}, network={"name": "tad", "width": 32})`.
+
+    `config` is the task's own; `network` and `compression` are names, or options with an optional "name" among them.
+    So is `encoder`: a network whose encoder goes down in place of the other's own, or "none", for low to be the guide.
+    Raises `UnknownNameError` or `ConfigError`.
+    """
+    tables: dict[str, dict[str, Any]] = {}
+    named = {"network": network, "encoder": encoder, "compression": compression}
+    for key, given in named.items():
+        options = {"name": given} if isinstance(given, str) else dict(given or {})
+        if "name" in options:
+            config[key] = options.pop("name")
+        tables[key] = options
+    return assemble(Recipe(task=task, config=config, **tables), where=f"build({task!r})")
+
+
+def from_toml(path: str | Path) -> Codec:
+    """Build an untrained codec from a TOML config; `ConfigError` says which key, what came and what would do."""
+    run = read_toml(path)
+    return assemble(Recipe.of(run), where=str(path))
+
+
+def tasks() -> Mapping[str, Task[Any]]:
+    """Give every installed task by name."""
+    return {name: offer.value for name, offer in sorted(installed().tasks.items())}

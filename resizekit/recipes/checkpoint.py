@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
-from resizekit.assemble import Recipe, assemble, recompressed
 from resizekit.codec import Codec
 from resizekit.errors import CheckpointError, UnknownNameError
-from resizekit.registry import installed
+from resizekit.plugin.registry import installed
+from resizekit.recipes.assemble import Recipe, assemble, recompressed
 from resizekit.storage.formats import Storage
 from resizekit.system.atomic_write import written_beside
 
@@ -108,7 +108,7 @@ def read_header(path: str | Path) -> Header:
         return Header.model_validate(values)
     except (json.JSONDecodeError, ValidationError, RecursionError, TypeError, ValueError):
         raise CheckpointError(
-            f"{path} has no resizekit header; pass a file that `train` or `resizekit.checkpoint.save` wrote"
+            f"{path} has no resizekit header; pass a file that `train` or `resizekit.recipes.checkpoint.save` wrote"
         ) from None
 
 

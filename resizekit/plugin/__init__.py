@@ -1,0 +1,47 @@
+"""What plugins offer: the marker for hooks, the records that hooks return, and the registry that collects them."""
+
+from typing import TYPE_CHECKING
+
+from resizekit.system.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from resizekit.plugin.marker import NAME as NAME
+    from resizekit.plugin.marker import hookimpl as hookimpl
+    from resizekit.plugin.packaged_weights import shipped_weights as shipped_weights
+    from resizekit.plugin.records import Compression as Compression
+    from resizekit.plugin.records import Mixture as Mixture
+    from resizekit.plugin.records import Network as Network
+    from resizekit.plugin.records import NoOptions as NoOptions
+    from resizekit.plugin.records import Stage as Stage
+    from resizekit.plugin.records import Task as Task
+    from resizekit.plugin.records import TaskConfig as TaskConfig
+    from resizekit.plugin.records import Weights as Weights
+    from resizekit.plugin.registry import Registry as Registry
+    from resizekit.plugin.registry import installed as installed
+    from resizekit.plugin.suite import Printed as Printed
+    from resizekit.plugin.suite import Suite as Suite
+    from resizekit.plugin.suite import SuiteColumn as SuiteColumn
+    from resizekit.plugin.suite import SuiteSet as SuiteSet
+
+_MODULES = {
+    "Compression": "resizekit.plugin.records",
+    "Mixture": "resizekit.plugin.records",
+    "NAME": "resizekit.plugin.marker",
+    "Network": "resizekit.plugin.records",
+    "NoOptions": "resizekit.plugin.records",
+    "Printed": "resizekit.plugin.suite",
+    "Registry": "resizekit.plugin.registry",
+    "Stage": "resizekit.plugin.records",
+    "Suite": "resizekit.plugin.suite",
+    "SuiteColumn": "resizekit.plugin.suite",
+    "SuiteSet": "resizekit.plugin.suite",
+    "Task": "resizekit.plugin.records",
+    "TaskConfig": "resizekit.plugin.records",
+    "Weights": "resizekit.plugin.records",
+    "hookimpl": "resizekit.plugin.marker",
+    "installed": "resizekit.plugin.registry",
+    "shipped_weights": "resizekit.plugin.packaged_weights",
+}
+
+__all__ = sorted(_MODULES)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)
