@@ -29,7 +29,7 @@ from resizekit import Codec, Wanted, load
 from resizekit.codec.convert import from_codes, to_tensor
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.ops import codes
 from resizekit.storage.formats import Pixels
 

@@ -4,9 +4,9 @@
 
 *First* resizes the original, then takes learned steps to the small picture; *last* takes the learned steps on the
 original and resizes what they give, before the one rounding.  *Fewer* steps leave it to bicubic to make the picture
-smaller, *more* to make it larger.  *Set right* undoes the resize as resizekit.images.remainder does, not by bicubic
-alone.  PSNR is RGB in dB: high against the original, low against bicubic of that size.  Of each picture a part in the
-middle is taken, so that it ends today.
+smaller, *more* to make it larger.  *Set right* undoes the resize as resizekit.images.bicubic_remainder does, not by
+bicubic alone.  PSNR is RGB in dB: high against the original, low against bicubic of that size.  Only a part in the middle
+of each picture is measured, to keep the run short.
 """
 
 import math
@@ -27,10 +27,10 @@ from script import run_script
 from resizekit import Codec, load
 from resizekit.codec.convert import from_codes, to_codes, to_tensor
 from resizekit.evaluation.metrics import psnr
-from resizekit.images.find import find_pictures
+from resizekit.images.bicubic_remainder import resized, undone
+from resizekit.images.io.find import find_pictures
+from resizekit.images.io.read import read_picture
 from resizekit.images.pad import fit
-from resizekit.images.read import read_picture
-from resizekit.images.remainder import resized, undone
 from resizekit.ops import codes, resample, resample_uint8
 from resizekit.storage.formats import Pixels
 

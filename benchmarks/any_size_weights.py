@@ -21,7 +21,7 @@ from script import run_script
 from resizekit import Wanted, load
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, up_picture
+from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.suited import suited
 
 SCALES = "3/2", "2", "11/5", "9/4", "12/5", "5/2", "3", "4", "5", "6", "8", "12", "16"

@@ -1,6 +1,7 @@
 """Every op with a kernel: the kernel, its reference, torch.compile of it, a hand-ordered form, and a plain copy.
 
-Times on a GPU are GPU seconds a launch (see gpubench).  Without a GPU the references alone run, tiny, on the CPU.
+Times on a GPU are GPU seconds per launch (see resizekit.benchmarking.gpu_harness).  Without a GPU only the references
+run, on tiny inputs, on the CPU.
 """
 
 import functools
@@ -14,11 +15,11 @@ from typing import Any
 
 import pytest
 import torch
-from gpubench import Backend, Copy, Cuda, gpu_clock, measure, quickest_copy, rotated
 from hand_ordered import HAND_ORDERED
 from kernel_cases import Case, cases, same, size_of
 
 from resizekit import ops
+from resizekit.benchmarking.gpu_harness import Backend, Copy, Cuda, gpu_clock, measure, quickest_copy, rotated
 from resizekit.plugin.registry import Offer, installed
 
 GPU = torch.cuda.is_available()

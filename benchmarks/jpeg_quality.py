@@ -17,9 +17,9 @@ from results_file import write_results
 from script import run_script
 
 from resizekit import Codec, load
+from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.evaluation.metrics import psnr
-from resizekit.evaluation.table import evaluate_folder
 from resizekit.storage.formats import Pixels
 from resizekit.storage.jpeg import Jpeg, JpegOptions
 

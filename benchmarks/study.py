@@ -156,7 +156,7 @@ def study(
     """Train all variants of a study for equal time, measure them, write JSON and print a table."""
     from resizekit import load
     from resizekit.evaluation.cost import multiply_adds
-    from resizekit.evaluation.table import evaluate_folder
+    from resizekit.evaluation.folder import evaluate_folder
     from resizekit.training.loop import train
 
     if which not in STUDIES:

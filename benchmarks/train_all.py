@@ -21,7 +21,7 @@ from training_run import StoppedError, figures_of, finished, trained
 from resizekit.cli.options import Device
 from resizekit.cli.output import echo_error
 from resizekit.errors import ResizeKitError, UsageError
-from resizekit.images.find import find_pictures
+from resizekit.images.io.find import find_pictures
 from resizekit.recipes.config import RunConfig, TrainConfig, read_toml, retold, validate
 
 

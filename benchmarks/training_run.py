@@ -14,8 +14,8 @@ from rich.console import Console
 from resizekit.cli.progress import counted, training_progress
 from resizekit.codec import Codec
 from resizekit.errors import ConfigError, ResizeKitError, UsageError
-from resizekit.evaluation.table import evaluate_folder
-from resizekit.images.find import find_pictures
+from resizekit.evaluation.folder import evaluate_folder
+from resizekit.images.io.find import find_pictures
 from resizekit.recipes.assemble import Recipe, assemble, resolve
 from resizekit.recipes.checkpoint import load, read_header
 from resizekit.recipes.config import RunConfig

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
-    from resizekit.images.wanted import Wanted as Wanted
+    from resizekit.images.target_size import Wanted as Wanted
     from resizekit.ops.kernel import Kernel as Kernel
     from resizekit.plugin.marker import hookimpl as hookimpl
     from resizekit.plugin.packaged_weights import shipped_weights as shipped_weights
@@ -62,7 +62,7 @@ _WHERE = {
     "SuiteSet": "resizekit.plugin.suite",
     "Task": "resizekit.plugin.records",
     "TaskConfig": "resizekit.plugin.records",
-    "Wanted": "resizekit.images.wanted",
+    "Wanted": "resizekit.images.target_size",
     "Weights": "resizekit.plugin.records",
     "build": "resizekit.recipes.assemble",
     "down_file": "resizekit.images.files",

@@ -18,7 +18,8 @@ import torch
 from PIL import Image
 
 from resizekit import ops
-from resizekit.evaluation.timings import read_timings
+from resizekit.benchmarking import gpu_harness
+from resizekit.benchmarking.timings import read_timings
 from resizekit.recipes.assemble import Recipe, assemble
 from resizekit_kernels import kernels
 
@@ -28,7 +29,7 @@ CPU = torch.device("cpu")
 
 SCRIPTED = '''
 import bench_kernels, pytest, torch
-from gpubench import gpu_clock
+from resizekit.benchmarking.gpu_harness import gpu_clock
 from kernel_cases import cases
 from resizekit.plugin.registry import Offer, installed
 from resizekit_kernels import kernels
@@ -159,7 +160,7 @@ def test_what_was_written_is_what_is_read(room):
 @pytest.fixture
 def modules(scripts):
     """The modules beside the benchmarks of kernels."""
-    return scripts(BENCHMARKS, "gpubench", "hand_ordered", "kernel_cases")
+    return scripts(BENCHMARKS, "hand_ordered", "kernel_cases")
 
 
 def test_inputs_and_outputs_rotate_and_a_replay_is_long_enough(modules):
@@ -187,13 +188,13 @@ def test_inputs_and_outputs_rotate_and_a_replay_is_long_enough(modules):
         alive.append(sum(one() is not None for one in results))
         return result
 
-    sets = modules.gpubench.rotated(Backend(), input_bytes=61)
+    sets = gpu_harness.rotated(Backend(), input_bytes=61)
     assert sets == 5, "five times 61 exceed three times 100, four do not"
-    seconds = modules.gpubench.seconds_each(Backend(), run, [(i,) for i in range(sets)], moved=90)
+    seconds = gpu_harness.seconds_each(Backend(), run, [(i,) for i in range(sets)], moved=90)
     assert seen == [0, 1, 2, 3, 4] * 3, "two turns would move 900 bytes only"
     assert alive == [1, 2, 3, 4, 5] + [6] * 10, "a result's memory is not reused within a turn"
     assert seconds == 7.0
-    assert modules.gpubench.rotated(Backend(), input_bytes=10**9) == 2
+    assert gpu_harness.rotated(Backend(), input_bytes=10**9) == 2
 
 
 def rough(x):

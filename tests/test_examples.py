@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resizekit.images.read import read_picture
+from resizekit.images.io.read import read_picture
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

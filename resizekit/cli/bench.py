@@ -26,13 +26,13 @@ def bench(
     from rich.table import Table
     from rich.text import Text
 
+    from resizekit.benchmarking.timings import RIVALS, Comparison, Implementation, read_timings
     from resizekit.cli.output import echo_json
     from resizekit.cli.wide import print_wide
-    from resizekit.evaluation.timings import RIVALS, Comparison, Implementation, read_timings
 
     timings = read_timings(results)
     if plot is not None:
-        from resizekit.evaluation.roofline import draw_roofline
+        from resizekit.benchmarking.roofline import draw_roofline
 
         if plot.exists() and plot.samefile(results):
             raise UsageError(f"{plot} is the input itself: name another output")

@@ -21,7 +21,7 @@ from resizekit.cli.options import (
 from resizekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from resizekit.evaluation.table import SetFigures
+    from resizekit.evaluation.folder import SetFigures
 
 __all__ = ["evaluate"]
 
@@ -159,9 +159,9 @@ def _evaluate_folders(
 
     from resizekit.cli.output import echo_json
     from resizekit.cli.progress import counted
+    from resizekit.evaluation.folder import SetFigures, evaluate_depths
     from resizekit.evaluation.measure import plain_name
-    from resizekit.evaluation.table import SetFigures, evaluate_depths
-    from resizekit.images.weights import choose_codec, repeated
+    from resizekit.images.selection import choose_codec, repeated
 
     depths, (chosen, of_task), declared = read_times(times), read_weights(weights, task), read_span(span)
     codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)

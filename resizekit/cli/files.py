@@ -55,7 +55,7 @@ def down(
 ) -> None:
     """Make pictures small: ordinary PNG files, or what else the weights store, that know how to be restored."""
     from resizekit.images.files import down_file, plan_file
-    from resizekit.images.weights import choose_storage
+    from resizekit.images.selection import choose_storage
 
     side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
     wanted = read_wanted(size, scale, max_side)

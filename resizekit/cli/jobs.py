@@ -21,7 +21,7 @@ def pair_up(sources: Sequence[Path], out: Path, suffix: Callable[[Path], str]) -
     under their own names with the `suffix` of each, a folder's inner structure kept.  Raises `UsageError` where two
     would become the same file or `out` is a file already.
     """
-    from resizekit.images.find import find_pictures
+    from resizekit.images.io.find import find_pictures
 
     if len(sources) == 1 and not out.is_dir() and (sources[0].is_file() or not _many(sources[0])):
         return [(sources[0], out)]

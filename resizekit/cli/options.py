@@ -8,7 +8,7 @@ import typer
 from resizekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from resizekit.images.wanted import Wanted
+    from resizekit.images.target_size import Wanted
 
 __all__ = [
     "TASK", "CompressionName", "Device", "Json", "MaxSide", "Overwrite", "Precision", "Scale", "Size", "SpanText",
@@ -79,7 +79,7 @@ def read_span(text: str | None) -> tuple[float, float] | None:
     """Read --span; a `UsageError` for what is not two finite numbers, the lower first."""
     if text is None:
         return None
-    from resizekit.images.span import check_span
+    from resizekit.images.value_range import check_span
 
     try:
         low, high = (float(part) for part in text.split(","))
@@ -101,7 +101,7 @@ def read_tile(text: str) -> int | Literal["auto", "off"]:
 
 def read_wanted(size: str | None, scale: str | None, max_side: str | None) -> "Wanted | None":
     """Read --size, --scale and --max-side, of which one at most is said; None: none is, so what the weights do."""
-    from resizekit.images.wanted import Wanted
+    from resizekit.images.target_size import Wanted
 
     said = [f"--{name}" for name, it in (("size", size), ("scale", scale), ("max-side", max_side)) if it is not None]
     if len(said) > 1:

@@ -38,8 +38,8 @@ def export_pairs(
 ) -> None:
     """Write pairs of small and large PNG files, under the same names, to train other networks on."""
     from resizekit.cli.jobs import pair_up, work_through
-    from resizekit.evaluation.pairs import export_pair
-    from resizekit.images.weights import choose_codec
+    from resizekit.images.selection import choose_codec
+    from resizekit.showcase.export_pairs import export_pair
 
     side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
     if not folder.is_dir():

@@ -43,7 +43,7 @@ def pyramid(
 
     from resizekit.cli.jobs import work_through
     from resizekit.cli.output import echo_json
-    from resizekit.evaluation.pyramid import Pyramid, pyramid_file
+    from resizekit.showcase.pyramid import Pyramid, pyramid_file
 
     side, (chosen, of_task) = read_tile(tile), read_weights(weights, task)
     results: list[Pyramid] = []

@@ -41,13 +41,13 @@ def report(
     from rich.console import Console
 
     from resizekit.cli.progress import counted
-    from resizekit.evaluation.results import read_results
     from resizekit.report.cases import codec_of, make_cases
     from resizekit.report.folders import ladder as read_ladder
     from resizekit.report.folders import triptych
     from resizekit.report.gains import column_of, extremes, gains
     from resizekit.report.page import Contents, check_jinja, page
     from resizekit.report.sweep import read_tradeoff
+    from resizekit.suites.results import read_results
     from resizekit.system.atomic_write import check_target, written_beside
 
     check_jinja()

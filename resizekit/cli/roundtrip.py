@@ -51,8 +51,8 @@ def roundtrip(
 
     from resizekit.cli.jobs import work_through
     from resizekit.cli.output import echo_json
-    from resizekit.evaluation.roundtrip import Figures, roundtrip_file
-    from resizekit.images.find import MADE
+    from resizekit.images.io.find import MADE
+    from resizekit.showcase.roundtrip import Figures, roundtrip_file
 
     side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
     wanted = read_wanted(size, scale, max_side)

@@ -10,7 +10,7 @@ from rich.console import Console
 from resizekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from resizekit.evaluation.run import Border
+    from resizekit.suites.run import Border
 
 __all__ = ["evaluate_suite"]
 
@@ -39,9 +39,9 @@ def evaluate_suite(
     """Run a suite, write its results, and show them."""
     from resizekit.cli.progress import counted
     from resizekit.cli.suite_tables import show_results
-    from resizekit.evaluation.flat import check_csv, write_csv
-    from resizekit.evaluation.run import SuiteRun
     from resizekit.plugin.registry import installed
+    from resizekit.suites.csv_export import check_csv, write_csv
+    from resizekit.suites.run import SuiteRun
 
     suite = installed().suite(name)
     if data is None or out is None:

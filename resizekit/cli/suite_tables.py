@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from resizekit.cli.wide import print_wide
-from resizekit.evaluation.results import ColumnResult, PrintedFigure, Results, SetResult
 from resizekit.plugin.suite import Suite
 from resizekit.report.checks import within_rounding
+from resizekit.suites.results import ColumnResult, PrintedFigure, Results, SetResult
 
 __all__ = ["show_results"]
 

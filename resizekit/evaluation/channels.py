@@ -9,10 +9,10 @@ from resizekit.codec.convert import with_bits
 from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.metrics import luma
 from resizekit.images.channels import fitted
+from resizekit.images.io.read import read_picture
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import check_depth
-from resizekit.images.read import read_picture
-from resizekit.images.span import Span, unit
+from resizekit.images.pipeline import check_depth
+from resizekit.images.value_range import Span, unit
 from resizekit.storage.formats import Pixels
 
 __all__ = ["read_measured", "read_values", "shown", "with_channels"]

@@ -10,16 +10,23 @@ from resizekit.codec.convert import kind_of_bits
 from resizekit.codec.resize_plan import Plan
 from resizekit.codec.tiling import Progress, Tile
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
-from resizekit.images.array import NPY
+from resizekit.images.io.npy import NPY
+from resizekit.images.io.read import read_picture
+from resizekit.images.io.write import output
 from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import check_depth, down_picture, plan_picture, room_for, up_picture
-from resizekit.images.read import read_picture
-from resizekit.images.span import Span
-from resizekit.images.wanted import Wanted, check_size
-from resizekit.images.weights import choose_codec, choose_storage, choose_weights, manifest_name, named_codec, repeated
-from resizekit.images.write import output
+from resizekit.images.pipeline import check_depth, down_picture, plan_picture, room_for, up_picture
+from resizekit.images.selection import (
+    choose_codec,
+    choose_storage,
+    choose_weights,
+    manifest_name,
+    named_codec,
+    repeated,
+)
+from resizekit.images.target_size import Wanted, check_size
+from resizekit.images.value_range import Span
 from resizekit.recipes.assemble import recompressed
 from resizekit.storage.formats import PNG
 

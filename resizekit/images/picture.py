@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:  # the types alone: reading a manifest needs no torch
-    from resizekit.images.span import Span
+    from resizekit.images.value_range import Span
     from resizekit.storage.formats import Pixels
 
 __all__ = ["Mode", "Picture"]

@@ -3,7 +3,7 @@
 import math
 
 from resizekit.codec.resize_plan import Plan, plan
-from resizekit.images.wanted import Wanted
+from resizekit.images.target_size import Wanted
 from resizekit.recipes.checkpoint import fitting_weights, installed_outline
 
 __all__ = ["suited"]

@@ -8,10 +8,10 @@ from resizekit.nn.build import TadOptions as TadOptions
 from resizekit.nn.build import high_channels as high_channels
 from resizekit.nn.build import tad as tad
 from resizekit.nn.build import tad_decoder as tad_decoder
-from resizekit.nn.phased import Phased as Phased
-from resizekit.nn.phased import fit_for as fit_for
-from resizekit.nn.phased import floats as floats
-from resizekit.nn.reach import reach as reach
+from resizekit.nn.low_resolution import Phased as Phased
+from resizekit.nn.low_resolution import fit_for as fit_for
+from resizekit.nn.low_resolution import floats as floats
+from resizekit.nn.receptive_field import reach as reach
 from resizekit.nn.recurrent import Recurrent as Recurrent
 from resizekit.nn.recurrent import apply as apply
-from resizekit.nn.symmetry import over_symmetries as over_symmetries
+from resizekit.nn.self_ensemble import over_symmetries as over_symmetries

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from resizekit.errors import ResizeShapeError
 from resizekit.nn.blocks import Down, ResidualBlock, Up, conv
-from resizekit.nn.phased import Phased
+from resizekit.nn.low_resolution import Phased
 from resizekit.spec import ResizeSpec
 
 __all__ = ["Resizer", "TadOptions", "high_channels", "tad", "tad_decoder"]

@@ -10,7 +10,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from resizekit.nn.phased import fit_for
+from resizekit.nn.low_resolution import fit_for
 
 __all__ = ["Recurrent", "apply"]
 

@@ -1,6 +1,6 @@
 """What a column's training was given, in a line: figures of a short one beside those of a long one say little alone."""
 
-from resizekit.evaluation.results import ColumnResult
+from resizekit.suites.results import ColumnResult
 
 __all__ = ["training"]
 

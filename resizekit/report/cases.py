@@ -8,14 +8,14 @@ from resizekit.codec import Codec
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
-from resizekit.evaluation.results import ColumnResult
-from resizekit.evaluation.sheet import worst_window
-from resizekit.images.find import find_pictures
-from resizekit.images.weights import choose_codec
+from resizekit.images.io.find import find_pictures
+from resizekit.images.selection import choose_codec
 from resizekit.plugin.registry import installed
 from resizekit.report.gains import Gain
 from resizekit.report.inline import Inline, inline
+from resizekit.showcase.panels import worst_window
 from resizekit.storage.formats import Pixels
+from resizekit.suites.results import ColumnResult
 
 __all__ = ["SIDE", "Case", "codec_of", "make_cases"]
 

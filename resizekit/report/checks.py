@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from resizekit.evaluation.results import Results
 from resizekit.report.tables import plain_column
+from resizekit.suites.results import Results
 
 __all__ = ["WITHIN", "Check", "checks", "within_rounding"]
 

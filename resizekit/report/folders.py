@@ -8,12 +8,11 @@ import numpy as np
 
 from resizekit.errors import ImageError, ResizeKitError
 from resizekit.evaluation.channels import shown
-from resizekit.evaluation.contact import depth_panels
-from resizekit.evaluation.kept import Kept, KeptTrip, read_kept
-from resizekit.evaluation.sheet import worst_window
-from resizekit.images.read import read_picture
-from resizekit.images.span import unit
+from resizekit.images.io.read import read_picture
+from resizekit.images.value_range import unit
 from resizekit.report.inline import Inline, inline
+from resizekit.showcase.figures_file import Kept, KeptTrip, read_kept
+from resizekit.showcase.panels import depth_panels, worst_window
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Pixels
 

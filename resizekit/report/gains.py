@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from resizekit.errors import UsageError
-from resizekit.evaluation.results import ColumnResult, PictureResult, Results
 from resizekit.plugin.registry import installed
 from resizekit.report.plots import Mark, Tick, nice
 from resizekit.report.tables import plain_column
+from resizekit.suites.results import ColumnResult, PictureResult, Results
 
 __all__ = ["Gain", "Strips", "column_of", "extremes", "gains", "strips"]
 

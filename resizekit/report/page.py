@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 
 from resizekit.errors import MissingExtraError
-from resizekit.evaluation.results import ColumnResult, Results
 from resizekit.report.cases import Case
 from resizekit.report.checks import WITHIN, checks
 from resizekit.report.folders import Shown
 from resizekit.report.gains import Gain, strips
 from resizekit.report.sweep import Tradeoff
 from resizekit.report.tables import plain_column, sections, tables, tally
+from resizekit.suites.results import ColumnResult, Results
 
 __all__ = ["Contents", "check_jinja", "page"]
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.label import Label
-from resizekit.evaluation.told import read_told, wrong_with
 from resizekit.evaluation.tradeoff import Point
-from resizekit.images.read import read_picture
+from resizekit.evaluation.untrusted_json import Label, read_told, wrong_with
+from resizekit.images.io.read import read_picture
 from resizekit.report.inline import Inline, inline
 from resizekit.report.plots import Plot, tradeoff
 

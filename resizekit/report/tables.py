@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from resizekit.evaluation.results import ColumnResult, Figure, Results
 from resizekit.report.budget import training
+from resizekit.suites.results import ColumnResult, Figure, Results
 
 __all__ = ["TABLES", "Cell", "Row", "Table", "Verdict", "plain_column", "sections", "tables", "tally"]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from resizekit.codec.convert import with_bits
 from resizekit.errors import ConfigError, ImageError, MissingExtraError
 from resizekit.evaluation.channels import read_values
-from resizekit.images.find import find_pictures
-from resizekit.images.span import Span
+from resizekit.images.io.find import find_pictures
+from resizekit.images.value_range import Span
 
 __all__ = ["Crops", "Held", "load_pictures"]
 

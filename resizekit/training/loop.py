@@ -16,12 +16,12 @@ from resizekit.errors import ConfigError, UsageError
 from resizekit.nn import floats
 from resizekit.recipes.checkpoint import Header
 from resizekit.recipes.config import RunConfig
-from resizekit.training.alone import alone_in
-from resizekit.training.budget import plan_steps
+from resizekit.training.folder_lock import alone_in
 from resizekit.training.interrupt import Interrupt
 from resizekit.training.log import open_log
 from resizekit.training.schedule import Leg, Part, rate
 from resizekit.training.session import Session
+from resizekit.training.time_budget import plan_steps
 
 __all__ = ["Progress", "Result", "stepper", "train"]
 

@@ -1,18 +1,21 @@
 """Learning rate and stage as pure functions of the step, so that neither has to be stored."""
 
 import math
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
+import torch
 
 from resizekit.errors import ConfigError
 from resizekit.losses import Norm
 from resizekit.plugin.records import Mixture, Stage
 from resizekit.recipes.config import Phase, TrainConfig
 
-__all__ = ["Leg", "Part", "legs", "rate"]
+__all__ = ["Leg", "Part", "check_compiler", "check_part", "legs", "rate"]
 
 
 @dataclass(frozen=True)
@@ -97,3 +100,24 @@ def rate(step: int, config: TrainConfig, part: Part, steps: int) -> float:
     else:
         fall = (1 + math.cos(math.pi * step / steps)) / 2
     return peak * warm * (0.01 + 0.99 * fall)
+
+
+def check_part(part: Part, processes: int) -> None:
+    """Refuse crops that the factors do not divide, and a batch that the processes do not; `ConfigError`."""
+    rows, columns = part.stage.codec.spec.s.numerator, part.stage.codec.spec.r.numerator
+    if part.patch % rows or part.patch % columns:
+        raise ConfigError(
+            f"train.patch = {part.patch}: crops are divided by {rows} and {columns}; use a multiple of both"
+        )
+    if (
+        part.batch % processes
+    ):  # gradients are averaged over processes, so shares of other sizes would weigh differently
+        words = f"train.batch = {part.batch} does not divide among {processes} processes; use a multiple of them"
+        raise ConfigError(words)
+
+
+def check_compiler(device: torch.device) -> None:
+    """Refuse to compile for a CPU without a C++ compiler, which torch would say in a hundred lines; `ConfigError`."""
+    compilers = (os.environ.get("CXX", ""), "c++", "g++", "clang++")
+    if device.type == "cpu" and not any(shutil.which(name) for name in compilers if name):
+        raise ConfigError("train.compile needs a C++ compiler here, and none is found: install g++, or leave it out")

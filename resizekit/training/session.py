@@ -10,8 +10,8 @@ import torch
 from pydantic import ValidationError
 
 from resizekit.errors import ConfigError, UsageError
+from resizekit.evaluation.folder import mean_of
 from resizekit.evaluation.measure import measure
-from resizekit.evaluation.table import mean_of
 from resizekit.losses import Guided, Loss
 from resizekit.plugin.records import Mixture, Stage, Task, TaskConfig
 from resizekit.recipes.assemble import Recipe, assemble, resolve
@@ -19,11 +19,9 @@ from resizekit.recipes.checkpoint import Header, save
 from resizekit.recipes.config import RunConfig
 from resizekit.system.device import machine
 from resizekit.training.data import Crops, Held, load_pictures
-from resizekit.training.fit import check_compiler, check_part
-from resizekit.training.freeze import set_learning
-from resizekit.training.learner import Learner
-from resizekit.training.schedule import Leg, Part, legs
-from resizekit.training.start import accelerator_for, begin_with, origin_of
+from resizekit.training.initial_weights import accelerator_for, begin_with, origin_of, set_learning
+from resizekit.training.schedule import Leg, Part, check_compiler, check_part, legs
+from resizekit.training.train_state import Learner
 
 __all__ = ["Session", "difference", "identity"]
 

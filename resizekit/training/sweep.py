@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from resizekit.codec import Codec
 from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.channels import shown
+from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import measure, roundtrip
-from resizekit.evaluation.table import evaluate_folder
 from resizekit.evaluation.tradeoff import Point
-from resizekit.images.find import find_pictures
+from resizekit.images.io.find import find_pictures
+from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
-from resizekit.images.write import write_picture
 from resizekit.recipes.checkpoint import load
 from resizekit.recipes.config import RunConfig
 from resizekit.storage.formats import Pixels

@@ -199,7 +199,7 @@ def test_places_that_hold_no_results(cli, write, room, monkeypatch):
     complains(cli("bench", "absent.json"), DATA, "cannot read absent.json", "No such file")
     complains(cli("bench", "folder.json"), DATA, "cannot read folder.json", "directory")
     complains(cli("bench", write(rows=[ROW, ROW])), DATA, "codes a kernel twice")
-    monkeypatch.setattr("resizekit.evaluation.timings._LARGEST", 1 << 20)
+    monkeypatch.setattr("resizekit.benchmarking.timings._LARGEST", 1 << 20)
     (room / "huge.json").write_bytes(b" " * ((1 << 20) + 1))
     complains(cli("bench", "huge.json"), DATA, "huge.json is larger than 1 MiB")
     complains(cli("bench", "/dev/zero"), DATA, "/dev/zero is larger")

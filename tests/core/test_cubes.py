@@ -18,16 +18,16 @@ from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
 from resizekit.codec.convert import with_bits
 from resizekit.errors import ConfigError, ImageError, ManifestError, UsageError
 from resizekit.evaluation.channels import shown
+from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import psnr
-from resizekit.evaluation.table import evaluate_folder
 from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.io.read import read_picture
+from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, up_picture
-from resizekit.images.read import read_picture
-from resizekit.images.span import in_unit, physical, unit
-from resizekit.images.wanted import Wanted
-from resizekit.images.write import write_picture
+from resizekit.images.pipeline import down_picture, up_picture
+from resizekit.images.target_size import Wanted
+from resizekit.images.value_range import in_unit, physical, unit
 from resizekit.plugin.registry import installed
 from resizekit.training.data import load_pictures
 

@@ -23,11 +23,11 @@ from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.images.alpha import fill_hidden
 from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.io.read import read_picture
+from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, up_picture
-from resizekit.images.read import read_picture
-from resizekit.images.wanted import Wanted
-from resizekit.images.write import write_picture
+from resizekit.images.pipeline import down_picture, up_picture
+from resizekit.images.target_size import Wanted
 from resizekit.ops import codes16, floats16, quantize16, resample_codes, resample_uint8
 from resizekit.ops.quantize import SCALE16
 from resizekit.recipes.assemble import recompressed

@@ -17,15 +17,15 @@ from resizekit.errors import (
     UnknownNameError,
     UsageError,
 )
+from resizekit.images.bicubic_remainder import resized, undone
 from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.io.read import read_picture
+from resizekit.images.io.write import write_picture
 from resizekit.images.manifest import LIMIT, Manifest
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, up_picture
-from resizekit.images.read import read_picture
-from resizekit.images.remainder import resized, undone
-from resizekit.images.wanted import Wanted
-from resizekit.images.weights import choose_codec
-from resizekit.images.write import write_picture
+from resizekit.images.pipeline import down_picture, up_picture
+from resizekit.images.selection import choose_codec
+from resizekit.images.target_size import Wanted
 from resizekit.plugin.registry import installed
 
 RNG = np.random.default_rng(0)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resizekit.images import remainder
-from resizekit.images.remainder import resized, undone
+from resizekit.images import bicubic_remainder as remainder
+from resizekit.images.bicubic_remainder import resized, undone
 
 sides = st.integers(1, 40)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resizekit.errors import UsageError
-from resizekit.images.wanted import Wanted
+from resizekit.images.target_size import Wanted
 
 sides = st.integers(1, 4096)
 factors = st.fractions(1, 64, max_denominator=64)

@@ -5,9 +5,9 @@ import PIL.Image
 import pytest
 
 from resizekit.errors import ImageError, UsageError
+from resizekit.images.io.read import read_picture
+from resizekit.images.io.write import output, write_picture
 from resizekit.images.picture import Picture
-from resizekit.images.read import read_picture
-from resizekit.images.write import output, write_picture
 
 RNG = np.random.default_rng(0)
 RGB_PROFILE, GREY_PROFILE = bytes(16) + b"RGB " + bytes(8), bytes(16) + b"GRAY" + bytes(8)

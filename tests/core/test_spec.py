@@ -321,7 +321,7 @@ def test_a_plan_refuses_to_enlarge_and_empty_sizes(low: tuple[int, int]) -> None
 
 
 def test_specs_need_no_torch() -> None:
-    modules = "resizekit.spec, resizekit.codec.resize_plan, resizekit.images.wanted"
+    modules = "resizekit.spec, resizekit.codec.resize_plan, resizekit.images.target_size"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

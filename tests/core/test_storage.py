@@ -15,11 +15,11 @@ from resizekit import Compression, NoOptions, Storage, hookimpl, ops
 from resizekit.errors import ManifestError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
 from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.io.read import read_picture
+from resizekit.images.io.write import write_picture
 from resizekit.images.manifest import LIMIT
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import down_picture, up_picture
-from resizekit.images.read import read_picture
-from resizekit.images.write import write_picture
+from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.ops import resample_uint8
 from resizekit.plugin.registry import installed
 from resizekit.storage.compressions import Lossy

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from resizekit import ResizeSpec
-from resizekit.evaluation.contact import depth_panels, stacked
+from resizekit.showcase.panels import depth_panels, stacked
 
 
 def coded(h, w):

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.kept import KEPT, read_kept
-from resizekit.evaluation.pyramid import pyramid_file
-from resizekit.evaluation.roundtrip import roundtrip_file
-from resizekit.images.read import read_picture
+from resizekit.images.io.read import read_picture
+from resizekit.showcase.figures_file import KEPT, read_kept
+from resizekit.showcase.pyramid import pyramid_file
+from resizekit.showcase.roundtrip import roundtrip_file
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.evaluation.pyramid import pyramid_file
-from resizekit.evaluation.roundtrip import roundtrip_file
 from resizekit.images.files import down_file, up_file
-from resizekit.images.pictures import deepest
+from resizekit.images.pipeline import deepest
+from resizekit.showcase.pyramid import pyramid_file
+from resizekit.showcase.roundtrip import roundtrip_file
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.results import ColumnResult, MadeBy, PictureResult, PrintedFigure, Results, read_results
+from resizekit.suites.results import ColumnResult, MadeBy, PictureResult, PrintedFigure, Results, read_results
 
 
 @pytest.fixture

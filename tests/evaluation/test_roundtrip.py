@@ -10,8 +10,8 @@ from PIL import Image
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.evaluation.metrics import luma, psnr
-from resizekit.evaluation.roundtrip import roundtrip_file
 from resizekit.images.files import read_small, up_file
+from resizekit.showcase.roundtrip import roundtrip_file
 
 NAMES = ["figures.json", "restored.png", "side-by-side.png", "small.png"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resizekit.evaluation.sheet import side_by_side
+from resizekit.showcase.panels import side_by_side
 
 
 def coded(h, w):

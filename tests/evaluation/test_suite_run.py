@@ -10,15 +10,15 @@ from PIL import Image
 
 from resizekit import Printed, Suite, SuiteColumn, SuiteSet, load, save
 from resizekit.errors import CheckpointError, ImageError, MissingExtraError, PluginError, ResizeKitError, UsageError
-from resizekit.evaluation import collect
-from resizekit.evaluation.cache import Cache
-from resizekit.evaluation.jobs import answers
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import luma, psnr
-from resizekit.evaluation.results import read_results
-from resizekit.evaluation.run import SuiteRun, cache_of
-from resizekit.evaluation.sets import find_sets
-from resizekit.evaluation.way import Way, figures_of
+from resizekit.suites import collect
+from resizekit.suites.cache import Cache
+from resizekit.suites.picture_figures import Way, figures_of
+from resizekit.suites.process_pool import answers
+from resizekit.suites.results import read_results
+from resizekit.suites.run import SuiteRun, cache_of
+from resizekit.suites.sets import find_sets
 
 SUITE = Suite(
     name="tiny",

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from resizekit.errors import ImageError
+from resizekit.evaluation.folder import evaluate_depths, evaluate_folder
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import luma
-from resizekit.evaluation.table import evaluate_depths, evaluate_folder
 
 
 @pytest.fixture

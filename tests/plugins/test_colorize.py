@@ -14,14 +14,14 @@ from torch import nn
 from resizekit import ResizeSpec, build, down_file, load, save, up_file
 from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ConfigError, ImageError, ResizeShapeError, UsageError
+from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import bicubic_roundtrip, measure
 from resizekit.evaluation.metrics import psnr
-from resizekit.evaluation.roundtrip import roundtrip_file
-from resizekit.evaluation.table import evaluate_folder
 from resizekit.images.files import read_small
-from resizekit.images.read import read_picture
+from resizekit.images.io.read import read_picture
 from resizekit.recipes.assemble import Recipe, assemble
 from resizekit.recipes.checkpoint import default_weights
+from resizekit.showcase.roundtrip import roundtrip_file
 from resizekit_colorize.shipped import ORDER, SHIPPED
 
 CONFIGS = sorted((Path(__file__).parents[2] / "plugins/resizekit_colorize/configs").glob("*.toml"))

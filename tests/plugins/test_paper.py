@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resizekit.evaluation.results import read_results
 from resizekit.plugin.registry import installed
+from resizekit.suites.results import read_results
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks/results/paper.json"

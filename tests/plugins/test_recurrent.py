@@ -12,7 +12,7 @@ from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ConfigError, ResizeShapeError
 from resizekit.nn import apply
 from resizekit.testing import TaskConformance
-from resizekit.training.start import begin_with
+from resizekit.training.initial_weights import begin_with
 from resizekit_sr.recurrent import RecurrentOptions, recurrent
 
 OPTIONS = {"name": "recurrent", "width": 16, "down_blocks": 1, "up_blocks": 1}

@@ -9,12 +9,12 @@ from PIL import Image
 
 from resizekit import Wanted, down_file, load, shipped_weights, up_file
 from resizekit.errors import UsageError
-from resizekit.evaluation.roundtrip import roundtrip_file
 from resizekit.images.files import plan_file
-from resizekit.images.read import read_picture
+from resizekit.images.io.read import read_picture
 from resizekit.images.suited import suited
 from resizekit.plugin.registry import installed
 from resizekit.recipes.checkpoint import default_weights
+from resizekit.showcase.roundtrip import roundtrip_file
 from resizekit_sr.shipped import ORDER, SHIPPED
 
 WEIGHTS = Path(__file__).parents[2] / "plugins/resizekit_sr/weights"

@@ -8,7 +8,9 @@ from PIL import Image
 
 from resizekit import load
 from resizekit.evaluation.measure import measure
-from resizekit.evaluation.results import (
+from resizekit.plugin.records import Weights
+from resizekit.plugin.registry import Offer, installed
+from resizekit.suites.results import (
     ColumnResult,
     MadeBy,
     PictureResult,
@@ -17,8 +19,6 @@ from resizekit.evaluation.results import (
     SetResult,
     TimingResult,
 )
-from resizekit.plugin.records import Weights
-from resizekit.plugin.registry import Offer, installed
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&.png"
 """A file may be called so."""

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resizekit.evaluation.pyramid import pyramid_file
 from resizekit.report.cases import codec_of, make_cases
 from resizekit.report.folders import ladder
 from resizekit.report.gains import extremes, gains
 from resizekit.report.page import Contents, page
 from resizekit.report.sweep import read_tradeoff
+from resizekit.showcase.pyramid import pyramid_file
 
 PHONE, DESK = (390, 844), (1280, 900)
 QUIET = [

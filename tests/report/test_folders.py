@@ -9,9 +9,9 @@ from PIL import Image
 
 from resizekit.codec.convert import with_bits
 from resizekit.errors import ImageError
-from resizekit.evaluation.pyramid import pyramid_file
-from resizekit.evaluation.roundtrip import roundtrip_file
 from resizekit.report.folders import ladder, triptych
+from resizekit.showcase.pyramid import pyramid_file
+from resizekit.showcase.roundtrip import roundtrip_file
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import pytest
 
-from resizekit.evaluation.results import ColumnResult, SetResult
 from resizekit.report.budget import training
 from resizekit.report.checks import checks
 from resizekit.report.tables import sections, tables, tally
+from resizekit.suites.results import ColumnResult, SetResult
 
 
 def rows(table):

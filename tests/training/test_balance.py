@@ -6,7 +6,7 @@ import torch
 from resizekit.codec import Resized
 from resizekit.errors import ConfigError
 from resizekit.losses import Guided
-from resizekit.training.balance import Balance
+from resizekit.training.guide_weight_controller import Balance
 
 
 def error(psnr):

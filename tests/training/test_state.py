@@ -11,7 +11,7 @@ from resizekit import build
 from resizekit.errors import CheckpointError
 from resizekit.recipes.config import TrainConfig
 from resizekit.training.optimizer import Optimizer
-from resizekit.training.state import load_state, save_state
+from resizekit.training.state_file import load_state, save_state
 
 COUNTERS = {"step": 3, "steps": 9, "seconds": 1.5, "config": {"some": "config"}}
 

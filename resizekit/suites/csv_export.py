@@ -5,7 +5,7 @@ from io import StringIO
 from pathlib import Path
 
 from resizekit.errors import UsageError
-from resizekit.evaluation.results import FIGURES, Results
+from resizekit.suites.results import FIGURES, Results
 from resizekit.system.atomic_write import written_beside
 
 __all__ = ["check_csv", "write_csv"]

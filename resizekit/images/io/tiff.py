@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from resizekit.errors import ImageError, MissingExtraError
+from resizekit.images.io.orientation import upright
 from resizekit.images.limits import CHANNELS, check_values
 from resizekit.images.picture import Picture
-from resizekit.images.upright import upright
 from resizekit.storage.formats import Pixels, Storage
 
 __all__ = ["DEEP_TIFF", "DeepTiff", "is_tiff", "read_tiff"]

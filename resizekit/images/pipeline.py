@@ -19,16 +19,16 @@ from resizekit.codec.resize_plan import Plan, before_steps, plan
 from resizekit.codec.tiling import Progress, Tile, tiled_down, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
+from resizekit.images.bicubic_remainder import resized, undone
 from resizekit.images.channels import fitted
+from resizekit.images.io.write import without_alpha
 from resizekit.images.limits import too_many
 from resizekit.images.manifest import MOST, Manifest
 from resizekit.images.pad import Canvas, Size, canvas, fit
 from resizekit.images.picture import Picture
-from resizekit.images.remainder import resized, undone
-from resizekit.images.span import in_unit, physical, unit
-from resizekit.images.wanted import Wanted
-from resizekit.images.weights import manifest_name, matching
-from resizekit.images.write import without_alpha
+from resizekit.images.selection import manifest_name, matching
+from resizekit.images.target_size import Wanted
+from resizekit.images.value_range import in_unit, physical, unit
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Storage
 

@@ -10,7 +10,7 @@ from resizekit.codec import Codec
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.manifest import MOST, NAME, Manifest
 from resizekit.images.suited import suited
-from resizekit.images.wanted import Wanted
+from resizekit.images.target_size import Wanted
 from resizekit.plugin.registry import installed
 from resizekit.recipes.assemble import recompressed
 from resizekit.recipes.checkpoint import default_weights, load, storage_of

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.array import NPY, NPZ
-from resizekit.images.note import note_options
+from resizekit.images.io.metadata import note_options
+from resizekit.images.io.npy import NPY, NPZ
+from resizekit.images.io.tiff import DEEP_TIFF
 from resizekit.images.picture import Picture
-from resizekit.images.tiff import DEEP_TIFF
 from resizekit.storage.formats import PNG, Storage
 from resizekit.storage.png16 import PNG16
 from resizekit.system.atomic_write import check_target, written_beside

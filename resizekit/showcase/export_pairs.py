@@ -7,8 +7,8 @@ from resizekit.codec.tiling import Progress, Tile, tiled_down
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import bicubic_roundtrip
+from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
-from resizekit.images.write import write_picture
 from resizekit.storage.formats import PNG, Pixels
 from resizekit.system.atomic_write import check_target
 

@@ -12,19 +12,20 @@ from resizekit.codec import Codec
 from resizekit.codec.tiling import Progress, Tile, part_of
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import shown
-from resizekit.evaluation.kept import KEPT, KeptTrip, finite, write_kept
 from resizekit.evaluation.measure import bicubic_roundtrip, plain_name, psnr_y
 from resizekit.evaluation.metrics import psnr
-from resizekit.evaluation.sheet import side_by_side
+from resizekit.evaluation.untrusted_json import finite
 from resizekit.images.files import read_small
+from resizekit.images.io.read import read_picture
+from resizekit.images.io.write import write_picture
 from resizekit.images.pad import canvas, fit
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import check_depth, down_picture, up_picture
-from resizekit.images.read import read_picture
-from resizekit.images.span import Span, unit
-from resizekit.images.wanted import Wanted, check_size
-from resizekit.images.weights import choose_codec, choose_storage, choose_weights
-from resizekit.images.write import write_picture
+from resizekit.images.pipeline import check_depth, down_picture, up_picture
+from resizekit.images.selection import choose_codec, choose_storage, choose_weights
+from resizekit.images.target_size import Wanted, check_size
+from resizekit.images.value_range import Span, unit
+from resizekit.showcase.figures_file import KEPT, KeptTrip, write_kept
+from resizekit.showcase.panels import side_by_side
 from resizekit.storage.formats import Pixels, Storage
 
 __all__ = ["SHEET", "Figures", "Trip", "check_free", "roundtrip_file", "roundtrip_picture"]

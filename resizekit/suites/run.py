@@ -11,9 +11,14 @@ from typing import Literal
 import torch
 
 from resizekit.errors import ResizeKitError, UsageError
-from resizekit.evaluation.cache import Cache
-from resizekit.evaluation.collect import measured
-from resizekit.evaluation.results import (
+from resizekit.evaluation.ssim import check_ssim
+from resizekit.plugin.suite import Suite, SuiteColumn
+from resizekit.suites.cache import Cache
+from resizekit.suites.collect import measured
+from resizekit.suites.column_weights import check_runs, column_told, weights_of
+from resizekit.suites.decode_time import time_column
+from resizekit.suites.picture_figures import Way
+from resizekit.suites.results import (
     ColumnResult,
     MadeBy,
     PictureResult,
@@ -23,12 +28,7 @@ from resizekit.evaluation.results import (
     TimingResult,
     read_results,
 )
-from resizekit.evaluation.sets import FoundSet, find_sets
-from resizekit.evaluation.ssim import check_ssim
-from resizekit.evaluation.trained import check_runs, column_told, weights_of
-from resizekit.evaluation.uptime import time_column
-from resizekit.evaluation.way import Way
-from resizekit.plugin.suite import Suite, SuiteColumn
+from resizekit.suites.sets import FoundSet, find_sets
 from resizekit.system.device import machine, pick_device, pick_precision
 
 __all__ = ["Border", "SuiteRun", "cache_of"]

@@ -55,7 +55,10 @@ class Cuda:
 
     def __init__(self) -> None:
         self.device = torch.device("cuda")
-        self._begin, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self._begin, self._end = (
+            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            for _ in range(2)
+        )
 
     def cache_bytes(self) -> int:
         """Size of the L2 cache."""
@@ -68,7 +71,7 @@ class Cuda:
 
     def capture(self, body: Callable[[], object]) -> Replay:
         """Run once, since compiling and planning cannot be captured, then capture."""
-        beside = torch.cuda.Stream()
+        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
             body()
@@ -86,7 +89,7 @@ class Cuda:
         replay()
         self._end.record()
         self._end.synchronize()
-        return self._begin.elapsed_time(self._end) / 1000
+        return float(self._begin.elapsed_time(self._end)) / 1000
 
 
 _now = 0.0

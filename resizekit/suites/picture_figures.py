@@ -19,13 +19,13 @@ from resizekit.codec import Codec
 from resizekit.codec.convert import from_batch, to_batch
 from resizekit.errors import CheckpointError, ImageError
 from resizekit.evaluation.channels import with_channels
-from resizekit.evaluation.kept import finite
 from resizekit.evaluation.measure import roundtrip
 from resizekit.evaluation.metrics import LUMA, luma, psnr
 from resizekit.evaluation.ssim import ssim
-from resizekit.images.pictures import check_depth
-from resizekit.images.read import read_picture
-from resizekit.images.weights import choose_codec
+from resizekit.evaluation.untrusted_json import finite
+from resizekit.images.io.read import read_picture
+from resizekit.images.pipeline import check_depth
+from resizekit.images.selection import choose_codec
 from resizekit.ops import resample_codes
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import PNG, Pixels, Storage

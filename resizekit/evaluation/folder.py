@@ -11,9 +11,9 @@ from resizekit.codec.tiling import part_of
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import measure
-from resizekit.images.find import find_pictures, spread
-from resizekit.images.span import Span
-from resizekit.images.weights import repeated
+from resizekit.images.io.find import find_pictures, spread
+from resizekit.images.selection import repeated
+from resizekit.images.value_range import Span
 from resizekit.storage.formats import Pixels
 
 __all__ = ["SetFigures", "evaluate_depths", "evaluate_folder", "mean_of"]

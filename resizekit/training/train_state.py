@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from resizekit.codec import Codec
 from resizekit.recipes.config import TrainConfig
-from resizekit.training.average import averaged, averages
-from resizekit.training.balance import Balance
+from resizekit.training.guide_weight_controller import Balance
 from resizekit.training.optimizer import Optimizer
-from resizekit.training.state import load_state, save_state
+from resizekit.training.state_file import load_state, save_state
 
-__all__ = ["Learner"]
+__all__ = ["Learner", "averaged", "averages"]
 
 
 class Learner:
@@ -67,3 +68,22 @@ class Learner:
         self.step = int(str(told["step"]))
         self.average.n_averaged.fill_(self.step)
         return told
+
+
+def averages(codec: Codec, decay: float) -> AveragedModel:
+    """Follow a codec's weights by an exponential average, closely at first.
+
+    A plain average with a decay near 1 would be a short run's first steps for the most part.
+    """
+
+    def update(average: Any, current: Any, count: Any) -> None:
+        n = float(count)
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(average, current, count)  # type: ignore[no-untyped-call]
+
+    return AveragedModel(codec, multi_avg_fn=update)
+
+
+def averaged(model: AveragedModel) -> Codec:
+    """Give the codec that holds the averages, in eval mode."""
+    assert isinstance(model.module, Codec)
+    return model.module.eval()

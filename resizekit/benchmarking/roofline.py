@@ -8,8 +8,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resizekit.benchmarking.timings import Comparison, Implementation, Timings
 from resizekit.evaluation.plot import plotted
-from resizekit.evaluation.timings import Comparison, Implementation, Timings
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.label import Label
-from resizekit.evaluation.told import read_told, wrong_with
+from resizekit.evaluation.untrusted_json import Label, read_told, wrong_with
 
 __all__ = ["RIVALS", "Comparison", "Implementation", "Timings", "read_timings"]
 

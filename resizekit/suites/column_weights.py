@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from resizekit.errors import CheckpointError, UsageError
-from resizekit.evaluation.results import ColumnResult, TrainingTold
 from resizekit.plugin.registry import installed
 from resizekit.plugin.suite import SuiteColumn
 from resizekit.recipes.checkpoint import Header, header_of, outline
 from resizekit.spec import ResizeSpec
+from resizekit.suites.results import ColumnResult, TrainingTold
 
 __all__ = ["check_runs", "column_told", "weights_of"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from resizekit.codec.tiling import Progress, Tile, part_of
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import shown
-from resizekit.evaluation.contact import depth_panels, stacked
-from resizekit.evaluation.kept import KEPT, write_kept
-from resizekit.evaluation.roundtrip import Figures, check_free, roundtrip_picture
+from resizekit.images.io.read import read_picture
+from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
-from resizekit.images.pictures import check_depth, deepest
-from resizekit.images.read import read_picture
-from resizekit.images.weights import choose_codec, must_repeat, repeated
-from resizekit.images.write import write_picture
+from resizekit.images.pipeline import check_depth, deepest
+from resizekit.images.selection import choose_codec, must_repeat, repeated
+from resizekit.showcase.figures_file import KEPT, write_kept
+from resizekit.showcase.panels import depth_panels, stacked
+from resizekit.showcase.roundtrip import Figures, check_free, roundtrip_picture
 
 __all__ = ["Depth", "Pyramid", "pyramid_file"]
 

@@ -13,8 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.label import Command, Label
-from resizekit.evaluation.told import read_told, wrong_with
+from resizekit.evaluation.untrusted_json import Command, Label, read_told, wrong_with
 from resizekit.system.atomic_write import written_beside
 
 __all__ = [

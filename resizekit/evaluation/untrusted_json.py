@@ -1,12 +1,14 @@
 """JSON files that people give: read up to a size, and what is wrong with one said in one line."""
 
+import math
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from resizekit.errors import ResizeKitError
 
-__all__ = ["read_told", "wrong_with"]
+__all__ = ["Command", "Label", "finite", "printable", "read_told", "wrong_with"]
 
 
 def read_told(path: Path, largest: int, wanted: str) -> bytes:
@@ -26,3 +28,18 @@ def wrong_with(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return " ".join(f"{where}: {first['msg']}".split()).removeprefix(": ")[:160]
+
+
+def printable(text: str, longest: int = 300) -> str:
+    """Put a question mark for what cannot be printed, and cut what is too long."""
+    return "".join(c if c.isprintable() else "?" for c in text[:longest])
+
+
+Label = Annotated[str, AfterValidator(printable)]
+Command = Annotated[str, AfterValidator(lambda text: printable(text, 4000))]
+"""A label that may name every column of a suite."""
+
+
+def finite(value: float | None) -> float | None:
+    """Give a figure as JSON can hold it: None for the infinite PSNR of equal pictures."""
+    return value if value is not None and math.isfinite(value) else None

@@ -3,7 +3,6 @@
 roundtrip, pyramid  ─►  FOLDER/figures.json  ─►  read_kept  ─►  the report
 """
 
-import math
 import os
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -13,11 +12,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.told import wrong_with
+from resizekit.evaluation.untrusted_json import wrong_with
 from resizekit.images.picture import Picture
 from resizekit.system.atomic_write import written_beside
 
-__all__ = ["KEPT", "Kept", "KeptTrip", "finite", "read_kept", "write_kept"]
+__all__ = ["KEPT", "Kept", "KeptTrip", "read_kept", "write_kept"]
 
 KEPT = "figures.json"
 _LARGEST = 2**20
@@ -80,11 +79,6 @@ def write_kept(folder: Path, src: Path, picture: Picture, trips: Iterable[KeptTr
     )
     with written_beside(folder / KEPT) as beside:
         beside.write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
-
-
-def finite(value: float | None) -> float | None:
-    """Give a figure as JSON can hold it: None for the infinite PSNR of equal pictures."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def read_kept(folder: Path) -> Kept:

@@ -7,7 +7,7 @@ from pathlib import Path
 import PIL.Image
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.find import find_pictures, spread
+from resizekit.images.io.find import find_pictures, spread
 from resizekit.plugin.suite import Suite, SuiteSet
 
 __all__ = ["FoundSet", "find_sets"]

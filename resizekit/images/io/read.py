@@ -9,13 +9,13 @@ import numpy as np
 import PIL.Image
 
 from resizekit.errors import ImageError, ResizeKitError
-from resizekit.images.array import is_array, read_array
+from resizekit.images.io.metadata import note_of, profile_of
+from resizekit.images.io.npy import is_array, read_array
+from resizekit.images.io.orientation import upright
+from resizekit.images.io.tiff import is_tiff, read_tiff
 from resizekit.images.limits import check_pixels, limit
-from resizekit.images.note import note_of, profile_of
 from resizekit.images.picture import Picture
-from resizekit.images.span import Span, spanned
-from resizekit.images.tiff import is_tiff, read_tiff
-from resizekit.images.upright import upright
+from resizekit.images.value_range import Span, spanned
 from resizekit.storage.png16 import decode_png
 
 __all__ = ["check_pixels", "read_picture"]

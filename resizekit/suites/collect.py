@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resizekit.errors import ImageError, ResizeKitError, ResizeShapeError
-from resizekit.evaluation.cache import Cache
-from resizekit.evaluation.jobs import answers
-from resizekit.evaluation.results import PictureResult
-from resizekit.evaluation.sets import FoundSet
-from resizekit.evaluation.way import Figures, Way, figures_of
+from resizekit.suites.cache import Cache
+from resizekit.suites.picture_figures import Figures, Way, figures_of
+from resizekit.suites.process_pool import answers
+from resizekit.suites.results import PictureResult
+from resizekit.suites.sets import FoundSet
 
 __all__ = ["measured"]
 

@@ -6,10 +6,10 @@ from statistics import median
 import torch
 
 from resizekit.codec import Codec
-from resizekit.evaluation.results import TimingResult
-from resizekit.evaluation.way import Way, codec_of
 from resizekit.plugin.suite import SuiteColumn
 from resizekit.recipes.assemble import Recipe, assemble
+from resizekit.suites.picture_figures import Way, codec_of
+from resizekit.suites.results import TimingResult
 from resizekit.system.device import machine, pick_device, pick_precision
 
 __all__ = ["time_column"]

@@ -1,0 +1,1 @@
+"""Timing kernels on a GPU, and reading what was timed."""
