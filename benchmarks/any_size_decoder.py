@@ -25,12 +25,12 @@ from results_file import write_results
 from script import run_script
 from torch import Tensor, nn
 
-from resizekit import Codec, Wanted, load
+from resizekit import Codec, TargetSize, load
 from resizekit.codec.convert import from_codes, to_tensor
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
-from resizekit.ops import codes
+from resizekit.ops import to_uint8
 from resizekit.storage.formats import Pixels
 
 FACTORS = tuple(Fraction(text) for text in ("3/2", "2", "5/2", "3"))
@@ -89,7 +89,7 @@ def trained(down: Down, pictures: list[Pixels], seconds: float) -> tuple[Residua
 def restored(model: Residual, low: Pixels, high: Pixels) -> Pixels:
     """Bring low back to the size of high."""
     with torch.inference_mode():
-        return from_codes(codes(model(to_tensor(enlarged(low, high)))), like=high)
+        return from_codes(to_uint8(model(to_tensor(enlarged(low, high)))), like=high)
 
 
 def study(
@@ -106,7 +106,7 @@ def study(
     codec: Codec = load(weights)
 
     def ours(high: Pixels, factor: Fraction) -> Pixels:
-        return down_picture(codec, Picture(pixels=high), wanted=Wanted(scale=factor))[0].pixels
+        return down_picture(codec, Picture(pixels=high), wanted=TargetSize(scale=factor))[0].pixels
 
     pictures = [high for high in parts(data, crops, 120) if min(high.shape[:2]) == 120]
     models = {}
@@ -118,7 +118,7 @@ def study(
         found: list[dict[str, float]] = []
         for high in parts(folder, limit, side):
             plain = as_bicubic(high, factor)
-            small, manifest = down_picture(codec, Picture(pixels=high), wanted=Wanted(scale=factor))
+            small, manifest = down_picture(codec, Picture(pixels=high), wanted=TargetSize(scale=factor))
             found.append(
                 {
                     "bicubic": psnr(enlarged(plain, high), high),

@@ -27,11 +27,11 @@ from script import run_script
 from resizekit import Codec, load
 from resizekit.codec.convert import from_codes, to_codes, to_tensor
 from resizekit.evaluation.metrics import psnr
-from resizekit.images.bicubic_remainder import resized, undone
+from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
 from resizekit.images.io.find import find_pictures
 from resizekit.images.io.read import read_picture
-from resizekit.images.pad import fit
-from resizekit.ops import codes, resample, resample_uint8
+from resizekit.images.pad import reflect_pad_or_crop
+from resizekit.ops import resample, resample_uint8, to_uint8
 from resizekit.storage.formats import Pixels
 
 Size = tuple[int, int]
@@ -62,19 +62,19 @@ def bicubic(pixels: Pixels, size: Size) -> Pixels:
 
 def first(codec: Codec, high: Pixels, middle: Size) -> tuple[Pixels, Pixels]:
     """Resize, then learned steps; gives low and the picture that the remainder is to be undone on."""
-    low = codec.down(resized(high, middle))
+    low = codec.down(bicubic_resize(high, middle))
     return low, codec.up(low)
 
 
 def last(codec: Codec, high: Pixels, size: Size) -> Way:
     """Take learned steps, then resize, all in float with one rounding."""
     (s, r), (h, w) = (codec.spec.s, codec.spec.r), high.shape[:2]
-    padded = fit(high, (-(-h // int(s)) * int(s), -(-w // int(r)) * int(r)))
+    padded = reflect_pad_or_crop(high, (-(-h // int(s)) * int(s), -(-w // int(r)) * int(r)))
     with torch.inference_mode():
         inner = codec.encode(to_tensor(padded))
-        low = from_codes(codes(resample(inner, size)), like=high)
-        restored = codes(codec.decode(resample(to_tensor(low), (inner.shape[2], inner.shape[3]))))
-    return low, fit(from_codes(restored, like=high), (h, w))
+        low = from_codes(to_uint8(resample(inner, size)), like=high)
+        restored = to_uint8(codec.decode(resample(to_tensor(low), (inner.shape[2], inner.shape[3]))))
+    return low, reflect_pad_or_crop(from_codes(restored, like=high), (h, w))
 
 
 def ways(codec: Codec, high: Pixels, size: Size) -> Iterator[tuple[str, Way]]:
@@ -91,7 +91,7 @@ def ways(codec: Codec, high: Pixels, size: Size) -> Iterator[tuple[str, Way]]:
         middle = int(size[0] * at.spec.s), int(size[1] * at.spec.r)
         low, back = first(at, high, middle)
         yield f"first, {name}", (low, bicubic(back, whole))
-        yield f"first, {name}, set right", (low, undone(back, whole))
+        yield f"first, {name}, set right", (low, inverse_bicubic(back, whole))
         yield f"last, {name}", last(at, high, size)
 
 

@@ -18,11 +18,11 @@ from numbers_table import lines
 from results_file import write_results
 from script import run_script
 
-from resizekit import Wanted, load
+from resizekit import TargetSize, load
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
-from resizekit.images.suited import suited
+from resizekit.images.suited import best_weights_for
 
 SCALES = "3/2", "2", "11/5", "9/4", "12/5", "5/2", "3", "4", "5", "6", "8", "12", "16"
 
@@ -39,7 +39,7 @@ def study(
     codecs = {name: load(name) for name in weights.split(",")}
     rows: list[dict[str, Any]] = []
     for (folder, many), scale in product(zip(folders, limit, strict=True), SCALES):
-        wanted, found = Wanted(scale=scale), {name: list[float]() for name in codecs}
+        wanted, found = TargetSize(scale=scale), {name: list[float]() for name in codecs}
         pictures = [Picture(pixels=pixels) for pixels in parts(folder, many, side)]
         for picture, (name, codec) in product(pictures, codecs.items()):
             small, manifest = down_picture(codec, picture, wanted=wanted)
@@ -50,7 +50,7 @@ def study(
                 "pictures": len(pictures),
                 "scale": scale,
                 "high": {name: round(fmean(values), 2) for name, values in found.items()},
-                "taken": suited(task, 3, pictures[0].size, wanted),
+                "taken": best_weights_for(task, 3, pictures[0].size, wanted),
             }
         )
         write_results(out, {"side": side, "rows": rows})

@@ -13,7 +13,7 @@ from numbers_table import cell, lines, numbers, whole
 from records import ROOT, Record, Training, plugin_of, plugins, read_records
 
 from resizekit.errors import ConfigError, ResizeKitError
-from resizekit.system.atomic_write import written_beside
+from resizekit.system.atomic_write import atomic_write
 
 __all__ = ["texts", "write"]
 
@@ -174,7 +174,7 @@ def write(root: Path) -> list[Path]:
     made = texts(root)
     changed = stale(root)
     for path in changed:
-        with written_beside(path) as beside:
+        with atomic_write(path) as beside:
             beside.write_text(made[path], encoding="utf-8")
     return changed
 

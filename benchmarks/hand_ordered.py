@@ -59,7 +59,7 @@ def shuffle_codes(x: Tensor, s: int, r: int) -> Tensor:
     return out
 
 
-def codes(x: Tensor, guide: Tensor | None = None) -> Tensor:
+def to_uint8(x: Tensor, guide: Tensor | None = None) -> Tensor:
     """Add in one pass that also widens, then work in place."""
     total = x if guide is None else torch.add(x, guide)
     return total.nan_to_num(0.0, 1.0, 0.0).clamp_(0, 1).float().mul_(LEVELS).round_().to(torch.uint8)
@@ -99,7 +99,7 @@ def unshuffle_quantize(x: Tensor, s: int, r: int) -> Quantized:
 HAND_ORDERED: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        unshuffle_codes, unshuffle_guide, shuffle_codes, codes, quantize, quantize_codes, unshuffle_quantize,
+        unshuffle_codes, unshuffle_guide, shuffle_codes, to_uint8, quantize, quantize_codes, unshuffle_quantize,
     )
 }  # fmt: skip
 """By the name of the op; `unshuffle` and `shuffle` are one copy already."""

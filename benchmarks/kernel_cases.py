@@ -131,11 +131,11 @@ VARIANTS = (
     Variant("unshuffle_quantize", "f32-nchw", _factored("high", F32, NCHW)),
     *(
         variant
-        for op in ("codes", "quantize", "quantize_codes")
+        for op in ("to_uint8", "quantize", "quantize_codes")
         for variant in (Variant(op, "f32", _unguided), Variant(op, "bf16-guide32", _guided))
     ),
 )
-WHATEVER_THE_SHAPE = {"codes", "quantize", "quantize_codes"}
+WHATEVER_THE_SHAPE = {"to_uint8", "quantize", "quantize_codes"}
 """Ops that see values only: other factors would be other sizes and nothing else."""
 
 

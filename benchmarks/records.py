@@ -11,7 +11,7 @@ from plan import PLAN
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resizekit.errors import ConfigError
-from resizekit.system.atomic_write import written_beside
+from resizekit.system.atomic_write import atomic_write
 
 __all__ = [
     "ROOT", "Figures", "Part", "Record", "Training", "config_file", "plugin_of", "plugins", "read_record",
@@ -123,7 +123,7 @@ class Record(_Data):
     def write(self, folder: Path) -> None:
         """Write NAME.json into a folder; what is unknown is left out."""
         told = json.loads(self.model_dump_json(exclude_none=True))
-        with written_beside(folder / f"{self.name}.json") as beside:
+        with atomic_write(folder / f"{self.name}.json") as beside:
             beside.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 

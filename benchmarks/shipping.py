@@ -15,7 +15,7 @@ from resizekit.evaluation.cost import multiply_adds
 from resizekit.recipes.assemble import assemble
 from resizekit.recipes.checkpoint import Header, read_header
 from resizekit.recipes.config import RunConfig
-from resizekit.system.atomic_write import written_beside
+from resizekit.system.atomic_write import atomic_write
 
 __all__ = ["describe", "ship", "verdict"]
 
@@ -150,7 +150,7 @@ def ship(file: Path, record: Record, root: Path) -> list[Path]:
     """Put weights and record beside the plugin's config, card and README in place; gives the texts that changed."""
     folder = (root / where(root, record.config)).parents[1] / "weights"
     folder.mkdir(exist_ok=True)
-    with written_beside(folder / f"{record.name}.safetensors") as beside:
+    with atomic_write(folder / f"{record.name}.safetensors") as beside:
         shutil.copyfile(file, beside)
     record.write(folder)
     return cards.write(root)

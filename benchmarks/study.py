@@ -25,7 +25,7 @@ MUON = {"optimizer": "muon", "muon_lr": 2e-3}
 def wavelet(width: int, down: int, up: int, *, carry: bool = False, **train: Any) -> dict[str, Any]:
     return {
         "config": {"network": "wavelet"},
-        "network": {"width": width, "down_blocks": down, "up_blocks": up, "carry": carry},
+        "network": {"width": width, "down_blocks": down, "up_blocks": up, "adds_average": carry},
         "train": MUON | train,
     }
 
@@ -82,7 +82,7 @@ STUDIES: dict[str, dict[str, dict[str, Any]]] = {
         "constant": shipped(schedule="constant"),
     },
     "recursion": {
-        "tad": {"config": {"network": "tad"}, "network": {"carry": True}, "train": MUON},
+        "tad": {"config": {"network": "tad"}, "network": {"init_as_average": True}, "train": MUON},
         "wavelet 32, 4 + 7": wavelet(32, 4, 7, carry=True),
         "wavelet 48, 3 + 5": wavelet(48, 3, 5, carry=True),
         "recurrent 32, 4 + 7": recurrent(32, 4, 7),

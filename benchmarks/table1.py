@@ -16,7 +16,7 @@ from script import run_script
 from train_all import planned
 from training_run import trained
 
-from resizekit.recipes.config import retold
+from resizekit.recipes.config import apply_overrides
 
 DECODERS = "tau-baseline", "vdsr", "edsr", "vdsr-on-tad", "edsr-on-tad"
 BUDGETS: dict[str, dict[str, Any]] = {
@@ -39,7 +39,7 @@ def main(
     for name in only or BUDGETS:
         if name not in BUDGETS:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(BUDGETS)}")
-        run = retold(planned(name, data, validation, None), BUDGETS[name])
+        run = apply_overrides(planned(name, data, validation, None), BUDGETS[name])
         done = trained(run, runs / name, device=device, hardware=None, console=console)
         typer.echo(f"{done.weights}  {done.steps} steps in {done.seconds:.0f} s")
 

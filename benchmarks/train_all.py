@@ -22,7 +22,7 @@ from resizekit.cli.options import Device
 from resizekit.cli.output import echo_error
 from resizekit.errors import ResizeKitError, UsageError
 from resizekit.images.io.find import find_pictures
-from resizekit.recipes.config import RunConfig, TrainConfig, read_toml, retold, validate
+from resizekit.recipes.config import RunConfig, TrainConfig, apply_overrides, read_toml, validate
 
 
 def planned(
@@ -30,7 +30,7 @@ def planned(
 ) -> RunConfig:
     """Read a config and put in its place what the command line says."""
     run = read_toml(config_file(ROOT, name) or f"{name}.toml")
-    return retold(run, {"data": data, "validation": validation, "budget": budget, "compile": compiled or None})
+    return apply_overrides(run, {"data": data, "validation": validation, "budget": budget, "compile": compiled or None})
 
 
 def chosen(only: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ from resizekit.images.io.find import find_pictures
 from resizekit.recipes.assemble import Recipe, assemble, resolve
 from resizekit.recipes.checkpoint import load, read_header
 from resizekit.recipes.config import RunConfig
-from resizekit.system.atomic_write import written_beside
+from resizekit.system.atomic_write import atomic_write
 from resizekit.system.device import machine, pick_device
 from resizekit.training.loop import train
 
@@ -75,7 +75,7 @@ def _read(path: Path, kind: type[BaseModel]) -> BaseModel | None:
 
 
 def _write(path: Path, value: BaseModel) -> None:
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(value.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
-    from resizekit.images.target_size import Wanted as Wanted
+    from resizekit.images.target_size import TargetSize as TargetSize
     from resizekit.ops.kernel import Kernel as Kernel
     from resizekit.plugin.marker import hookimpl as hookimpl
-    from resizekit.plugin.packaged_weights import shipped_weights as shipped_weights
+    from resizekit.plugin.packaged_weights import weights_from_folder as weights_from_folder
     from resizekit.plugin.records import Compression as Compression
-    from resizekit.plugin.records import Mixture as Mixture
     from resizekit.plugin.records import Network as Network
     from resizekit.plugin.records import NoOptions as NoOptions
     from resizekit.plugin.records import Stage as Stage
+    from resizekit.plugin.records import StageMixture as StageMixture
     from resizekit.plugin.records import Task as Task
     from resizekit.plugin.records import TaskConfig as TaskConfig
     from resizekit.plugin.records import Weights as Weights
-    from resizekit.plugin.suite import Printed as Printed
+    from resizekit.plugin.suite import Published as Published
     from resizekit.plugin.suite import Suite as Suite
     from resizekit.plugin.suite import SuiteColumn as SuiteColumn
     from resizekit.plugin.suite import SuiteSet as SuiteSet
@@ -48,10 +48,10 @@ _WHERE = {
     "Codec": "resizekit.codec.codec",
     "Compression": "resizekit.plugin.records",
     "Kernel": "resizekit.ops.kernel",
-    "Mixture": "resizekit.plugin.records",
+    "StageMixture": "resizekit.plugin.records",
     "Network": "resizekit.plugin.records",
     "NoOptions": "resizekit.plugin.records",
-    "Printed": "resizekit.plugin.suite",
+    "Published": "resizekit.plugin.suite",
     "ResizeKitError": "resizekit.errors",
     "ResizeSpec": "resizekit.spec",
     "Resized": "resizekit.codec.codec",
@@ -62,7 +62,7 @@ _WHERE = {
     "SuiteSet": "resizekit.plugin.suite",
     "Task": "resizekit.plugin.records",
     "TaskConfig": "resizekit.plugin.records",
-    "Wanted": "resizekit.images.target_size",
+    "TargetSize": "resizekit.images.target_size",
     "Weights": "resizekit.plugin.records",
     "build": "resizekit.recipes.assemble",
     "down_file": "resizekit.images.files",
@@ -73,7 +73,7 @@ _WHERE = {
     "losses": "resizekit.losses",
     "ops": "resizekit.ops",
     "save": "resizekit.recipes.checkpoint",
-    "shipped_weights": "resizekit.plugin.packaged_weights",
+    "weights_from_folder": "resizekit.plugin.packaged_weights",
     "tasks": "resizekit.recipes.assemble",
     "up_file": "resizekit.images.files",
 }

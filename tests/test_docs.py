@@ -84,7 +84,7 @@ def test_first_plugin_works_as_it_stands(registry, tmp_path):
     assert made.channels == 3
     assert made(torch.rand(1, 3, 8, 12)).restored.shape == (1, 3, 8, 12)
     assert len(low.unique()) <= 16
-    assert torch.equal(resizekit.ops.codes(low) * resizekit.ops.quantize(torch.ones(1) / 255), low)
+    assert torch.equal(resizekit.ops.to_uint8(low) * resizekit.ops.quantize(torch.ones(1) / 255), low)
 
 
 def test_a_suite_is_offered_as_the_page_shows(registry):
@@ -128,7 +128,7 @@ def test_readme_shows_a_plan_as_it_is_told(monkeypatch, capsys):
 
 
 def test_every_hook_and_field_is_told():
-    from resizekit import hookspecs
+    from resizekit.plugin import hookspecs
     from resizekit.plugin.records import Task
 
     page = (ROOT / "plugins/README.md").read_text(encoding="utf-8")

@@ -147,7 +147,7 @@ def quantize_op(x: Tensor, guide: Tensor | None, outputs: int, gradient: int) ->
     wide = x.float() if guide is None else x.float() + guide.float()
     kind = x.dtype if guide is None else torch.promote_types(x.dtype, guide.dtype)
     side = (wide > 1).to(torch.int8) - (wide < 0).to(torch.int8) if outputs & 4 else x.new_empty(0, dtype=torch.int8)
-    stored = reference("codes")(wide) if outputs & 2 else x.new_empty(0, dtype=torch.uint8)
+    stored = reference("to_uint8")(wide) if outputs & 2 else x.new_empty(0, dtype=torch.uint8)
     return (reference("quantize")(wide).to(kind) if outputs & 1 else x.new_empty(0)), stored, side
 
 
@@ -196,10 +196,10 @@ def _fits(x: Tensor, guide: Tensor | None) -> bool:
     return x.dtype in FLOATS and (guide is None or guide.dtype in FLOATS)
 
 
-def codes(x: Tensor, guide: Tensor | None = None) -> Tensor:
-    """Stand in for `resizekit.ops.codes`."""
+def to_uint8(x: Tensor, guide: Tensor | None = None) -> Tensor:
+    """Stand in for `resizekit.ops.to_uint8`."""
     check_quantize(x, guide, "inward")
-    return _run(x, guide, 2, "plain")[1] if _fits(x, guide) else reference("codes")(x, guide)
+    return _run(x, guide, 2, "plain")[1] if _fits(x, guide) else reference("to_uint8")(x, guide)
 
 
 def quantize(x: Tensor, guide: Tensor | None = None, *, gradient: str = "inward") -> Tensor:
@@ -227,7 +227,7 @@ def _bytes(outputs: int) -> Any:
 
 
 KERNELS = (
-    Kernel(op="codes", device_type="cuda", run=codes, bytes_moved=_bytes(2)),
+    Kernel(op="to_uint8", device_type="cuda", run=to_uint8, bytes_moved=_bytes(2)),
     Kernel(op="quantize", device_type="cuda", run=quantize, bytes_moved=_bytes(1)),
     Kernel(op="quantize_codes", device_type="cuda", run=quantize_codes, bytes_moved=_bytes(3)),
 )

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from resizekit import shipped_weights
+from resizekit import weights_from_folder
 
 __all__ = ["ORDER", "SHIPPED"]
 
@@ -14,5 +14,5 @@ _OF = {
 ORDER = tuple(name for names in _OF.values() for name in names)
 """All names there may be; the first of each task is its default, and one without files is left out."""
 
-SHIPPED = {task: shipped_weights(files("resizekit_colorize") / "weights", names) for task, names in _OF.items()}
+SHIPPED = {task: weights_from_folder(files("resizekit_colorize") / "weights", names) for task, names in _OF.items()}
 """By task."""

@@ -2,11 +2,11 @@
 
 from importlib.resources import files
 
-from resizekit import shipped_weights
+from resizekit import weights_from_folder
 
 __all__ = ["ORDER", "SHIPPED"]
 
 ORDER = ("extreme",)
 """All names there may be; one without files is left out."""
 
-SHIPPED = shipped_weights(files("resizekit_extreme") / "weights", ORDER)
+SHIPPED = weights_from_folder(files("resizekit_extreme") / "weights", ORDER)

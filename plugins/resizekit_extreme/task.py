@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pydantic import Field, field_validator
 
-from resizekit import Codec, Mixture, ResizeSpec, Stage, Task, TaskConfig, guides, hookimpl
+from resizekit import Codec, ResizeSpec, Stage, StageMixture, Task, TaskConfig, guides, hookimpl
 from resizekit_extreme.shipped import SHIPPED
 
 __all__ = ["ExtremeConfig", "curriculum", "extreme"]
@@ -36,7 +36,7 @@ class ExtremeConfig(TaskConfig):
     @classmethod
     def _keeps_channels(cls, spec: ResizeSpec) -> ResizeSpec:
         if spec.t != 1:
-            raise ValueError("a step that is repeated keeps the channels: leave t out")
+            raise ValueError("a step that is repeated keeps the channels: shuffle_output t out")
         return spec
 
     @field_validator("shares", "odds")
@@ -47,7 +47,7 @@ class ExtremeConfig(TaskConfig):
         return parts
 
 
-def curriculum(codec: Codec, config: ExtremeConfig) -> Iterator[Stage | Mixture]:
+def curriculum(codec: Codec, config: ExtremeConfig) -> Iterator[Stage | StageMixture]:
     """Learn one step, then a step more each time, then all depths in turn; every stage shares the weights.
 
     Memory stays bounded at any depth: a step works on what the one before left, a quarter of it for x2 both ways, so
@@ -63,7 +63,7 @@ def curriculum(codec: Codec, config: ExtremeConfig) -> Iterator[Stage | Mixture]
         yield from (replace(step, share=growing / len(steps)) for step in steps)
     if mixed:
         stages = (replace(step, share=share) for step, share in zip(steps, odds, strict=False))
-        yield Mixture(stages=tuple(stages), share=mixed)
+        yield StageMixture(stages=tuple(stages), share=mixed)
 
 
 def _enlarge(spec: ResizeSpec) -> int:

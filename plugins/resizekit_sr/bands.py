@@ -58,15 +58,15 @@ class Bands:
     details: Tensor
 
     @classmethod
-    def of(cls, spec: ResizeSpec, low_channels: int, squeeze: int = 1) -> "Bands":
+    def of(cls, spec: ResizeSpec, low_channels: int, block_size: int = 1) -> "Bands":
         """Work them out for a spec and the channels of low; `ResizeShapeError` if t makes no whole channels of them.
 
-        With `squeeze` above 1 the blocks of both pictures are so many times as high and wide.
+        With `block_size` above 1 the blocks of both pictures are so many times as high and wide.
         """
         high_channels(spec, low_channels)
         rest = low_channels // spec.t.denominator  # channels are (t c): the factor's own axis is the outer one
-        ups = spec.t.numerator, rest, squeeze * spec.s.numerator, squeeze * spec.r.numerator
-        downs = spec.t.denominator, rest, squeeze * spec.s.denominator, squeeze * spec.r.denominator
+        ups = spec.t.numerator, rest, block_size * spec.s.numerator, block_size * spec.r.numerator
+        downs = spec.t.denominator, rest, block_size * spec.s.denominator, block_size * spec.r.denominator
         same = torch.eye(rest, dtype=torch.float64)
         high, low = (reduce(torch.kron, [cosines(t), same, cosines(s), cosines(r)]) for t, _, s, r in (ups, downs))
         keep = reduce(torch.kron, [_kept(d, u) for u, d in zip(ups, downs, strict=True)])

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from resizekit import ResizeSpec
-from resizekit.nn import Phased
+from resizekit.nn import LowResolutionNet
 from resizekit.nn.blocks import conv
 from resizekit_sr.bands import Bands, change
 
@@ -110,7 +110,7 @@ class Couplings(nn.Module):
         return change(carrier, self.grow) + change(details, self.details.T)
 
 
-class _Way(Phased):
+class _Way(LowResolutionNet):
     """One way through the couplings; both ways hold the same ones."""
 
     def __init__(self, couplings: Couplings, *, down: tuple[int, int], up: tuple[int, int]) -> None:
@@ -121,7 +121,7 @@ class _Way(Phased):
 class _Down(_Way):
     """High to low."""
 
-    def phases(self, x: Tensor) -> Tensor:
+    def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Run the couplings on unshuffled pixels."""
         return self.couplings.down(x) - self.shift
 
@@ -129,7 +129,7 @@ class _Down(_Way):
 class _Up(_Way):
     """Low to high."""
 
-    def phases(self, x: Tensor) -> Tensor:
+    def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Run the couplings on unshuffled pixels."""
         return self.couplings.up(x) - self.shift
 

@@ -15,7 +15,7 @@ from resizekit_sr.wavelet import WaveletOptions, wavelet
 def resizekit_register_networks() -> Iterator[Network[Any]]:
     """Offer `wavelet`, `recurrent` and `invertible`, and the decoders `edsr` and `vdsr`."""
     yield Network(name="wavelet", options=WaveletOptions, build=wavelet)
-    yield Network(name="recurrent", options=RecurrentOptions, build=recurrent, carrier=True)
-    yield Network(name="invertible", options=InvertibleOptions, build=invertible, carrier=True)
+    yield Network(name="recurrent", options=RecurrentOptions, build=recurrent, predicts_low=True)
+    yield Network(name="invertible", options=InvertibleOptions, build=invertible, predicts_low=True)
     yield Network(name="edsr", options=EdsrOptions, build=edsr)
     yield Network(name="vdsr", options=VdsrOptions, build=vdsr)

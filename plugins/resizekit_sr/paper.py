@@ -7,7 +7,7 @@ belongs to columns whose keys end in -y, what is printed for colour to the other
 from collections.abc import Iterator
 from typing import Any
 
-from resizekit import Printed, Suite, SuiteColumn, SuiteSet, hookimpl
+from resizekit import Published, Suite, SuiteColumn, SuiteSet, hookimpl
 
 __all__ = ["PAPER"]
 
@@ -77,7 +77,7 @@ def _columns() -> Iterator[SuiteColumn]:
                     factor=factor,
                     channels=channels,
                     weights=key,
-                    ensemble=name == "edsr",
+                    self_ensemble=name == "edsr",
                     network=_network(name, factor),
                 )
             for name in OURS[factor, channels]:
@@ -87,15 +87,15 @@ def _columns() -> Iterator[SuiteColumn]:
                 )
 
 
-def _printed() -> Iterator[Printed]:
+def _printed() -> Iterator[Published]:
     for factor, row in BICUBIC.items():
         for one, y in zip(SETS, row, strict=False):  # DIV2K has none
-            yield Printed(column=f"bicubic-x{factor}", set=one.name, y=y)
+            yield Published(column=f"bicubic-x{factor}", set=one.name, y=y)
     for (which, factor), cells in TABLE.items():
         for name, cell in zip(COLUMNS, cells.split(), strict=True):
             grey, colour = (float(figure) for figure in cell.split("/"))
-            yield Printed(column=_key(name, factor, 3), set=which, rgb=colour)
-            yield Printed(column=_key(name, factor, 1), set=which, y=grey)
+            yield Published(column=_key(name, factor, 3), set=which, rgb=colour)
+            yield Published(column=_key(name, factor, 1), set=which, y=grey)
 
 
 PAPER = Suite(

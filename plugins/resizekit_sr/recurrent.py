@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from resizekit import ResizeSpec, ops
 from resizekit.errors import ResizeShapeError
-from resizekit.nn import Recurrent, ResidualBlock, floats
+from resizekit.nn import Recurrent, ResidualBlock, to_float
 from resizekit.nn.blocks import conv
 from resizekit_sr.bands import Bands, change
 
@@ -87,7 +87,7 @@ class Encoder(_Side):
 
     def step(self, x: Tensor, *, first: bool, last: bool) -> Tensor:
         """Go down by one factor; a state is `clean`, and the pixels it was made of, less 0.5: `b (c + c s r) h w`."""
-        picture = floats(x) if first else x[:, : self.channels]
+        picture = to_float(x) if first else x[:, : self.channels]
         small = picture.shape[2] // self.s, picture.shape[3] // self.r
         clean = ops.resample(picture, small)
         seen = ops.unshuffle(picture - 0.5 if first else x[:, self.channels :], self.s, self.r)
@@ -121,7 +121,7 @@ class Decoder(_Side):
             return ops.shuffle(x, self.s, self.r) + 0.5
         block = self.s * self.r
         if first:
-            x = floats(x) - 0.5
+            x = to_float(x) - 0.5
         pixels = x.repeat_interleave(block, dim=1) if first else x
         with torch.autocast(x.device.type, enabled=False):
             entered = self.head(x) if first else self.later(change(x, self.one))

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from resizekit import shipped_weights
+from resizekit import weights_from_folder
 
 __all__ = ["ORDER", "SHIPPED"]
 
@@ -12,4 +12,4 @@ ORDER = (
 )  # fmt: skip
 """All names there may be; the first that fits a picture is the default, and one without files is left out."""
 
-SHIPPED = shipped_weights(files("resizekit_sr") / "weights", ORDER)
+SHIPPED = weights_from_folder(files("resizekit_sr") / "weights", ORDER)

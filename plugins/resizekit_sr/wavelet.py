@@ -8,11 +8,11 @@ does the end of every block: a block more changes nothing at first, and a deeper
 """
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from resizekit import ResizeSpec
-from resizekit.nn import Phased, ResidualBlock
+from resizekit.nn import LowResolutionNet, ResidualBlock
 from resizekit.nn.blocks import conv
 from resizekit_sr.bands import Bands, change
 
@@ -30,11 +30,19 @@ class WaveletOptions(BaseModel):
     width: int = Field(64, ge=1, le=1024, description="channels of every feature map")
     down_blocks: int = Field(4, ge=0, le=256, description="residual blocks of the encoder")
     up_blocks: int = Field(6, ge=0, le=256, description="residual blocks of the decoder")
-    squeeze: int = Field(1, ge=1, le=4, description="cells of the factors a side that are one on the grid")
-    carry: bool = Field(False, description="the encoder adds the mean of each block itself: for tasks without residual")
+    block_size: int = Field(
+        1,
+        ge=1,
+        le=4,
+        validation_alias=AliasChoices("block_size", "squeeze"),  # headers of older weights say "squeeze"
+        description="unshuffle blocks of this many times the factors: 2 makes the convolutions four times cheaper",
+    )
+    adds_average: bool = Field(
+        False, description="the encoder adds the mean of each block itself: for tasks without residual"
+    )
 
 
-class Side(Phased):
+class Side(LowResolutionNet):
     """One side of a pair, `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; input in [0, 1], or uint8 codes.
 
     `taken` turns unshuffled pixels into what the head meets, `given` what the tail makes into unshuffled pixels; what
@@ -55,9 +63,9 @@ class Side(Phased):
         width: int,
         down: tuple[int, int],
         up: tuple[int, int],
-        squeeze: int = 1,
+        block_size: int = 1,
     ) -> None:
-        super().__init__(down=down, up=up, shift=-0.5, squeeze=squeeze)
+        super().__init__(down=down, up=up, shift=-0.5, block_size=block_size)
         self.head = conv(taken.shape[0], width)
         trunk = [ResidualBlock(width) for _ in range(blocks)]
         self.blocks = nn.Sequential(*trunk)
@@ -70,7 +78,7 @@ class Side(Phased):
         self.register_buffer("given", given, persistent=False)
         self.register_buffer("carried", carried, persistent=False)
 
-    def phases(self, x: Tensor) -> Tensor:
+    def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Run the network on unshuffled pixels."""
         device = x.device.type
         with torch.autocast(device, enabled=False):
@@ -84,20 +92,20 @@ class Side(Phased):
 def wavelet(spec: ResizeSpec, low_channels: int, options: WaveletOptions) -> tuple[nn.Module, nn.Module]:
     """Build the pair: `b (t c) (s h) (r w) -> b c h w` and back, input in [0, 1].
 
-    The encoder's output is meant to be added to the guide, or is low itself with `carry`.  With `squeeze` the blocks
+    The encoder's output is meant to be added to the guide, or is low itself with `adds_average`.  With `block_size` the blocks
     are larger than the factors ask, and the convolutions fewer: 2 makes them four times cheaper a pixel.
     """
-    bands = Bands.of(spec, low_channels, options.squeeze)
+    bands = Bands.of(spec, low_channels, options.block_size)
     high, low = (spec.s.numerator, spec.r.numerator), (spec.s.denominator, spec.r.denominator)
     encoder = Side(
         bands.high,
         bands.low.T,
-        bands.shrink if options.carry else None,
+        bands.shrink if options.adds_average else None,
         blocks=options.down_blocks,
         width=options.width,
         down=high,
         up=low,
-        squeeze=options.squeeze,
+        block_size=options.block_size,
     )
     decoder = Side(
         bands.low,
@@ -107,6 +115,6 @@ def wavelet(spec: ResizeSpec, low_channels: int, options: WaveletOptions) -> tup
         width=options.width,
         down=low,
         up=high,
-        squeeze=options.squeeze,
+        block_size=options.block_size,
     )
     return encoder, decoder

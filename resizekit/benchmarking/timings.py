@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.untrusted_json import Label, read_told, wrong_with
+from resizekit.evaluation.untrusted_json import Label, first_error, read_untrusted
 
 __all__ = ["RIVALS", "Comparison", "Implementation", "Timings", "read_timings"]
 
@@ -163,13 +163,13 @@ def read_timings(path: Path) -> Timings:
 
 
 def _read(path: Path) -> tuple[_File, list[_Row]]:
-    text = read_told(path, _LARGEST, "a JSON file of pytest-benchmark")
+    text = read_untrusted(path, _LARGEST, "a JSON file of pytest-benchmark")
     try:
         file = _File.model_validate_json(text)
         told = [line for line in file.benchmarks if "implementation" in line.extra_info]
         return file, _ROWS.validate_python([line.extra_info | {"median": line.stats.get("median")} for line in told])
     except ValidationError as error:
-        raise ResizeKitError(f"{path} is no JSON file of pytest-benchmark ({wrong_with(error)})") from None
+        raise ResizeKitError(f"{path} is no JSON file of pytest-benchmark ({first_error(error)})") from None
 
 
 def _compare(op: str, case: str, timed: Mapping[Implementation, _Row]) -> Comparison:

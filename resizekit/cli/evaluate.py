@@ -11,21 +11,21 @@ from resizekit.cli.options import (
     Device,
     Json,
     Precision,
-    SpanText,
     TaskName,
+    ValueRangeText,
     WeightsName,
-    read_span,
     read_times,
+    read_value_range,
     read_weights,
 )
 from resizekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from resizekit.evaluation.folder import SetFigures
+    from resizekit.evaluation.folder import SetMetrics
 
 __all__ = ["evaluate"]
 
-_OF_FOLDERS = {"folders", "weights", "task", "compression", "span", "times", "ensemble"}
+_OF_FOLDERS = {"folders", "weights", "task", "compression", "value_range", "times", "self_ensemble"}
 _OF_SUITES = {
     "data", "out", "weights_from", "sets", "columns", "border", "ssim", "jobs", "as_csv", "timings", "timings_size",
 }  # fmt: skip
@@ -40,7 +40,7 @@ def evaluate(
     weights: WeightsName = None,
     task: TaskName = None,
     compression: CompressionName = None,
-    span: SpanText = None,
+    value_range: ValueRangeText = None,
     times: Annotated[
         str | None,
         typer.Option(
@@ -55,9 +55,11 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Only so many pictures a set, evenly spread.", show_default=False),
     ] = None,
-    ensemble: Annotated[
+    self_ensemble: Annotated[
         bool,
-        typer.Option("--ensemble", help="Restore eight ways and average: helps decoders of bicubic pictures only."),
+        typer.Option(
+            "--self-ensemble", help="Restore eight ways and average: helps decoders of bicubic pictures only."
+        ),
     ] = False,
     suite: Annotated[
         str | None,
@@ -129,12 +131,12 @@ def evaluate(
         weights=weights,
         task=task,
         compression=compression,
-        span=span,
+        value_range=value_range,
         times=times,
         device=device,
         precision=precision,
         limit=limit,
-        ensemble=ensemble,
+        self_ensemble=self_ensemble,
         as_json=as_json,
     )
 
@@ -145,12 +147,12 @@ def _evaluate_folders(
     weights: str | None,
     task: str | None,
     compression: str | None,
-    span: str | None,
+    value_range: str | None,
     times: str | None,
     device: str,
     precision: str,
     limit: int | None,
-    ensemble: bool,
+    self_ensemble: bool,
     as_json: bool,
 ) -> None:
     """Measure one pair of networks on folders, and show the means."""
@@ -159,28 +161,30 @@ def _evaluate_folders(
 
     from resizekit.cli.output import echo_json
     from resizekit.cli.progress import counted
-    from resizekit.evaluation.folder import SetFigures, evaluate_depths
-    from resizekit.evaluation.measure import plain_name
+    from resizekit.evaluation.folder import SetMetrics, evaluate_depths
+    from resizekit.evaluation.measure import baseline_name
     from resizekit.images.selection import choose_codec, repeated
 
-    depths, (chosen, of_task), declared = read_times(times), read_weights(weights, task), read_span(span)
+    depths, (chosen, of_task), declared = read_times(times), read_weights(weights, task), read_value_range(value_range)
     codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)
-    if ensemble:
+    if self_ensemble:
         codec = codec.ensembled()
     factors = {n: repeated(codec, n).spec.short for n in depths or (codec.times,)}
     errors = Console(stderr=True)
-    sets: list[tuple[int, SetFigures]] = []
+    sets: list[tuple[int, SetMetrics]] = []
     for folder in folders:
         with counted(errors, folder.name, 1) as count:
-            measured = evaluate_depths(codec, folder, tuple(factors), limit=limit, span=declared, progress=count.part)
-        lines = [f"{factors[n]}: {told}" for n, told in measured.items() if not isinstance(told, SetFigures)]
-        rows = [(n, told) for n, told in measured.items() if isinstance(told, SetFigures)]
+            measured = evaluate_depths(
+                codec, folder, tuple(factors), limit=limit, value_range=declared, progress=count.part
+            )
+        lines = [f"{factors[n]}: {told}" for n, told in measured.items() if not isinstance(told, SetMetrics)]
+        rows = [(n, told) for n, told in measured.items() if isinstance(told, SetMetrics)]
         for line in dict.fromkeys([line for _, told in rows for line in told.skipped] + lines):
             typer.echo(f"warning: left out: {line}", err=True)
         sets += rows
     if as_json:
         told = [s.as_dict() | ({"times": n, "factor": factors[n]} | gains(s.mean) if depths else {}) for n, s in sets]
-        echo_json({"weights": codec.names.weights, "ensemble": ensemble, "sets": told})
+        echo_json({"weights": codec.names.weights, "self_ensemble": self_ensemble, "sets": told})
         return
     columns = ["high Y", "low Y", "bicubic Y"] if codec.channels == 1 else [
         "high RGB", "high Y", "low RGB", "low Y", "bicubic RGB", "bicubic Y",
@@ -189,7 +193,7 @@ def _evaluate_folders(
     columns = [name for name in columns if not (cube and name.endswith("Y"))]
     if depths:
         columns += [name.replace("high", "gain") for name in columns if name.startswith("high")]
-    plain = plain_name(codec)
+    plain = baseline_name(codec)
     heads = [name.replace("bicubic", plain).removesuffix(" RGB" if cube else "") for name in columns]
     if depths:
         heads = [name.replace(" ", "\n") for name in heads]  # or 80 columns would not do
@@ -205,7 +209,7 @@ def _evaluate_folders(
     console.print(table)
     against = plain if plain == "bicubic" else f"its {plain}"
     console.print(
-        f"mean PSNR in dB of {codec.names.weights}{'+' * ensemble}: high against the original, low against {against}; "
+        f"mean PSNR in dB of {codec.names.weights}{'+' * self_ensemble}: high against the original, low against {against}; "
         + ("over all channels" if cube else "RGB without border, Y with a border of the factor")
         + (f", gain is high over {plain}" if depths else ""),
         highlight=False,
@@ -214,7 +218,7 @@ def _evaluate_folders(
         console.print(line, highlight=False)
 
 
-def _equal(sets: "list[SetFigures]", columns: list[tuple[str, str]]) -> Iterator[str]:
+def _equal(sets: "list[SetMetrics]", columns: list[tuple[str, str]]) -> Iterator[str]:
     """Tell which means leave out pictures, since nothing differs there."""
     for row in sets:
         of: dict[int, list[str]] = {}

@@ -16,13 +16,13 @@ from resizekit.cli.options import (
     Precision,
     Scale,
     Size,
-    SpanText,
     TaskName,
     Tile,
     Times,
+    ValueRangeText,
     WeightsName,
-    read_span,
     read_tile,
+    read_value_range,
     read_wanted,
     read_weights,
 )
@@ -46,7 +46,7 @@ def down(
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be done to the sizes, and do nothing.")] = False,
     times: Times = None,
     compression: CompressionName = None,
-    span: SpanText = None,
+    value_range: ValueRangeText = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -57,7 +57,7 @@ def down(
     from resizekit.images.files import down_file, plan_file
     from resizekit.images.selection import choose_storage
 
-    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
+    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_value_range(value_range)
     wanted = read_wanted(size, scale, max_side)
     rows: list[dict[str, object]] = []
 
@@ -68,7 +68,7 @@ def down(
             weights=chosen,
             task=of_task,
             compression=compression,
-            span=values,
+            value_range=values,
             wanted=wanted,
             times=times,
             tile=side,
@@ -83,7 +83,13 @@ def down(
 
     def tell(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
         route, name = plan_file(
-            source, weights=chosen, task=of_task, compression=compression, span=values, wanted=wanted, times=times
+            source,
+            weights=chosen,
+            task=of_task,
+            compression=compression,
+            value_range=values,
+            wanted=wanted,
+            times=times,
         )
         rows.append(plan_row(source, route, name) if as_json else {"out": plan_text(source, route, name)})
 

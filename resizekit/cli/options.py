@@ -8,11 +8,28 @@ import typer
 from resizekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from resizekit.images.target_size import Wanted
+    from resizekit.images.target_size import TargetSize
 
 __all__ = [
-    "TASK", "CompressionName", "Device", "Json", "MaxSide", "Overwrite", "Precision", "Scale", "Size", "SpanText",
-    "TaskName", "Tile", "Times", "WeightsName", "read_span", "read_tile", "read_times", "read_wanted", "read_weights",
+    "TASK",
+    "CompressionName",
+    "Device",
+    "Json",
+    "MaxSide",
+    "Overwrite",
+    "Precision",
+    "Scale",
+    "Size",
+    "TaskName",
+    "Tile",
+    "Times",
+    "ValueRangeText",
+    "WeightsName",
+    "read_tile",
+    "read_times",
+    "read_value_range",
+    "read_wanted",
+    "read_weights",
 ]  # fmt: skip
 
 TASK = "sr"
@@ -64,10 +81,10 @@ CompressionName = Annotated[
 ]
 
 
-SpanText = Annotated[
+ValueRangeText = Annotated[
     str | None,
     typer.Option(
-        "--span",
+        "--value-range",
         metavar="LOW,HIGH",
         help="The range of the values in the files; float32 needs it.",
         show_default=False,
@@ -75,17 +92,17 @@ SpanText = Annotated[
 ]
 
 
-def read_span(text: str | None) -> tuple[float, float] | None:
-    """Read --span; a `UsageError` for what is not two finite numbers, the lower first."""
+def read_value_range(text: str | None) -> tuple[float, float] | None:
+    """Read --value-range; a `UsageError` for what is not two finite numbers, the lower first."""
     if text is None:
         return None
-    from resizekit.images.value_range import check_span
+    from resizekit.images.value_range import check_value_range
 
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--span {text!r}: say LOW,HIGH, such as 0,1") from None
-    return check_span((low, high))
+        raise UsageError(f"--value-range {text!r}: say LOW,HIGH, such as 0,1") from None
+    return check_value_range((low, high))
 
 
 def read_tile(text: str) -> int | Literal["auto", "off"]:
@@ -99,14 +116,14 @@ def read_tile(text: str) -> int | Literal["auto", "off"]:
     return int(text[:9])
 
 
-def read_wanted(size: str | None, scale: str | None, max_side: str | None) -> "Wanted | None":
+def read_wanted(size: str | None, scale: str | None, max_side: str | None) -> "TargetSize | None":
     """Read --size, --scale and --max-side, of which one at most is said; None: none is, so what the weights do."""
-    from resizekit.images.target_size import Wanted
+    from resizekit.images.target_size import TargetSize
 
     said = [f"--{name}" for name, it in (("size", size), ("scale", scale), ("max-side", max_side)) if it is not None]
     if len(said) > 1:
         raise UsageError(f"{' and '.join(said)} contradict one another; say one of them")
-    return Wanted(size=size, scale=scale, max_side=max_side) if said else None
+    return TargetSize(size=size, scale=scale, max_side=max_side) if said else None
 
 
 def read_times(text: str | None) -> tuple[int, ...]:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resizekit.codec.resize_plan import Plan
+    from resizekit.codec.resize_plan import ResizePlan
 
 __all__ = ["plan_row", "plan_text"]
 
 
-def plan_row(source: Path, route: "Plan", weights: str) -> dict[str, object]:
+def plan_row(source: Path, route: "ResizePlan", weights: str) -> dict[str, object]:
     """Give plain data for JSON; sizes are [width, height], as everywhere a user sees them."""
     sizes = {"high": route.high, "middle": route.middle, "low": route.low}
     return {
@@ -22,12 +22,12 @@ def plan_row(source: Path, route: "Plan", weights: str) -> dict[str, object]:
     }
 
 
-def plan_text(source: Path, route: "Plan", weights: str) -> str:
+def plan_text(source: Path, route: "ResizePlan", weights: str) -> str:
     """Write what happens to the sizes, a line for each part of it."""
     return "\n".join([f"{source}: {_size(route.high)} -> {_size(route.low)}", *_parts(route, weights)])
 
 
-def _parts(route: "Plan", weights: str) -> Iterator[str]:
+def _parts(route: "ResizePlan", weights: str) -> Iterator[str]:
     middle = route.middle or route.high
     if route.middle is not None:
         grows = [a > b for a, b in zip(route.middle, route.high, strict=True)]

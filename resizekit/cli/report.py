@@ -48,7 +48,7 @@ def report(
     from resizekit.report.page import Contents, check_jinja, page
     from resizekit.report.sweep import read_tradeoff
     from resizekit.suites.results import read_results
-    from resizekit.system.atomic_write import check_target, written_beside
+    from resizekit.system.atomic_write import atomic_write, check_target
 
     check_jinja()
     told = read_results(results)
@@ -77,6 +77,6 @@ def report(
         ladders=ladders,
         triptychs=triptychs,
     )
-    with written_beside(out) as beside:
+    with atomic_write(out) as beside:
         beside.write_text(page(contents), encoding="utf-8")
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")

@@ -14,13 +14,13 @@ from resizekit.cli.options import (
     Precision,
     Scale,
     Size,
-    SpanText,
     TaskName,
     Tile,
     Times,
+    ValueRangeText,
     WeightsName,
-    read_span,
     read_tile,
+    read_value_range,
     read_wanted,
     read_weights,
 )
@@ -38,7 +38,7 @@ def roundtrip(
     max_side: MaxSide = None,
     times: Times = None,
     compression: CompressionName = None,
-    span: SpanText = None,
+    value_range: ValueRangeText = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -52,12 +52,12 @@ def roundtrip(
     from resizekit.cli.jobs import work_through
     from resizekit.cli.output import echo_json
     from resizekit.images.io.find import MADE
-    from resizekit.showcase.roundtrip import Figures, roundtrip_file
+    from resizekit.showcase.roundtrip import RoundtripMetrics, roundtrip_file
 
-    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_span(span)
+    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_value_range(value_range)
     wanted = read_wanted(size, scale, max_side)
     folder = out or picture.parent / f"{picture.stem}{MADE}"
-    results: list[Figures] = []
+    results: list[RoundtripMetrics] = []
     work_through(
         [(picture, folder)],
         lambda source, target, progress: results.append(
@@ -67,7 +67,7 @@ def roundtrip(
                 weights=chosen,
                 task=of_task,
                 compression=compression,
-                span=values,
+                value_range=values,
                 wanted=wanted,
                 times=times,
                 tile=side,

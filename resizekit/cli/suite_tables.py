@@ -10,7 +10,7 @@ from rich.text import Text
 from resizekit.cli.wide import print_wide
 from resizekit.plugin.suite import Suite
 from resizekit.report.checks import within_rounding
-from resizekit.suites.results import ColumnResult, PrintedFigure, Results, SetResult
+from resizekit.suites.results import ColumnResult, PublishedMetric, Results, SetResult
 
 __all__ = ["show_results"]
 
@@ -82,7 +82,7 @@ def _whole(one: SetResult) -> bool:
     return one.measured == one.pictures
 
 
-def _figure(printed: PrintedFigure | None, kind: Kind) -> float | None:
+def _figure(printed: PublishedMetric | None, kind: Kind) -> float | None:
     return None if printed is None else printed.rgb if kind == "rgb" else printed.y
 
 

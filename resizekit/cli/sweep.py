@@ -38,7 +38,7 @@ def sweep(
     from resizekit.cli.progress import training_progress
     from resizekit.evaluation.plot import check_plot
     from resizekit.evaluation.tradeoff import draw_tradeoff
-    from resizekit.recipes.config import read_toml, retold
+    from resizekit.recipes.config import apply_overrides, read_toml
     from resizekit.training.sweep import Sweep
 
     if steps is not None and budget is not None:
@@ -49,7 +49,9 @@ def sweep(
     run = read_toml(config)
     if steps is not None:  # a number said here comes before a time in the file
         run = run.model_copy(update={"train": run.train.model_copy(update={"budget": None})})
-    told = Sweep(retold(run, {"data": data, "steps": steps, "budget": budget}), sets, out, compression=compression)
+    told = Sweep(
+        apply_overrides(run, {"data": data, "steps": steps, "budget": budget}), sets, out, compression=compression
+    )
     console = Console(stderr=True, markup=False, emoji=False)
     for i, weight in enumerate(weights, start=1):
         if weight not in told.points:

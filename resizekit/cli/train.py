@@ -33,7 +33,7 @@ def train(
     from rich.console import Console
 
     from resizekit.cli.progress import training_progress
-    from resizekit.recipes.config import read_toml, retold
+    from resizekit.recipes.config import apply_overrides, read_toml
     from resizekit.training.loop import train as run_training
 
     if steps is not None and budget is not None:
@@ -42,7 +42,7 @@ def train(
     told = {"data": data, "validation": validation, "steps": steps, "budget": budget, "compile": compile}
     if steps is not None:  # a number said here comes before a time in the file
         run = run.model_copy(update={"train": run.train.model_copy(update={"budget": None})})
-    run = retold(run, told)
+    run = apply_overrides(run, told)
     folder = out or Path("runs") / config.stem
     console = Console(stderr=True, markup=False, emoji=False)
     absent = next((path for path in run.train.validation if not path.exists()), None)

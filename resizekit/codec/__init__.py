@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from resizekit.codec.codec import Resized as Resized
     from resizekit.codec.convert import ImageLike as ImageLike
     from resizekit.codec.guides import Guide as Guide
-    from resizekit.codec.resize_plan import Plan as Plan
+    from resizekit.codec.resize_plan import ResizePlan as ResizePlan
 
 _MODULES = {
     "Codec": "resizekit.codec.codec",
     "Guide": "resizekit.codec.guides",
     "ImageLike": "resizekit.codec.convert",
     "Names": "resizekit.codec.codec",
-    "Plan": "resizekit.codec.resize_plan",
+    "ResizePlan": "resizekit.codec.resize_plan",
     "Resized": "resizekit.codec.codec",
 }
 

@@ -22,8 +22,16 @@ from resizekit.codec.convert import ImageLike, from_batch, from_codes, to_batch,
 from resizekit.codec.digest import digest
 from resizekit.codec.guides import Guide, Resampled
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
-from resizekit.nn import Phased, apply, fit_for, floats, high_channels, over_symmetries, reach
-from resizekit.ops import codes, codes_of
+from resizekit.nn import (
+    LowResolutionNet,
+    apply,
+    as_network_input,
+    high_channels,
+    receptive_field,
+    self_ensemble,
+    to_float,
+)
+from resizekit.ops import to_uint, to_uint8
 from resizekit.spec import ResizeSpec
 from resizekit.storage.compressions import EightBit, read_back
 from resizekit.storage.formats import PNG, Pixels, Storage
@@ -171,7 +179,7 @@ class Codec(nn.Module):
     def decode(self, low: Tensor) -> Tensor:
         """Go up: `b c h w -> b (t c) (s h) (r w)`, float, not clamped; `low` float in [0, 1]."""
         if self.ensemble:
-            return over_symmetries(lambda x: self._ascend(_channels_last(x)), low, turned=self.step.s == self.step.r)
+            return self_ensemble(lambda x: self._ascend(_channels_last(x)), low, turned=self.step.s == self.step.r)
         return self._ascend(low)
 
     def _ascend(self, low: Tensor) -> Tensor:
@@ -194,7 +202,7 @@ class Codec(nn.Module):
         if self.encoder is None:
             guide = delta
         else:
-            guide = base if base is not None and self.times == 1 else self.guide(floats(high))
+            guide = base if base is not None and self.times == 1 else self.guide(to_float(high))
         return Resized(low, guide, self.decode(low))
 
     def _descend(self, high: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -204,7 +212,7 @@ class Codec(nn.Module):
             if high.shape[1] != self.channels:
                 raise ResizeShapeError(f"high has {high.shape[1]} channels; this codec takes {self.channels}")
         if self.encoder is None:
-            return self.guide(floats(high)), None
+            return self.guide(to_float(high)), None
         delta, base = self._step_down(self.encoder, high, 0)
         for step in range(1, self.times):
             between = delta if base is None else base + delta
@@ -218,13 +226,13 @@ class Codec(nn.Module):
         guide = self.step_guide
         if (
             high.dtype == torch.uint8
-            and isinstance(encoder, Phased)
+            and isinstance(encoder, LowResolutionNet)
             and isinstance(guide, Resampled)
             and guide.fuses_with(encoder.down)
         ):
-            phases, base = guide.with_phases(high, shift=encoder.shift)
-            return encoder.leave(encoder.phases(phases)), base
-        high = floats(high)
+            unshuffled, base = guide.with_unshuffled(high, shift=encoder.shift)
+            return encoder.shuffle_output(encoder.forward_low_resolution(unshuffled)), base
+        high = to_float(high)
         return encoder(high), guide(high)
 
     def _compress(self, delta: Tensor, base: Tensor | None) -> Tensor:
@@ -256,11 +264,11 @@ class Codec(nn.Module):
         with self._inference_precision(high.device.type):
             delta, base = self._descend(_channels_last(high))
             if isinstance(self.compression, EightBit):
-                return codes(delta, base)
+                return to_uint8(delta, base)
             low = self._compress(delta, base)
         bits = self.storage.bits
-        stored = codes_of(low, bits)
-        if not torch.equal(floats(stored), low.float()):
+        stored = to_uint(low, bits)
+        if not torch.equal(to_float(stored), low.float()):
             raise UsageError(
                 f"compression {self.names.compression!r} gives values that an {bits}-bit file "
                 "cannot hold: use weights trained with uint8 or round"
@@ -280,15 +288,15 @@ class Codec(nn.Module):
         wanted = (torch.uint16 if low.dtype == torch.uint16 else torch.uint8) if dtype is None else dtype
         with self._inference_precision(low.device.type):
             if self.ensemble:
-                high = self.decode(floats(low))
+                high = self.decode(to_float(low))
             else:
-                low = fit_for(self.decoder, self._up_by(self.times - 1, _channels_last(low)))
-                if wanted == torch.uint8 and isinstance(self.decoder, Phased):
-                    return self.decoder.to_codes(low)
+                low = as_network_input(self.decoder, self._up_by(self.times - 1, _channels_last(low)))
+                if wanted == torch.uint8 and isinstance(self.decoder, LowResolutionNet):
+                    return self.decoder.forward_codes(low)
                 high = self._once(self.decoder, low, self.times - 1)
             if wanted == torch.float32:
                 return high.float().clamp(0, 1)
-            return codes_of(high, 16 if wanted == torch.uint16 else 8)
+            return to_uint(high, 16 if wanted == torch.uint16 else 8)
 
     def down_floats(self, high: Tensor) -> Tensor:
         """As `down_codes` before the compression: `b (t c) (s h) (r w) -> b c h w`, float32; nothing is rounded."""
@@ -353,11 +361,11 @@ class Codec(nn.Module):
 
     @functools.cached_property
     def grain(self) -> int:
-        """How many of the spec's cells a side the networks take at once, as their attribute `squeeze` says; mostly 1.
+        """How many of the spec's cells a side the networks take at once, as their attribute `block_size` says; mostly 1.
 
         A picture's size need not divide by it, but what is computed apart from the rest must begin on its multiples.
         """
-        return math.lcm(*(int(getattr(side, "squeeze", 1)) for side in (self.encoder, self.decoder)))
+        return math.lcm(*(int(getattr(side, "block_size", 1)) for side in (self.encoder, self.decoder)))
 
     @property
     def halo(self) -> int:
@@ -377,8 +385,8 @@ class Codec(nn.Module):
         low = self.grain * self.step.s.denominator, self.grain * self.step.r.denominator
         probe, was_training = self.at(1).eval(), self.training
         device = self.device
-        down = reach(lambda x: probe.encode(x.to(device)), self.channels, high, low)
-        up = reach(lambda x: probe.decode(x.to(device)), self.low_channels, low, high)
+        down = receptive_field(lambda x: probe.encode(x.to(device)), self.channels, high, low)
+        up = receptive_field(lambda x: probe.decode(x.to(device)), self.low_channels, low, high)
         self.train(was_training)
         return max(down, up)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from resizekit.errors import ImageError
-from resizekit.ops.quantize import LEVELS, LEVELS16, SCALE, SCALE16, codes_of, floats16
+from resizekit.ops.quantize import LEVELS, LEVELS16, SCALE, SCALE16, to_uint, uint16_to_float
 from resizekit.storage.formats import Pixels
 
 __all__ = [
@@ -78,7 +78,7 @@ def to_tensor(image: ImageLike) -> Tensor:
     if isinstance(image, Tensor):
         return image.to(torch.float32)
     stored = to_codes(image)
-    return floats16(stored) if stored.dtype == torch.uint16 else stored.to(torch.float32).mul_(SCALE)
+    return uint16_to_float(stored) if stored.dtype == torch.uint16 else stored.to(torch.float32).mul_(SCALE)
 
 
 def to_codes(image: PIL.Image.Image | Pixels) -> Tensor:
@@ -135,7 +135,7 @@ def from_tensor(x: Tensor, like: I) -> I:
     if kind_of(like) == "tensor":
         return cast(I, x)
     deep = isinstance(like, np.ndarray) and like.dtype == np.uint16
-    return from_codes(codes_of(x.detach(), 16 if deep else 8).cpu(), like)
+    return from_codes(to_uint(x.detach(), 16 if deep else 8).cpu(), like)
 
 
 def from_codes(x: Tensor, like: I) -> I:

@@ -71,7 +71,7 @@ class Resampled:
         same = spec.s == down[0] and spec.r == down[1] and spec.t == 1
         return same and self.kernel == "bicubic" and down != (1, 1)
 
-    def with_phases(self, codes: Tensor, *, shift: float) -> Guided:
+    def with_unshuffled(self, codes: Tensor, *, shift: float) -> Guided:
         """Give the unshuffled picture and the guide at once, from uint8 codes: `b c (s h) (r w)`."""
         s, r = self.spec.s.numerator, self.spec.r.numerator
         return unshuffle_guide(codes, s, r, shift=shift, channels_last=codes.shape[1] > 1)

@@ -5,12 +5,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from resizekit.errors import ResizeShapeError
 from resizekit.spec import LIMIT, ResizeSpec
 
-__all__ = ["Plan", "before_steps", "plan"]
+__all__ = ["ResizePlan", "plan_resize", "size_before_steps"]
 
 Size = tuple[int, int]
 
 
-class Plan(BaseModel):
+class ResizePlan(BaseModel):
     """How one size becomes another: `high ─► bicubic ─► middle ─► step, times over ─► low`; sizes are `(h, w)`.
 
     The way up is the mirror: the learned steps from low to middle, then the bicubic remainder undone.  The remainder
@@ -31,7 +31,7 @@ class Plan(BaseModel):
     """Size of the small image."""
 
 
-def plan(high: Size, low: Size, step: ResizeSpec) -> Plan:
+def plan_resize(high: Size, low: Size, step: ResizeSpec) -> ResizePlan:
     """Take as many learned steps as fit between `(h, w)` of high and of low, and one where less than one would fit.
 
     x3 is 3/2 and then x2, x5.3 is 5.3/4 and then x4 (paper 3.2, end); for x3/2 high is enlarged by 4/3 and then x2.
@@ -50,10 +50,12 @@ def plan(high: Size, low: Size, step: ResizeSpec) -> Plan:
     if times and step.t == 1:
         times = max(1, _fitting(high, low, step))
     exact = low == _after(high, step, times)
-    return Plan(times=times, step=step, high=high, middle=None if exact else before_steps(low, step, times), low=low)
+    return ResizePlan(
+        times=times, step=step, high=high, middle=None if exact else size_before_steps(low, step, times), low=low
+    )
 
 
-def before_steps(low: Size, step: ResizeSpec, times: int) -> Size:
+def size_before_steps(low: Size, step: ResizeSpec, times: int) -> Size:
     """`(h, w)` from which so many steps lead to low; rounded up where a factor p/q makes it no whole number."""
     h, w = (
         -(-size * f.numerator**times // f.denominator**times) for size, f in zip(low, (step.s, step.r), strict=True)

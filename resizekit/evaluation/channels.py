@@ -8,31 +8,31 @@ from resizekit.codec import Codec
 from resizekit.codec.convert import with_bits
 from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.metrics import luma
-from resizekit.images.channels import fitted
+from resizekit.images.channels import match_channels
 from resizekit.images.io.read import read_picture
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth
-from resizekit.images.value_range import Span, unit
+from resizekit.images.value_range import ValueRange, normalize
 from resizekit.storage.formats import Pixels
 
-__all__ = ["read_measured", "read_values", "shown", "with_channels"]
+__all__ = ["read_measured", "read_values", "to_display", "with_channels"]
 
 
-def read_values(path: Path, channels: int, *, folds: bool = False, span: Span | None = None) -> Pixels:
-    """Read a picture as weights for so many channels learn from it: `h w c`, codes, or with a span floats in [0, 1].
+def read_values(path: Path, channels: int, *, folds: bool = False, value_range: ValueRange | None = None) -> Pixels:
+    """Read a picture as weights for so many channels learn from it: `h w c`, codes, or with a value_range floats in [0, 1].
 
     For one channel a colour picture becomes its luma (16..235); otherwise as `fitted`.  Raises what `read_picture` and
     that raise.
     """
-    return with_channels(path, read_picture(path, span), channels, folds=folds)
+    return with_channels(path, read_picture(path, value_range), channels, folds=folds)
 
 
-def read_measured(codec: Codec, path: Path, span: Span | None = None) -> Pixels:
+def read_measured(codec: Codec, path: Path, value_range: ValueRange | None = None) -> Pixels:
     """Read a picture as a codec is measured on it: as `read_values`, cropped to what the factors divide (4.1).
 
     Raises `ImageError` also for one that is too deep for the codec's storage or too small.
     """
-    picture = read_picture(path, span)
+    picture = read_picture(path, value_range)
     check_depth(picture, codec.storage, path)
     pixels = with_channels(path, picture, codec.channels, folds=codec.spec.t > 1)
     try:
@@ -44,13 +44,13 @@ def read_measured(codec: Codec, path: Path, span: Span | None = None) -> Pixels:
 
 def with_channels(path: Path, picture: Picture, channels: int, *, folds: bool = False) -> Pixels:
     """Give a picture's values as weights for so many channels take them: `h w c`, as `read_values` does."""
-    pixels = unit(picture.pixels, picture.span)
+    pixels = normalize(picture.pixels, picture.value_range)
     if (pixels.shape[2], channels) == (3, 1):
         return luma(pixels)[:, :, None]
-    return fitted(pixels, channels, folds=folds, where=path)
+    return match_channels(pixels, channels, folds=folds, where=path)
 
 
-def shown(pixels: Pixels) -> Pixels:
+def to_display(pixels: Pixels) -> Pixels:
     """Make a picture to look at: 8 bits, of a cube three bands from its far end to its near one, `h w 1` or `h w 3`."""
     channels = pixels.shape[2]
     if channels not in (1, 3):

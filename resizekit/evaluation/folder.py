@@ -11,16 +11,16 @@ from resizekit.codec.tiling import part_of
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.channels import read_measured
 from resizekit.evaluation.measure import measure
-from resizekit.images.io.find import find_pictures, spread
+from resizekit.images.io.find import find_pictures, sample_evenly
 from resizekit.images.selection import repeated
-from resizekit.images.value_range import Span
+from resizekit.images.value_range import ValueRange
 from resizekit.storage.formats import Pixels
 
-__all__ = ["SetFigures", "evaluate_depths", "evaluate_folder", "mean_of"]
+__all__ = ["SetMetrics", "evaluate_depths", "evaluate_folder", "mean_of"]
 
 
 @dataclass(frozen=True)
-class SetFigures:
+class SetMetrics:
     """What a codec reaches on a set of pictures, in dB."""
 
     name: str
@@ -45,23 +45,23 @@ def evaluate_folder(
     folder: Path,
     *,
     limit: int | None = None,
-    span: Span | None = None,
+    value_range: ValueRange | None = None,
     how: Callable[[Codec, Pixels], Mapping[str, float]] = measure,
     progress: Callable[[int, int], None] = lambda done, of: None,
-) -> SetFigures:
+) -> SetMetrics:
     """Measure every picture of a folder, cropped at the upper left to what the factors divide (4.1).
 
-    With a codec for one channel, colour pictures are measured on their luma (16..235), grey ones as they are.  `span`
+    With a codec for one channel, colour pictures are measured on their luma (16..235), grey ones as they are.  `value_range`
     is the range of the pictures' values, which float32 needs; they are then measured as floats in [0, 1].  `limit`
     takes that many, evenly spread; `how` gives the figures of one picture.  Raises `ImageError` if the folder holds
     nothing usable.
     """
-    paths = spread(list(find_pictures([folder])), limit)
+    paths = sample_evenly(list(find_pictures([folder])), limit)
     each: dict[str, Mapping[str, float]] = {}
     skipped: list[str] = []
     for done, path in enumerate(paths, start=1):
         try:
-            figures = how(codec, read_measured(codec, path, span))
+            figures = how(codec, read_measured(codec, path, value_range))
         except (ImageError, MissingExtraError) as error:
             skipped.append(str(error))
             continue
@@ -76,7 +76,7 @@ def evaluate_folder(
     rows = list(each.values())
     mean = {name: mean_of([row[name] for row in rows]) for name in rows[0]}
     equal = {name: n for name in rows[0] if (n := sum(row[name] == math.inf for row in rows))}
-    return SetFigures(folder.resolve().name, len(each), mean, each, skipped, equal)
+    return SetMetrics(folder.resolve().name, len(each), mean, each, skipped, equal)
 
 
 def mean_of(values: Sequence[float]) -> float:
@@ -91,19 +91,19 @@ def evaluate_depths(
     times: Sequence[int],
     *,
     limit: int | None = None,
-    span: Span | None = None,
+    value_range: ValueRange | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
-) -> dict[int, SetFigures | ImageError]:
+) -> dict[int, SetMetrics | ImageError]:
     """Measure a folder with the networks applied so many times, each of `times`: what `evaluate_folder` gives for it.
 
     A depth that is too deep for every picture has the error in its place.  Raises `UsageError` for networks that cannot
     be repeated, and `ImageError` if the folder holds nothing that is usable at any depth.
     """
-    told: dict[int, SetFigures | ImageError] = {}
+    told: dict[int, SetMetrics | ImageError] = {}
     for i, one in enumerate([repeated(codec, n) for n in times]):
         part = part_of(progress, i, len(times))
         try:
-            told[one.times] = evaluate_folder(one, folder, limit=limit, span=span, progress=part)
+            told[one.times] = evaluate_folder(one, folder, limit=limit, value_range=value_range, progress=part)
         except ImageError as error:
             told[one.times] = error
     errors = [one for one in told.values() if isinstance(one, ImageError)]

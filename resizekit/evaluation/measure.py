@@ -8,16 +8,16 @@ from torch import Tensor
 
 from resizekit.codec import Codec
 from resizekit.codec.convert import bits_of, from_batch, to_batch, with_bits
-from resizekit.codec.resize_plan import before_steps
+from resizekit.codec.resize_plan import size_before_steps
 from resizekit.evaluation.metrics import luma, psnr
-from resizekit.images.pad import fit
-from resizekit.nn import floats
-from resizekit.ops import codes, codes_of, resample_codes
+from resizekit.images.pad import reflect_pad_or_crop
+from resizekit.nn import to_float
+from resizekit.ops import resample_codes, to_uint, to_uint8
 from resizekit.spec import ResizeSpec
 from resizekit.storage.compressions import Float
 from resizekit.storage.formats import Pixels
 
-__all__ = ["bicubic_roundtrip", "measure", "plain_name", "psnr_y", "roundtrip"]
+__all__ = ["baseline_name", "bicubic_roundtrip", "measure", "psnr_y", "roundtrip"]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
@@ -35,9 +35,9 @@ def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
 def _kept_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """Rounded only to be measured."""
     with torch.inference_mode():
-        low = codec.down_tensor(floats(to_batch(high).to(codec.device)))
+        low = codec.down_tensor(to_float(to_batch(high).to(codec.device)))
         restored = codec.up_tensor(low)
-        return from_batch(codes(low).cpu()), with_bits(from_batch(restored.cpu()), bits_of(high))
+        return from_batch(to_uint8(low).cpu()), with_bits(from_batch(restored.cpu()), bits_of(high))
 
 
 def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None = None) -> tuple[Pixels, Pixels]:
@@ -64,7 +64,7 @@ def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None =
     return from_batch(low), with_bits(from_batch(restored), bits_of(high))
 
 
-def plain_name(codec: Codec) -> str:
+def baseline_name(codec: Codec) -> str:
     """Say in a word what `bicubic_roundtrip` compares with."""
     return "bicubic" if codec.spec.t == 1 else "guide"
 
@@ -72,14 +72,14 @@ def plain_name(codec: Codec) -> str:
 def _guide(codec: Codec, high: Pixels) -> Tensor:
     """What low should look like, as the storage keeps it: `(s h) (r w) (t c) -> 1 c h w`, codes."""
     with torch.inference_mode():
-        guide = codec.guide(floats(to_batch(high).to(codec.device)))
-        return codes_of(guide, codec.storage.bits).cpu()
+        guide = codec.guide(to_float(to_batch(high).to(codec.device)))
+        return to_uint(guide, codec.storage.bits).cpu()
 
 
 def _before_guide(spec: ResizeSpec, high: Pixels, size: tuple[int, int]) -> Pixels:
     """Resize high so that its guide has (height, width) of `size`, or hardly more where no whole number divides."""
-    middle = before_steps(size, spec, 1)
-    return fit(from_batch(resample_codes(to_batch(high), middle)), spec.pad(middle))
+    middle = size_before_steps(size, spec, 1)
+    return reflect_pad_or_crop(from_batch(resample_codes(to_batch(high), middle)), spec.pad(middle))
 
 
 def _repeated(x: Tensor, spec: ResizeSpec) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resizekit.errors import MissingExtraError, ResizeKitError, UsageError
-from resizekit.system.atomic_write import check_target, written_beside
+from resizekit.system.atomic_write import atomic_write, check_target
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def plotted(path: Path, *, overwrite: bool = False) -> Iterator["Figure"]:
     from matplotlib.figure import Figure
 
     ours = {"svg.hashsalt": "resizekit", "svg.fonttype": "none"}  # the same bytes every time; text stays text
-    with style.context(["default", ours]), written_beside(path) as beside:
+    with style.context(["default", ours]), atomic_write(path) as beside:
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)  # no window, no display, nothing that stays behind in pyplot
         yield figure

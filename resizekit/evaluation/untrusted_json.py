@@ -8,10 +8,10 @@ from pydantic import AfterValidator, ValidationError
 
 from resizekit.errors import ResizeKitError
 
-__all__ = ["Command", "Label", "finite", "printable", "read_told", "wrong_with"]
+__all__ = ["Command", "Label", "finite", "first_error", "printable", "read_untrusted"]
 
 
-def read_told(path: Path, largest: int, wanted: str) -> bytes:
+def read_untrusted(path: Path, largest: int, wanted: str) -> bytes:
     """Read a file of at most `largest` bytes; a `ResizeKitError` for others says to give `wanted`."""
     try:
         with path.open("rb") as stream:
@@ -23,7 +23,7 @@ def read_told(path: Path, largest: int, wanted: str) -> bytes:
     return text
 
 
-def wrong_with(error: ValidationError) -> str:
+def first_error(error: ValidationError) -> str:
     """Say in a few words where data first differ from what they should be."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])

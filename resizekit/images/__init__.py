@@ -3,7 +3,7 @@
 picture.py    what a file holds: colours, alpha, colour profile
 read.py       any file that Pillow reads, a deep PNG, TIFF or array, or one clear line why not
 array.py      arrays of numpy's, without trusting their headers
-span.py       the range of values, where it is not that of codes
+value_range.py       the range of values, where it is not that of codes
 tiff.py       what Pillow reads and writes no TIFF of
 limits.py     how large a picture may be
 upright.py    turned as the camera noted

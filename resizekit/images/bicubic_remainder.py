@@ -17,7 +17,7 @@ from resizekit.codec.tiling import Grid, over_tiles
 from resizekit.ops import resample
 from resizekit.storage.formats import Pixels
 
-__all__ = ["resized", "undone"]
+__all__ = ["bicubic_resize", "inverse_bicubic"]
 
 _ROUNDS = 3
 """So often what is missing is put back; what the first rounds leave is small, and each costs as much again."""
@@ -27,14 +27,14 @@ _STRIP = 1_000_000
 Size = tuple[int, int]
 
 
-def resized(pixels: Pixels, size: Size) -> Pixels:
+def bicubic_resize(pixels: Pixels, size: Size) -> Pixels:
     """Resize to (height, width), antialiased where that is smaller: `h w c -> h2 w2 c`, codes or floats in [0, 1]."""
     for axis in (0, 1):
         pixels = _along(axis, pixels, size[axis], _rows)
     return pixels
 
 
-def undone(pixels: Pixels, size: Size) -> Pixels:
+def inverse_bicubic(pixels: Pixels, size: Size) -> Pixels:
     """Bring back what `resized` made of a picture of (height, width): `h2 w2 c -> h w c`, codes or floats in [0, 1]."""
     for axis in (1, 0):
         pixels = _along(axis, pixels, size[axis], _rows_back)

@@ -3,10 +3,10 @@
 from resizekit.errors import ImageError
 from resizekit.storage.formats import Pixels
 
-__all__ = ["fitted"]
+__all__ = ["match_channels"]
 
 
-def fitted(pixels: Pixels, channels: int, *, folds: bool, where: object = "this picture") -> Pixels:
+def match_channels(pixels: Pixels, channels: int, *, folds: bool, where: object = "this picture") -> Pixels:
     """Give a picture `h w c` the channels that weights take: grey is repeated to three, colour is never dropped.
 
     `folds` says that the weights keep fewer channels than they take: a grey picture then has nothing that they could

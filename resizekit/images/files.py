@@ -7,7 +7,7 @@ import numpy as np
 
 from resizekit.codec import Codec
 from resizekit.codec.convert import kind_of_bits
-from resizekit.codec.resize_plan import Plan
+from resizekit.codec.resize_plan import ResizePlan
 from resizekit.codec.tiling import Progress, Tile
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.io.npy import NPY
@@ -16,7 +16,7 @@ from resizekit.images.io.write import output
 from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
-from resizekit.images.pipeline import check_depth, down_picture, plan_picture, room_for, up_picture
+from resizekit.images.pipeline import check_depth, down_picture, padded_sizes, plan_picture, up_picture
 from resizekit.images.selection import (
     choose_codec,
     choose_storage,
@@ -25,8 +25,8 @@ from resizekit.images.selection import (
     named_codec,
     repeated,
 )
-from resizekit.images.target_size import Wanted, check_size
-from resizekit.images.value_range import Span
+from resizekit.images.target_size import TargetSize, check_size
+from resizekit.images.value_range import ValueRange
 from resizekit.recipes.assemble import recompressed
 from resizekit.storage.formats import PNG
 
@@ -43,8 +43,8 @@ def down_file(
     task: str | None = None,
     codec: Codec | None = None,
     compression: str | None = None,
-    span: Span | None = None,
-    wanted: Wanted | None = None,
+    value_range: ValueRange | None = None,
+    wanted: TargetSize | None = None,
     times: int | None = None,
     tile: Tile = "auto",
     device: str = "auto",
@@ -57,7 +57,7 @@ def down_file(
     Say which networks: `weights` (an installed name or a .safetensors file), `task` (those of its weights that are for
     grey or for colour, whichever the picture is, and whose steps suit a `wanted` size best) or a loaded `codec`, which
     stays on its device and keeps its precision.  `compression` names an installed one to take the place of the weights'
-    own: "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  `span` is the range of the picture's values,
+    own: "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  `value_range` is the range of the picture's values,
     which float32 needs.  `times` is how often the networks are applied, if not as often as they say; `wanted` any other
     size than these networks make by themselves.  A picture of any size and any mode that `read_picture` takes will do.
     Raises `ImageError` for the input, `UsageError` for the output and for a size that cannot be, and what loading
@@ -65,7 +65,7 @@ def down_file(
     """
     _one_of(weights, task, codec)
     check_size(wanted, times)
-    picture = read_picture(src, span)
+    picture = read_picture(src, value_range)
     channels = picture.pixels.shape[2]
     if codec is None:
         weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
@@ -92,14 +92,14 @@ def plan_file(
     task: str | None = None,
     codec: Codec | None = None,
     compression: str | None = None,
-    span: Span | None = None,
-    wanted: Wanted | None = None,
+    value_range: ValueRange | None = None,
+    wanted: TargetSize | None = None,
     times: int | None = None,
-) -> tuple[Plan, str]:
+) -> tuple[ResizePlan, str]:
     """Tell what `down_file` would do with the sizes of a picture, and with which weights, without doing it."""
     _one_of(weights, task, codec)
     check_size(wanted, times)
-    picture = read_picture(src, span)
+    picture = read_picture(src, value_range)
     if codec is None:
         channels = picture.pixels.shape[2]
         weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
@@ -109,7 +109,7 @@ def plan_file(
     codec = codec if times is None else repeated(codec, times)
     route = plan_picture(codec, picture.size, wanted)
     if route.times:  # refused here as it would be there
-        room_for(codec.at(route.times), route.middle or route.high, of=route.high, where=src)
+        padded_sizes(codec.at(route.times), route.middle or route.high, of=route.high, where=src)
     return route, manifest_name(codec)
 
 

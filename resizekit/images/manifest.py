@@ -47,7 +47,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal[1, 2] = 2
-    """Format of this record; 1 had no `middle`, `bits`, `channels` and `span`."""
+    """Format of this record; 1 had no `middle`, `bits`, `channels` and `value_range`."""
     resizekit: str = Field(default_factory=lambda: version("resizekit"), pattern=r"^[0-9A-Za-z.!+_-]{1,64}$")
     """Version of resizekit that made it."""
     task: _Name
@@ -74,15 +74,15 @@ class Manifest(BaseModel):
     """Of a channel of the original; 32 are float32."""
     channels: int | None = Field(None, ge=1, le=CHANNELS)
     """Of the original, if it is a cube."""
-    span: tuple[float, float] | None = None
+    value_range: tuple[float, float] | None = None
     """The lowest and the highest value that the original may have; None: those of its codes."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.mode == "CUBE") != (self.channels is not None) or (self.bits == 32 and self.span is None):
-            raise ValueError("mode, bits, channels and span contradict one another")
-        if self.span is not None and not 0 < self.span[1] - self.span[0] < math.inf:
-            raise ValueError("the span is none")
+        if (self.mode == "CUBE") != (self.channels is not None) or (self.bits == 32 and self.value_range is None):
+            raise ValueError("mode, bits, channels and value_range contradict one another")
+        if self.value_range is not None and not 0 < self.value_range[1] - self.value_range[0] < math.inf:
+            raise ValueError("the value_range is none")
         return self
 
     def to_text(self) -> str:

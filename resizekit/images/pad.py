@@ -12,7 +12,7 @@ import numpy as np
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Pixels
 
-__all__ = ["SMALLEST", "Canvas", "Size", "canvas", "fit"]
+__all__ = ["SMALLEST", "PaddedSizes", "Size", "padded_sizes_for", "reflect_pad_or_crop"]
 
 SMALLEST = 16
 """Sides of low are padded to so much: more than the ten pixels that the paper's network sees to
@@ -21,7 +21,7 @@ either side, and enough for networks that reflect or pool inside."""
 Size = tuple[int, int]
 
 
-class Canvas(NamedTuple):
+class PaddedSizes(NamedTuple):
     """Sizes (height, width) on the way from a picture to its small image."""
 
     high: Size
@@ -32,20 +32,20 @@ class Canvas(NamedTuple):
     """What the small image keeps of `low`: its upper left."""
 
 
-def canvas(spec: ResizeSpec, size: Size) -> Canvas:
+def padded_sizes_for(spec: ResizeSpec, size: Size) -> PaddedSizes:
     """Find the sizes for a picture of (height, width)."""
     factors = spec.s, spec.r
     cells = [-(-side // factor.numerator) for side, factor in zip(size, factors, strict=True)]
     roomy = [max(n, -(-SMALLEST // factor.denominator)) for n, factor in zip(cells, factors, strict=True)]
     (s, r) = factors
-    return Canvas(
+    return PaddedSizes(
         high=(roomy[0] * s.numerator, roomy[1] * r.numerator),
         low=(roomy[0] * s.denominator, roomy[1] * r.denominator),
         stored=(cells[0] * s.denominator, cells[1] * r.denominator),
     )
 
 
-def fit(pixels: Pixels, size: Size) -> Pixels:
+def reflect_pad_or_crop(pixels: Pixels, size: Size) -> Pixels:
     """Reflect at the bottom and right, or crop there, to (height, width): `h w ... -> h2 w2 ...`.
 
     A side too short to reflect so far goes to and fro; one of a single pixel repeats it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:  # the types alone: reading a manifest needs no torch
-    from resizekit.images.value_range import Span
+    from resizekit.images.value_range import ValueRange
     from resizekit.storage.formats import Pixels
 
 __all__ = ["Mode", "Picture"]
@@ -28,7 +28,7 @@ class Picture:
     """Opacity `h w`, 0 transparent to the largest code opaque; None: the file has no alpha channel."""
     icc: bytes | None = None
     """The ICC profile as the file has it; None: none, so sRGB is meant."""
-    span: "Span | None" = None
+    value_range: "ValueRange | None" = None
     """The lowest and the highest value that may be; None: those of the codes."""
     note: str | None = None
     """The text of the manifest in a small image, unchecked; None: none."""

@@ -15,35 +15,37 @@ import numpy as np
 
 from resizekit.codec import Codec
 from resizekit.codec.convert import kind_of_bits, with_bits
-from resizekit.codec.resize_plan import Plan, before_steps, plan
+from resizekit.codec.resize_plan import ResizePlan, plan_resize, size_before_steps
 from resizekit.codec.tiling import Progress, Tile, tiled_down, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
-from resizekit.images.bicubic_remainder import resized, undone
-from resizekit.images.channels import fitted
+from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
+from resizekit.images.channels import match_channels
 from resizekit.images.io.write import without_alpha
 from resizekit.images.limits import too_many
 from resizekit.images.manifest import MOST, Manifest
-from resizekit.images.pad import Canvas, Size, canvas, fit
+from resizekit.images.pad import PaddedSizes, Size, padded_sizes_for, reflect_pad_or_crop
 from resizekit.images.picture import Picture
 from resizekit.images.selection import manifest_name, matching
-from resizekit.images.target_size import Wanted
-from resizekit.images.value_range import in_unit, physical, unit
+from resizekit.images.target_size import TargetSize
+from resizekit.images.value_range import denormalize, normalize, normalized_view
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Storage
 
-__all__ = ["check_depth", "deepest", "down_picture", "plan_picture", "room_for", "up_picture"]
+__all__ = ["check_depth", "down_picture", "max_steps", "padded_sizes", "plan_picture", "up_picture"]
 
 
-def plan_picture(codec: Codec, size: tuple[int, int], wanted: Wanted | None = None) -> Plan:
+def plan_picture(codec: Codec, size: tuple[int, int], wanted: TargetSize | None = None) -> ResizePlan:
     """Decide how a picture of (width, height) becomes small, without doing it; None: by the codec's own factors.
 
     Raises `UsageError` for a wanted size that the picture cannot have.
     """
     high = size[1], size[0]
     if wanted is None:
-        return Plan(times=codec.times, step=codec.step, high=high, middle=None, low=canvas(codec.spec, high).stored)
-    return plan(high, wanted.low(high), codec.step)
+        return ResizePlan(
+            times=codec.times, step=codec.step, high=high, middle=None, low=padded_sizes_for(codec.spec, high).stored
+        )
+    return plan_resize(high, wanted.low(high), codec.step)
 
 
 def down_picture(
@@ -51,7 +53,7 @@ def down_picture(
     picture: Picture,
     *,
     where: object = "this picture",
-    wanted: Wanted | None = None,
+    wanted: TargetSize | None = None,
     tile: Tile = "auto",
     progress: Progress | None = None,
 ) -> tuple[Picture, Manifest]:
@@ -71,20 +73,27 @@ def down_picture(
     route = plan_picture(codec, picture.size, wanted)
     if route.times not in (0, codec.times):
         codec = codec.at(route.times)
-    given = fitted(picture.pixels, codec.channels, folds=codec.spec.t > 1, where=where)
-    alpha, span = picture.alpha, picture.span
+    given = match_channels(picture.pixels, codec.channels, folds=codec.spec.t > 1, where=where)
+    alpha, value_range = picture.alpha, picture.value_range
     if alpha is not None and (route.times or route.middle is not None):
         given = fill_hidden(given, alpha)
     alpha = alpha if alpha is None else with_bits(alpha, storage.bits)
     if route.middle is not None:
-        given, span = resized(unit(given, span), route.middle), None
-        alpha = alpha if alpha is None else resized(alpha[:, :, None], route.middle)[:, :, 0]
+        given, value_range = bicubic_resize(normalize(given, value_range), route.middle), None
+        alpha = alpha if alpha is None else bicubic_resize(alpha[:, :, None], route.middle)[:, :, 0]
     if route.times:
-        room = room_for(codec, route.middle or route.high, of=route.high, where=where)
-        given = fit(tiled_down(codec, in_unit(fit(given, room.high), span), tile, progress), route.low)
-        alpha = alpha if alpha is None else fit(alpha_down(codec.spec, fit(alpha, room.high)), route.low)
+        room = padded_sizes(codec, route.middle or route.high, of=route.high, where=where)
+        given = reflect_pad_or_crop(
+            tiled_down(codec, normalized_view(reflect_pad_or_crop(given, room.high), value_range), tile, progress),
+            route.low,
+        )
+        alpha = (
+            alpha
+            if alpha is None
+            else reflect_pad_or_crop(alpha_down(codec.spec, reflect_pad_or_crop(alpha, room.high)), route.low)
+        )
     else:
-        given = with_bits(unit(given, span), storage.bits)
+        given = with_bits(normalize(given, value_range), storage.bits)
     pixels = given if storage.exact else storage.read_back(given)
     small = Picture(pixels=pixels, given=None if storage.exact else given, alpha=alpha, icc=picture.icc)
     manifest = Manifest(
@@ -99,7 +108,7 @@ def down_picture(
         mode=picture.mode,
         bits=picture.bits,
         channels=picture.pixels.shape[2] if picture.mode == "CUBE" else None,
-        span=picture.span,
+        value_range=picture.value_range,
         pixels=small.digest,
     )
     return replace(small, note=manifest.to_text()), manifest
@@ -127,33 +136,39 @@ def up_picture(
     codec = matching(codec, manifest, where)
     size, low = (manifest.size[1], manifest.size[0]), (small.size[1], small.size[0])
     middle = manifest.middle and (manifest.middle[1], manifest.middle[0])
-    leads_to = canvas(manifest.spec, size).stored if middle is None else low
+    leads_to = padded_sizes_for(manifest.spec, size).stored if middle is None else low
     if (
         low != leads_to
-        or (middle is not None and middle != before_steps(low, codec.step, manifest.times))
+        or (middle is not None and middle != size_before_steps(low, codec.step, manifest.times))
         or small.bits != codec.storage.bits
         or small.pixels.shape[2] != (codec.low_channels if manifest.times else codec.channels)
         or (small.alpha is not None) != manifest.mode.endswith("A")
         or codec.channels not in _high_channels(manifest)
     ):
         raise ManifestError(f"{where} does not fit its own manifest: make the small image again")
-    bits = manifest.bits if manifest.span is None else 32
+    bits = manifest.bits if manifest.value_range is None else 32
     colours, alpha = small.pixels, small.alpha
     if manifest.times:
-        room = room_for(codec, middle or size, of=size, where=where)
-        colours = fit(tiled_up(codec, fit(colours, room.low), tile, progress, kind_of_bits(bits)), middle or size)
-        alpha = alpha if alpha is None else fit(alpha_up(codec.spec, fit(alpha, room.low)), middle or size)
+        room = padded_sizes(codec, middle or size, of=size, where=where)
+        colours = reflect_pad_or_crop(
+            tiled_up(codec, reflect_pad_or_crop(colours, room.low), tile, progress, kind_of_bits(bits)), middle or size
+        )
+        alpha = (
+            alpha
+            if alpha is None
+            else reflect_pad_or_crop(alpha_up(codec.spec, reflect_pad_or_crop(alpha, room.low)), middle or size)
+        )
     else:
         colours = with_bits(colours, bits)
     if middle is not None:
-        colours = undone(colours, size)
-        alpha = alpha if alpha is None else undone(alpha[:, :, None], size)[:, :, 0]
+        colours = inverse_bicubic(colours, size)
+        alpha = alpha if alpha is None else inverse_bicubic(alpha[:, :, None], size)[:, :, 0]
     if manifest.mode in ("L", "LA") and colours.shape[2] > 1:  # grey went in as equal channels
         mean = colours.mean(axis=2, keepdims=True, dtype=np.float32)
         colours = mean if bits == 32 else np.rint(mean).astype(colours.dtype)
-    colours = physical(colours, kind_of_bits(manifest.bits), manifest.span)
+    colours = denormalize(colours, kind_of_bits(manifest.bits), manifest.value_range)
     alpha = alpha if alpha is None else with_bits(alpha, 16 if manifest.bits == 16 else 8)
-    return Picture(pixels=colours, alpha=alpha, icc=small.icc, span=manifest.span)
+    return Picture(pixels=colours, alpha=alpha, icc=small.icc, value_range=manifest.value_range)
 
 
 def _high_channels(manifest: Manifest) -> tuple[int, ...]:
@@ -163,16 +178,16 @@ def _high_channels(manifest: Manifest) -> tuple[int, ...]:
     return (3,) if manifest.mode.startswith("RGB") else (1, 3)
 
 
-def room_for(codec: Codec, size: Size, *, of: Size | None = None, where: object = "this picture") -> Canvas:
+def padded_sizes(codec: Codec, size: Size, *, of: Size | None = None, where: object = "this picture") -> PaddedSizes:
     """Find the sizes for a picture of (height, width), and refuse before memory is taken what pads it out of bounds.
 
     A deep power of the networks needs a wide margin to see anything, and a forged manifest can ask for as many steps as
     it likes: `ImageError` where that has too many pixels for an original `of` (height, width); None: of that very size.
     """
-    room = canvas(codec.spec, size)
+    room = padded_sizes_for(codec.spec, size)
     if not _within(codec, room, size if of is None else of):
         height, width = room.high
-        most = deepest(codec, size)
+        most = max_steps(codec, size)
         fewer = f"take fewer steps, at most {most} ({codec.at(most).spec.short})" if most else "take a smaller factor"
         raise ImageError(
             f"{where} would be padded to {width}x{height} pixels to be made {codec.spec.short} smaller, too many "
@@ -181,7 +196,7 @@ def room_for(codec: Codec, size: Size, *, of: Size | None = None, where: object 
     return room
 
 
-def _within(codec: Codec, room: Canvas, original: Size) -> bool:
+def _within(codec: Codec, room: PaddedSizes, original: Size) -> bool:
     """Tell whether what a picture is padded to has no more pixels than its steps and the limit allow."""
     pixels = math.prod(room.high)
     # bicubic enlarges no axis by a step or more, so the largest picture that may be read still fits
@@ -189,7 +204,7 @@ def _within(codec: Codec, room: Canvas, original: Size) -> bool:
     return pixels <= largest or not too_many(room.high, codec.channels)
 
 
-def deepest(codec: Codec, size: Size) -> int:
+def max_steps(codec: Codec, size: Size) -> int:
     """Tell how often these networks can make a picture of (height, width) small.
 
     The small image has at least one pixel a side then that the picture fills, and padding stays within bounds.
@@ -199,7 +214,7 @@ def deepest(codec: Codec, size: Size) -> int:
         while times < MOST:
             deeper = codec.at(times + 1)
             filled = size[0] >= deeper.spec.s and size[1] >= deeper.spec.r
-            if not filled or not _within(deeper, canvas(deeper.spec, size), size):
+            if not filled or not _within(deeper, padded_sizes_for(deeper.spec, size), size):
                 break
             times += 1
     except UsageError:  # beyond what a factor can be

@@ -9,8 +9,8 @@ import torch
 from resizekit.codec import Codec
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.manifest import MOST, NAME, Manifest
-from resizekit.images.suited import suited
-from resizekit.images.target_size import Wanted
+from resizekit.images.suited import best_weights_for
+from resizekit.images.target_size import TargetSize
 from resizekit.plugin.registry import installed
 from resizekit.recipes.assemble import recompressed
 from resizekit.recipes.checkpoint import default_weights, load, storage_of
@@ -79,7 +79,7 @@ def choose_weights(
     task: str | None,
     channels: int,
     size: tuple[int, int] | None = None,
-    wanted: Wanted | None = None,
+    wanted: TargetSize | None = None,
 ) -> str | Path:
     """Give the weights that are said, or those of a task that fit the channels and suit a wanted size best.
 
@@ -92,7 +92,7 @@ def choose_weights(
         return weights
     if size is None or wanted is None:
         return default_weights(str(task), channels)
-    return suited(str(task), channels, size, wanted)
+    return best_weights_for(str(task), channels, size, wanted)
 
 
 def _changed(weights: str | Path) -> int:

@@ -11,14 +11,14 @@ from pydantic import ValidationError
 from resizekit.errors import UsageError
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Wanted", "check_size"]
+__all__ = ["TargetSize", "check_size"]
 
 Factor: TypeAlias = int | str | Fraction
 _DIGITS = r"[1-9][0-9]{0,8}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class TargetSize:
     """One of: an exact size, an exact factor, the most that a side may have.
 
     Numbers may be texts, as from a command line.  Raises `UsageError` for none or several, and for what is no size.
@@ -92,7 +92,7 @@ class Wanted:
         return s, r
 
 
-def check_size(wanted: Wanted | None, times: int | None) -> None:
+def check_size(wanted: TargetSize | None, times: int | None) -> None:
     """Refuse a number of steps beside a size, for which a plan counts them; `UsageError`."""
     if wanted is not None and times is not None:
         raise UsageError(

@@ -68,9 +68,9 @@ class Down(_Scaling):
 
     def forward(self, x: Tensor) -> Tensor:
         """Unshuffle the picture itself and run the merged convolution on the small grid."""
-        return self.phases(ops.unshuffle(x, self.s, self.r))
+        return self.forward_low_resolution(ops.unshuffle(x, self.s, self.r))
 
-    def phases(self, x: Tensor) -> Tensor:
+    def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Do so with a picture that is unshuffled already: `b (i s r) h w -> b o h w`."""
         bias = self.first.bias, self.second.bias
         assert bias[0] is not None
@@ -92,9 +92,9 @@ class Up(_Scaling):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the merged convolution on the small grid and shuffle last."""
-        return ops.shuffle(self.phases(x), self.s, self.r)
+        return ops.shuffle(self.forward_low_resolution(x), self.s, self.r)
 
-    def phases(self, x: Tensor) -> Tensor:
+    def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Leave the shuffle to the caller: `b i h w -> b (o s r) h w`."""
         bias = self.first.bias, self.second.bias
         assert bias[0] is not None

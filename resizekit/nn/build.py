@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from resizekit.errors import ResizeShapeError
 from resizekit.nn.blocks import Down, ResidualBlock, Up, conv
-from resizekit.nn.low_resolution import Phased
+from resizekit.nn.low_resolution import LowResolutionNet
 from resizekit.spec import ResizeSpec
 
 __all__ = ["Resizer", "TadOptions", "high_channels", "tad", "tad_decoder"]
@@ -30,7 +30,9 @@ class TadOptions(BaseModel):
 
     width: int = Field(64, ge=1, le=1024, description="channels of every feature map")
     blocks: int = Field(3, ge=0, le=256, description="residual blocks a side")
-    carry: bool = Field(False, description="the encoder starts as the mean of each block: for tasks without residual")
+    init_as_average: bool = Field(
+        False, description="the encoder starts as the mean of each block: for tasks without residual"
+    )
 
 
 def high_channels(spec: ResizeSpec, low_channels: int) -> int:
@@ -44,7 +46,7 @@ def high_channels(spec: ResizeSpec, low_channels: int) -> int:
     return channels.numerator
 
 
-class Resizer(Phased):
+class Resizer(LowResolutionNet):
     """One side of a pair: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; input in [0, 1], or uint8 codes.
 
     Under autocast only the trunk runs in half precision: head and tail touch the picture, whose last bits carry the
@@ -68,14 +70,14 @@ class Resizer(Phased):
         self.join = conv(width, width)
         self.tail = conv(width, channels_out) if up == (1, 1) else Up(width, channels_out, *up)
 
-    def phases(self, x: Tensor) -> Tensor:
+    def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Run the network on unshuffled pixels."""
         device, head, tail = x.device.type, self.head, self.tail
         with torch.autocast(device, enabled=False):
-            features = head.phases(x) if isinstance(head, Down) else head(x)
+            features = head.forward_low_resolution(x) if isinstance(head, Down) else head(x)
         trunk = (features + self.join(self.blocks(features))).to(features.dtype)
         with torch.autocast(device, enabled=False):
-            return tail.phases(trunk) if isinstance(tail, Up) else cast(Tensor, tail(trunk))
+            return tail.forward_low_resolution(trunk) if isinstance(tail, Up) else cast(Tensor, tail(trunk))
 
 
 def _start_quietly(encoder: Resizer) -> None:
@@ -134,14 +136,14 @@ def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Mo
     """Build the paper's pair: ten convolutions a side, nine where nothing is scaled in space (sections 3.2 and 3.3).
 
     Returns (encoder, decoder): `b (t c) (s h) (r w) -> b c h w` and back, input in [0, 1].  The encoder's output is
-    meant to be added to the guide, or is low itself (3.2, change 2), for which `carry` gives it a start.
+    meant to be added to the guide, or is low itself (3.2, change 2), for which `init_as_average` gives it a start.
     """
     channels = high_channels(spec, low_channels)
     big = spec.s.numerator, spec.r.numerator
     small = spec.s.denominator, spec.r.denominator
     encoder = Resizer(channels, low_channels, down=big, up=small, options=options)
     decoder = tad_decoder(spec, low_channels, options)
-    if options.carry:
+    if options.init_as_average:
         _start_as_resize(encoder, channels, low_channels)
     else:
         _start_quietly(encoder)

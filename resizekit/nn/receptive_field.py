@@ -7,13 +7,13 @@ from torch import Tensor
 
 from resizekit.errors import ResizeShapeError
 
-__all__ = ["reach"]
+__all__ = ["receptive_field"]
 
 _LARGEST = 512
 
 
 @torch.no_grad()
-def reach(run: Callable[[Tensor], Tensor], channels: int, cell: tuple[int, int], out: tuple[int, int]) -> int:
+def receptive_field(run: Callable[[Tensor], Tensor], channels: int, cell: tuple[int, int], out: tuple[int, int]) -> int:
     """Measure how many cells to any side an output of `run` can depend on.
 
     A cell is `cell` = (height, width) pixels of the input and `out` pixels of the output.  One cell of the input is

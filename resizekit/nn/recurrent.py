@@ -10,7 +10,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from resizekit.nn.low_resolution import fit_for
+from resizekit.nn.low_resolution import as_network_input
 
 __all__ = ["Recurrent", "apply"]
 
@@ -35,7 +35,7 @@ class Recurrent(nn.Module):
 
 def apply(network: nn.Module, x: Tensor, *, first: bool = True, last: bool = True) -> Tensor:
     """Apply one side once, as the first or last of several applications if it is one that asks."""
-    x = fit_for(network, x)
+    x = as_network_input(network, x)
     if isinstance(network, Recurrent):
         return network.step(x, first=first, last=last)
     return cast(Tensor, network(x))

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-__all__ = ["over_symmetries"]
+__all__ = ["self_ensemble"]
 
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
 
 
-def over_symmetries(run: Callable[[Tensor], Tensor], x: Tensor, *, turned: bool) -> Tensor:
+def self_ensemble(run: Callable[[Tensor], Tensor], x: Tensor, *, turned: bool) -> Tensor:
     """Average `run` over flips, and with `turned` over quarter turns too: `b c h w -> b c2 h2 w2`, float.
 
     Each way of holding `x` is undone on what `run` gives for it: eight ways in all, four where the axes keep apart.

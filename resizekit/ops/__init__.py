@@ -15,13 +15,13 @@ from resizekit.ops.kernel import uninstall as uninstall
 from resizekit.ops.pixel import shuffle as shuffle
 from resizekit.ops.pixel import unshuffle as unshuffle
 from resizekit.ops.quantize import Quantized as Quantized
-from resizekit.ops.quantize import codes as codes
-from resizekit.ops.quantize import codes16 as codes16
-from resizekit.ops.quantize import codes_of as codes_of
-from resizekit.ops.quantize import floats16 as floats16
 from resizekit.ops.quantize import quantize as quantize
 from resizekit.ops.quantize import quantize16 as quantize16
 from resizekit.ops.quantize import quantize_codes as quantize_codes
+from resizekit.ops.quantize import to_uint as to_uint
+from resizekit.ops.quantize import to_uint8 as to_uint8
+from resizekit.ops.quantize import to_uint16 as to_uint16
+from resizekit.ops.quantize import uint16_to_float as uint16_to_float
 from resizekit.ops.resample import resample as resample
 from resizekit.ops.resample import resample_codes as resample_codes
 from resizekit.ops.resample import resample_uint8 as resample_uint8

@@ -13,7 +13,7 @@ from torch import Tensor
 from resizekit.errors import ResizeShapeError
 from resizekit.ops.kernel import op
 from resizekit.ops.pixel import check_shuffle, check_unshuffle, shuffle, unshuffle
-from resizekit.ops.quantize import SCALE, Gradient, Quantized, codes, quantize_codes
+from resizekit.ops.quantize import SCALE, Gradient, Quantized, quantize_codes, to_uint8
 from resizekit.ops.resample import resample
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 class Guided(NamedTuple):
     """What an encoder starts from."""
 
-    phases: Tensor
+    unshuffled: Tensor
     """`b (c s r) h w`, the unshuffled picture."""
     guide: Tensor
     """`b c h w`, float32 in about [0, 1]: bicubic overshoots at edges."""
@@ -103,7 +103,7 @@ def shuffle_codes(x: Tensor, s: int, r: int, *, shift: float = 0.0) -> Tensor:
     check_floats(x)
     check_shuffle(x, s, r)
     wide = x if x.dtype == torch.float64 else x.float()
-    stored = codes(shuffle(wide + shift if shift else wide, s, r))
+    stored = to_uint8(shuffle(wide + shift if shift else wide, s, r))
     return stored.contiguous(memory_format=torch.channels_last)
 
 

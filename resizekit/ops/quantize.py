@@ -2,7 +2,7 @@
 
 Three forms of one rule: `quantize` gives what reading the stored picture gives, `codes` what is stored, and
 `quantize_codes` both.  Each can add a guide first, which saves a pass: `low = quantize(encoder(high), guide)`.
-The same rule for pictures of 16 bits a channel has no kernels and no guide: `quantize16`, `codes16`, `floats16`.
+The same rule for pictures of 16 bits a channel has no kernels and no guide: `quantize16`, `to_uint16`, `uint16_to_float`.
 """
 
 from typing import Any, Literal, NamedTuple, get_args
@@ -14,8 +14,20 @@ from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.ops.kernel import op
 
 __all__ = [
-    "LEVELS", "LEVELS16", "SCALE", "SCALE16", "Gradient", "Quantized", "check_quantize",
-    "codes", "codes16", "codes_of", "floats16", "quantize", "quantize16", "quantize_codes",
+    "LEVELS",
+    "LEVELS16",
+    "SCALE",
+    "SCALE16",
+    "Gradient",
+    "Quantized",
+    "check_quantize",
+    "quantize",
+    "quantize16",
+    "quantize_codes",
+    "to_uint",
+    "to_uint8",
+    "to_uint16",
+    "uint16_to_float",
 ]  # fmt: skip
 
 LEVELS = 255
@@ -59,7 +71,7 @@ def check_quantize(x: Tensor, guide: Tensor | None, gradient: str) -> None:
 
 
 @op
-def codes(x: Tensor, guide: Tensor | None = None) -> Tensor:
+def to_uint8(x: Tensor, guide: Tensor | None = None) -> Tensor:
     """Turn floats in [0, 1] into 8-bit codes, clamped, rounded half to even: `... -> ...` uint8.  NaN becomes 0.
 
     `guide`, of the same shape, is added first.  Half precision is computed in float32.
@@ -95,18 +107,18 @@ def quantize16(x: Tensor, *, gradient: Gradient = "inward") -> Tensor:
     return _through(_wide(x), None, gradient, LEVELS16)
 
 
-def codes16(x: Tensor) -> Tensor:
+def to_uint16(x: Tensor) -> Tensor:
     """Turn floats in [0, 1] into 16-bit codes, clamped, rounded half to even: `... -> ...` uint16.  NaN becomes 0."""
     check_quantize(x, None, "inward")
     return _codes(_wide(x), LEVELS16).to(torch.uint16)
 
 
-def codes_of(x: Tensor, bits: Literal[8, 16]) -> Tensor:
-    """Turn floats in [0, 1] into codes of so many bits, as `codes` or `codes16` does: `... -> ...`."""
-    return codes16(x) if bits == 16 else codes(x)
+def to_uint(x: Tensor, bits: Literal[8, 16]) -> Tensor:
+    """Turn floats in [0, 1] into codes of so many bits, as `codes` or `to_uint16` does: `... -> ...`."""
+    return to_uint16(x) if bits == 16 else to_uint8(x)
 
 
-def floats16(x: Tensor) -> Tensor:
+def uint16_to_float(x: Tensor) -> Tensor:
     """Read 16-bit codes as floats in [0, 1], by a multiply as 8-bit ones: `... -> ...` float32."""
     if x.dtype != torch.uint16:
         raise ResizeShapeError(f"got {x.dtype} where 16-bit codes belong (uint16)")

@@ -7,29 +7,29 @@ from resizekit.system.lazy import lazy_names
 if TYPE_CHECKING:
     from resizekit.plugin.marker import NAME as NAME
     from resizekit.plugin.marker import hookimpl as hookimpl
-    from resizekit.plugin.packaged_weights import shipped_weights as shipped_weights
+    from resizekit.plugin.packaged_weights import weights_from_folder as weights_from_folder
     from resizekit.plugin.records import Compression as Compression
-    from resizekit.plugin.records import Mixture as Mixture
     from resizekit.plugin.records import Network as Network
     from resizekit.plugin.records import NoOptions as NoOptions
     from resizekit.plugin.records import Stage as Stage
+    from resizekit.plugin.records import StageMixture as StageMixture
     from resizekit.plugin.records import Task as Task
     from resizekit.plugin.records import TaskConfig as TaskConfig
     from resizekit.plugin.records import Weights as Weights
     from resizekit.plugin.registry import Registry as Registry
     from resizekit.plugin.registry import installed as installed
-    from resizekit.plugin.suite import Printed as Printed
+    from resizekit.plugin.suite import Published as Published
     from resizekit.plugin.suite import Suite as Suite
     from resizekit.plugin.suite import SuiteColumn as SuiteColumn
     from resizekit.plugin.suite import SuiteSet as SuiteSet
 
 _MODULES = {
     "Compression": "resizekit.plugin.records",
-    "Mixture": "resizekit.plugin.records",
+    "StageMixture": "resizekit.plugin.records",
     "NAME": "resizekit.plugin.marker",
     "Network": "resizekit.plugin.records",
     "NoOptions": "resizekit.plugin.records",
-    "Printed": "resizekit.plugin.suite",
+    "Published": "resizekit.plugin.suite",
     "Registry": "resizekit.plugin.registry",
     "Stage": "resizekit.plugin.records",
     "Suite": "resizekit.plugin.suite",
@@ -40,7 +40,7 @@ _MODULES = {
     "Weights": "resizekit.plugin.records",
     "hookimpl": "resizekit.plugin.marker",
     "installed": "resizekit.plugin.registry",
-    "shipped_weights": "resizekit.plugin.packaged_weights",
+    "weights_from_folder": "resizekit.plugin.packaged_weights",
 }
 
 __all__ = sorted(_MODULES)

@@ -6,12 +6,12 @@ from importlib.resources.abc import Traversable
 
 from resizekit.plugin.records import Weights
 
-__all__ = ["shipped_weights"]
+__all__ = ["weights_from_folder"]
 
 _KINDS = {"RGB": "rgb", "Y": "y"}
 
 
-def shipped_weights(folder: Traversable, names: Iterable[str]) -> dict[str, Weights]:
+def weights_from_folder(folder: Traversable, names: Iterable[str]) -> dict[str, Weights]:
     """Give the weights that a folder holds, in the order of `names`; a name without both of its files is left out.
 
     A NAME.json says `digest`, `summary` and, by set of pictures, figures such as `high_rgb` and `low_y`; what it says

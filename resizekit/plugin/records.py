@@ -16,7 +16,7 @@ from resizekit.losses import Loss, Norm
 from resizekit.spec import ResizeSpec
 from resizekit.storage.compressions import Float
 
-__all__ = ["Compression", "Mixture", "Network", "NoOptions", "Stage", "Task", "TaskConfig", "Weights"]
+__all__ = ["Compression", "Network", "NoOptions", "Stage", "StageMixture", "Task", "TaskConfig", "Weights"]
 
 
 class TaskConfig(BaseModel):
@@ -69,7 +69,7 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mixture:
+class StageMixture:
     """One leg of a training in which each step belongs to one of several stages, drawn at random by their shares."""
 
     stages: tuple[Stage, ...]
@@ -78,7 +78,7 @@ class Mixture:
     """This leg's part of all steps, as `Stage.share`."""
 
 
-def float_then_compressed(codec: Codec, config: TaskConfig) -> Iterable[Stage | Mixture]:
+def float_then_compressed(codec: Codec, config: TaskConfig) -> Iterable[Stage | StageMixture]:
     """Train without the compression for `float_share` of the steps, then with it (3.2, "Compression Module")."""
     if config.float_share:
         yield Stage(codec=codec.with_compression(Float()), share=config.float_share)
@@ -125,7 +125,7 @@ class Task(Generic[C]):
     """True: the encoder adds to the guide (3.2); False: it predicts low itself (3.2, change 2)."""
     loss: Callable[[ResizeSpec, C], Loss] = losses.guided
     """What training minimises: Equation 4, by the config's norms and weight."""
-    curriculum: Callable[[Codec, C], Iterable[Stage | Mixture]] = float_then_compressed
+    curriculum: Callable[[Codec, C], Iterable[Stage | StageMixture]] = float_then_compressed
     """The legs of the training."""
     weights: Mapping[str, Weights] = field(default_factory=dict)
     """Trained weights by name; names are unique across all plugins.  The first that fits is a task's default."""
@@ -141,7 +141,7 @@ class Network(Generic[O]):
     """From `[network]` in a TOML config."""
     build: Callable[[ResizeSpec, int, O], tuple[nn.Module | None, nn.Module]]
     """(spec of one step, channels of low, options) -> (encoder or None, decoder)."""
-    carrier: bool = False
+    predicts_low: bool = False
     """True: the encoder returns low itself, so the codec adds no guide whatever the task says."""
 
 

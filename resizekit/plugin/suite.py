@@ -11,7 +11,7 @@ from typing import Any
 
 from resizekit.errors import PluginError
 
-__all__ = ["Printed", "Suite", "SuiteColumn", "SuiteSet"]
+__all__ = ["Published", "Suite", "SuiteColumn", "SuiteSet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class SuiteColumn:
     """3: on colour pictures, grey ones repeated; 1: on their luma, grey ones as they are."""
     weights: str | None = None
     """Installed weights by name, or those of a run of that name that the user has; None: bicubic both ways."""
-    ensemble: bool = False
+    self_ensemble: bool = False
     """Whether it goes up eight ways and averages."""
     beside: str | None = None
     """The column whose printed figures this one is compared with, if it has none of its own."""
@@ -52,7 +52,7 @@ class SuiteColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Printed:
+class Published:
     """PSNR in dB of restored pictures as somebody printed it."""
 
     column: str
@@ -73,7 +73,7 @@ class Suite:
     """In the order of the table."""
     sets: tuple[SuiteSet, ...]
     """In the order of the table."""
-    printed: tuple[Printed, ...] = ()
+    printed: tuple[Published, ...] = ()
     source: str = ""
     """Where the printed figures stand, such as "Table 1 of ..."."""
     timed: Mapping[str, float | None] = field(default_factory=dict)

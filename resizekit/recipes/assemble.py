@@ -72,7 +72,7 @@ def assemble(recipe: Recipe, *, where: str = "config", weights: str | None = Non
             f"not of {config.channels}: set channels to {could}, or take another compression"
         )
     step = task.spec(config)
-    sides = _Sides(*network.build(step, config.channels, options), carrier=network.carrier)
+    sides = _Sides(*network.build(step, config.channels, options), predicts_low=network.predicts_low)
     if config.encoder is not None:
         sides = sides.with_encoder(config.encoder, step, config.channels, recipe.encoder, where=where)
     elif recipe.encoder:
@@ -86,7 +86,7 @@ def assemble(recipe: Recipe, *, where: str = "config", weights: str | None = Non
         decoder=sides.decoder,
         guide=lambda spec: task.guide(spec, config),
         compression=squeeze,
-        residual=task.residual and not sides.carrier,
+        residual=task.residual and not sides.predicts_low,
         times=task.times(config) if recipe.times is None else recipe.times,
         names=Names(task.name, network.name, compression.name, weights),
     )
@@ -99,7 +99,7 @@ class _Sides(NamedTuple):
 
     encoder: nn.Module | None
     decoder: nn.Module
-    carrier: bool
+    predicts_low: bool
     """The encoder gives low itself."""
 
     def with_encoder(
@@ -108,7 +108,7 @@ class _Sides(NamedTuple):
         """Put the encoder of another network, or none, in the place of this one."""
         if name == NO_ENCODER:
             validate(NoOptions, raw, where=f"{where} [encoder] of no network")
-            return _Sides(None, self.decoder, carrier=False)
+            return _Sides(None, self.decoder, predicts_low=False)
         network = installed().network(name)
         options = validate(network.options, raw, where=f"{where} [encoder] of {network.name}")
         encoder, _ = network.build(step, channels, options)
@@ -116,7 +116,7 @@ class _Sides(NamedTuple):
             raise ConfigError(
                 f"{where}: network {name!r} has no encoder; name another, or {NO_ENCODER!r} if low is to be the guide"
             )
-        return _Sides(encoder, self.decoder, network.carrier)
+        return _Sides(encoder, self.decoder, network.predicts_low)
 
 
 def recompressed(codec: Codec, name: str) -> Codec:

@@ -22,7 +22,7 @@ from resizekit.errors import CheckpointError, UnknownNameError
 from resizekit.plugin.registry import installed
 from resizekit.recipes.assemble import Recipe, assemble, recompressed
 from resizekit.storage.formats import Storage
-from resizekit.system.atomic_write import written_beside
+from resizekit.system.atomic_write import atomic_write
 
 __all__ = [
     "FORMAT", "Header", "default_weights", "fitting_weights", "header_of", "installed_outline", "load", "outline",
@@ -68,7 +68,7 @@ def save(
     twin = assemble(recipe)
     twin.load_state_dict(codec.state_dict())
     twin.to(dtype=dtype)
-    with written_beside(Path(path)) as beside:
+    with atomic_write(Path(path)) as beside:
         header = Header(
             task=codec.names.task,
             provider=installed().tasks[codec.names.task].provider,

@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from resizekit.errors import ConfigError
 from resizekit.losses import Norm
 
-__all__ = ["Phase", "RunConfig", "Side", "TrainConfig", "read_toml", "retold", "validate"]
+__all__ = ["Phase", "RunConfig", "Side", "TrainConfig", "apply_overrides", "read_toml", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
 Side = Literal["encoder", "decoder"]
@@ -28,7 +28,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours"}
 
 
-def duration(told: object) -> object:
+def read_duration(told: object) -> object:
     """Read "90 s", "20 min" or "1.5 h"; what is no text is left to pydantic."""
     if not isinstance(told, str) or told.startswith("P"):  # pydantic writes and reads ISO 8601
         return told
@@ -56,7 +56,7 @@ class TrainConfig(BaseModel):
 
     data: tuple[Path, ...] = Field((), description="folders of pictures, or pictures, to learn from")
     validation: tuple[Path, ...] = Field((), description="folders or pictures to report PSNR on meanwhile")
-    span: tuple[float, float] | None = Field(
+    value_range: tuple[float, float] | None = Field(
         None, description="LOW and HIGH of the values in the files, such as [0, 1]; float32 needs it"
     )
     start: str | None = Field(None, description="weights to begin with: an installed name, or a .safetensors file")
@@ -66,7 +66,7 @@ class TrainConfig(BaseModel):
     start_side: Side | None = Field(None, description="begin with this side of the start's weights alone")
     freeze: Side | None = Field(None, description="the side that stays as it began while the other learns")
     steps: int = Field(20_000, ge=1, description="optimiser steps, all stages together")
-    budget: Annotated[timedelta | None, BeforeValidator(duration)] = Field(
+    budget: Annotated[timedelta | None, BeforeValidator(read_duration)] = Field(
         None, description='time to train, such as "20 min": the steps are then planned from the speed at the start'
     )
     batch: int = Field(8, ge=1, le=65536, description="crops a step, over all processes")
@@ -140,7 +140,7 @@ def read_toml(path: str | Path) -> RunConfig:
     return run.model_copy(update={"train": run.train.model_copy(update=located)})
 
 
-def retold(run: RunConfig, told: Mapping[str, object]) -> RunConfig:
+def apply_overrides(run: RunConfig, told: Mapping[str, object]) -> RunConfig:
     """Put what a command line says of `[train]` in the place of what the file says; None and empty lists say nothing.
 
     Raises `ConfigError` for a value that does not fit its key.

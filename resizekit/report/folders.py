@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.errors import ImageError, ResizeKitError
-from resizekit.evaluation.channels import shown
+from resizekit.evaluation.channels import to_display
 from resizekit.images.io.read import read_picture
-from resizekit.images.value_range import unit
+from resizekit.images.value_range import normalize
 from resizekit.report.inline import Inline, inline
-from resizekit.showcase.figures_file import Kept, KeptTrip, read_kept
+from resizekit.showcase.metrics_file import FolderRecord, RoundtripRecord, read_record
 from resizekit.showcase.panels import depth_panels, worst_window
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Pixels
@@ -28,7 +28,7 @@ class Shown:
 
     name: str
     """Of the original's file."""
-    trip: KeptTrip
+    trip: RoundtripRecord
     size: tuple[int, int]
     """Width and height of the whole small picture."""
     original: Inline
@@ -41,14 +41,14 @@ def ladder(folder: Path) -> list[Shown]:
 
     Raises `ResizeKitError` for a folder that is none of ours or whose pictures changed.
     """
-    kept = read_kept(folder)
+    kept = read_record(folder)
     original = _original(folder, kept)
     return [_rung(folder, kept, trip, original) for trip in kept.trips]
 
 
 def triptych(folder: Path) -> Shown:
     """Show original, small and restored of what `roundtrip` wrote; raises as `ladder`."""
-    kept = read_kept(folder)
+    kept = read_record(folder)
     original = _original(folder, kept)
     if not kept.trips:
         raise ResizeKitError(f"{folder} tells of no roundtrip: make it again")
@@ -70,7 +70,7 @@ def triptych(folder: Path) -> Shown:
     )
 
 
-def _rung(folder: Path, kept: Kept, trip: KeptTrip, original: Pixels) -> Shown:
+def _rung(folder: Path, kept: FolderRecord, trip: RoundtripRecord, original: Pixels) -> Shown:
     small, restored = _pictures(folder, kept, trip, original)
     s, r = (max(Fraction(1), Fraction(*pair)) for pair in list(zip(original.shape, small.shape, strict=True))[:2])
     low, back, _, high = depth_panels(ResizeSpec(s=s, r=r), original, restored, restored, small)
@@ -79,22 +79,22 @@ def _rung(folder: Path, kept: Kept, trip: KeptTrip, original: Pixels) -> Shown:
     return Shown(Path(kept.original).name, trip, size, *panels)
 
 
-def _original(folder: Path, kept: Kept) -> Pixels:
+def _original(folder: Path, kept: FolderRecord) -> Pixels:
     """The picture that the folder was made from, looked for where it lay; only its very pixels are taken."""
     path = folder / kept.original
     if path.is_file():
-        picture = read_picture(path, kept.span)
+        picture = read_picture(path, kept.value_range)
         if picture.digest == kept.digest:
-            return shown(unit(picture.pixels, kept.span))
+            return to_display(normalize(picture.pixels, kept.value_range))
     raise ImageError(
         f"{folder} was made from {kept.original}, which is not there any more or has changed: make the folder again"
     )
 
 
-def _pictures(folder: Path, kept: Kept, trip: KeptTrip, original: Pixels) -> tuple[Pixels, Pixels]:
-    small = shown(read_picture(folder / trip.small).pixels)
-    back = read_picture(folder / trip.restored, kept.span)
-    restored = shown(unit(back.pixels, kept.span))
+def _pictures(folder: Path, kept: FolderRecord, trip: RoundtripRecord, original: Pixels) -> tuple[Pixels, Pixels]:
+    small = to_display(read_picture(folder / trip.small).pixels)
+    back = read_picture(folder / trip.restored, kept.value_range)
+    restored = to_display(normalize(back.pixels, kept.value_range))
     if restored.shape != original.shape:
         raise ImageError(f"{folder / trip.restored} has another size than its original: make the folder again")
     return small, restored

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from resizekit.errors import UsageError
 from resizekit.plugin.registry import installed
-from resizekit.report.plots import Mark, Tick, nice
+from resizekit.report.plots import Mark, Tick, nice_ticks
 from resizekit.report.tables import plain_column
 from resizekit.suites.results import ColumnResult, PictureResult, Results
 
@@ -82,7 +82,7 @@ class Strips:
 
 def strips(found: Sequence[Gain]) -> Strips:
     """Place the gains of at least one picture; dots that would hide one another evade upwards and downwards."""
-    ticks = nice([0, *(one.gain for one in found)])
+    ticks = nice_ticks([0, *(one.gain for one in found)])
 
     def x(gain: float) -> float:
         return LEFT + (gain - ticks[0]) / (ticks[-1] - ticks[0]) * (WIDTH - LEFT - RIGHT)

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import PIL.Image
 
-from resizekit.evaluation.channels import shown
+from resizekit.evaluation.channels import to_display
 from resizekit.storage.formats import Pixels
 
 __all__ = ["Inline", "inline"]
@@ -23,7 +23,7 @@ class Inline:
 
 def inline(pixels: Pixels) -> Inline:
     """Write a picture `h w c` as a data URI; of more than 8 bits or many channels, what is shown of it."""
-    codes = shown(pixels)
+    codes = to_display(pixels)
     image = PIL.Image.fromarray(codes[:, :, 0] if codes.shape[2] == 1 else codes)
     kinds: dict[str, dict[str, object]] = {
         "png": {"optimize": True},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from resizekit.evaluation.tradeoff import Point
 
-__all__ = ["Curve", "Mark", "Plot", "Tick", "nice", "tradeoff"]
+__all__ = ["Curve", "Mark", "Plot", "Tick", "nice_ticks", "tradeoff"]
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 44, 84, 16, 44
@@ -61,7 +61,7 @@ def tradeoff(points: Sequence[Point]) -> Plot:
     zero = any(point.guide_weight == 0 for point in points)
     start, end = LEFT + (_ZERO if zero and logs else 12), WIDTH - RIGHT
     low, high = (min(logs), max(logs)) if logs else (0.0, 0.0)
-    ticks = nice([value for point in points for value in (point.high, point.low)])
+    ticks = nice_ticks([value for point in points for value in (point.high, point.low)])
 
     def x(weight: float) -> float:
         if weight == 0:
@@ -94,7 +94,7 @@ def tradeoff(points: Sequence[Point]) -> Plot:
     )
 
 
-def nice(values: Sequence[float]) -> list[float]:
+def nice_ticks(values: Sequence[float]) -> list[float]:
     """Give round numbers at equal steps, three to seven of them, that hold all values between the first and last."""
     low, high = min(values), max(values)
     raw = max(high - low, 1e-3) / 4

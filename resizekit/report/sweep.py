@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.tradeoff import Point
-from resizekit.evaluation.untrusted_json import Label, read_told, wrong_with
+from resizekit.evaluation.untrusted_json import Label, first_error, read_untrusted
 from resizekit.images.io.read import read_picture
 from resizekit.report.inline import Inline, inline
 from resizekit.report.plots import Plot, tradeoff
@@ -56,12 +56,12 @@ def read_tradeoff(path: Path) -> Tradeoff:
 
     Raises `ResizeKitError` for one that is missing, too large or none of a sweep.
     """
-    text = read_told(path, _LARGEST, "a file that `resizekit sweep` wrote")
+    text = read_untrusted(path, _LARGEST, "a file that `resizekit sweep` wrote")
     try:
         told = _File.model_validate_json(text)
     except ValidationError as error:
         raise ResizeKitError(
-            f"{path} holds no results of a sweep ({wrong_with(error)}): give a file that `resizekit sweep` wrote"
+            f"{path} holds no results of a sweep ({first_error(error)}): give a file that `resizekit sweep` wrote"
         ) from None
     points = sorted(told.points, key=lambda point: point.guide_weight)
     samples = [sample for point in points if (sample := _sample(path.parent, point)) is not None]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resizekit.report.budget import training
-from resizekit.suites.results import ColumnResult, Figure, Results
+from resizekit.suites.results import ColumnResult, Metric, Results
 
 __all__ = ["TABLES", "Cell", "Row", "Table", "Verdict", "plain_column", "sections", "tables", "tally"]
 
@@ -21,7 +21,7 @@ class Kind:
     name: str
     title: str
     words: str
-    figures: tuple[Figure, ...]
+    figures: tuple[Metric, ...]
     digits: int
     printed: bool = False
 

@@ -58,7 +58,7 @@ def worst_window(original: Pixels, plain: Pixels, side_h: int, side_w: int) -> t
     return int(top), int(left)
 
 
-_CELLS, _PANEL, _CAPTION, _GAP = 48, 384, 26, 8
+_CELLS, _PANEL, _PANEL_CAPTION = 48, 384, 26
 """A panel shows so many pixels of the small picture, on so many of the sheet."""
 
 
@@ -94,7 +94,7 @@ def _image(pixels: Pixels) -> Image.Image:
 
 def stacked(rows: Sequence[tuple[Sequence[Image.Image], Sequence[str]]]) -> Pixels:
     """Put rows of panels below one another, each panel under its caption: `h w 3` uint8."""
-    heights = [max(panel.height for panel in panels) + _CAPTION + _GAP for panels, _ in rows]
+    heights = [max(panel.height for panel in panels) + _PANEL_CAPTION + _GAP for panels, _ in rows]
     columns = max(len(panels) for panels, _ in rows)
     sheet = Image.new("RGB", (columns * (_PANEL + _GAP) - _GAP, sum(heights) - _GAP), "white")
     draw = ImageDraw.Draw(sheet)
@@ -103,7 +103,7 @@ def stacked(rows: Sequence[tuple[Sequence[Image.Image], Sequence[str]]]) -> Pixe
     for (panels, captions), height in zip(rows, heights, strict=True):
         for i, (panel, caption) in enumerate(zip(panels, captions, strict=True)):
             draw.text((i * (_PANEL + _GAP) + 4, y + 4), caption, fill="black", font=font)
-            sheet.paste(panel, (i * (_PANEL + _GAP), y + _CAPTION))
+            sheet.paste(panel, (i * (_PANEL + _GAP), y + _PANEL_CAPTION))
         y += height
     array: Pixels = np.array(sheet)
     return array

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from resizekit.codec.tiling import Progress, Tile, part_of
 from resizekit.errors import ImageError, UsageError
-from resizekit.evaluation.channels import shown
+from resizekit.evaluation.channels import to_display
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
-from resizekit.images.pipeline import check_depth, deepest
+from resizekit.images.pipeline import check_depth, max_steps
 from resizekit.images.selection import choose_codec, must_repeat, repeated
-from resizekit.showcase.figures_file import KEPT, write_kept
+from resizekit.showcase.metrics_file import RECORD_FILE, write_record
 from resizekit.showcase.panels import depth_panels, stacked
-from resizekit.showcase.roundtrip import Figures, check_free, roundtrip_picture
+from resizekit.showcase.roundtrip import RoundtripMetrics, check_not_existing, roundtrip_picture
 
 __all__ = ["Depth", "Pyramid", "pyramid_file"]
 
@@ -36,7 +36,7 @@ class Depth:
     small: str
     """The small file, which `up` restores."""
     restored: str
-    figures: Figures
+    figures: RoundtripMetrics
 
     def row(self) -> Iterator[str]:
         """Give the cells of a table: factor, size, and PSNR, RGB and Y, of restored, bicubic and small."""
@@ -96,7 +96,7 @@ def pyramid_file(
     must_repeat(codec)
     check_depth(picture, codec.storage, src)
     width, height = picture.size
-    most = deepest(codec, (height, width))
+    most = max_steps(codec, (height, width))
     if not most:
         raise ImageError(f"{src} has {width}x{height} pixels, too few for {codec.step.short}: take a larger picture")
     largest = codec.at(most).spec.short
@@ -107,7 +107,7 @@ def pyramid_file(
     smalls = [folder / f"small-{name}{codec.storage.suffixes[0]}" for name in names]
     restoreds = [folder / f"restored-{name}.png" for name in names]
     sheet = folder / "pyramid.png"
-    check_free([*smalls, *restoreds, sheet, folder / KEPT], overwrite=overwrite)
+    check_not_existing([*smalls, *restoreds, sheet, folder / RECORD_FILE], overwrite=overwrite)
     depths, rows = [], []
     for i, (one, small, restored) in enumerate(zip(ladder, smalls, restoreds, strict=True)):
         part = part_of(progress, i, len(ladder))
@@ -123,9 +123,9 @@ def pyramid_file(
             f"restored, {told.restored_rgb:.2f} dB",
             "original",
         )
-        panels = depth_panels(one.spec, *map(shown, (trip.original, trip.plain, trip.restored, trip.low)))
+        panels = depth_panels(one.spec, *map(to_display, (trip.original, trip.plain, trip.restored, trip.low)))
         rows.append((panels, captions))
     write_picture(sheet, Picture(pixels=stacked(rows), icc=picture.icc), overwrite=overwrite)
     kept = [told.figures.kept(told.factor, Path(told.small), Path(told.restored)) for told in depths]
-    write_kept(folder, src, picture, kept)
+    write_record(folder, src, picture, kept)
     return Pyramid(str(codec.names.weights), (width, height), most, largest, str(sheet), depths)

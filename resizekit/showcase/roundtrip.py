@@ -11,30 +11,30 @@ import numpy as np
 from resizekit.codec import Codec
 from resizekit.codec.tiling import Progress, Tile, part_of
 from resizekit.errors import UsageError
-from resizekit.evaluation.channels import shown
-from resizekit.evaluation.measure import bicubic_roundtrip, plain_name, psnr_y
+from resizekit.evaluation.channels import to_display
+from resizekit.evaluation.measure import baseline_name, bicubic_roundtrip, psnr_y
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.untrusted_json import finite
 from resizekit.images.files import read_small
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
-from resizekit.images.pad import canvas, fit
+from resizekit.images.pad import padded_sizes_for, reflect_pad_or_crop
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.selection import choose_codec, choose_storage, choose_weights
-from resizekit.images.target_size import Wanted, check_size
-from resizekit.images.value_range import Span, unit
-from resizekit.showcase.figures_file import KEPT, KeptTrip, write_kept
+from resizekit.images.target_size import TargetSize, check_size
+from resizekit.images.value_range import ValueRange, normalize
+from resizekit.showcase.metrics_file import RECORD_FILE, RoundtripRecord, write_record
 from resizekit.showcase.panels import side_by_side
 from resizekit.storage.formats import Pixels, Storage
 
-__all__ = ["SHEET", "Figures", "Trip", "check_free", "roundtrip_file", "roundtrip_picture"]
+__all__ = ["SHEET", "RoundtripMetrics", "RoundtripResult", "check_not_existing", "roundtrip_file", "roundtrip_picture"]
 
 SHEET = "side-by-side.png"
 
 
 @dataclass(frozen=True)
-class Figures:
+class RoundtripMetrics:
     """How good one roundtrip was; PSNR in dB, sizes in bytes.  Of a cube, "rgb" is over all channels and Y is None."""
 
     weights: str
@@ -59,11 +59,11 @@ class Figures:
         """Plain data for JSON."""
         return asdict(self)
 
-    def kept(self, factor: str, small: Path, restored: Path) -> KeptTrip:
+    def kept(self, factor: str, small: Path, restored: Path) -> RoundtripRecord:
         """Give what the pictures' folder keeps of it."""
-        told = {name: value for name, value in asdict(self).items() if name in KeptTrip.model_fields}
+        told = {name: value for name, value in asdict(self).items() if name in RoundtripRecord.model_fields}
         told |= {name: finite(value) for name, value in told.items() if isinstance(value, float)}
-        return KeptTrip(factor=factor, small=small.name, restored=restored.name, **told)
+        return RoundtripRecord(factor=factor, small=small.name, restored=restored.name, **told)
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Give (what, ours, bicubic's) for a table."""
@@ -83,7 +83,7 @@ def _kib(size: int) -> str:
     return f"{size / 1024:,.1f} KiB"
 
 
-class Trip(NamedTuple):
+class RoundtripResult(NamedTuple):
     """One roundtrip: the pictures to look at, as codes or floats in [0, 1], and the figures."""
 
     original: Pixels
@@ -91,7 +91,7 @@ class Trip(NamedTuple):
     """Restored by bicubic from bicubic's own small picture."""
     restored: Pixels
     low: Pixels
-    figures: Figures
+    figures: RoundtripMetrics
 
 
 def roundtrip_file(
@@ -101,29 +101,29 @@ def roundtrip_file(
     weights: str | Path | None = None,
     task: str | None = None,
     compression: str | None = None,
-    span: Span | None = None,
-    wanted: Wanted | None = None,
+    value_range: ValueRange | None = None,
+    wanted: TargetSize | None = None,
     times: int | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "auto",
     overwrite: bool = False,
     progress: Progress = lambda done, of: None,
-) -> Figures:
+) -> RoundtripMetrics:
     """Write small.png, restored.png, side-by-side.png and figures.json into `folder`, and measure them.
 
     The small file is called as what the weights store, and the restored picture is made from it, not from memory.
     Raises what `down_file` and `up_file` raise.
     """
     check_size(wanted, times)
-    picture = read_picture(src, span)
+    picture = read_picture(src, value_range)
     channels = picture.pixels.shape[2]
     weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
     storage = choose_storage(weights=weights, task=None, compression=compression)
     check_depth(picture, storage, src)
     back = "restored.npy" if picture.mode == "CUBE" or picture.bits == 32 else "restored.png"
     small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", back, SHEET))
-    check_free((small, restored, sheet, folder / KEPT), overwrite=overwrite)
+    check_not_existing((small, restored, sheet, folder / RECORD_FILE), overwrite=overwrite)
     codec = choose_codec(
         weights=weights,
         task=None,
@@ -143,15 +143,15 @@ def roundtrip_file(
         overwrite=overwrite,
         progress=progress,
     )
-    seen = (shown(pixels) for pixels in (trip.original, trip.plain, trip.restored, trip.low))
+    seen = (to_display(pixels) for pixels in (trip.original, trip.plain, trip.restored, trip.low))
     pixels = side_by_side(*seen, plainly=f"{trip.figures.plain} down and up")
     write_picture(sheet, Picture(pixels=pixels, icc=picture.icc), overwrite=overwrite)
     factor = codec.spec.short if wanted is None else f"to {trip.low.shape[1]}x{trip.low.shape[0]}"
-    write_kept(folder, src, picture, [trip.figures.kept(factor, small, restored)])
+    write_record(folder, src, picture, [trip.figures.kept(factor, small, restored)])
     return trip.figures
 
 
-def check_free(targets: Iterable[Path], *, overwrite: bool) -> None:
+def check_not_existing(targets: Iterable[Path], *, overwrite: bool) -> None:
     """Refuse, before any work, to replace a file that is not to be replaced; `UsageError`."""
     for target in targets:
         if target.exists() and not overwrite:
@@ -165,11 +165,11 @@ def roundtrip_picture(
     small_file: Path,
     restored_file: Path,
     *,
-    wanted: Wanted | None = None,
+    wanted: TargetSize | None = None,
     tile: Tile = "auto",
     overwrite: bool = False,
     progress: Progress = lambda done, of: None,
-) -> Trip:
+) -> RoundtripResult:
     """Take a picture, whose file has `size` bytes, down into one file and from that alone up into another.
 
     Both lie in one folder, which is made if need be.  Raises what `down_file` and `up_file` raise.
@@ -186,12 +186,12 @@ def roundtrip_picture(
     restored = up_picture(codec, small, manifest, tile=tile, progress=part_of(progress, 1, 2))
     write_picture(restored_file, restored, overwrite=overwrite)
 
-    original, back = (unit(pixels, picture.span) for pixels in (picture.pixels, restored.pixels))
+    original, back = (normalize(pixels, picture.value_range) for pixels in (picture.pixels, restored.pixels))
     h, w = small.pixels.shape[:2]
     if wanted is None:
-        room = canvas(codec.spec, original.shape[:2])
-        guide, plain = bicubic_roundtrip(codec, fit(original, room.high))
-        guide, plain = fit(guide, room.stored), fit(plain, original.shape[:2])
+        room = padded_sizes_for(codec.spec, original.shape[:2])
+        guide, plain = bicubic_roundtrip(codec, reflect_pad_or_crop(original, room.high))
+        guide, plain = reflect_pad_or_crop(guide, room.stored), reflect_pad_or_crop(plain, original.shape[:2])
         border = int(max(codec.spec.s, codec.spec.r))
     else:
         guide, plain = bicubic_roundtrip(codec, original, (h, w))
@@ -201,7 +201,7 @@ def roundtrip_picture(
     def luma(a: Pixels, b: Pixels) -> float | None:
         return None if picture.mode == "CUBE" else psnr_y(a, b, border)
 
-    figures = Figures(
+    figures = RoundtripMetrics(
         weights=str(codec.names.weights),
         restored_rgb=psnr(back, original),
         restored_y=luma(back, original),
@@ -213,9 +213,9 @@ def roundtrip_picture(
         small_bytes=_bytes(storage, small.pixels if given is None else given, small.alpha),
         bicubic_bytes=_bytes(storage, guide, small.alpha),
         small_format=storage.format,
-        plain=plain_name(codec),
+        plain=baseline_name(codec),
     )
-    return Trip(original, plain, back, low, figures)
+    return RoundtripResult(original, plain, back, low, figures)
 
 
 def _like(low: Pixels, guide: Pixels) -> Pixels:

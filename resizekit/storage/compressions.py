@@ -7,7 +7,7 @@ which format; without one it is a PNG.
 import torch
 from torch import Tensor, nn
 
-from resizekit.ops import codes, quantize, quantize16
+from resizekit.ops import quantize, quantize16, to_uint8
 from resizekit.ops.quantize import SCALE
 from resizekit.storage.formats import PNG, Storage
 from resizekit.storage.png16 import PNG16
@@ -70,7 +70,7 @@ class Lossy(EightBit):
         """Give back what the file of `low + guide` will hold; `ImageError` for what the format cannot hold."""
         rounded = quantize(low, guide)
         with torch.no_grad():
-            stored = codes(low, guide)  # not from `rounded`, whose type may be too narrow for a code
+            stored = to_uint8(low, guide)  # not from `rounded`, whose type may be too narrow for a code
         read = (read_back(self.storage, stored) * SCALE).to(rounded.dtype)
         if not (torch.is_grad_enabled() and rounded.requires_grad):
             return read

@@ -8,25 +8,25 @@ from typing import NamedTuple
 
 from resizekit.errors import ImageError, ResizeKitError, ResizeShapeError
 from resizekit.suites.cache import Cache
-from resizekit.suites.picture_figures import Figures, Way, figures_of
-from resizekit.suites.process_pool import answers
+from resizekit.suites.picture_metrics import ColumnRecipe, PictureMetrics, measure_picture
+from resizekit.suites.process_pool import run_in_processes
 from resizekit.suites.results import PictureResult
 from resizekit.suites.sets import FoundSet
 
-__all__ = ["measured"]
+__all__ = ["measure_columns"]
 
 
 class _Piece(NamedTuple):
     """One picture in one column, small enough to be sent to another process."""
 
     key: str
-    way: Way
+    way: ColumnRecipe
     path: Path
 
 
-def measured(
+def measure_columns(
     found: Sequence[FoundSet],
-    ways: Mapping[str, Way],
+    ways: Mapping[str, ColumnRecipe],
     cache: Cache,
     *,
     jobs: int = 1,
@@ -44,7 +44,7 @@ def measured(
         (key, path): _Piece(key, ways[name], path) for (name, path), key in keys.items() if key not in cache
     }  # two names of the same weights are measured once
     left_out: dict[str, None] = {}
-    with closing(answers(_figures, list(pieces.values()), jobs)) as stream:
+    with closing(run_in_processes(_figures, list(pieces.values()), jobs)) as stream:
         for done, (piece, answer) in enumerate(stream, start=1):
             if isinstance(answer, ImageError | ResizeShapeError):
                 told = str(answer)
@@ -71,8 +71,8 @@ def measured(
     return pictures
 
 
-def _figures(piece: _Piece) -> Figures:
-    return figures_of(piece.way, piece.path)
+def _figures(piece: _Piece) -> PictureMetrics:
+    return measure_picture(piece.way, piece.path)
 
 
 def _digest(path: Path) -> str:

@@ -8,9 +8,9 @@ from resizekit.plugin.registry import installed
 from resizekit.plugin.suite import SuiteColumn
 from resizekit.recipes.checkpoint import Header, header_of, outline
 from resizekit.spec import ResizeSpec
-from resizekit.suites.results import ColumnResult, TrainingTold
+from resizekit.suites.results import ColumnResult, TrainingInfo
 
-__all__ = ["check_runs", "column_told", "weights_of"]
+__all__ = ["check_runs", "describe_column", "find_column_weights"]
 
 
 def check_runs(runs: Path | None) -> None:
@@ -19,7 +19,7 @@ def check_runs(runs: Path | None) -> None:
         raise UsageError(f"no folder {runs}: name the one that runs of your own lie in, as NAME/weights.safetensors")
 
 
-def weights_of(column: SuiteColumn, runs: Path | None) -> str | Path | None:
+def find_column_weights(column: SuiteColumn, runs: Path | None) -> str | Path | None:
     """Find a column's weights: in the folder `runs`, then among the installed ones; None if nowhere, or without any.
 
     Raises `CheckpointError` for a file that is broken or goes by other factors or channels than the column.
@@ -44,7 +44,7 @@ def weights_of(column: SuiteColumn, runs: Path | None) -> str | Path | None:
     return source
 
 
-def column_told(column: SuiteColumn, source: str | Path | None) -> ColumnResult:
+def describe_column(column: SuiteColumn, source: str | Path | None) -> ColumnResult:
     """Say of a column what its weights are and what they cost to train."""
     header = None if source is None else header_of(source)
     return ColumnResult(
@@ -55,14 +55,14 @@ def column_told(column: SuiteColumn, source: str | Path | None) -> ColumnResult:
         channels=column.channels,
         weights=None if header is None else column.weights,
         digest=header and header.digest,
-        ensemble=column.ensemble,
+        self_ensemble=column.self_ensemble,
         beside=column.beside,
         trained=header and _training(header, source),
         status="measured" if header or column.weights is None else "not trained",
     )
 
 
-def _training(header: Header, source: str | Path | None) -> TrainingTold:
+def _training(header: Header, source: str | Path | None) -> TrainingInfo:
     told: dict[str, Any] = dict(header.training)
     if isinstance(source, str):
         told |= dict(installed().weight(source)[1].training)
@@ -70,6 +70,6 @@ def _training(header: Header, source: str | Path | None) -> TrainingTold:
     data = [f"{told['pictures']} pictures"] if "pictures" in told else []
     data += [f"{told['batch']} crops of {told['patch']}x{told['patch']} a step"] if "patch" in header.training else []
     try:
-        return TrainingTold(data=", ".join(data) or None, hardware=told.get("hardware"), **known)
+        return TrainingInfo(data=", ".join(data) or None, hardware=told.get("hardware"), **known)
     except ValueError:  # a file says of itself what it likes
-        return TrainingTold()
+        return TrainingInfo()

@@ -5,12 +5,12 @@ from io import StringIO
 from pathlib import Path
 
 from resizekit.errors import UsageError
-from resizekit.suites.results import FIGURES, Results
-from resizekit.system.atomic_write import written_beside
+from resizekit.suites.results import METRICS, Results
+from resizekit.system.atomic_write import atomic_write
 
 __all__ = ["check_csv", "write_csv"]
 
-_HEAD = ("column", "label", "factor", "set", "picture", *FIGURES, "low_bytes")
+_HEAD = ("column", "label", "factor", "set", "picture", *METRICS, "low_bytes")
 
 
 def check_csv(path: Path) -> None:
@@ -33,7 +33,7 @@ def write_csv(results: Results, path: Path) -> None:
     columns = {column.key: column for column in results.columns}
     for one in results.pictures:
         column = columns[one.column]
-        figures = (getattr(one, figure) for figure in FIGURES)
+        figures = (getattr(one, figure) for figure in METRICS)
         writer.writerow((column.key, column.label, column.factor, one.set, one.picture, *figures, one.low_bytes))
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(text.getvalue(), encoding="utf-8")

@@ -8,7 +8,7 @@ import torch
 from resizekit.codec import Codec
 from resizekit.plugin.suite import SuiteColumn
 from resizekit.recipes.assemble import Recipe, assemble
-from resizekit.suites.picture_figures import Way, codec_of
+from resizekit.suites.picture_metrics import ColumnRecipe, codec_of
 from resizekit.suites.results import TimingResult
 from resizekit.system.device import machine, pick_device, pick_precision
 
@@ -20,7 +20,7 @@ _LONG = 5.0
 
 def time_column(
     column: SuiteColumn,
-    way: Way | None,
+    way: ColumnRecipe | None,
     size: tuple[int, int],
     *,
     printed: float | None = None,
@@ -47,7 +47,7 @@ def time_column(
         while len(times) < 3 and sum(times) < _LONG:
             times.append(_once(codec, low))
     parameters = f"{sum(parameter.numel() for parameter in codec.decoder.parameters()):,}".replace(",", " ")
-    note = f"{codec.names.network}{' eight ways' * column.ensemble}, {parameters} parameters"
+    note = f"{codec.names.network}{' eight ways' * column.self_ensemble}, {parameters} parameters"
     note += "" if trained else ", not trained, which takes as long"
     return TimingResult(
         column=column.key,
@@ -64,7 +64,7 @@ def _untrained(column: SuiteColumn, device: str, precision: str) -> Codec:
     codec = assemble(Recipe.model_validate(dict(column.network))).eval()
     codec.to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     codec.precision = pick_precision(precision, place)
-    return codec.ensembled() if column.ensemble else codec
+    return codec.ensembled() if column.self_ensemble else codec
 
 
 def _once(codec: Codec, low: torch.Tensor) -> float:

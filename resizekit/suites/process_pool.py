@@ -13,13 +13,13 @@ import torch
 from resizekit.errors import ResizeKitError
 from resizekit.system.malloc import keep_freed_memory
 
-__all__ = ["answers"]
+__all__ = ["run_in_processes"]
 
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
 
 
-def answers(
+def run_in_processes(
     run: Callable[[Work], Answer], pieces: Sequence[Work], jobs: int
 ) -> Generator[tuple[Work, Answer | ResizeKitError]]:
     """Give (piece, answer) in the order in which they are done; an error of ours is an answer, any other is raised.

@@ -13,18 +13,28 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.untrusted_json import Command, Label, read_told, wrong_with
-from resizekit.system.atomic_write import written_beside
+from resizekit.evaluation.untrusted_json import Command, Label, first_error, read_untrusted
+from resizekit.system.atomic_write import atomic_write
 
 __all__ = [
-    "FIGURES", "FORMAT", "ColumnResult", "Figure", "MadeBy", "PictureResult", "PrintedFigure", "Results", "SetResult",
-    "TimingResult", "TrainingTold", "read_results",
+    "FORMAT",
+    "METRICS",
+    "ColumnResult",
+    "Metric",
+    "PictureResult",
+    "Provenance",
+    "PublishedMetric",
+    "Results",
+    "SetResult",
+    "TimingResult",
+    "TrainingInfo",
+    "read_results",
 ]  # fmt: skip
 
 FORMAT = 1
 """Version of the file; a newer one is refused."""
-Figure = Literal["high_rgb", "high_y", "ssim_rgb", "ssim_y", "low_rgb", "low_y"]
-FIGURES: tuple[Figure, ...] = ("high_rgb", "high_y", "ssim_rgb", "ssim_y", "low_rgb", "low_y")
+Metric = Literal["high_rgb", "high_y", "ssim_rgb", "ssim_y", "low_rgb", "low_y"]
+METRICS: tuple[Metric, ...] = ("high_rgb", "high_y", "ssim_rgb", "ssim_y", "low_rgb", "low_y")
 """PSNR in dB of the restored picture, its SSIM, PSNR of the small picture against bicubic; RGB and Y."""
 _LARGEST = 64 * 2**20
 
@@ -36,7 +46,7 @@ class _Told(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-class MadeBy(_Told):
+class Provenance(_Told):
     """What measured, and on what; nothing in it names anybody's computer."""
 
     command: Command
@@ -64,7 +74,7 @@ class SetResult(_Told):
         return self.found if self.expected is None else self.expected
 
 
-class TrainingTold(_Told):
+class TrainingInfo(_Told):
     """The budget of a training, as far as it is known."""
 
     steps: _Count | None = None
@@ -91,10 +101,10 @@ class ColumnResult(_Told):
     weights: Label | None = None
     """None: no networks at all, or none that are trained."""
     digest: _Digest | None = None
-    ensemble: bool = False
+    self_ensemble: bool = False
     beside: Label | None = None
     """The column whose printed figures this one is compared with; its own if it has some."""
-    trained: TrainingTold | None = None
+    trained: TrainingInfo | None = None
     status: Literal["measured", "not trained"]
     """Of a column that is not trained there is never a figure."""
 
@@ -116,7 +126,7 @@ class PictureResult(_Told):
     """Of the small picture as a file."""
 
 
-class PrintedFigure(_Told):
+class PublishedMetric(_Told):
     """What is printed elsewhere, such as in a paper: PSNR in dB of the restored pictures."""
 
     column: Label
@@ -150,16 +160,16 @@ class Results(_Told):
     format: Literal[1] = 1
     suite: Label
     version: Label = Field(default_factory=lambda: version("resizekit"))
-    made_by: MadeBy
+    made_by: Provenance
     """The run that wrote the file."""
-    earlier: tuple[MadeBy, ...] = ()
+    earlier: tuple[Provenance, ...] = ()
     """Earlier runs, the latest first, of which columns are still in the file."""
     border: Literal["factor"] | Annotated[int, Field(ge=0)] = "factor"
     """Pixels left out on each side: "factor" leaves out so many of Y and none of RGB, a number so many of both."""
     sets: tuple[SetResult, ...] = ()
     columns: tuple[ColumnResult, ...] = ()
     pictures: tuple[PictureResult, ...] = ()
-    printed: tuple[PrintedFigure, ...] = ()
+    printed: tuple[PublishedMetric, ...] = ()
     timings: tuple[TimingResult, ...] = ()
 
     def column(self, key: str) -> ColumnResult | None:
@@ -170,21 +180,21 @@ class Results(_Told):
         """Give the pictures of a set in a column, in the order of the file."""
         return self._by_place.get((column, which), ())
 
-    def mean(self, column: str, which: str, figure: Figure) -> float | None:
+    def mean(self, column: str, which: str, figure: Metric) -> float | None:
         """Give the mean over those pictures of a set that have the figure; None if none has."""
         values = [value for one in self.of(column, which) if (value := getattr(one, figure)) is not None]
         return fmean(values) if values else None
 
-    def means(self, column: str, which: str) -> dict[Figure, float | None]:
+    def means(self, column: str, which: str) -> dict[Metric, float | None]:
         """Give the means of every figure."""
-        return {figure: self.mean(column, which, figure) for figure in FIGURES}
+        return {figure: self.mean(column, which, figure) for figure in METRICS}
 
     def low_bytes(self, column: str, which: str) -> float | None:
         """Give the mean size of the small files."""
         sizes = [one.low_bytes for one in self.of(column, which) if one.low_bytes is not None]
         return fmean(sizes) if sizes else None
 
-    def printed_beside(self, column: str, which: str) -> PrintedFigure | None:
+    def printed_beside(self, column: str, which: str) -> PublishedMetric | None:
         """Give what is printed of a column on a set, or else of the column that it stands beside."""
         told = self.column(column)
         keys = (column, told.beside) if told else (column,)
@@ -200,7 +210,7 @@ class Results(_Told):
             if isinstance(value, list) and value:
                 text = "[\n  " + ",\n  ".join(json.dumps(row, allow_nan=False) for row in value) + "\n ]"
             parts.append(f" {json.dumps(key)}: {text}")
-        with written_beside(path) as beside:
+        with atomic_write(path) as beside:
             beside.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
     @cached_property
@@ -213,14 +223,14 @@ class Results(_Told):
 
 def read_results(path: Path) -> Results:
     """Read a file of results; a `ResizeKitError` for one that is missing, too large, newer or none of ours."""
-    text = read_told(path, _LARGEST, "a file that `evaluate --suite` wrote")
+    text = read_untrusted(path, _LARGEST, "a file that `evaluate --suite` wrote")
     try:
         head = _Head.model_validate_json(text)
         if head.format <= FORMAT:
             return Results.model_validate_json(text)
     except ValidationError as error:
         raise ResizeKitError(
-            f"{path} holds no results of a suite ({wrong_with(error)}): give a file that `evaluate --suite` wrote"
+            f"{path} holds no results of a suite ({first_error(error)}): give a file that `evaluate --suite` wrote"
         ) from None
     raise ResizeKitError(
         f"{path} has results of format {head.format}; this one reads up to {FORMAT}: upgrade resizekit"

@@ -14,15 +14,15 @@ from resizekit.errors import ResizeKitError, UsageError
 from resizekit.evaluation.ssim import check_ssim
 from resizekit.plugin.suite import Suite, SuiteColumn
 from resizekit.suites.cache import Cache
-from resizekit.suites.collect import measured
-from resizekit.suites.column_weights import check_runs, column_told, weights_of
+from resizekit.suites.collect import measure_columns
+from resizekit.suites.column_weights import check_runs, describe_column, find_column_weights
 from resizekit.suites.decode_time import time_column
-from resizekit.suites.picture_figures import Way
+from resizekit.suites.picture_metrics import ColumnRecipe
 from resizekit.suites.results import (
     ColumnResult,
-    MadeBy,
     PictureResult,
-    PrintedFigure,
+    Provenance,
+    PublishedMetric,
     Results,
     SetResult,
     TimingResult,
@@ -84,20 +84,20 @@ class SuiteRun:
         found, complaints = find_sets(self.suite, self.data, self.sets, limit=self.limit)
         for line in complaints:
             warn(line)
-        sources = {column.key: weights_of(column, self.runs) for column in chosen}
-        told = {column.key: column_told(column, sources[column.key]) for column in chosen}
+        sources = {column.key: find_column_weights(column, self.runs) for column in chosen}
+        told = {column.key: describe_column(column, sources[column.key]) for column in chosen}
         ways = {
             column.key: self._way(column, sources[column.key], told[column.key])
             for column in chosen
             if told[column.key].status == "measured"
         }
         cache = Cache(cache_of(self.out))
-        pictures = measured(found, ways, cache, jobs=self.jobs, warn=warn, progress=progress)
+        pictures = measure_columns(found, ways, cache, jobs=self.jobs, warn=warn, progress=progress)
         times = self._timed(chosen, ways) if self.timings else before.timings if before else ()
         keys = {column.key for column in chosen}
         results = Results(
             suite=self.suite.name,
-            made_by=MadeBy(
+            made_by=Provenance(
                 command=command,
                 machine=machine(pick_device(self.device)),
                 torch=torch.__version__,
@@ -108,7 +108,7 @@ class SuiteRun:
             columns=tuple(told.values()),
             pictures=tuple(pictures),
             printed=tuple(
-                PrintedFigure(column=one.column, set=one.set, rgb=one.rgb, y=one.y)
+                PublishedMetric(column=one.column, set=one.set, rgb=one.rgb, y=one.y)
                 for one in self.suite.printed
                 if one.column in keys | {column.beside for column in chosen}
             ),
@@ -167,21 +167,21 @@ class SuiteRun:
             raise UsageError(f"suite {self.suite.name!r} has no column {strange!r}; there are: {', '.join(known)}")
         return [column for column in self.suite.columns if not self.columns or column.key in self.columns]
 
-    def _way(self, column: SuiteColumn, source: str | Path | None, told: ColumnResult) -> Way:
+    def _way(self, column: SuiteColumn, source: str | Path | None, told: ColumnResult) -> ColumnRecipe:
         place = pick_device(self.device)
-        return Way(
+        return ColumnRecipe(
             factor=column.factor,
             channels=column.channels,
             weights=source,
             digest=told.digest,
-            ensemble=column.ensemble,
+            self_ensemble=column.self_ensemble,
             border=None if self.border == "factor" else self.border,
             ssim=self.ssim,
             device=str(place),
             precision=pick_precision(self.precision, place),
         )
 
-    def _timed(self, chosen: Sequence[SuiteColumn], ways: dict[str, Way]) -> tuple[TimingResult, ...]:
+    def _timed(self, chosen: Sequence[SuiteColumn], ways: dict[str, ColumnRecipe]) -> tuple[TimingResult, ...]:
         assert self.timings is not None
         timed = [
             time_column(
@@ -198,7 +198,7 @@ class SuiteRun:
         return tuple(one for one in timed if one is not None)
 
 
-def _still_there(before: Results, kept: set[str]) -> Iterator[MadeBy]:
+def _still_there(before: Results, kept: set[str]) -> Iterator[Provenance]:
     """Give the runs that measured the columns which are kept, each with its own, the latest first."""
     named = {key for run in before.earlier for key in run.columns}
     rest = [column.key for column in before.columns if column.key not in named]

@@ -7,7 +7,7 @@ from pathlib import Path
 import PIL.Image
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.io.find import find_pictures, spread
+from resizekit.images.io.find import find_pictures, sample_evenly
 from resizekit.plugin.suite import Suite, SuiteSet
 
 __all__ = ["FoundSet", "find_sets"]
@@ -46,7 +46,7 @@ def find_sets(
     for one in wanted:
         folder = data / one.name
         paths = list(find_pictures([folder])) if folder.is_dir() else []
-        chosen = spread(paths, limit)
+        chosen = sample_evenly(paths, limit)
         found.append(FoundSet(one.name, one.pictures, len(paths), folder, tuple(chosen)))
         warnings += _complaints(one, folder, paths, chosen)
     if not any(one.found for one in found):

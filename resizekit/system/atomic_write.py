@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resizekit.errors import UsageError
 
-__all__ = ["check_target", "written_beside"]
+__all__ = ["atomic_write", "check_target"]
 
 
 def check_target(path: Path, *, source: str | Path | None = None, overwrite: bool = False) -> None:
@@ -22,7 +22,7 @@ def check_target(path: Path, *, source: str | Path | None = None, overwrite: boo
 
 
 @contextmanager
-def written_beside(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path) -> Iterator[Path]:
     """Give a path in the target's folder to write to; rename it at the end, remove it if anything goes wrong.
 
     Raises `UsageError` for a folder that is missing or cannot be written to.

@@ -183,7 +183,7 @@ def _refused(x: Tensor, *, low: bool = False) -> list[Call]:
 
 
 _MAKERS: dict[str, Callable[[], Cases]] = {
-    "codes": _codes,
+    "to_uint8": _codes,
     "quantize": _quantize,
     "quantize_codes": _quantize,
     "shuffle": _shuffle,

@@ -21,9 +21,9 @@ from torch import Tensor
 from resizekit.codec import Codec
 from resizekit.codec.convert import from_tensor, to_tensor
 from resizekit.errors import ResizeShapeError
-from resizekit.nn import floats
-from resizekit.ops import codes
-from resizekit.plugin.records import Mixture, Task, TaskConfig
+from resizekit.nn import to_float
+from resizekit.ops import to_uint8
+from resizekit.plugin.records import StageMixture, Task, TaskConfig
 from resizekit.plugin.registry import Offer, installed
 from resizekit.recipes.assemble import build, json_schema
 from resizekit.recipes.checkpoint import load, save
@@ -116,13 +116,13 @@ class TaskConformance:
         codec = self._stirred().eval()
         if codec.names.compression == "none" or not self.stored_as_codes:
             return
-        high = floats(codes(_picture(codec, (4, 6))[:1]))
+        high = to_float(to_uint8(_picture(codec, (4, 6))[:1]))
         low = codec.down(high)
         read = to_tensor(from_tensor(low, like=np.zeros((1, 1, 1), np.uint8)))
         assert torch.equal(low, read), f"low changes by up to {(low - read).abs().max().item()} when it is stored"
         assert torch.equal(codec.up(low), codec.up(read))
         if codec.low_channels in codec.storage.channels:
-            given = codec.down_codes(codes(high))[0].permute(1, 2, 0).contiguous().numpy()
+            given = codec.down_codes(to_uint8(high))[0].permute(1, 2, 0).contiguous().numpy()
             kept = to_tensor(codec.storage.read_back(given))
             assert torch.equal(low, kept), f"a {codec.storage.format} gives back other codes than low has in memory"
 
@@ -170,7 +170,7 @@ class TaskConformance:
         stages = list(self.task.curriculum(codec, self._config()))
         assert stages, "the curriculum is empty; give at least Stage(codec=codec)"
         own = {id(parameter) for parameter in codec.parameters()}
-        mixed = [one for stage in stages for one in (stage.stages if isinstance(stage, Mixture) else (stage,))]
+        mixed = [one for stage in stages for one in (stage.stages if isinstance(stage, StageMixture) else (stage,))]
         for stage in (*stages, *mixed):
             assert stage.share > 0, f"a stage has a share of {stage.share}"
         for stage in mixed:

@@ -16,9 +16,9 @@ from resizekit.codec.convert import with_bits
 from resizekit.errors import ConfigError, ImageError, MissingExtraError
 from resizekit.evaluation.channels import read_values
 from resizekit.images.io.find import find_pictures
-from resizekit.images.value_range import Span
+from resizekit.images.value_range import ValueRange
 
-__all__ = ["Crops", "Held", "load_pictures"]
+__all__ = ["Crops", "PixelBuffer", "load_pictures"]
 
 Places = npt.NDArray[np.int64]
 
@@ -32,11 +32,16 @@ class Loaded:
 
 
 def load_pictures(
-    paths: Iterable[Path], channels: int, *, folds: bool = False, smallest: int = 1, span: Span | None = None
+    paths: Iterable[Path],
+    channels: int,
+    *,
+    folds: bool = False,
+    smallest: int = 1,
+    value_range: ValueRange | None = None,
 ) -> Loaded:
     """Read every picture below the given files and folders: `c h w`, uint8, in the order of their names.
 
-    Those of more bits are rounded to 8; `span` is the range of their values, which float32 needs.  With one channel a
+    Those of more bits are rounded to 8; `value_range` is the range of their values, which float32 needs.  With one channel a
     colour picture becomes its luma; channels other than 1 and 3 are those of cubes.  Broken pictures, those of other
     channels, grey ones where `folds` says that channels are folded, and those with a side under `smallest` are left
     out and named.  Raises `ConfigError` if nothing usable
@@ -48,7 +53,7 @@ def load_pictures(
     loaded = Loaded()
     for path in find_pictures(given):
         try:
-            pixels = with_bits(read_values(path, channels, folds=folds, span=span), 8)
+            pixels = with_bits(read_values(path, channels, folds=folds, value_range=value_range), 8)
         except (ImageError, MissingExtraError) as error:
             loaded.skipped.append(str(error))
             continue
@@ -65,7 +70,7 @@ def load_pictures(
 
 
 @dataclass(frozen=True)
-class Held:
+class PixelBuffer:
     """Pictures in one row of bytes on a device, where one gather takes a whole batch of crops."""
 
     codes: Tensor
@@ -77,7 +82,7 @@ class Held:
     channels: int
 
     @classmethod
-    def of(cls, pictures: Sequence[Tensor], device: torch.device) -> "Held":
+    def of(cls, pictures: Sequence[Tensor], device: torch.device) -> "PixelBuffer":
         """Take pictures `c h w`, uint8, onto a device."""
         return cls(
             codes=torch.cat([p.permute(1, 2, 0).reshape(-1) for p in pictures]).to(device),
@@ -93,7 +98,7 @@ class Crops:
     A crop in any of its eight symmetries is a first byte and two strides.
     """
 
-    def __init__(self, held: Held, *, patch: int, seed: int) -> None:
+    def __init__(self, held: PixelBuffer, *, patch: int, seed: int) -> None:
         self.patch, self.seed, self.channels = patch, seed, held.channels
         large = held.sides.min(1) >= patch
         if not large.any():

@@ -8,11 +8,11 @@ from filelock import FileLock, Timeout
 
 from resizekit.errors import UsageError
 
-__all__ = ["alone_in"]
+__all__ = ["folder_lock"]
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder for one training; raises `UsageError` while another holds it, or if it cannot be written to.
 
     The system lets go of it when a process ends, however it ends.

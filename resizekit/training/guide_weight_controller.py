@@ -12,7 +12,7 @@ from resizekit.codec import Resized
 from resizekit.errors import ConfigError
 from resizekit.losses import Guided, Loss
 
-__all__ = ["Balance"]
+__all__ = ["GuideWeightController"]
 
 _MEMORY, _PACE = 0.02, 0.001
 """How much a step adds to the running error; how fast the weight moves, by natural logarithm, a step and dB."""
@@ -21,7 +21,7 @@ _ABOVE, _BELOW = 1.0, 3.0
 that fell for that long would have to be regained."""
 
 
-class Balance(nn.Module):
+class GuideWeightController(nn.Module):
     """A guide weight that follows the PSNR of low over recent crops; two numbers on the device, so no step waits."""
 
     log_weight: Tensor

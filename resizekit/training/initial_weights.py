@@ -12,10 +12,10 @@ from resizekit.recipes.checkpoint import header_of, load
 from resizekit.recipes.config import Side, TrainConfig
 from resizekit.system.device import pick_device, pick_precision
 
-__all__ = ["accelerator_for", "begin_with", "origin_of", "set_learning"]
+__all__ = ["accelerator_for", "freeze_sides", "load_initial_weights", "provenance"]
 
 
-def begin_with(
+def load_initial_weights(
     codec: Codec, start: str, *, strict: bool = True, side: Side | None = None, frozen: Side | None = None
 ) -> None:
     """Copy trained weights, an installed name or a file, into a codec; `ConfigError` if they are of other shapes.
@@ -47,7 +47,7 @@ def _of(side: Side | None, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: t for name, t in tensors.items() if side is None or name.startswith(f"{side}.")}
 
 
-def origin_of(start: str | None) -> dict[str, Any]:
+def provenance(start: str | None) -> dict[str, Any]:
     """Say what weights to begin with are, and how long they and what they began with were trained."""
     if start is None:
         return {}
@@ -72,7 +72,7 @@ def accelerator_for(device: str, precision: str) -> Any:
     return Accelerator(cpu=chosen.type == "cpu", mixed_precision="bf16" if half else "no")
 
 
-def set_learning(codec: Codec, config: TrainConfig) -> None:
+def freeze_sides(codec: Codec, config: TrainConfig) -> None:
     """Freeze the side that the config names; `ConfigError` where that leaves nothing to learn, or nothing to steer."""
     for key, side in {"freeze": config.freeze, "start_side": config.start_side}.items():
         if side is not None and config.start is None:

@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 
 from resizekit.errors import ConfigError, UsageError
-from resizekit.nn import floats
+from resizekit.nn import to_float
 from resizekit.recipes.checkpoint import Header
 from resizekit.recipes.config import RunConfig
-from resizekit.training.folder_lock import alone_in
+from resizekit.training.folder_lock import folder_lock
 from resizekit.training.interrupt import Interrupt
 from resizekit.training.log import open_log
-from resizekit.training.schedule import Leg, Part, rate
+from resizekit.training.schedule import Segment, StepSettings, rate
 from resizekit.training.session import Session
 from resizekit.training.time_budget import plan_steps
 
@@ -68,7 +68,7 @@ def train(
     learner = session.learner
     with ExitStack() as stack:
         if session.accelerator.is_main_process:
-            stack.enter_context(alone_in(out))
+            stack.enter_context(folder_lock(out))
         restored = session.restore()
         if finish:
             if not restored:
@@ -81,7 +81,7 @@ def train(
         interrupt = stack.enter_context(Interrupt())
         log = stack.enter_context(open_log(session.log_kind, out, resumed_at=learner.step))
         written = time.monotonic()
-        for leg in session.legs(session.steps):
+        for leg in session.segments(session.steps):
             if learner.step >= leg.end:
                 continue
             step = stepper(session, leg)
@@ -106,13 +106,13 @@ def _ended(session: Session, planned: int) -> Result:
     return Result(weights, step, planned, header, session.skipped)
 
 
-def stepper(session: Session, leg: Leg) -> Callable[[], torch.Tensor]:
+def stepper(session: Session, leg: Segment) -> Callable[[], torch.Tensor]:
     """Make ready for a leg: gives what does one step of the optimiser and returns its loss, still on its device."""
     steps, learner, seed = [_stepper(session, part) for part in leg.parts], session.learner, session.run.train.seed
     return lambda: steps[leg.drawn(seed, learner.step)]()
 
 
-def _stepper(session: Session, part: Part) -> Callable[[], torch.Tensor]:
+def _stepper(session: Session, part: StepSettings) -> Callable[[], torch.Tensor]:
     config = session.run.train
     model = session.accelerator.prepare_model(part.stage.codec)
     if config.compile:
@@ -127,7 +127,7 @@ def _stepper(session: Session, part: Part) -> Callable[[], torch.Tensor]:
         learner.optimizer.set_rate(rate(learner.step, config, part, session.steps))
         stored = crops.batch(learner.step, part.batch, part=share)
         out = model(stored)
-        loss: torch.Tensor = (balance.weigh(criterion) if balance else criterion)(out, floats(stored))
+        loss: torch.Tensor = (balance.weigh(criterion) if balance else criterion)(out, to_float(stored))
         learner.optimizer.zero_grad()
         session.accelerator.backward(loss)
         if config.clip:
@@ -140,7 +140,7 @@ def _stepper(session: Session, part: Part) -> Callable[[], torch.Tensor]:
     return step
 
 
-def _look(session: Session, leg: Leg, loss: torch.Tensor) -> None:
+def _look(session: Session, leg: Segment, loss: torch.Tensor) -> None:
     """Note loss and rate now and then; a loss that is not finite ends the run before its state is written."""
     config, learner = session.run.train, session.learner
     session.figures["steps"] = session.steps

@@ -12,14 +12,14 @@ import torch
 
 from resizekit.errors import ConfigError
 from resizekit.losses import Norm
-from resizekit.plugin.records import Mixture, Stage
+from resizekit.plugin.records import Stage, StageMixture
 from resizekit.recipes.config import Phase, TrainConfig
 
-__all__ = ["Leg", "Part", "check_compiler", "check_part", "legs", "rate"]
+__all__ = ["Segment", "StepSettings", "check_compiler", "check_part", "rate", "segments"]
 
 
 @dataclass(frozen=True)
-class Part:
+class StepSettings:
     """What a step is: a stage, crops, batch, norm."""
 
     stage: Stage
@@ -32,10 +32,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Leg:
+class Segment:
     """Steps from `first` up to but not including `end`, each of them one of `parts`."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[StepSettings, ...]
     first: int
     end: int
 
@@ -48,7 +48,7 @@ class Leg:
         return int(random.choice(len(shares), p=shares / shares.sum()))
 
 
-def legs(stages: Sequence[Stage | Mixture], config: TrainConfig, steps: int) -> list[Leg]:
+def segments(stages: Sequence[Stage | StageMixture], config: TrainConfig, steps: int) -> list[Segment]:
     """Divide all steps among a task's stages and a config's phases, each by its shares; a leg is a bit of both.
 
     A stage's own crops and batch come before a phase's, and a phase's before the config's.  Raises `ConfigError` for a
@@ -57,26 +57,26 @@ def legs(stages: Sequence[Stage | Mixture], config: TrainConfig, steps: int) -> 
     phases = config.phases or (Phase(share=1),)
     stage_ends = _ends([stage.share for stage in stages], steps)
     phase_ends = _ends([phase.share for phase in phases], steps)
-    divided: list[Leg] = []
+    divided: list[Segment] = []
     first = 0
     for end in sorted({*stage_ends, *phase_ends}):
         if end == first:
             continue
         stage = next(stage for stage, last in zip(stages, stage_ends, strict=True) if last >= end)
         phase = next(phase for phase, last in zip(phases, phase_ends, strict=True) if last >= end)
-        mixed = stage.stages if isinstance(stage, Mixture) else (stage,)
+        mixed = stage.stages if isinstance(stage, StageMixture) else (stage,)
         if not any(one.share > 0 for one in mixed):
             raise ConfigError("a mixture of the task's curriculum has no stage with a positive share; it needs one")
-        divided.append(Leg(tuple(_part(one, phase, config) for one in mixed if one.share > 0), first, end))
+        divided.append(Segment(tuple(_part(one, phase, config) for one in mixed if one.share > 0), first, end))
         first = end
     return divided
 
 
-def _part(stage: Stage, phase: Phase, config: TrainConfig) -> Part:
+def _part(stage: Stage, phase: Phase, config: TrainConfig) -> StepSettings:
     patch = stage.patch or phase.patch or config.patch
     batch = stage.batch or phase.batch or config.batch
     fewer = max(1, batch // stage.enlarge**2)
-    return Part(stage, patch * stage.enlarge, fewer, phase.restoration_loss)
+    return StepSettings(stage, patch * stage.enlarge, fewer, phase.restoration_loss)
 
 
 def _ends(shares: Sequence[float], steps: int) -> list[int]:
@@ -86,7 +86,7 @@ def _ends(shares: Sequence[float], steps: int) -> list[int]:
     return [round(steps * passed / total) for passed in accumulate(shares)]
 
 
-def rate(step: int, config: TrainConfig, part: Part, steps: int) -> float:
+def rate(step: int, config: TrainConfig, part: StepSettings, steps: int) -> float:
     """The learning rate at one of `steps`: linear warm-up, then the schedule's shape, down to a hundredth.
 
     A short run learns most from a trapezoid, whose rate stays high for longer than half a cosine's.
@@ -102,7 +102,7 @@ def rate(step: int, config: TrainConfig, part: Part, steps: int) -> float:
     return peak * warm * (0.01 + 0.99 * fall)
 
 
-def check_part(part: Part, processes: int) -> None:
+def check_part(part: StepSettings, processes: int) -> None:
     """Refuse crops that the factors do not divide, and a batch that the processes do not; `ConfigError`."""
     rows, columns = part.stage.codec.spec.s.numerator, part.stage.codec.spec.r.numerator
     if part.patch % rows or part.patch % columns:

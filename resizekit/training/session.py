@@ -13,15 +13,15 @@ from resizekit.errors import ConfigError, UsageError
 from resizekit.evaluation.folder import mean_of
 from resizekit.evaluation.measure import measure
 from resizekit.losses import Guided, Loss
-from resizekit.plugin.records import Mixture, Stage, Task, TaskConfig
+from resizekit.plugin.records import Stage, StageMixture, Task, TaskConfig
 from resizekit.recipes.assemble import Recipe, assemble, resolve
 from resizekit.recipes.checkpoint import Header, save
 from resizekit.recipes.config import RunConfig
 from resizekit.system.device import machine
-from resizekit.training.data import Crops, Held, load_pictures
-from resizekit.training.initial_weights import accelerator_for, begin_with, origin_of, set_learning
-from resizekit.training.schedule import Leg, Part, check_compiler, check_part, legs
-from resizekit.training.train_state import Learner
+from resizekit.training.data import Crops, PixelBuffer, load_pictures
+from resizekit.training.initial_weights import accelerator_for, freeze_sides, load_initial_weights, provenance
+from resizekit.training.schedule import Segment, StepSettings, check_compiler, check_part, segments
+from resizekit.training.train_state import TrainState
 
 __all__ = ["Session", "difference", "identity"]
 
@@ -41,8 +41,8 @@ class Session:
     """Hugging Face's `Accelerator`: device, precision, processes."""
     task: Task[Any]
     settings: TaskConfig
-    learner: Learner
-    stages: list[Stage | Mixture]
+    learner: TrainState
+    stages: list[Stage | StageMixture]
     pictures: list[torch.Tensor]
     held_out: list[torch.Tensor]
     skipped: list[str]
@@ -70,21 +70,23 @@ class Session:
         codec = assemble(recipe).train()
         start = None if (out / _STATE).exists() else config.start  # what goes on needs what it once began with no more
         if start is not None:
-            begin_with(codec, start, strict=config.start_strict, side=config.start_side, frozen=config.freeze)
-        set_learning(codec, config)
+            load_initial_weights(codec, start, strict=config.start_strict, side=config.start_side, frozen=config.freeze)
+        freeze_sides(codec, config)
         codec.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         stages = list(task.curriculum(codec, settings))
-        parts = [part for leg in legs(stages, config, config.steps) for part in leg.parts]
+        parts = [part for leg in segments(stages, config, config.steps) for part in leg.parts]
         for part in parts:
             check_part(part, accelerator.num_processes)
         smallest = min(part.patch for part in parts)
         folds = codec.spec.t > 1
-        data = load_pictures(config.data, codec.channels, folds=folds, smallest=smallest, span=config.span)
+        data = load_pictures(
+            config.data, codec.channels, folds=folds, smallest=smallest, value_range=config.value_range
+        )
         pictures, skipped, held_out = data.pictures, data.skipped, []
         if config.validation:
             smallest = max(codec.spec.multiple[1:])
             validation = load_pictures(
-                config.validation, codec.channels, folds=folds, smallest=smallest, span=config.span
+                config.validation, codec.channels, folds=folds, smallest=smallest, value_range=config.value_range
             )
             held_out, skipped = validation.pictures, skipped + validation.skipped
         try:
@@ -97,18 +99,18 @@ class Session:
             accelerator=accelerator,
             task=task,
             settings=settings,
-            learner=Learner(codec, config, guide_weight=settings.guide_weight),
+            learner=TrainState(codec, config, guide_weight=settings.guide_weight),
             stages=stages,
             pictures=pictures,
             held_out=held_out,
             skipped=skipped,
             steps=config.steps,
-            origin=origin_of(start),
+            origin=provenance(start),
         )
 
-    def legs(self, steps: int) -> list[Leg]:
+    def segments(self, steps: int) -> list[Segment]:
         """Divide so many steps among the task's stages and the config's phases."""
-        return legs(self.stages, self.run.train, steps)
+        return segments(self.stages, self.run.train, steps)
 
     @property
     def log_kind(self) -> str:
@@ -120,14 +122,14 @@ class Session:
         return self.before + time.monotonic() - self.began
 
     @functools.cached_property
-    def _held(self) -> Held:
-        return Held.of(self.pictures, self.accelerator.device)
+    def _held(self) -> PixelBuffer:
+        return PixelBuffer.of(self.pictures, self.accelerator.device)
 
-    def crops(self, part: Part) -> Crops:
+    def crops(self, part: StepSettings) -> Crops:
         """Give the crops of a part; all share the pictures' bytes on the device."""
         return Crops(self._held, patch=part.patch, seed=self.run.train.seed)
 
-    def loss(self, part: Part) -> Loss:
+    def loss(self, part: StepSettings) -> Loss:
         """Give what a part minimises."""
         loss = part.stage.loss or self.task.loss(part.stage.codec.spec, self.settings)
         if part.restoration_loss is None:

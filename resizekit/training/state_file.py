@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from resizekit.errors import CheckpointError
-from resizekit.system.atomic_write import written_beside
+from resizekit.system.atomic_write import atomic_write
 from resizekit.training.optimizer import Optimizer
 
 __all__ = ["load_state", "save_state"]
@@ -34,7 +34,7 @@ def save_state(
     """Write everything beside `path` and rename; `CheckpointError` if the disk refuses, and the last state stands."""
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in _named(modules, optimizer).items()}
     try:
-        with written_beside(path) as beside:
+        with atomic_write(path) as beside:
             save_file(tensors, beside, metadata={"counters": json.dumps(dict(counters))})
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"cannot write {path} ({error}); free space and run again: it goes on") from None

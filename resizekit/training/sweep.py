@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resizekit.codec import Codec
 from resizekit.errors import ConfigError, UsageError
-from resizekit.evaluation.channels import shown
+from resizekit.evaluation.channels import to_display
 from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import measure, roundtrip
 from resizekit.evaluation.tradeoff import Point
@@ -21,7 +21,7 @@ from resizekit.images.picture import Picture
 from resizekit.recipes.checkpoint import load
 from resizekit.recipes.config import RunConfig
 from resizekit.storage.formats import Pixels
-from resizekit.system.atomic_write import written_beside
+from resizekit.system.atomic_write import atomic_write
 from resizekit.system.device import pick_device
 from resizekit.training.loop import Progress, train
 from resizekit.training.session import difference, identity
@@ -84,10 +84,10 @@ class Sweep:
 
         def how(codec: Codec, high: Pixels) -> Mapping[str, float]:
             if not samples:
-                samples.append(shown(roundtrip(codec, high)[0]))
+                samples.append(to_display(roundtrip(codec, high)[0]))
             return measure(codec, high)
 
-        measured = [evaluate_folder(codec, path, span=run.train.span, how=how) for path in self.sets]
+        measured = [evaluate_folder(codec, path, value_range=run.train.value_range, how=how) for path in self.sets]
         small = folder / "small.png"
         write_picture(small, Picture(pixels=samples[0]), overwrite=True)
         rows = [row for one in measured for row in one.each.values()]
@@ -121,7 +121,7 @@ class Sweep:
         return [path.resolve().name for path in self.sets]
 
     def _write(self) -> None:
-        with written_beside(self.out) as beside:
+        with atomic_write(self.out) as beside:
             beside.write_text(json.dumps(self.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     def _kept(self) -> dict[float, Point]:

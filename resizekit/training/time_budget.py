@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from resizekit.training.schedule import Leg
+from resizekit.training.schedule import Segment
 from resizekit.training.session import Session
 
 __all__ = ["plan_steps"]
@@ -19,14 +19,14 @@ _SHARE, _LONGEST, _FEWEST = 0.02, 10.0, 3
 _MANY = 1_000_000
 """Steps to divide, so many that shares come out exactly."""
 
-Stepper = Callable[[Session, Leg], Callable[[], Tensor]]
+Stepper = Callable[[Session, Segment], Callable[[], Tensor]]
 """Makes ready for a leg: gives what does one step of it."""
 
 
 def plan_steps(session: Session, budget: float, stepper: Stepper) -> int:
     """Measure each part and a validation, undo it all, and give the steps that fit into the seconds still left."""
     start = session.learner.keep()
-    shares = [(only, share) for leg in session.legs(_MANY) for only, share in _parts(leg)]
+    shares = [(only, share) for leg in session.segments(_MANY) for only, share in _parts(leg)]
     allowed = min(_SHARE * budget, _LONGEST) / len(shares)
     mean = sum(share * _seconds_a_step(stepper(session, only), allowed) for only, share in shares)
     began = time.monotonic()
@@ -38,11 +38,11 @@ def plan_steps(session: Session, budget: float, stepper: Stepper) -> int:
     return max(1, int(left / (mean + validation / session.run.train.validate_every)))
 
 
-def _parts(leg: Leg) -> Iterator[tuple[Leg, float]]:
+def _parts(leg: Segment) -> Iterator[tuple[Segment, float]]:
     """Give each part of a leg as a leg alone, with its share of all steps: what a first step makes is made by each."""
     total = sum(part.stage.share for part in leg.parts)
     for part in leg.parts:
-        yield Leg((part,), leg.first, leg.end), (leg.end - leg.first) / _MANY * part.stage.share / total
+        yield Segment((part,), leg.first, leg.end), (leg.end - leg.first) / _MANY * part.stage.share / total
 
 
 def _seconds_a_step(step: Callable[[], Tensor], allowed: float) -> float:

@@ -10,14 +10,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from resizekit.codec import Codec
 from resizekit.recipes.config import TrainConfig
-from resizekit.training.guide_weight_controller import Balance
+from resizekit.training.guide_weight_controller import GuideWeightController
 from resizekit.training.optimizer import Optimizer
 from resizekit.training.state_file import load_state, save_state
 
-__all__ = ["Learner", "averaged", "averages"]
+__all__ = ["TrainState", "averaged", "averages"]
 
 
-class Learner:
+class TrainState:
     """A codec that learns; `guide_weight` is where steering towards a `target_low_psnr` begins."""
 
     def __init__(self, codec: Codec, config: TrainConfig, *, guide_weight: float) -> None:
@@ -30,9 +30,9 @@ class Learner:
         """Steps done."""
         self.optimizer = Optimizer(self.codec, config)
         self.average = averages(self.codec, config.ema)
-        self.balance: Balance | None = None
+        self.balance: GuideWeightController | None = None
         if config.target_low_psnr is not None:
-            self.balance = Balance(config.target_low_psnr, self._guide_weight).to(self.codec.device)
+            self.balance = GuideWeightController(config.target_low_psnr, self._guide_weight).to(self.codec.device)
 
     def keep(self) -> dict[str, torch.Tensor]:
         """Give a copy of the weights for `begin_anew`."""

@@ -83,7 +83,7 @@ def test_losses_are_red_on_a_terminal(cli, write, monkeypatch):
 
 
 def test_a_tie_is_no_loss(cli, write):
-    rows = [row("codes", "a", kind, time) for kind, time in {"kernel": 10.0, "eager": 9.96, "compile": 9.94}.items()]
+    rows = [row("to_uint8", "a", kind, time) for kind, time in {"kernel": 10.0, "eager": 9.96, "compile": 9.94}.items()]
     out = cli("bench", write(rows=rows)).out
     assert "1.00x " in out
     assert "0.99x !" in out
@@ -105,11 +105,11 @@ def test_json_for_programs(cli, write):
 
 
 def test_references_alone_are_shown_for_what_they_are(cli, write):
-    rows = [row("codes", "f32-2x2-64x96-b1", "eager", 400.0, gpu=None, of_copy=None, commit=None, triton=None)]
+    rows = [row("to_uint8", "f32-2x2-64x96-b1", "eager", 400.0, gpu=None, of_copy=None, commit=None, triton=None)]
     run = cli("bench", write(rows=rows), "--plot", "r.svg")
     assert lines(run.out) == [
         ["op", "case", "eager µs", "GB/s"],
-        ["codes", "f32-2x2-64x96-b1", "400.0", "100"],
+        ["to_uint8", "f32-2x2-64x96-b1", "400.0", "100"],
         ["Some Processor, torch 2.13.0; medians of a launch"],
         ["no kernel was timed here, only references: such times show that the suite runs, and no more"],
         ["roofline: r.svg"],
@@ -139,7 +139,7 @@ def test_the_plot_is_an_svg_that_says_what_it_shows(cli, write, room):
 
 def test_what_a_file_says_cannot_command_a_terminal_or_a_plot(cli, write, room):
     told = {"gpu": "evil\x1b]0;x\x07 $\\frac{", "torch": "2$^{", "commit": "[bold]x"}
-    run = cli("bench", write(rows=[row("codes", "a", "kernel", 5.0, **told)]), "--plot", "r.svg")
+    run = cli("bench", write(rows=[row("to_uint8", "a", "kernel", 5.0, **told)]), "--plot", "r.svg")
     assert run.code == 0
     assert "\x1b" not in run.out
     assert "evil?]0;x? $\\frac{, torch 2$^{, triton 3.7.1, commit [bold]x" in run.out
@@ -155,7 +155,7 @@ def complains(run, code, *words):
         assert word in line
 
 
-ROW = row("codes", "a", "kernel", 5.0)
+ROW = row("to_uint8", "a", "kernel", 5.0)
 FILES = {
     "empty": (b"", "pytest-benchmark", "EOF"),
     "no JSON": (b"hello", "pytest-benchmark", "Invalid JSON"),
@@ -198,7 +198,7 @@ def test_places_that_hold_no_results(cli, write, room, monkeypatch):
     (room / "folder.json").mkdir()
     complains(cli("bench", "absent.json"), DATA, "cannot read absent.json", "No such file")
     complains(cli("bench", "folder.json"), DATA, "cannot read folder.json", "directory")
-    complains(cli("bench", write(rows=[ROW, ROW])), DATA, "codes a kernel twice")
+    complains(cli("bench", write(rows=[ROW, ROW])), DATA, "to_uint8 a kernel twice")
     monkeypatch.setattr("resizekit.benchmarking.timings._LARGEST", 1 << 20)
     (room / "huge.json").write_bytes(b" " * ((1 << 20) + 1))
     complains(cli("bench", "huge.json"), DATA, "huge.json is larger than 1 MiB")

@@ -64,7 +64,7 @@ def test_train_down_up_and_figures(cli, bands, cubes, room):
     assert cli("down", "cubes/a.npy", "small.png", *weights).out == "small.png\n"
     told = json.loads(cli("info", "small.png", "--json").out)
     assert (told["mode"], told["bits"], told["channels"]) == ("CUBE", 16, 31)
-    assert "span" not in told
+    assert "value_range" not in told
     assert cli("up", "small.png", "again.npy", *weights).code == 0
     again = np.load("again.npy")
     assert (again.dtype, again.shape) == (np.uint16, (24, 28, 31))
@@ -84,17 +84,17 @@ def test_train_down_up_and_figures(cli, bands, cubes, room):
     run = cli("down", "floats.npy", "floats.png", *weights)
     assert (run.code, run.err.count("\n")) == (DATA, 1)
     assert "floats.npy holds float32 values" in run.err
-    assert "--span LOW,HIGH" in run.err
-    assert cli("down", "floats.npy", "floats.png", *weights, "--span", "-20,80").code == 0
-    assert json.loads(cli("info", "floats.png", "--json").out)["span"] == [-20, 80]
+    assert "--value-range LOW,HIGH" in run.err
+    assert cli("down", "floats.npy", "floats.png", *weights, "--value-range", "-20,80").code == 0
+    assert json.loads(cli("info", "floats.png", "--json").out)["value_range"] == [-20, 80]
     assert cli("up", "floats.png", "floats.tif", *weights).code == 0
     again = read_picture("floats.tif", (-20, 80)).pixels
     assert (again.dtype, again.shape) == (np.float32, (24, 28, 31))
     assert abs(again.mean() - np.load("floats.npy").mean()) < 20
-    assert cli("evaluate", "floats.npy", *weights, "--span", "-20,80").code == 0
+    assert cli("evaluate", "floats.npy", *weights, "--value-range", "-20,80").code == 0
 
     (room / "floats.toml").write_text(
-        TRAIN.replace('"cubes"', '"floats.npy"').replace("steps", "span = [-20, 80]\nsteps")
+        TRAIN.replace('"cubes"', '"floats.npy"').replace("steps", "value_range = [-20, 80]\nsteps")
     )
     assert cli("train", "floats.toml").code == 0
 
@@ -116,7 +116,9 @@ def test_a_folder_comes_back_as_what_its_pictures_were(cli, bands, cubes, pictur
 
 
 def test_a_sweep_measures_floats_and_shows_8_bits(cli, bands, cubes, room):
-    (room / "c.toml").write_text(TRAIN.replace('"cubes"', '"floats.npy"').replace("steps", "span = [-20, 80]\nsteps"))
+    (room / "c.toml").write_text(
+        TRAIN.replace('"cubes"', '"floats.npy"').replace("steps", "value_range = [-20, 80]\nsteps")
+    )
     files = ("--sets", "floats.npy", "--out", "r.json")
     run = cli("sweep", "c.toml", *files, "--guide-weight", "1", "--compression", "uint16", "--device", "cpu", "--json")
     assert run.code == 0, run.err
@@ -134,9 +136,9 @@ def test_what_does_not_fit(cli, bands, cubes, weights, room):
         ("cubes/a.npy", (), DATA, "cubes/a.npy has 31 channels, and these weights take 3: give a picture of 3"),
         ("objects.npy", (), DATA, "Python objects"),
         ("two.npz", (), DATA, "holds 2 arrays"),
-        ("floats.npy", ("--span", "1"), USAGE, "--span '1': say LOW,HIGH"),
-        ("floats.npy", ("--span", "1,0"), USAGE, "LOW,HIGH"),
-        ("floats.npy", ("--span", "0,1"), DATA, "outside the span 0,1"),
+        ("floats.npy", ("--value-range", "1"), USAGE, "--value-range '1': say LOW,HIGH"),
+        ("floats.npy", ("--value-range", "1,0"), USAGE, "LOW,HIGH"),
+        ("floats.npy", ("--value-range", "0,1"), DATA, "outside the value_range 0,1"),
     ):
         run = cli("down", source, "o.png", "--weights", weights, *options)
         assert (run.code, run.out, run.err.count("\n")) == (code, "", 1), run

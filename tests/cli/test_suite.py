@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from resizekit import Printed, Suite, SuiteColumn, SuiteSet
+from resizekit import Published, Suite, SuiteColumn, SuiteSet
 from resizekit.plugin import registry
 from resizekit.plugin.registry import Offer
 
@@ -20,9 +20,9 @@ TINY = Suite(
     columns=COLUMNS,
     sets=(SuiteSet(name="Some", pictures=2), SuiteSet(name="More")),
     printed=(
-        Printed(column="mine-x2", set="Some", rgb=99.0),
-        Printed(column="bicubic-x2", set="Some", rgb=1.0),
-        Printed(column="mine-x2-y", set="Some", y=31.25),
+        Published(column="mine-x2", set="Some", rgb=99.0),
+        Published(column="bicubic-x2", set="Some", rgb=1.0),
+        Published(column="mine-x2-y", set="Some", y=31.25),
     ),
     source="nowhere",
     says="It is tiny.",
@@ -103,7 +103,7 @@ def test_a_part_of_a_set_is_compared_with_nothing(cli, suite):
         (["--csv"], 2, "r.csv exists and is no CSV"),
         (["data/Some"], 2, "leave out FOLDER"),
         (["--times", "1,2"], 2, "leave out --times"),
-        (["--ensemble"], 2, "leave out --ensemble"),
+        (["--self-ensemble"], 2, "leave out --self-ensemble"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

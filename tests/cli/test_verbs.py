@@ -203,12 +203,12 @@ def test_pyramid(cli, weights, picture, room):
 
 def test_evaluating_an_ensemble_leaves_low_as_it_is(cli, weights, picture):
     picture("set/a.png")
-    run = cli("evaluate", "set", "--weights", weights, "--ensemble")
+    run = cli("evaluate", "set", "--weights", weights, "--self-ensemble")
     assert "PSNR in dB of tiny+:" in run.out
     plain, more = (
-        strict(cli("evaluate", "set", "--weights", weights, "--json", *flag).out) for flag in ([], ["--ensemble"])
+        strict(cli("evaluate", "set", "--weights", weights, "--json", *flag).out) for flag in ([], ["--self-ensemble"])
     )
-    assert (plain["ensemble"], more["ensemble"]) == (False, True)
+    assert (plain["self_ensemble"], more["self_ensemble"]) == (False, True)
     figures = [
         told["sets"][0]["mean"]
         for told in (plain, more, strict(cli("evaluate", "set", "--weights", weights, "--json").out))

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from resizekit.errors import UsageError
-from resizekit.system.atomic_write import written_beside
+from resizekit.system.atomic_write import atomic_write
 
 
 def test_what_is_written_stands_in_the_place_of_the_target_with_a_usual_mode(tmp_path):
     (tmp_path / "usual").touch()
-    with written_beside(tmp_path / "a.bin") as beside:
+    with atomic_write(tmp_path / "a.bin") as beside:
         beside.write_bytes(b"1")
         beside.chmod(0o600)
         assert not (tmp_path / "a.bin").exists()
@@ -23,7 +23,7 @@ def test_a_signal_while_writing_leaves_what_was_there(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"old")
 
     def write():
-        with written_beside(tmp_path / "a.bin") as beside:
+        with atomic_write(tmp_path / "a.bin") as beside:
             beside.write_bytes(b"ha")
             raise SystemExit
 
@@ -41,7 +41,7 @@ def test_a_signal_just_as_the_file_is_made_leaves_nothing(tmp_path, monkeypatch)
         raise SystemExit
 
     def write():
-        with written_beside(tmp_path / "a.bin"):
+        with atomic_write(tmp_path / "a.bin"):
             pass
 
     monkeypatch.setattr(Path, "open", ended)
@@ -59,7 +59,7 @@ def test_what_cannot_be_begun_is_told(tmp_path, folder, told):
     (tmp_path / "file").touch()
 
     def write():
-        with written_beside(tmp_path / folder / "a.bin"):
+        with atomic_write(tmp_path / folder / "a.bin"):
             pass
 
     with pytest.raises(UsageError, match=told):

@@ -103,7 +103,7 @@ def shared() -> Iterator[None]:
         one = nn.Conv2d(channels, channels, 3, padding=1)
         return one, one
 
-    network = Network(name="twins", options=NoOptions, build=twins, carrier=True)
+    network = Network(name="twins", options=NoOptions, build=twins, predicts_low=True)
     registry = installed()
     before = dict(registry.networks)
     registry.add(SimpleNamespace(resizekit_register_networks=hookimpl(_offer(network))), "twins", "tests")

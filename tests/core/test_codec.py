@@ -181,7 +181,7 @@ def test_halo_is_reach_summed_over_the_steps() -> None:
 def test_a_probe_serves_every_codec_of_these_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     codec = tiny()
     halo = codec.at(3).halo
-    monkeypatch.setattr("resizekit.codec.codec.reach", lambda *_: pytest.fail("measured before"))
+    monkeypatch.setattr("resizekit.codec.codec.receptive_field", lambda *_: pytest.fail("measured before"))
     assert codec.at(3).halo == halo
     assert codec.halo == codec.at(1).halo == 6
 
@@ -199,7 +199,7 @@ def test_floats_between_the_steps_are_those_before_the_rounding(times: int) -> N
     floats = high * SCALE
     assert torch.equal(codec.down_floats(high), codec.down_tensor(floats))
     low = torch.randint(0, 256, (1, 3, 4, 4), dtype=torch.uint8)
-    assert torch.equal(ops.codes(codec.up_floats(low)), codec.up_codes(low))
+    assert torch.equal(ops.to_uint8(codec.up_floats(low)), codec.up_codes(low))
 
 
 # --- torch's own tools -------------------------------------------------------------------------
@@ -261,7 +261,7 @@ def test_repeats_that_make_no_sense() -> None:
 # --- from bytes to bytes -----------------------------------------------------------------------
 
 
-def codes_of(codec: Codec) -> torch.Tensor:
+def to_uint(codec: Codec) -> torch.Tensor:
     shape = (2, 8 * codec.step.s.numerator, 6 * codec.step.r.numerator, codec.channels)
     return torch.randint(0, 256, shape, dtype=torch.uint8).permute(0, 3, 1, 2)
 
@@ -279,13 +279,13 @@ def codes_of(codec: Codec) -> torch.Tensor:
 )
 def test_bytes_go_the_way_that_floats_go(config: dict[str, object]) -> None:
     codec = tiny(**config)
-    stored = codes_of(codec)
+    stored = to_uint(codec)
     with torch.no_grad():
         low = codec.down_codes(stored)
         assert low.dtype == torch.uint8
         assert torch.equal(low.float() * SCALE, codec.down_tensor(stored.float() * SCALE))
         restored = codec.up_codes(low)
-        assert torch.equal(restored, ops.codes(codec.up_tensor(low.float() * SCALE)))
+        assert torch.equal(restored, ops.to_uint8(codec.up_tensor(low.float() * SCALE)))
         assert restored.shape == stored.shape
 
 
@@ -303,13 +303,13 @@ def test_bytes_through_repeated_steps_and_networks_of_strangers() -> None:
     for codec in (twice, plain, plain.at(2), twice.with_compression(Round()).eval()):
         with torch.no_grad():
             low = codec.down_codes(stored)
-            assert torch.equal(low, ops.codes(codec.down_tensor(stored.float() * SCALE)))
-            assert torch.equal(codec.up_codes(low), ops.codes(codec.up_tensor(low.float() * SCALE)))
+            assert torch.equal(low, ops.to_uint8(codec.down_tensor(stored.float() * SCALE)))
+            assert torch.equal(codec.up_codes(low), ops.to_uint8(codec.up_tensor(low.float() * SCALE)))
 
 
 def test_training_may_start_from_bytes() -> None:
     codec = tiny().train()
-    stored = codes_of(codec)
+    stored = to_uint(codec)
     for one, other in zip(codec(stored), codec(stored.float() * SCALE), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
     codec(stored).restored.sum().backward()
@@ -318,7 +318,7 @@ def test_training_may_start_from_bytes() -> None:
 
 def test_what_8_bits_cannot_hold_is_not_rounded_away() -> None:
     codec = tiny(compression="none")
-    for run in (lambda: codec.down_codes(codes_of(codec)), lambda: codec.down(CODES)):
+    for run in (lambda: codec.down_codes(to_uint(codec)), lambda: codec.down(CODES)):
         with pytest.raises(UsageError, match="'none' gives values that an 8-bit file cannot hold"):
             run()
     with pytest.raises(ResizeShapeError, match="low has 1 channels"):

@@ -45,7 +45,7 @@ def written(folder: Path, text: str) -> Path:
         ("task = 'sr'\n[network]\nwidth = 4096", r"\[network\] of tad: width = 4096: .*less than or equal to 1024"),
         (
             "task = 'sr'\n[network]\ndepth = 3",
-            r"\[network\] of tad: unknown key 'depth'; known here: blocks, carry, width",
+            r"\[network\] of tad: unknown key 'depth'; known here: blocks, init_as_average, width",
         ),
         ("task = 'sr'\n[compression]\nbits = 4", r"\[compression\] of uint8: unknown key 'bits'; known here: none"),
     ],

@@ -17,7 +17,7 @@ import resizekit
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
 from resizekit.codec.convert import with_bits
 from resizekit.errors import ConfigError, ImageError, ManifestError, UsageError
-from resizekit.evaluation.channels import shown
+from resizekit.evaluation.channels import to_display
 from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import psnr
@@ -26,8 +26,8 @@ from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
-from resizekit.images.target_size import Wanted
-from resizekit.images.value_range import in_unit, physical, unit
+from resizekit.images.target_size import TargetSize
+from resizekit.images.value_range import denormalize, normalize, normalized_view
 from resizekit.plugin.registry import installed
 from resizekit.training.data import load_pictures
 
@@ -64,9 +64,13 @@ def cube(kind="uint8", height=21, width=30, channels=BANDS):
     """Smooth bands that fill the range of their type."""
     y, x, k = np.mgrid[:height, :width, :channels] / 5
     values = (0.5 + 0.49 * np.sin(x + k) * np.cos(y - k)).astype(np.float32)
-    span = KINDS[kind]
-    pixels = with_bits(values, 16 if kind == "uint16" else 8) if span is None else physical(values, kind, span)
-    return Picture(pixels=pixels, span=span)
+    value_range = KINDS[kind]
+    pixels = (
+        with_bits(values, 16 if kind == "uint16" else 8)
+        if value_range is None
+        else denormalize(values, kind, value_range)
+    )
+    return Picture(pixels=pixels, value_range=value_range)
 
 
 # --- values ------------------------------------------------------------------------------------
@@ -75,22 +79,22 @@ def cube(kind="uint8", height=21, width=30, channels=BANDS):
 @given(st.integers(0, 4095), st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_values_of_a_span_come_back(code, low, width):
     twelve = np.full((1, 1, 1), code, np.uint16)
-    assert physical(unit(twelve, (0, 4095)), np.uint16, (0, 4095)) == twelve
-    span = (low, low + width)
-    floats = physical(np.full((1, 1, 1), code / 4095, np.float32), np.float32, span)
-    again = physical(unit(floats, span), np.float32, span)
+    assert denormalize(normalize(twelve, (0, 4095)), np.uint16, (0, 4095)) == twelve
+    value_range = (low, low + width)
+    floats = denormalize(np.full((1, 1, 1), code / 4095, np.float32), np.float32, value_range)
+    again = denormalize(normalize(floats, value_range), np.float32, value_range)
     assert abs(float(again[0, 0, 0]) - float(floats[0, 0, 0])) <= 1e-6 * (abs(low) + width)
 
 
 def test_a_picture_brought_to_its_span_part_by_part_is_the_whole():
     pixels = np.random.default_rng(0).integers(0, 4096, (700, 60, 40), np.uint16)  # more than one band of rows
-    values = unit(pixels, (0, 4095))
+    values = normalize(pixels, (0, 4095))
     assert np.array_equal(values, (pixels / 4095).astype(np.float32))
-    parts = in_unit(pixels, (0, 4095))
+    parts = normalized_view(pixels, (0, 4095))
     assert parts.shape == values.shape
     assert np.array_equal(parts[5:9, 3:], values[5:9, 3:])
-    assert in_unit(pixels, None) is pixels
-    assert np.array_equal(physical(values, np.uint16, (0, 4095)), pixels)
+    assert normalized_view(pixels, None) is pixels
+    assert np.array_equal(denormalize(values, np.uint16, (0, 4095)), pixels)
 
 
 def test_floats_become_the_codes_nearest_to_them():
@@ -101,9 +105,9 @@ def test_floats_become_the_codes_nearest_to_them():
 
 
 def test_three_bands_are_shown_from_far_to_near():
-    assert shown(cube(channels=6).pixels)[0, 0].tolist() == cube(channels=6).pixels[0, 0, [5, 3, 1]].tolist()
-    assert shown(cube(channels=2).pixels).shape[2] == 3
-    assert shown(cube("uint16", channels=3).pixels).dtype == np.uint8
+    assert to_display(cube(channels=6).pixels)[0, 0].tolist() == cube(channels=6).pixels[0, 0, [5, 3, 1]].tolist()
+    assert to_display(cube(channels=2).pixels).shape[2] == 3
+    assert to_display(cube("uint16", channels=3).pixels).dtype == np.uint8
 
 
 # --- files -------------------------------------------------------------------------------------
@@ -116,7 +120,7 @@ def test_a_cube_comes_back_from_its_file(tmp_path, suffix, kind, channels):
     before, path = cube(kind, channels=channels), tmp_path / f"x{suffix}"
     write_picture(path, before)
     after = read_picture(path, KINDS[kind])
-    assert (after.mode, after.alpha, after.span) == ("CUBE", None, KINDS[kind])
+    assert (after.mode, after.alpha, after.value_range) == ("CUBE", None, KINDS[kind])
     assert after.pixels.dtype == kind
     assert np.array_equal(after.pixels, before.pixels)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -219,7 +223,7 @@ HOSTILE = {
     "half a header": (npy(SOUND)[:20], "cannot be read"),
     "NaN": (npy(np.full((1, 1, 2), np.nan, np.float32)), "NaN or infinity"),
     "infinity": (npy(np.full((1, 1, 2), np.inf, np.float32)), "NaN or infinity"),
-    "floats of no range": (npy(np.full((1, 1, 2), 0.5, np.float32)), "--span LOW,HIGH"),
+    "floats of no range": (npy(np.full((1, 1, 2), 0.5, np.float32)), "--value-range LOW,HIGH"),
     "pages of two sizes": (pages(SOUND[0], SOUND[1, 1:]), "different sizes or types"),
     "pages of two types": (pages(SOUND[0], SOUND[1].astype(np.uint16)), "different sizes or types"),
     "floats with alpha": (floats_with_alpha(), "alpha of float32: export it without, or with 16 bits a channel"),
@@ -250,11 +254,11 @@ def test_a_bomb_takes_no_memory(tmp_path):
 
 def test_values_outside_their_span_are_refused(tmp_path):
     write_picture(tmp_path / "x.npy", cube("float32"))
-    with pytest.raises(ImageError, match=r"outside the span 0,1: say a wider one"):
+    with pytest.raises(ImageError, match=r"outside the value_range 0,1: say a wider one"):
         read_picture(tmp_path / "x.npy", (0, 1))
-    for span in ((1, 0), (0, 0), (0, float("inf")), (float("nan"), 1)):
+    for value_range in ((1, 0), (0, 0), (0, float("inf")), (float("nan"), 1)):
         with pytest.raises(UsageError, match="LOW,HIGH"):
-            read_picture(tmp_path / "x.npy", span)
+            read_picture(tmp_path / "x.npy", value_range)
 
 
 # --- down and up -------------------------------------------------------------------------------
@@ -262,13 +266,13 @@ def test_values_outside_their_span_are_refused(tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_memory_and_file_give_the_same_bits(tmp_path, shelf, kind):
-    weights, small, span = shelf / "banded.safetensors", tmp_path / "small.png", KINDS[kind]
+    weights, small, value_range = shelf / "banded.safetensors", tmp_path / "small.png", KINDS[kind]
     before = cube(kind)
     write_picture(tmp_path / "in.npy", before)
-    made = down_file(tmp_path / "in.npy", small, weights=weights, span=span, precision="float32")
+    made = down_file(tmp_path / "in.npy", small, weights=weights, value_range=value_range, precision="float32")
     read, manifest = read_small(small)
     assert manifest == made
-    assert (manifest.mode, manifest.channels, manifest.span) == ("CUBE", BANDS, span)
+    assert (manifest.mode, manifest.channels, manifest.value_range) == ("CUBE", BANDS, value_range)
     assert (read.mode, read.bits, read.size) == ("L", 8, (15, 11))
     codec = resizekit.load(weights)
     held, same = down_picture(codec, before)
@@ -276,7 +280,7 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, kind):
     wanted = up_picture(codec, held, same)
     for target in ("out.npy", "out.npz", "out.tif"):
         up_file(small, tmp_path / target, weights=weights, precision="float32")
-        after = read_picture(tmp_path / target, span)
+        after = read_picture(tmp_path / target, value_range)
         assert after.pixels.dtype == kind
         assert after.pixels.shape == before.pixels.shape
         assert np.array_equal(after.pixels, wanted.pixels)
@@ -287,15 +291,15 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_size_but_its_own(shelf, kind):
     codec, before = resizekit.load(shelf / "banded.safetensors"), cube(kind, 40, 50)
-    held, manifest = down_picture(codec, before, wanted=Wanted(scale=3))
+    held, manifest = down_picture(codec, before, wanted=TargetSize(scale=3))
     after = up_picture(codec, held, manifest)
     assert (held.size, manifest.middle) == ((17, 14), (34, 28))
-    assert (after.pixels.dtype, after.pixels.shape, after.span) == (kind, (40, 50, BANDS), KINDS[kind])
+    assert (after.pixels.dtype, after.pixels.shape, after.value_range) == (kind, (40, 50, BANDS), KINDS[kind])
     if kind == "float32":
         assert after.pixels.min() >= -0.5
         assert after.pixels.max() <= 2
         assert abs(after.pixels.mean() - before.pixels.mean()) < 0.5
-    held, manifest = down_picture(codec, before, wanted=Wanted(scale=1))
+    held, manifest = down_picture(codec, before, wanted=TargetSize(scale=1))
     assert (held.size, manifest.times) == (before.size, 1)  # the channels are folded all the same
     assert up_picture(codec, held, manifest).pixels.shape == before.pixels.shape
 
@@ -303,7 +307,7 @@ def test_any_size_but_its_own(shelf, kind):
 def test_what_comes_back_is_what_the_codec_makes_of_floats(shelf):
     codec, before = resizekit.load(shelf / "banded.safetensors"), cube("float32", 32, 36)
     held, manifest = down_picture(codec, before)
-    high = torch.from_numpy(unit(before.pixels, before.span)).permute(2, 0, 1)[None]
+    high = torch.from_numpy(normalize(before.pixels, before.value_range)).permute(2, 0, 1)[None]
     low = codec.down_tensor(high)
     assert torch.equal(low[0, 0], torch.from_numpy(held.pixels[:, :, 0]) * np.float32(1 / 255))
     restored = codec.up_tensor(low)[0].permute(1, 2, 0).numpy()
@@ -334,7 +338,7 @@ def test_a_manifest_of_other_channels_does_not_fit(shelf, change):
 def test_a_span_takes_memory_for_a_tile_and_not_for_the_picture(shelf):
     """As floats the whole cube would be four times as large as its bytes."""
     codec, before = resizekit.load(shelf / "banded.safetensors"), Picture(pixels=cube(height=320, width=300).pixels)
-    spanned = replace(before, span=(0.0, 255.0))
+    spanned = replace(before, value_range=(0.0, 255.0))
     codec.halo  # noqa: B018 - the probe is no part of it
     tracemalloc.start()
     held, manifest = down_picture(codec, spanned, tile=64)
@@ -342,7 +346,7 @@ def test_a_span_takes_memory_for_a_tile_and_not_for_the_picture(shelf):
     tracemalloc.stop()
     assert peak < 2 * before.pixels.nbytes
     assert np.array_equal(held.pixels, down_picture(codec, before, tile=64)[0].pixels)
-    assert manifest.span == (0, 255)
+    assert manifest.value_range == (0, 255)
 
 
 def test_padding_counts_the_values_of_all_channels(shelf, monkeypatch):
@@ -360,16 +364,16 @@ def test_padding_counts_the_values_of_all_channels(shelf, monkeypatch):
 def test_figures_are_over_all_channels_and_have_no_luma(tmp_path, shelf):
     codec = resizekit.load(shelf / "banded.safetensors")
     before = cube("float32", 32, 36)
-    values = unit(before.pixels, before.span)
+    values = normalize(before.pixels, before.value_range)
     told = measure(codec, values)
     assert set(told) == {"high_rgb", "low_rgb", "bicubic_rgb"}
     held, manifest = down_picture(codec, before)
-    back = unit(up_picture(codec, held, manifest).pixels, before.span)
+    back = normalize(up_picture(codec, held, manifest).pixels, before.value_range)
     assert told["high_rgb"] == pytest.approx(psnr(back, values), abs=1e-3)
     write_picture(tmp_path / "a.npy", before)
     write_picture(tmp_path / "b.npy", cube(channels=3))
     write_picture(tmp_path / "c.npy", cube(channels=1))
-    figures = evaluate_folder(codec, tmp_path, span=before.span)
+    figures = evaluate_folder(codec, tmp_path, value_range=before.value_range)
     assert figures.each["a.npy"] == told
     assert len(figures.skipped) == 2
     figures = evaluate_folder(resizekit.load(shelf / "colour.safetensors"), tmp_path)
@@ -380,12 +384,12 @@ def test_training_takes_cubes_alone_and_as_8_bits(tmp_path):
     for kind in KINDS:
         write_picture(tmp_path / f"{kind}.npy", cube(kind))
     write_picture(tmp_path / "colour.png", cube(channels=3))
-    loaded = load_pictures([tmp_path], BANDS, span=None)
+    loaded = load_pictures([tmp_path], BANDS, value_range=None)
     assert [picture.dtype for picture in loaded.pictures] == [torch.uint8, torch.uint8]
     assert all(picture.shape == (BANDS, 21, 30) for picture in loaded.pictures)
     assert len(loaded.skipped) == 2
-    assert "--span" in loaded.skipped[1]
-    (floats,) = load_pictures([tmp_path / "float32.npy"], BANDS, span=KINDS["float32"]).pictures
+    assert "--value-range" in loaded.skipped[1]
+    (floats,) = load_pictures([tmp_path / "float32.npy"], BANDS, value_range=KINDS["float32"]).pictures
     assert (floats.int() - loaded.pictures[1].int()).abs().max() <= 1
     with pytest.raises(ConfigError, match="has 31 channel"):
         load_pictures([tmp_path / "uint8.npy"], 3)

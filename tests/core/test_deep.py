@@ -27,8 +27,8 @@ from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
-from resizekit.images.target_size import Wanted
-from resizekit.ops import codes16, floats16, quantize16, resample_codes, resample_uint8
+from resizekit.images.target_size import TargetSize
+from resizekit.ops import quantize16, resample_codes, resample_uint8, to_uint16, uint16_to_float
 from resizekit.ops.quantize import SCALE16
 from resizekit.recipes.assemble import recompressed
 from resizekit.storage.png16 import PNG16
@@ -57,8 +57,8 @@ def shelf(tmp_path_factory, small_weights):
 
 
 def test_every_code_is_what_the_compression_gives_and_comes_back():
-    floats = floats16(EVERY)
-    assert torch.equal(codes16(floats).int(), EVERY.int())
+    floats = uint16_to_float(EVERY)
+    assert torch.equal(to_uint16(floats).int(), EVERY.int())
     assert torch.equal(quantize16(EVERY.double().div(65535).float()), floats)
     assert floats[1].item() == SCALE16 == float(np.float32(1) / np.float32(65535))
     assert not torch.equal(floats, EVERY.float() / 65535), "a division would do as well"
@@ -67,17 +67,17 @@ def test_every_code_is_what_the_compression_gives_and_comes_back():
 @given(arrays(np.float32, (3, 5), elements=st.floats(-1, 2, width=32)))
 def test_what_is_stored_is_what_was_trained(values):
     x = torch.from_numpy(values)
-    assert torch.equal(floats16(codes16(x)), quantize16(x))
+    assert torch.equal(uint16_to_float(to_uint16(x)), quantize16(x))
 
 
 def test_rounding_is_half_to_even_and_clamped_and_a_gradient_passes_inward():
     x = torch.tensor([-1.0, 0.5 / 65535, 1.5 / 65535, 2.0, torch.nan], dtype=torch.float64, requires_grad=True)
-    assert codes16(x.detach()).int().tolist() == [0, 0, 2, 65535, 0]
+    assert to_uint16(x.detach()).int().tolist() == [0, 0, 2, 65535, 0]
     quantize16(x)[:4].sum().backward()
     assert x.grad.tolist() == [0, 1, 1, 1, 0]
     assert quantize16(torch.rand(3).bfloat16()).dtype == torch.float32
     with pytest.raises(ResizeShapeError, match="uint16"):
-        floats16(torch.zeros(2, dtype=torch.uint8))
+        uint16_to_float(torch.zeros(2, dtype=torch.uint8))
 
 
 @given(arrays(np.uint16, st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4))))
@@ -267,7 +267,7 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size, alpha):
 
 
 @pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
-@pytest.mark.parametrize("wanted", [Wanted(scale=3), Wanted(scale="5/4"), Wanted(scale=1)], ids=str)
+@pytest.mark.parametrize("wanted", [TargetSize(scale=3), TargetSize(scale="5/4"), TargetSize(scale=1)], ids=str)
 def test_any_size_keeps_16_bits(tmp_path, shelf, wanted, alpha):
     before, codec = photo(64, 80, alpha=alpha), resizekit.load(shelf / "deep.safetensors")
     held, manifest = down_picture(codec, before, wanted=wanted)
@@ -285,7 +285,7 @@ def test_any_size_keeps_16_bits(tmp_path, shelf, wanted, alpha):
 def test_8_bits_that_stay_as_large_become_16_and_come_back(shelf):
     codec = resizekit.load(shelf / "deep.safetensors")
     flat = Picture(pixels=with_bits(photo(20, 24).pixels, 8))
-    small, manifest = down_picture(codec, flat, wanted=Wanted(scale=1))
+    small, manifest = down_picture(codec, flat, wanted=TargetSize(scale=1))
     assert small.bits == 16
     assert up_picture(codec, small, manifest).digest == flat.digest
 

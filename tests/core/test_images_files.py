@@ -17,7 +17,7 @@ from resizekit.errors import (
     UnknownNameError,
     UsageError,
 )
-from resizekit.images.bicubic_remainder import resized, undone
+from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
 from resizekit.images.files import down_file, read_small, up_file
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
@@ -25,7 +25,7 @@ from resizekit.images.manifest import LIMIT, Manifest
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.selection import choose_codec
-from resizekit.images.target_size import Wanted
+from resizekit.images.target_size import TargetSize
 from resizekit.plugin.registry import installed
 
 RNG = np.random.default_rng(0)
@@ -291,7 +291,7 @@ WANTED = [
 def test_any_size_goes_down_and_comes_back(tmp_path, shelf, size, said, small, mode):
     before = photo(*size, 1 if mode == "L" else 3, mode == "RGBA")
     write_picture(tmp_path / "in.png", before)
-    made = down_file(tmp_path / "in.png", tmp_path / "low.png", task="toy", wanted=Wanted(**said))
+    made = down_file(tmp_path / "in.png", tmp_path / "low.png", task="toy", wanted=TargetSize(**said))
     low = read_picture(tmp_path / "low.png")
     assert (low.size, low.mode) == (small, mode)
     assert len(low.note) < LIMIT
@@ -302,21 +302,21 @@ def test_any_size_goes_down_and_comes_back(tmp_path, shelf, size, said, small, m
 
 def test_the_very_factor_of_the_weights_changes_nothing(shelf):
     codec, before = choose_codec(weights="toy-rgb", task=None, precision="float32"), photo(45, 38, alpha=True)
-    plain, planned = down_picture(codec, before), down_picture(codec, before, wanted=Wanted(scale=2))
+    plain, planned = down_picture(codec, before), down_picture(codec, before, wanted=TargetSize(scale=2))
     assert planned[1] == plain[1]
     assert planned[0].digest == plain[0].digest
 
 
 def test_a_picture_that_is_no_larger_comes_back_exactly(shelf):
     codec, before = choose_codec(weights="toy-rgb", task=None), photo(20, 30, alpha=True)
-    small, manifest = down_picture(codec, before, wanted=Wanted(max_side=30))
+    small, manifest = down_picture(codec, before, wanted=TargetSize(max_side=30))
     assert (manifest.times, manifest.middle) == (0, None)
     assert up_picture(codec, small, manifest).digest == before.digest
 
 
 def test_tiles_make_no_difference(shelf):
     codec, before = choose_codec(weights="toy-rgb", task=None, precision="float32"), photo(210, 190, alpha=True)
-    wanted = Wanted(scale=3)
+    wanted = TargetSize(scale=3)
     (small, manifest), (tiled, same) = (down_picture(codec, before, wanted=wanted, tile=t) for t in ("off", 64))
     assert manifest == same
     assert (manifest.times, manifest.middle, manifest.spec.s) == (1, (128, 140), 2)
@@ -327,7 +327,7 @@ def test_tiles_make_no_difference(shelf):
 
 def test_several_steps(shelf):
     codec, before = choose_codec(weights="toy-rgb", task=None, precision="float32"), photo(61, 50, alpha=True)
-    small, manifest = down_picture(codec, before, wanted=Wanted(scale=5))
+    small, manifest = down_picture(codec, before, wanted=TargetSize(scale=5))
     assert (manifest.times, manifest.middle, manifest.spec.s) == (2, (40, 52), 4)
     once, twice = (up_picture(codec.at(n), small, manifest).pixels for n in (1, 2))
     assert np.array_equal(once, twice)
@@ -336,12 +336,12 @@ def test_several_steps(shelf):
 def test_learned_steps_stand_next_to_the_small_picture(shelf):
     """What is learned is neither resampled nor left out: the middle goes down and comes back as any picture does."""
     codec, before = choose_codec(weights="toy-rgb", task=None, precision="float32"), photo(60, 48)
-    small, manifest = down_picture(codec, before, wanted=Wanted(scale=3))
-    middle = resized(before.pixels, (40, 32))
+    small, manifest = down_picture(codec, before, wanted=TargetSize(scale=3))
+    middle = bicubic_resize(before.pixels, (40, 32))
     assert manifest.middle == (32, 40)
     assert np.array_equal(small.pixels, codec.down(middle))
     restored = up_picture(codec, small, manifest)
-    assert np.array_equal(restored.pixels, undone(codec.up(small.pixels), (60, 48)))
+    assert np.array_equal(restored.pixels, inverse_bicubic(codec.up(small.pixels), (60, 48)))
 
 
 def test_hidden_colours_do_not_bleed_into_the_remainder(shelf):
@@ -349,8 +349,10 @@ def test_hidden_colours_do_not_bleed_into_the_remainder(shelf):
     alpha = np.full((60, 60), 255, np.uint8)
     alpha[:, 30:] = 0
     clean = np.where(alpha[:, :, None] > 0, 200, 0).astype(np.uint8).repeat(3, axis=2)
-    small, _ = down_picture(codec, dataclasses.replace(before, pixels=clean, alpha=alpha), wanted=Wanted(scale=3))
-    flat, _ = down_picture(codec, dataclasses.replace(before, pixels=np.full_like(clean, 200)), wanted=Wanted(scale=3))
+    small, _ = down_picture(codec, dataclasses.replace(before, pixels=clean, alpha=alpha), wanted=TargetSize(scale=3))
+    flat, _ = down_picture(
+        codec, dataclasses.replace(before, pixels=np.full_like(clean, 200)), wanted=TargetSize(scale=3)
+    )
     assert np.abs(small.pixels.astype(int) - flat.pixels)[:, :10].max() <= 1
 
 
@@ -361,7 +363,7 @@ def test_a_tiny_manifest_cannot_ask_for_a_huge_room(shelf):
     with pytest.raises(ImageError, match="padded to 4194304x4194304 pixels"):
         up_picture(codec, small, forged)
     with pytest.raises(ImageError, match=r"this picture would be padded to .* take a smaller factor"):
-        down_picture(codec, photo(1, 3000), wanted=Wanted(scale="3000x1"))
+        down_picture(codec, photo(1, 3000), wanted=TargetSize(scale="3000x1"))
     with pytest.raises(ImageError, match=r"take fewer steps, at most 8 \(x256\), or a larger picture"):
         down_picture(codec.at(12), photo(300, 300))
 
@@ -369,7 +371,7 @@ def test_a_tiny_manifest_cannot_ask_for_a_huge_room(shelf):
 def test_a_size_that_cannot_be_leaves_nothing(tmp_path, shelf):
     write_picture(tmp_path / "in.png", photo(20, 30))
     with pytest.raises(UsageError, match="is larger than the picture of 30x20"):
-        down_file(tmp_path / "in.png", tmp_path / "low.png", task="toy", wanted=Wanted(size="31x20"))
+        down_file(tmp_path / "in.png", tmp_path / "low.png", task="toy", wanted=TargetSize(size="31x20"))
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
@@ -384,7 +386,7 @@ def test_any_step_of_weights(tmp_path, spec):
     for said, size in (({"scale": "5/3"}, (30, 23)), ({"scale": 7}, (8, 6)), ({"size": (41, 37)}, (41, 37))):
         files = tmp_path / "low.png", tmp_path / "out.png"
         own = tmp_path / "own.safetensors"
-        down_file(tmp_path / "in.png", files[0], weights=own, wanted=Wanted(**said), overwrite=True)
+        down_file(tmp_path / "in.png", files[0], weights=own, wanted=TargetSize(**said), overwrite=True)
         low = read_picture(files[0])
         assert (low.size, low.pixels.shape[2]) == (size, channels)
         up_file(*files, weights=own, overwrite=True)

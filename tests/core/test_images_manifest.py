@@ -38,7 +38,7 @@ manifests = st.builds(
     size=st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1)),
     mode=st.sampled_from(["L", "RGB", "LA", "RGBA"]),
     bits=st.sampled_from([8, 16]),
-    span=st.none() | st.just((-0.1, 1e300)),
+    value_range=st.none() | st.just((-0.1, 1e300)),
     pixels=st.just("a" * 64),
 )
 
@@ -63,7 +63,7 @@ def test_the_longest_manifest_stays_under_the_limit():
         mode="CUBE",
         bits=32,
         channels=4096,
-        span=(-1.2345678901234567e-300, 1.2345678901234567e300),
+        value_range=(-1.2345678901234567e-300, 1.2345678901234567e300),
         pixels="0" * 64,
     )
     assert len(longest.to_text()) < LIMIT / 2
@@ -108,9 +108,9 @@ def test_a_manifest_of_the_first_format_is_read():
         ({"mode": "CUBE"}, "contradict"),
         ({"channels": 5}, "contradict"),
         ({"mode": "CUBE", "channels": 4097}, "channels"),
-        ({"span": [1, 1]}, "span"),
-        ({"span": [0, None]}, "span"),
-        ({"span": [-1e308, 1e308]}, "the span is none"),
+        ({"value_range": [1, 1]}, "value_range"),
+        ({"value_range": [0, None]}, "value_range"),
+        ({"value_range": [-1e308, 1e308]}, "the value_range is none"),
     ],
 )
 def test_a_broken_or_newer_manifest_is_refused_in_one_line(change, says):

@@ -13,7 +13,7 @@ from resizekit.codec.convert import to_tensor
 from resizekit.codec.tiling import tile_side, tiled_down, tiled_up
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
-from resizekit.images.pad import SMALLEST, canvas, fit
+from resizekit.images.pad import SMALLEST, padded_sizes_for, reflect_pad_or_crop
 from resizekit.nn import TadOptions, tad
 from resizekit.storage.compressions import Float, Uint8
 
@@ -105,19 +105,19 @@ factors = st.sampled_from([1, 2, 3, "3/2", "5/4"])
 @given(sides, sides, factors, factors)
 def test_the_canvas_holds_the_picture_and_divides(height, width, s, r):
     spec = ResizeSpec(s=s, r=r)
-    room = canvas(spec, (height, width))
+    room = padded_sizes_for(spec, (height, width))
     assert spec.low_shape((1, *room.high))[1:] == room.low
     assert min(room.low) >= SMALLEST
     assert spec.low_shape((1, *spec.pad((height, width))))[1:] == room.stored
     assert all(a >= b for a, b in zip(room.high, (height, width), strict=True))
     picture = RNG.integers(0, 256, (height, width, 3), np.uint8)
-    assert np.array_equal(fit(fit(picture, room.high), (height, width)), picture)
+    assert np.array_equal(reflect_pad_or_crop(reflect_pad_or_crop(picture, room.high), (height, width)), picture)
 
 
 def test_padding_reflects_and_a_single_pixel_is_repeated():
     row = np.array([[1, 2, 3]], np.uint8)
-    assert fit(row, (2, 8)).tolist() == [[1, 2, 3, 2, 1, 2, 3, 2]] * 2
-    assert fit(np.full((1, 1, 3), 9, np.uint8), (4, 5)).tolist() == [[[9] * 3] * 5] * 4
+    assert reflect_pad_or_crop(row, (2, 8)).tolist() == [[1, 2, 3, 2, 1, 2, 3, 2]] * 2
+    assert reflect_pad_or_crop(np.full((1, 1, 3), 9, np.uint8), (4, 5)).tolist() == [[[9] * 3] * 5] * 4
 
 
 @pytest.mark.parametrize("spec", [X2, ResizeSpec(s=3, r="3/2"), ResizeSpec(t=3)], ids=str)

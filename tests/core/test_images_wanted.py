@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resizekit.errors import UsageError
-from resizekit.images.target_size import Wanted
+from resizekit.images.target_size import TargetSize
 
 sides = st.integers(1, 4096)
 factors = st.fractions(1, 64, max_denominator=64)
@@ -31,24 +31,24 @@ factors = st.fractions(1, 64, max_denominator=64)
     ids=str,
 )
 def test_what_is_asked_for_of_a_picture_of_640x480(said, low):
-    assert Wanted(**said).low((480, 640)) == low
+    assert TargetSize(**said).low((480, 640)) == low
 
 
 @given(sides, sides, factors, factors)
 def test_a_scale_is_exact_and_rounds_up(h, w, r, s):
     if r > w or s > h:
         with pytest.raises(UsageError, match="the largest factor that works is"):
-            Wanted(scale=(r, s)).low((h, w))
+            TargetSize(scale=(r, s)).low((h, w))
     else:
-        low = Wanted(scale=(r, s)).low((h, w))
-        assert low == Wanted(scale=f"{r}x{s}").low((h, w))
+        low = TargetSize(scale=(r, s)).low((h, w))
+        assert low == TargetSize(scale=f"{r}x{s}").low((h, w))
         for small, side, factor in zip(low, (h, w), (s, r), strict=True):
             assert small - 1 < side / factor <= small
 
 
 @given(sides, sides, sides)
 def test_max_side_keeps_proportions(h, w, most):
-    low = Wanted(max_side=most).low((h, w))
+    low = TargetSize(max_side=most).low((h, w))
     assert max(low) == min(most, max(h, w))
     assert (
         abs(min(low) - Fraction(min(h, w) * max(low), max(h, w))) <= max(Fraction(1, 2), 1 - min(low)) or min(low) == 1
@@ -90,7 +90,7 @@ def test_max_side_keeps_proportions(h, w, most):
 )
 def test_what_is_no_size_is_refused_before_there_is_a_picture(said, says):
     with pytest.raises(UsageError) as refusal:
-        Wanted(**said)
+        TargetSize(**said)
     assert says in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert len(str(refusal.value)) < 200
@@ -108,4 +108,4 @@ def test_what_is_no_size_is_refused_before_there_is_a_picture(said, says):
 )
 def test_what_a_picture_cannot_have(said, says):
     with pytest.raises(UsageError, match=says):
-        Wanted(**said).low((480, 640))
+        TargetSize(**said).low((480, 640))

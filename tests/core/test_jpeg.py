@@ -10,7 +10,7 @@ import torch
 import resizekit
 from resizekit.codec.convert import to_tensor
 from resizekit.errors import ConfigError, ImageError
-from resizekit.ops import codes
+from resizekit.ops import to_uint8
 from resizekit.ops.quantize import SCALE
 from resizekit.storage.compressions import Lossy
 from resizekit.storage.jpeg import Jpeg, JpegOptions
@@ -79,7 +79,7 @@ def test_the_gradients_path_does_what_the_format_does(quality, subsampling, chan
     """On noise nearly everything is lost; tables, cosines or colours that were wrong would lose other things."""
     module = jpeg(quality, subsampling)
     noise = torch.rand(1, channels, *size, generator=torch.Generator().manual_seed(0))
-    low = codes(0.3 + 0.4 * noise) * SCALE
+    low = to_uint8(0.3 + 0.4 * noise) * SCALE
     imitated, read = module.smooth(low), module(low)
 
     def off(x):
@@ -106,7 +106,7 @@ def test_a_frequency_that_no_file_keeps_has_little_gradient():
 def test_memory_holds_what_the_file_would_in_every_kind_of_image():
     torch.manual_seed(0)
     codec = resizekit.build("sr", compression={"name": "jpeg", "quality": 60}, network={"width": 4, "blocks": 0}).eval()
-    array = codes(smooth(40, 56))[0].permute(1, 2, 0).numpy()
+    array = to_uint8(smooth(40, 56))[0].permute(1, 2, 0).numpy()
     low = codec.down(array)
     with torch.no_grad():
         tensor = codec.down(to_tensor(array))
@@ -114,7 +114,9 @@ def test_memory_holds_what_the_file_would_in_every_kind_of_image():
     assert torch.equal(to_tensor(low), tensor)
     assert torch.equal(tensor, by_pillow(before, 60, "4:2:0"))
     assert np.array_equal(np.asarray(codec.down(PIL.Image.fromarray(array))), low)
-    assert not np.array_equal(low, codes(before)[0].permute(1, 2, 0).numpy()), "nothing was lost, so nothing was tested"
+    assert not np.array_equal(low, to_uint8(before)[0].permute(1, 2, 0).numpy()), (
+        "nothing was lost, so nothing was tested"
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from resizekit import ResizeSpec, build, ops
 from resizekit.codec.digest import digest
 from resizekit.errors import ResizeShapeError
-from resizekit.nn import Down, Resizer, TadOptions, Up, high_channels, reach, tad
+from resizekit.nn import Down, Resizer, TadOptions, Up, high_channels, receptive_field, tad
 from resizekit.nn.blocks import ResidualBlock
 from resizekit.nn.collapse import compose, polyphase
 
@@ -159,24 +159,24 @@ def test_the_encoder_starts_as_the_guide() -> None:
 
 def test_reach_of_what_can_be_counted_by_hand() -> None:
     two = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, 1, 5, padding=2))
-    assert reach(two, 1, (1, 1), (1, 1)) == 1 + 2
-    assert reach(ResidualBlock(2), 2, (1, 1), (1, 1)) == 2
-    assert reach(Down(1, 1, 2, 3), 1, (2, 3), (1, 1)) == 2
-    assert reach(Up(1, 1, 2, 3), 1, (1, 1), (2, 3)) == 2
-    assert reach(lambda x: x, 1, (1, 1), (1, 1)) == 0
+    assert receptive_field(two, 1, (1, 1), (1, 1)) == 1 + 2
+    assert receptive_field(ResidualBlock(2), 2, (1, 1), (1, 1)) == 2
+    assert receptive_field(Down(1, 1, 2, 3), 1, (2, 3), (1, 1)) == 2
+    assert receptive_field(Up(1, 1, 2, 3), 1, (1, 1), (2, 3)) == 2
+    assert receptive_field(lambda x: x, 1, (1, 1), (1, 1)) == 0
 
 
 @pytest.mark.parametrize("blocks", [0, 1, 3, 9])
 def test_reach_of_a_pair_is_the_sum_of_its_layers(blocks: int) -> None:
     encoder, decoder = tad(ResizeSpec(s=2, r=2), 1, TadOptions(width=2, blocks=blocks))
     hand = 2 + 2 * blocks + 1 + 1  # scaling layer, blocks, join, convolution
-    assert reach(encoder, 1, (2, 2), (1, 1)) == hand
-    assert reach(decoder, 1, (1, 1), (2, 2)) == hand
+    assert receptive_field(encoder, 1, (2, 2), (1, 1)) == hand
+    assert receptive_field(decoder, 1, (1, 1), (2, 2)) == hand
 
 
 def test_what_sees_everything_has_no_reach() -> None:
     with pytest.raises(ResizeShapeError, match="tile='off'"):
-        reach(lambda x: x + x.mean(), 1, (1, 1), (1, 1))
+        receptive_field(lambda x: x + x.mean(), 1, (1, 1), (1, 1))
 
 
 # --- digest ------------------------------------------------------------------------------------
@@ -207,6 +207,6 @@ def test_the_digest_knows_values_and_names_but_no_layout() -> None:
 
 @pytest.mark.parametrize(("s", "r"), [*FACTORS, (1, 1)])
 def test_an_encoder_that_carries_starts_as_the_mean_of_each_block(s: int, r: int) -> None:
-    encoder, _ = tad(ResizeSpec(s=s, r=r), 3, TadOptions(width=16, carry=True))
+    encoder, _ = tad(ResizeSpec(s=s, r=r), 3, TadOptions(width=16, init_as_average=True))
     high = torch.rand(1, 3, 4 * s, 5 * r)
     torch.testing.assert_close(encoder(high), F.avg_pool2d(high, (s, r)), rtol=0, atol=1e-6)

@@ -67,15 +67,15 @@ def test_sizes_that_do_not_divide_name_what_would() -> None:
 def test_all_256_codes_survive() -> None:
     every = torch.arange(256, dtype=torch.uint8)
     read = every.float() * SCALE
-    assert torch.equal(ops.codes(read), every)
+    assert torch.equal(ops.to_uint8(read), every)
     assert torch.equal(ops.quantize(read), read)
 
 
 @given(st.lists(st.floats(-3, 3, width=32), min_size=1))
 def test_quantize_is_what_reading_the_codes_gives(values: list[float]) -> None:
     x = torch.tensor(values)
-    assert torch.equal(ops.quantize(x), ops.codes(x).float() * SCALE)
-    assert torch.equal(ops.quantize(x.requires_grad_()).detach(), ops.codes(x.detach()).float() * SCALE)
+    assert torch.equal(ops.quantize(x), ops.to_uint8(x).float() * SCALE)
+    assert torch.equal(ops.quantize(x.requires_grad_()).detach(), ops.to_uint8(x.detach()).float() * SCALE)
 
 
 def test_ties_go_to_the_even_code() -> None:
@@ -84,7 +84,7 @@ def test_ties_go_to_the_even_code() -> None:
     exact = x * 255 == k + 0.5  # the others lie a rounding error off the middle
     assert exact.sum() > 100
     even = k + k % 2
-    assert torch.equal(ops.codes(x)[exact].long(), even[exact])
+    assert torch.equal(ops.to_uint8(x)[exact].long(), even[exact])
     assert torch.equal(ops.quantize(x)[exact], even[exact] * SCALE)
 
 
@@ -100,7 +100,7 @@ def test_the_gradient_passes_straight_through_but_never_further_out(values: list
 
 def test_nan_is_black_in_a_picture_and_stays_visible_in_training() -> None:
     x = torch.tensor([torch.nan, torch.inf, -torch.inf])
-    assert ops.codes(x).tolist() == [0, 255, 0]
+    assert ops.to_uint8(x).tolist() == [0, 255, 0]
     assert ops.quantize(x).isnan().tolist() == [True, False, False]
 
 
@@ -109,7 +109,7 @@ def test_half_precision_keeps_every_code(kind: torch.dtype) -> None:
     """Computed in float32: 255 x rounded to bfloat16 would miss most codes."""
     every = torch.arange(256, dtype=torch.uint8)
     read = (every.float() * SCALE).to(kind)
-    assert torch.equal(ops.codes(read), every)
+    assert torch.equal(ops.to_uint8(read), every)
     assert torch.equal(ops.quantize(read), read)
 
 
@@ -118,8 +118,8 @@ def test_a_guide_is_added_first(pairs: list[tuple[float, float]]) -> None:
     x, guide = (torch.tensor(values) for values in zip(*pairs, strict=True))
     low, stored = ops.quantize_codes(x, guide)
     assert torch.equal(low, ops.quantize(x + guide))
-    assert torch.equal(stored, ops.codes(x + guide))
-    assert torch.equal(stored, ops.codes(x, guide))
+    assert torch.equal(stored, ops.to_uint8(x + guide))
+    assert torch.equal(stored, ops.to_uint8(x, guide))
     assert ops.quantize(x.half(), guide.double()).dtype == torch.float64
 
 
@@ -134,13 +134,13 @@ def test_the_three_rules_outside_the_range() -> None:
         assert torch.equal(guide.grad, x.grad), rule
 
 
-@pytest.mark.parametrize("run", [ops.codes, ops.quantize, ops.quantize_codes])
+@pytest.mark.parametrize("run", [ops.to_uint8, ops.quantize, ops.quantize_codes])
 def test_what_cannot_be_rounded_is_refused(run: Callable[..., object]) -> None:
     with pytest.raises(ResizeShapeError, match=r"torch.uint8.*floating"):
         run(torch.zeros(2, dtype=torch.uint8))
     with pytest.raises(ResizeShapeError, match=r"guide of shape \(1,\)"):
         run(torch.zeros(2), torch.zeros(1))
-    if run is not ops.codes:
+    if run is not ops.to_uint8:
         with pytest.raises(UsageError, match="inward, plain, clipped"):
             run(torch.zeros(2), gradient="outward")
 
@@ -185,7 +185,7 @@ def test_a_pair_is_its_parts(b: int, c: int, h: int, w: int, s: int, r: int) -> 
     floats = torch.randn(b, c, h * s, w * r, requires_grad=True)
     low, stored = ops.unshuffle_quantize(floats, s, r)
     assert torch.equal(low, ops.quantize(ops.unshuffle(floats, s, r)))
-    assert torch.equal(stored, ops.codes(low))
+    assert torch.equal(stored, ops.to_uint8(low))
     (one,) = torch.autograd.grad(low.square().sum(), floats)
     (other,) = torch.autograd.grad(ops.quantize(ops.unshuffle(floats, s, r)).square().sum(), floats)
     assert torch.equal(one, other)
@@ -257,7 +257,7 @@ def test_a_second_offer_is_refused_and_the_first_stays(kernel: Kernel) -> None:
 
 
 def test_an_unknown_op_is_refused() -> None:
-    with pytest.raises(PluginError, match=r"no op 'sharpen'.*codes, quantize, .*shuffle, unshuffle"):
+    with pytest.raises(PluginError, match=r"no op 'sharpen'.*quantize, .*shuffle, .*to_uint8, unshuffle"):
         ops.install(Kernel(op="sharpen", device_type="cpu", run=lambda x: x))
 
 
@@ -294,18 +294,18 @@ def test_arguments_may_be_named_in_any_order(kernel: Kernel) -> None:
 
 
 def test_what_is_no_tensor_is_told_apart() -> None:
-    for call in (ops.codes, lambda: ops.unshuffle([[1.0]], 1, 1)):
+    for call in (ops.to_uint8, lambda: ops.unshuffle([[1.0]], 1, 1)):
         with pytest.raises(UsageError, match=r"takes a torch\.Tensor"):
             call()
 
 
 def test_an_op_is_defined_once() -> None:
-    def codes(x: Tensor) -> Tensor:
+    def to_uint8(x: Tensor) -> Tensor:
         return x
 
-    with pytest.raises(PluginError, match="there is an op 'codes' already"):
-        ops.op(codes)
-    assert ops.codes(torch.ones(1)).item() == 255
+    with pytest.raises(PluginError, match="there is an op 'to_uint8' already"):
+        ops.op(to_uint8)
+    assert ops.to_uint8(torch.ones(1)).item() == 255
 
 
 @pytest.mark.parametrize("factor", [2.0, "2", None, Fraction(3, 2), 0, -1])
@@ -319,11 +319,11 @@ def test_types_are_types() -> None:
     with pytest.raises(ResizeShapeError, match="cannot become 'bfloat16': choose a floating type"):
         ops.unshuffle_codes(picture(1, 1, 2, 2), 2, 2, dtype="bfloat16")
     with pytest.raises(ResizeShapeError, match=r"torch\.uint8.*floating"):
-        ops.codes(torch.zeros(2), torch.zeros(2, dtype=torch.uint8))
+        ops.to_uint8(torch.zeros(2), torch.zeros(2, dtype=torch.uint8))
 
 
 def test_every_op_dispatches() -> None:
-    assert {"codes", "quantize", "shuffle", "unshuffle"} <= set(ops.ops())
+    assert {"to_uint8", "quantize", "shuffle", "unshuffle"} <= set(ops.ops())
     for name in ops.ops():
         fake = Kernel(op=name, device_type="cpu", run=lambda *args, **kwargs: 7)
         ops.install(fake)

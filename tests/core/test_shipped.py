@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from resizekit import shipped_weights
+from resizekit import weights_from_folder
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_the_order_is_that_of_the_names_and_half_a_pair_is_left_out(ship):
         folder = ship(name)
     (folder / "b.json").unlink()
     (folder / "d.json").write_text("{}")
-    found = shipped_weights(folder, ("b", "c", "d", "a", "e"))
+    found = weights_from_folder(folder, ("b", "c", "d", "a", "e"))
     assert list(found) == ["c", "a"]
     assert found["a"].file == folder / "a.safetensors"
     assert (found["c"].digest, found["c"].summary, found["c"].metrics) == ("c" * 64, "c", {})
@@ -33,7 +33,7 @@ def test_the_order_is_that_of_the_names_and_half_a_pair_is_left_out(ship):
 def test_metrics_are_the_figures_of_every_set_and_depth(ship):
     grey = {"pictures": 1, "high_y": 31.006, "low_y": 2, "bicubic_y": 3}
     folder = ship("a", sets={"Set5": grey, "Set5 x8": grey | {"high_rgb": "inf", "times": 3, "factor": "x8"}})
-    assert shipped_weights(folder, ["a"])["a"].metrics == {
+    assert weights_from_folder(folder, ["a"])["a"].metrics == {
         "Set5 high Y": 31.01,
         "Set5 low Y": 2,
         "Set5 x8 high RGB": float("inf"),

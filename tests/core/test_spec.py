@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from resizekit.codec.resize_plan import Plan, before_steps, plan
+from resizekit.codec.resize_plan import ResizePlan, plan_resize, size_before_steps
 from resizekit.errors import ResizeShapeError
 from resizekit.spec import LIMIT, ResizeSpec
 
@@ -250,7 +250,7 @@ def test_texts(spec: ResizeSpec, text: str, einops: str) -> None:
     ],
 )
 def test_plans(high: tuple[int, int], low: tuple[int, int], times: int, middle: Any) -> None:
-    assert plan(high, low, HALF) == Plan(times=times, step=HALF, high=high, middle=middle, low=low)
+    assert plan_resize(high, low, HALF) == ResizePlan(times=times, step=HALF, high=high, middle=middle, low=low)
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.tuples(*[st.integers(1, 64)] * 2))
@@ -258,14 +258,14 @@ def test_a_plan_for_an_exact_size_leaves_nothing(s: int, r: int, times: int, low
     assume(s * r > 1)
     step = ResizeSpec(s=s, r=r)
     _, *high = (step**times).high_shape((1, *low))
-    found = plan((high[0], high[1]), low, step)
+    found = plan_resize((high[0], high[1]), low, step)
     assert (found.times, found.middle) == (times, None)
 
 
 @given(sizes, sizes, st.builds(ResizeSpec, s=st.integers(1, 5), r=st.integers(1, 5)))
 def test_a_plan_takes_every_whole_step_that_fits(a: tuple[int, int], b: tuple[int, int], step: ResizeSpec) -> None:
     high, low = (max(a[0], b[0]), max(a[1], b[1])), (min(a[0], b[0]), min(a[1], b[1]))
-    found = plan(high, low, step)
+    found = plan_resize(high, low, step)
     learned = step**found.times
     if found.middle is None:
         assert low == learned.low_shape((1, *learned.pad(high)))[1:]
@@ -284,7 +284,7 @@ def test_a_plan_takes_every_whole_step_that_fits(a: tuple[int, int], b: tuple[in
 @given(st.integers(1, 4096), st.integers(1, 4096), st.integers(2, 5))
 def test_a_plan_in_proportion_leaves_bicubic_less_than_a_step(a: int, b: int, by: int) -> None:
     high, low = max(a, b), min(a, b)
-    found = plan((high, high), (low, low), ResizeSpec(s=by, r=by))
+    found = plan_resize((high, high), (low, low), ResizeSpec(s=by, r=by))
     middle = (found.middle or (high, high))[0]
     assert middle < by * high
     assert high < by * middle
@@ -293,31 +293,33 @@ def test_a_plan_in_proportion_leaves_bicubic_less_than_a_step(a: int, b: int, by
 @given(sizes, sizes, specs)
 def test_a_plan_of_any_step_leads_to_low(a: tuple[int, int], b: tuple[int, int], step: ResizeSpec) -> None:
     high, low = (max(a[0], b[0]), max(a[1], b[1])), (min(a[0], b[0]), min(a[1], b[1]))
-    found = plan(high, low, step)
+    found = plan_resize(high, low, step)
     if found.middle is not None:
-        assert found.middle == before_steps(low, step, found.times)
+        assert found.middle == size_before_steps(low, step, found.times)
         for mid, small, f in zip(found.middle, low, (step.s, step.r), strict=True):
             assert 0 <= mid - small * f**found.times < 1
     if step.t != 1:
         assert found.times == 1
-    assert Plan.model_validate_json(found.model_dump_json()) == found
+    assert ResizePlan.model_validate_json(found.model_dump_json()) == found
 
 
 @pytest.mark.parametrize("step", [IDENTITY, HALF**-1, ResizeSpec(s=2, r="1/2")], ids=str)
 def test_a_step_that_makes_nothing_smaller_is_never_taken(step: ResizeSpec) -> None:
-    assert plan((64, 64), (7, 7), step) == Plan(times=0, step=step, high=(64, 64), middle=(7, 7), low=(7, 7))
+    assert plan_resize((64, 64), (7, 7), step) == ResizePlan(
+        times=0, step=step, high=(64, 64), middle=(7, 7), low=(7, 7)
+    )
 
 
 def test_a_step_of_channels_is_taken_once() -> None:
-    found = plan((64, 60), (32, 10), ResizeSpec(t=3))
+    found = plan_resize((64, 60), (32, 10), ResizeSpec(t=3))
     assert (found.times, found.middle) == (1, (32, 10))
-    assert plan((64, 60), (64, 60), ResizeSpec(s=2, t=3)).middle == (128, 60)
+    assert plan_resize((64, 60), (64, 60), ResizeSpec(s=2, t=3)).middle == (128, 60)
 
 
 @pytest.mark.parametrize("low", [(65, 32), (32, 65), (0, 32), (32, -1)])
 def test_a_plan_refuses_to_enlarge_and_empty_sizes(low: tuple[int, int]) -> None:
     with pytest.raises(ResizeShapeError, match=re.escape(f"{low} does not lie between")):
-        plan((64, 64), low, HALF)
+        plan_resize((64, 64), low, HALF)
 
 
 def test_specs_need_no_torch() -> None:

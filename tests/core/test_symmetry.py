@@ -6,7 +6,7 @@ import torch
 
 from resizekit import build
 from resizekit.codec.tiling import tiled_up
-from resizekit.nn import over_symmetries
+from resizekit.nn import self_ensemble
 
 FLIPS = {"left to right": lambda x: x.flip(3), "upside down": lambda x: x.flip(2)}
 
@@ -23,7 +23,7 @@ def codec_of(**spec):
 def test_every_way_to_hold_a_picture_counts_once(turned, ways):
     x = torch.arange(6.0).reshape(1, 1, 2, 3)
     seen = []
-    out = over_symmetries(lambda held: seen.append(held) or held, x, turned=turned)
+    out = self_ensemble(lambda held: seen.append(held) or held, x, turned=turned)
     assert torch.equal(out, x)
     assert len({(tuple(held.shape), tuple(held.flatten().tolist())) for held in seen}) == len(seen) == ways
 
@@ -34,7 +34,7 @@ def test_the_average_is_that_of_what_is_undone():
     corner[..., 0, 0] = 1
     wanted = torch.zeros(1, 1, 3, 3)
     wanted[..., ::2, ::2] = 0.25
-    assert torch.equal(over_symmetries(lambda held: corner, x, turned=True), wanted)
+    assert torch.equal(self_ensemble(lambda held: corner, x, turned=True), wanted)
 
 
 @pytest.mark.parametrize("flip", FLIPS.values(), ids=FLIPS)

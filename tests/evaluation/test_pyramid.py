@@ -8,7 +8,7 @@ from PIL import Image
 
 from resizekit.errors import ImageError, UsageError
 from resizekit.images.files import down_file, up_file
-from resizekit.images.pipeline import deepest
+from resizekit.images.pipeline import max_steps
 from resizekit.showcase.pyramid import pyramid_file
 from resizekit.showcase.roundtrip import roundtrip_file
 
@@ -78,13 +78,13 @@ def test_a_ladder_begun_twice_keeps_what_is_there(source, weights, tmp_path):
     ("size", "most"), [((1, 9), 0), ((2, 2), 1), ((128, 500), 7), ((300, 500), 8), ((127, 4000), 6)]
 )
 def test_a_small_picture_keeps_a_pixel_a_side(codecs, size, most):
-    assert deepest(codecs[3], size) == most
+    assert max_steps(codecs[3], size) == most
 
 
 def test_padding_out_of_bounds_ends_the_ladder_and_is_refused(codecs, weights, monkeypatch, source, tmp_path):
-    assert deepest(codecs[3], (6000, 8000)) == 9  # by 1024 a margin of 16384x16384 would be needed
+    assert max_steps(codecs[3], (6000, 8000)) == 9  # by 1024 a margin of 16384x16384 would be needed
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 64 * 66)
-    assert deepest(codecs[3], (41, 66)) == 2
+    assert max_steps(codecs[3], (41, 66)) == 2
     with pytest.raises(ImageError, match="padded to 128x128 pixels to be made x8 smaller"):
         down_file(source, tmp_path / "small.png", weights=weights[3], times=3)
     monkeypatch.undo()

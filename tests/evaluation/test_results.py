@@ -5,7 +5,7 @@ import json
 import pytest
 
 from resizekit.errors import ResizeKitError
-from resizekit.suites.results import ColumnResult, MadeBy, PictureResult, PrintedFigure, Results, read_results
+from resizekit.suites.results import ColumnResult, PictureResult, Provenance, PublishedMetric, Results, read_results
 
 
 @pytest.fixture
@@ -13,14 +13,14 @@ def told():
     column = {"label": "a", "group": "ours", "factor": 2, "status": "measured"}
     return Results(
         suite="tiny",
-        made_by=MadeBy(command="resizekit evaluate", machine="a CPU", torch="2.13.0", threads=1),
+        made_by=Provenance(command="resizekit evaluate", machine="a CPU", torch="2.13.0", threads=1),
         columns=(ColumnResult(key="a-x2", beside="b-x2", **column), ColumnResult(key="b-x2", **column)),
         pictures=(
             PictureResult(column="a-x2", set="Some", picture="1.png", high_rgb=30.0, high_y=32.0, low_bytes=100),
             PictureResult(column="a-x2", set="Some", picture="2.png", high_rgb=31.0, low_bytes=201),
             PictureResult(column="a-x2", set="Other", picture="1.png", high_rgb=99.0),
         ),
-        printed=(PrintedFigure(column="b-x2", set="Some", rgb=29.5),),
+        printed=(PublishedMetric(column="b-x2", set="Some", rgb=29.5),),
     )
 
 
@@ -85,7 +85,7 @@ def test_nothing_in_a_file_is_obeyed_by_a_terminal(told):
 
 def test_a_command_may_be_longer_than_what_is_shown_beside_a_figure(told, tmp_path):
     long = "resizekit evaluate --columns " + ",".join(f"column-{i}" for i in range(100))
-    changed = told.model_copy(update={"made_by": MadeBy(command=long, machine=long, torch="2.13.0", threads=1)})
+    changed = told.model_copy(update={"made_by": Provenance(command=long, machine=long, torch="2.13.0", threads=1)})
     changed.write(tmp_path / "results.json")
     read = read_results(tmp_path / "results.json").made_by
     assert read.command == long

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resizekit import Printed, Suite, SuiteColumn, SuiteSet, load, save
+from resizekit import Published, Suite, SuiteColumn, SuiteSet, load, save
 from resizekit.errors import CheckpointError, ImageError, MissingExtraError, PluginError, ResizeKitError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.suites import collect
 from resizekit.suites.cache import Cache
-from resizekit.suites.picture_figures import Way, figures_of
-from resizekit.suites.process_pool import answers
+from resizekit.suites.picture_metrics import ColumnRecipe, measure_picture
+from resizekit.suites.process_pool import run_in_processes
 from resizekit.suites.results import read_results
 from resizekit.suites.run import SuiteRun, cache_of
 from resizekit.suites.sets import find_sets
@@ -36,7 +36,7 @@ SUITE = Suite(
         SuiteSet(name="Some", pictures=2, sizes=((32, 24),)),
         SuiteSet(name="More", pictures=1, optional=True),
     ),
-    printed=(Printed(column="absent-x2", set="Some", rgb=30.0),),
+    printed=(Published(column="absent-x2", set="Some", rgb=30.0),),
     timed={"absent-x2": 1.5, "bicubic-x2": None, "mine-x2": None},
     timed_size=(64, 96),
 )  # fmt: skip
@@ -74,8 +74,8 @@ def ask(data, runs, tmp_path):
 def counted(monkeypatch):
     """How many pictures were measured so far."""
     seen = []
-    whole = collect.figures_of
-    monkeypatch.setattr(collect, "figures_of", lambda way, path: seen.append(path) or whole(way, path))
+    whole = collect.measure_picture
+    monkeypatch.setattr(collect, "measure_picture", lambda way, path: seen.append(path) or whole(way, path))
     return seen
 
 
@@ -193,13 +193,13 @@ def test_a_grey_file_has_the_y_that_it_holds(tmp_path, picture, weights):
     Image.fromarray(grey[:, :, 0]).save(tmp_path / "grey.png")
     Image.fromarray(grey.repeat(3, 2)).save(tmp_path / "same.png")
     plain = {"factor": 2, "channels": 3, "border": 0, "ssim": False}
-    bicubic = Way(weights=None, digest=None, **plain)
-    told, squeezed = (figures_of(bicubic, tmp_path / name) for name in ("grey.png", "same.png"))
+    bicubic = ColumnRecipe(weights=None, digest=None, **plain)
+    told, squeezed = (measure_picture(bicubic, tmp_path / name) for name in ("grey.png", "same.png"))
     assert told["high_y"] == told["high_rgb"] == squeezed["high_rgb"]
     assert squeezed["high_y"] == pytest.approx(told["high_y"] + 20 * np.log10(255 / 219), abs=0.05)
-    mine = Way(weights=weights[3], digest=load(weights[3]).digest, **plain)
-    assert figures_of(mine, tmp_path / "grey.png")["high_y"] == pytest.approx(
-        figures_of(mine, tmp_path / "same.png")["high_y"] - 20 * np.log10(255 / 219), abs=0.05
+    mine = ColumnRecipe(weights=weights[3], digest=load(weights[3]).digest, **plain)
+    assert measure_picture(mine, tmp_path / "grey.png")["high_y"] == pytest.approx(
+        measure_picture(mine, tmp_path / "same.png")["high_y"] - 20 * np.log10(255 / 219), abs=0.05
     )
 
 
@@ -284,13 +284,13 @@ def test_trainings_are_told(ask, codecs):
 
 def test_a_job_that_dies_is_told():
     with pytest.raises(ResizeKitError, match="take fewer --jobs"):
-        list(answers(os._exit, [3, 3], 2))
+        list(run_in_processes(os._exit, [3, 3], 2))
 
 
 def test_a_suite_speaks_of_its_own_columns_and_sets_only():
     for changes, words in (
         ({"timed": {"x": None}}, "a column 'x'"),
-        ({"printed": (Printed(column="mine-x2", set="Set9"),)}, "a set 'Set9'"),
+        ({"printed": (Published(column="mine-x2", set="Set9"),)}, "a set 'Set9'"),
         ({"columns": SUITE.columns * 2}, "each of a name of its own"),
         ({"sets": ()}, "needs sets"),
     ):

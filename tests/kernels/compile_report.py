@@ -111,7 +111,7 @@ def calls(op: str, run: Callable[..., Any]) -> Calls:
     low, f32, last = floats(1, 3, 16, 960), floats(1, 3, 16, 960, torch.float32), floats(1, 12, 16, 960, last=True)
     network = {"dtype": torch.bfloat16, "shift": -0.5, "multiple": 16, "channels_last": True}
     every: dict[str, Calls] = {
-        "codes": {"bfloat16 + guide": lambda: run(low, f32), "odd": lambda: run(floats(1, 3, 17, 31))},
+        "to_uint8": {"bfloat16 + guide": lambda: run(low, f32), "odd": lambda: run(floats(1, 3, 17, 31))},
         "quantize": {
             "bfloat16 + guide": lambda: there_and_back(run, low, f32),
             "clipped": lambda: there_and_back(run, f32, gradient="clipped"),

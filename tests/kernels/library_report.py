@@ -39,7 +39,7 @@ PLAIN, HIGH = floats(2, 3, 8, 6), channels_last(3 * floats(2, 3, 8, 6) - 1)
 BYTES, LOW = channels_last(random_bytes(2, 3, 8, 6)), channels_last(floats(2, 12, 4, 3, dtype=torch.bfloat16))
 NETWORK = {"dtype": torch.bfloat16, "shift": -0.5, "multiple": 16, "channels_last": True}
 CALLS = {
-    "codes": [Call(PLAIN, PLAIN.half())],
+    "to_uint8": [Call(PLAIN, PLAIN.half())],
     "quantize": [Call(3 * PLAIN - 1, PLAIN.half()), Call(HIGH, gradient="clipped"), Call(HIGH, gradient="plain")],
     "quantize_codes": [Call(HIGH, channels_last(PLAIN))],
     "shuffle": [Call(LOW, 2, 2), Call(floats(2, 12, 4, 3), 1, 3)],
@@ -178,7 +178,7 @@ def same(x: Tensor) -> Tensor:
 
 def one_off(x: Tensor, guide: Tensor | None = None) -> Tensor:
     """Holds no op of ours, gives other values, and gives them on the CPU."""
-    return (reference("codes")(x, guide) + 1).cpu()
+    return (reference("to_uint8")(x, guide) + 1).cpu()
 
 
 LAWS = (fake_on_cuda, compiled, exported)
@@ -198,7 +198,7 @@ def tried(kernel: Kernel, law: Callable[[Kernel, Call], None], call: Call) -> st
 
 
 def wrong() -> dict[str, str]:
-    kernel, call = Kernel(op="codes", device_type="cpu", run=one_off), CALLS["codes"][0]
+    kernel, call = Kernel(op="to_uint8", device_type="cpu", run=one_off), CALLS["to_uint8"][0]
     outcomes = {law.__name__: tried(kernel, law, call) for law in LAWS}
     return outcomes | {name: str(said) for name, said in opcheck(same, (PLAIN,), raise_exception=False).items()}
 

@@ -68,14 +68,16 @@ def right(op: str) -> Callable[..., Any]:
     return reference(op)
 
 
-@wrong("codes", "equal_to_the_reference", r"differs in \d+ of 144 elements, first at \(0, 0, 0, 0\): 0 instead of 255")
+@wrong(
+    "to_uint8", "equal_to_the_reference", r"differs in \d+ of 144 elements, first at \(0, 0, 0, 0\): 0 instead of 255"
+)
 def one_code_off(x: Tensor, guide: Tensor | None = None) -> Tensor:
-    return right("codes")(x, guide) + 1
+    return right("to_uint8")(x, guide) + 1
 
 
-@wrong("codes", "equal_to_the_reference", "dtype of the result is torch.int32")
+@wrong("to_uint8", "equal_to_the_reference", "dtype of the result is torch.int32")
 def another_type(x: Tensor, guide: Tensor | None = None) -> Tensor:
-    return right("codes")(x, guide).int()
+    return right("to_uint8")(x, guide).int()
 
 
 @wrong("quantize_codes", "equal_to_the_reference", "a tuple where the reference has a Quantized")
@@ -99,7 +101,7 @@ def other_names(values: Tensor, s: int, r: int) -> Tensor:
     return right("shuffle")(values, s, r)
 
 
-@wrong("codes", "equal_to_the_reference", "float16 .*differs")
+@wrong("to_uint8", "equal_to_the_reference", "float16 .*differs")
 def computed_in_half_precision(x: Tensor, guide: Tensor | None = None) -> Tensor:
     total = x if guide is None else x + guide
     return (total.clamp(0, 1) * 255).round().to(torch.uint8)
@@ -116,9 +118,11 @@ def factors_swapped(x: Tensor, s: int, r: int) -> Tensor:
     return right("shuffle")(x, r, s)
 
 
-@wrong("codes", "odd_sizes_and_factors", r"float32 2x3x25x29.*differs in 1 of 4350 elements, first at \(1, 2, 24, 28\)")
+@wrong(
+    "to_uint8", "odd_sizes_and_factors", r"float32 2x3x25x29.*differs in 1 of 4350 elements, first at \(1, 2, 24, 28\)"
+)
 def a_tail_forgotten(x: Tensor, guide: Tensor | None = None) -> Tensor:
-    stored = right("codes")(x, guide).contiguous()
+    stored = right("to_uint8")(x, guide).contiguous()
     if stored.numel() > 2048:
         stored.view(-1)[-1] ^= 1
     return stored
@@ -140,7 +144,7 @@ def nan_becomes_white(x: Tensor, s: int, r: int, *, shift: float = 0.0) -> Tenso
     return right("shuffle_codes")(x.nan_to_num(1, torch.inf, -torch.inf), s, r, shift=shift)
 
 
-@wrong("codes", "ties", "differs")
+@wrong("to_uint8", "ties", "differs")
 def half_rounded_up(x: Tensor, guide: Tensor | None = None) -> Tensor:
     total = x.float() if guide is None else x.float() + guide.float()
     return (total.nan_to_num(0).clamp(0, 1) * 255 + 0.5).floor().to(torch.uint8)
@@ -208,9 +212,9 @@ def copied(result: Tensor, extra: int = 0, short: int = 0, early: int = 0) -> Te
     return out
 
 
-@wrong("codes", "red_zones", r"3 bytes were written after an output of shape \(2, 3, 4, 6\)")
+@wrong("to_uint8", "red_zones", r"3 bytes were written after an output of shape \(2, 3, 4, 6\)")
 def past_the_end(x: Tensor, guide: Tensor | None = None) -> Tensor:
-    return copied(right("codes")(x, guide), extra=3)
+    return copied(right("to_uint8")(x, guide), extra=3)
 
 
 @wrong("quantize", "red_zones", r"4 bytes were written before an output of shape \(2, 3, 4, 6\)")
@@ -249,11 +253,11 @@ def clamped_in_place(x: Tensor, guide: Tensor | None = None, *, gradient: str = 
     return right("quantize")(x, guide, gradient=gradient)
 
 
-@wrong("codes", "inputs_are_left_unchanged", "1 bytes of or around its input of shape")
+@wrong("to_uint8", "inputs_are_left_unchanged", "1 bytes of or around its input of shape")
 def a_byte_beside_the_input(x: Tensor, guide: Tensor | None = None) -> Tensor:
     if x.numel():
         torch.empty(0, dtype=torch.uint8).set_(x.untyped_storage())[0] = 1
-    return right("codes")(x, guide)
+    return right("to_uint8")(x, guide)
 
 
 class Greedy(torch.autograd.Function):
@@ -320,7 +324,7 @@ def test_a_wrong_kernel_fails(op: str, run: Callable[..., Any], law: str, told: 
 
 def test_a_reference_asks_no_kernel_for_its_parts() -> None:
     """With a wrong kernel in the table for a part, the whole would be as wrong on both sides."""
-    wrong_part = Kernel(op="codes", device_type="cpu", run=one_code_off)
+    wrong_part = Kernel(op="to_uint8", device_type="cpu", run=one_code_off)
     ops.install(wrong_part)
     try:
         with pytest.raises(AssertionError, match="differs in 768 of 768"):

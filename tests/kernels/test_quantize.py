@@ -93,7 +93,7 @@ def test_any_shape_in_any_order(shape: list[int], random: Any, dtype: torch.dtyp
 def test_all_256_codes_survive(dtype: torch.dtype, kernel_device: torch.device) -> None:
     every = torch.arange(256, dtype=torch.uint8, device=kernel_device)
     read = (every.float() * SCALE).to(dtype)
-    exactly(KERNELS["codes"].run(read), every)
+    exactly(KERNELS["to_uint8"].run(read), every)
     exactly(KERNELS["quantize"].run(read), read)
 
 
@@ -106,7 +106,7 @@ def test_ties_and_their_neighbours(dtype: torch.dtype, kernel_device: torch.devi
     if dtype == torch.float32:  # those that are exactly in the middle, whatever the reference says
         tie = x[1].double() * 255 == torch.arange(256, device=kernel_device) + 0.5
         tie &= x[1] * 255 == torch.arange(256, device=kernel_device) + 0.5
-        assert (KERNELS["codes"].run(x[1])[tie] % 2 == 0).all()
+        assert (KERNELS["to_uint8"].run(x[1])[tie] % 2 == 0).all()
 
 
 def test_a_sum_is_rounded_before_it_is_scaled(kernel_device: torch.device) -> None:
@@ -123,7 +123,7 @@ def test_what_is_no_number(dtype: torch.dtype, kernel_device: torch.device) -> N
     x, guide = (y.flatten().to(kernel_device, dtype) for y in torch.meshgrid(odd, odd, indexing="ij"))
     agree(x)
     agree(x, guide)
-    assert KERNELS["codes"].run(x[:1]).item() == 0
+    assert KERNELS["to_uint8"].run(x[:1]).item() == 0
     assert KERNELS["quantize"].run(x[:1]).isnan().item()
 
 
@@ -220,7 +220,7 @@ def test_refused_in_the_words_of_the_reference() -> None:
         (UsageError, (x,), {"gradient": "outward"}),
     ]
     for (error, args, options), (op, kernel) in product(bad, KERNELS.items()):
-        if op == "codes" and options:
+        if op == "to_uint8" and options:
             continue
         with pytest.raises(error) as wanted:
             reference(op)(*args, **options)
@@ -243,7 +243,7 @@ def test_bytes_moved() -> None:
     x, guide = values(2, 3, 4, 5), values(2, 3, 4, 5).half()
     counted = {op: (k.bytes_moved(x), k.bytes_moved(x, guide)) for op, k in KERNELS.items() if k.bytes_moved}
     assert counted == {
-        "codes": (120 * 5, 120 * 7),
+        "to_uint8": (120 * 5, 120 * 7),
         "quantize": (120 * 8, 120 * 10),
         "quantize_codes": (120 * 9, 120 * 11),
     }

@@ -48,7 +48,7 @@ def test_the_five_steps(folder: Path) -> None:
         [sys.executable, "-c", "import my_codes; print(next(iter(my_codes.resizekit_register_kernels())).op)"],
         cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert told.stdout == "codes\n"
+    assert told.stdout == "to_uint8\n"
 
 
 def test_a_slip_in_it_would_be_found(folder: Path) -> None:

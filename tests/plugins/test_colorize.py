@@ -25,7 +25,7 @@ from resizekit.showcase.roundtrip import roundtrip_file
 from resizekit_colorize.shipped import ORDER, SHIPPED
 
 CONFIGS = sorted((Path(__file__).parents[2] / "plugins/resizekit_colorize/configs").glob("*.toml"))
-SQUEEZED = {"name": "wavelet", "width": 8, "down_blocks": 1, "up_blocks": 1, "squeeze": 2}
+SQUEEZED = {"name": "wavelet", "width": 8, "down_blocks": 1, "up_blocks": 1, "block_size": 2}
 PROFILE = bytes(16) + b"RGB " + bytes(8)
 
 
@@ -137,13 +137,14 @@ def test_tiles_that_ignored_the_blocks_would_differ():
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(2, 4))
 @settings(max_examples=25)
-def test_squeezing_takes_any_size_and_fills_up_the_last_block_from_the_one_before(h, w, squeeze):
-    codec = stirred(network=SQUEEZED | {"squeeze": squeeze})
+def test_squeezing_takes_any_size_and_fills_up_the_last_block_from_the_one_before(h, w, block_size):
+    codec = stirred(network=SQUEEZED | {"block_size": block_size})
     high = torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(0))
     low = codec.encode(high)
     assert low.shape == (1, 1, h, w)
     rows, columns = (
-        [i if i < n else i - squeeze if n > squeeze else n - 1 for i in range(n + -n % squeeze)] for n in (h, w)
+        [i if i < n else i - block_size if n > block_size else n - 1 for i in range(n + -n % block_size)]
+        for n in (h, w)
     )
     padded = high[:, :, rows][:, :, :, columns]
     torch.testing.assert_close(codec.encode(padded)[:, :, :h, :w], low)
@@ -155,7 +156,7 @@ def test_squeezing_takes_any_size_and_fills_up_the_last_block_from_the_one_befor
 def test_squeezing_by_two_quarters_the_cost():
     from resizekit.evaluation.cost import multiply_adds
 
-    plain, squeezed = (build("colorize", network=SQUEEZED | {"width": 64, "squeeze": n}) for n in (1, 2))
+    plain, squeezed = (build("colorize", network=SQUEEZED | {"width": 64, "block_size": n}) for n in (1, 2))
     assert sum(multiply_adds(squeezed, cells=32)) < 0.3 * sum(multiply_adds(plain, cells=32))
 
 

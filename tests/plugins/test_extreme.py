@@ -13,14 +13,14 @@ from PIL import Image
 from pydantic import ValidationError
 
 import resizekit
-from resizekit import Mixture, ResizeSpec, Stage, down_file, up_file
+from resizekit import ResizeSpec, Stage, StageMixture, down_file, up_file
 from resizekit.recipes.checkpoint import save
 from resizekit.recipes.config import RunConfig, validate
 from resizekit.testing import TaskConformance
 from resizekit.training.loop import train
 from resizekit_extreme.task import ExtremeConfig, extreme
 
-TINY = {"name": "wavelet", "width": 8, "down_blocks": 1, "up_blocks": 1, "carry": True}
+TINY = {"name": "wavelet", "width": 8, "down_blocks": 1, "up_blocks": 1, "adds_average": True}
 
 
 class TestExtreme(TaskConformance):
@@ -30,7 +30,7 @@ class TestExtreme(TaskConformance):
 class TestThreeStepsOfTheHeightAlone(TaskConformance):
     task = extreme
     config: ClassVar = {"spec": {"s": 2}, "times": 3, "network": "wavelet"}
-    network: ClassVar = {"width": 8, "down_blocks": 1, "up_blocks": 1, "carry": True}
+    network: ClassVar = {"width": 8, "down_blocks": 1, "up_blocks": 1, "adds_average": True}
 
 
 class TestByFractionsInvertibly(TaskConformance):
@@ -77,7 +77,7 @@ def test_the_curriculum_trains_every_depth_and_shares_the_weights(deepest, parts
     codec = tiny()
     legs = list(extreme.curriculum(codec, ExtremeConfig(deepest=deepest, shares=parts)))
     assert sum(leg.share for leg in legs) == pytest.approx(sum(parts))
-    stages = [one for leg in legs for one in (leg.stages if isinstance(leg, Mixture) else (leg,))]
+    stages = [one for leg in legs for one in (leg.stages if isinstance(leg, StageMixture) else (leg,))]
     own = {id(parameter) for parameter in codec.parameters()}
     assert all({id(parameter) for parameter in stage.codec.parameters()} == own for stage in stages)
     if parts[1] or parts[2]:
@@ -90,7 +90,7 @@ def test_depths_grow_one_by_one_and_then_are_drawn_by_their_odds():
     legs = curriculum(deepest=3, shares=(1, 3, 6), odds=(5, 2))
     assert [leg.codec.times for leg in legs if isinstance(leg, Stage)] == [1, 1, 2, 3]
     mixture = legs[-1]
-    assert isinstance(mixture, Mixture)
+    assert isinstance(mixture, StageMixture)
     assert [(stage.codec.times, stage.share) for stage in mixture.stages] == [(1, 5), (2, 2)], "no odds, no place"
     assert [leg.share for leg in legs] == [1, 1, 1, 1, 6]
 

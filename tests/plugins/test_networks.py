@@ -26,7 +26,7 @@ SPECS = {
 }
 SMALL = {
     "wavelet": (wavelet, WaveletOptions(width=16, down_blocks=1, up_blocks=1)),
-    "wavelet that carries": (wavelet, WaveletOptions(width=16, down_blocks=1, up_blocks=1, carry=True)),
+    "wavelet that carries": (wavelet, WaveletOptions(width=16, down_blocks=1, up_blocks=1, adds_average=True)),
     "invertible": (invertible, InvertibleOptions(width=8, couplings=2)),
 }
 

@@ -12,7 +12,7 @@ from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ConfigError, ResizeShapeError
 from resizekit.nn import apply
 from resizekit.testing import TaskConformance
-from resizekit.training.initial_weights import begin_with
+from resizekit.training.initial_weights import load_initial_weights
 from resizekit_sr.recurrent import RecurrentOptions, recurrent
 
 OPTIONS = {"name": "recurrent", "width": 16, "down_blocks": 1, "up_blocks": 1}
@@ -109,7 +109,7 @@ def test_two_steps_can_begin_with_wavelet_weights_of_twice_the_factor(tmp_path):
             parameter.add_(0.1 * torch.randn_like(parameter))
     resizekit.recipes.checkpoint.save(by_four, tmp_path / "four.safetensors")
     codec = made(2)
-    begin_with(codec, str(tmp_path / "four.safetensors"), strict=False)
+    load_initial_weights(codec, str(tmp_path / "four.safetensors"), strict=False)
     low, high = torch.rand(1, 3, 8, 12), torch.rand(1, 3, 32, 48)
     with torch.no_grad():
         torch.testing.assert_close(codec.decode(low), by_four.decode(low))

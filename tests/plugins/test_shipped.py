@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resizekit import Wanted, down_file, load, shipped_weights, up_file
+from resizekit import TargetSize, down_file, load, up_file, weights_from_folder
 from resizekit.errors import UsageError
 from resizekit.images.files import plan_file
 from resizekit.images.io.read import read_picture
-from resizekit.images.suited import suited
+from resizekit.images.suited import best_weights_for
 from resizekit.plugin.registry import installed
 from resizekit.recipes.checkpoint import default_weights
 from resizekit.showcase.roundtrip import roundtrip_file
@@ -41,33 +41,33 @@ def test_the_order_is_the_stated_one_and_the_first_serve_by_default():
 )
 def test_of_a_task_those_serve_that_suit_the_wanted_size(wanted, by):
     for channels, name in ((3, f"sr-x{by}"), (1, f"sr-x{by}-y")):
-        assert suited("sr", channels, (400, 300), Wanted(**wanted)) == name
+        assert best_weights_for("sr", channels, (400, 300), TargetSize(**wanted)) == name
 
 
 def test_what_suits_a_size_is_asked_of_tasks_with_weights_and_of_sizes_that_can_be():
-    assert suited("colorize", 3, (40, 30), Wanted(scale="2")) == "colorize"
+    assert best_weights_for("colorize", 3, (40, 30), TargetSize(scale="2")) == "colorize"
     with pytest.raises(UsageError, match="largest factor that works is 30"):
-        suited("sr", 3, (40, 30), Wanted(scale=31))
+        best_weights_for("sr", 3, (40, 30), TargetSize(scale=31))
 
 
 def test_a_file_is_made_small_by_what_suits_it(tmp_path):
     picture = tmp_path / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)).save(picture)
-    made = down_file(picture, tmp_path / "small.png", task="sr", wanted=Wanted(scale=4), device="cpu")
+    made = down_file(picture, tmp_path / "small.png", task="sr", wanted=TargetSize(scale=4), device="cpu")
     assert (made.weights, made.times, made.middle) == ("sr-x4", 1, None)
-    told = roundtrip_file(picture, tmp_path / "trip", task="sr", wanted=Wanted(scale=4), device="cpu")
+    told = roundtrip_file(picture, tmp_path / "trip", task="sr", wanted=TargetSize(scale=4), device="cpu")
     assert told.weights == "sr-x4"
-    assert plan_file(picture, task="sr", wanted=Wanted(scale=4))[1] == "sr-x4"
+    assert plan_file(picture, task="sr", wanted=TargetSize(scale=4))[1] == "sr-x4"
 
 
 def test_weights_without_both_files_are_absent(tmp_path):
     for name in ("tad-x2.json", "tad-x2-y.json", "sr-x2.json", "sr-x2-y.json"):
         shutil.copy(WEIGHTS / name, tmp_path)
-    assert shipped_weights(tmp_path, ORDER) == {}
+    assert weights_from_folder(tmp_path, ORDER) == {}
     for name in ("tad-x2", "sr-x2-y", "sr-x2"):
         (tmp_path / f"{name}.safetensors").touch()
     (tmp_path / "sr-x2.json").unlink()
-    assert list(shipped_weights(tmp_path, ORDER)) == ["sr-x2-y", "tad-x2"]
+    assert list(weights_from_folder(tmp_path, ORDER)) == ["sr-x2-y", "tad-x2"]
 
 
 def test_metrics_are_the_figures_of_the_json():

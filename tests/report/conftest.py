@@ -12,9 +12,9 @@ from resizekit.plugin.records import Weights
 from resizekit.plugin.registry import Offer, installed
 from resizekit.suites.results import (
     ColumnResult,
-    MadeBy,
     PictureResult,
-    PrintedFigure,
+    Provenance,
+    PublishedMetric,
     Results,
     SetResult,
     TimingResult,
@@ -55,7 +55,7 @@ def results(data, weights_file):
     trained = {"steps": 12_345, "seconds": 600, "data": "<b>photographs</b>", "hardware": "one core"}
     return Results(
         suite="tiny",
-        made_by=MadeBy(command="made up", machine="a machine", torch="2.13.0", threads=1),
+        made_by=Provenance(command="made up", machine="a machine", torch="2.13.0", threads=1),
         sets=(
             SetResult(name="Set", expected=5, found=5, measured=5),
             SetResult(name="Missing", expected=14, found=0, measured=0),
@@ -68,9 +68,9 @@ def results(data, weights_file):
         ),
         pictures=tuple(pictures),
         printed=(
-            PrintedFigure(column="plain-x2", set="Set", y=20.0),
-            PrintedFigure(column="big-x2", set="Set", rgb=99.25),
-            PrintedFigure(column="theirs-x2", set="Set", rgb=mean + 1.5),
+            PublishedMetric(column="plain-x2", set="Set", y=20.0),
+            PublishedMetric(column="big-x2", set="Set", rgb=99.25),
+            PublishedMetric(column="theirs-x2", set="Set", rgb=mean + 1.5),
         ),
         timings=(TimingResult(column="ours-x2", height=1080, width=1920, seconds=1.25),),
     )

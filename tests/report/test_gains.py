@@ -5,7 +5,7 @@ import pytest
 from resizekit.errors import UsageError
 from resizekit.evaluation.tradeoff import Point
 from resizekit.report.gains import column_of, extremes, gains, strips
-from resizekit.report.plots import nice, tradeoff
+from resizekit.report.plots import nice_ticks, tradeoff
 
 
 def test_gains_are_over_bicubic_and_extremes_are_both_ends(results):
@@ -56,7 +56,7 @@ def test_dots_stand_in_order_inside_the_drawing(results):
 
 @pytest.mark.parametrize("values", [[0, 15.1], [33.1, 33.1], [-2, 0.01], [9.8, 51.2], [1e-5, 2e-5]], ids=str)
 def test_round_numbers_hold_all_values(values):
-    ticks = nice(values)
+    ticks = nice_ticks(values)
     assert 2 <= len(ticks) <= 8
     assert ticks[0] <= min(values)
     assert ticks[-1] >= max(values)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resizekit.errors import ConfigError
-from resizekit.training.data import Crops, Held
+from resizekit.training.data import Crops, PixelBuffer
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(0)
@@ -15,7 +15,7 @@ NOISE = [torch.from_numpy(RNG.integers(0, 256, (3, h, w), np.uint8)) for h, w in
 
 
 def crops_of(pictures, patch=8, seed=0):
-    return Crops(Held.of(pictures, CPU), patch=patch, seed=seed)
+    return Crops(PixelBuffer.of(pictures, CPU), patch=patch, seed=seed)
 
 
 @given(seed=st.integers(0, 2**63 - 1), step=st.integers(0, 2**40))

@@ -246,7 +246,7 @@ def test_a_run_whose_state_cannot_be_written_ends_in_one_line(recipe, tmp_path, 
             raise OSError(28, "No space left on device")
         return genuine(tensors, path, metadata)
 
-    from resizekit.training import state
+    from resizekit.training import state_file as state
 
     genuine = state.save_file
     monkeypatch.setattr(state, "save_file", half_written)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resizekit import Mixture, Stage, build
+from resizekit import Stage, StageMixture, build
 from resizekit.errors import ConfigError
 from resizekit.recipes.config import Phase, TrainConfig
-from resizekit.training.schedule import Part, legs, rate
+from resizekit.training.schedule import StepSettings, rate, segments
 
 CODEC = build("sr", network={"width": 1, "blocks": 0})
 
@@ -19,7 +19,7 @@ def stages(*shares):
 
 
 def part(lr=None):
-    return Part(Stage(codec=CODEC, lr=lr), patch=64, batch=8, restoration_loss=None)
+    return StepSettings(Stage(codec=CODEC, lr=lr), patch=64, batch=8, restoration_loss=None)
 
 
 def only(leg):
@@ -28,7 +28,7 @@ def only(leg):
 
 
 def plain(stages, steps):
-    return legs(stages, TrainConfig(), steps)
+    return segments(stages, TrainConfig(), steps)
 
 
 @given(shares=st.lists(st.floats(0.001, 1000), min_size=1, max_size=6), steps=st.integers(1, 100_000))
@@ -63,7 +63,7 @@ def test_phases_change_crops_batch_and_norm_at_their_share():
         patch=64,
         phases=[Phase(share=3, patch=32), Phase(share=1, patch=96, batch=4, restoration_loss="rms")],
     )
-    plan = legs(stages(1), config, 100)
+    plan = segments(stages(1), config, 100)
     assert [leg.end for leg in plan] == [75, 100]
     small, large = (only(leg) for leg in plan)
     assert (small.patch, small.batch, small.restoration_loss) == (32, 8, None)
@@ -73,7 +73,7 @@ def test_phases_change_crops_batch_and_norm_at_their_share():
 def test_stages_and_phases_cross_and_a_stage_has_its_own_way():
     config = TrainConfig(phases=[Phase(share=1, patch=32), Phase(share=1, patch=96)])
     curriculum = [Stage(codec=CODEC, share=0.25), Stage(codec=CODEC, share=0.75, patch=128, batch=2)]
-    assert [(leg.first, leg.end, only(leg).patch, only(leg).batch) for leg in legs(curriculum, config, 100)] == [
+    assert [(leg.first, leg.end, only(leg).patch, only(leg).batch) for leg in segments(curriculum, config, 100)] == [
         (0, 25, 32, 8),
         (25, 50, 128, 2),
         (50, 100, 128, 2),
@@ -83,12 +83,12 @@ def test_stages_and_phases_cross_and_a_stage_has_its_own_way():
 def test_larger_crops_are_fewer_so_that_a_step_costs_the_same():
     config = TrainConfig(batch=8, patch=64)
     curriculum = [Stage(codec=CODEC, enlarge=2), Stage(codec=CODEC, enlarge=4)]
-    assert [(only(leg).patch, only(leg).batch) for leg in legs(curriculum, config, 100)] == [(128, 2), (256, 1)]
+    assert [(only(leg).patch, only(leg).batch) for leg in segments(curriculum, config, 100)] == [(128, 2), (256, 1)]
 
 
 def test_a_mixture_is_one_leg_that_draws_each_step_by_the_shares():
     parts = (Stage(codec=CODEC, share=3), Stage(codec=CODEC, share=1, patch=32), Stage(codec=CODEC, share=0))
-    first, mixed = plain([Stage(codec=CODEC), Mixture(stages=parts, share=3)], 100)
+    first, mixed = plain([Stage(codec=CODEC), StageMixture(stages=parts, share=3)], 100)
     assert (first.end, mixed.first, mixed.end) == (25, 25, 100)
     assert [part.patch for part in mixed.parts] == [64, 32], "what is never drawn is no part"
     drawn = [mixed.drawn(0, step) for step in range(4000)]
@@ -99,7 +99,7 @@ def test_a_mixture_is_one_leg_that_draws_each_step_by_the_shares():
 
 def test_a_mixture_without_a_positive_share_is_refused():
     with pytest.raises(ConfigError, match="a mixture of the task's curriculum has no stage with a positive share"):
-        plain([Mixture(stages=(Stage(codec=CODEC, share=0),))], 10)
+        plain([StageMixture(stages=(Stage(codec=CODEC, share=0),))], 10)
 
 
 def test_warm_up_is_linear_and_ends_at_the_peak():

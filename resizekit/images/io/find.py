@@ -5,7 +5,7 @@ from pathlib import Path
 
 from resizekit.errors import ImageError
 
-__all__ = ["MADE", "SUFFIXES", "find_pictures", "spread"]
+__all__ = ["MADE", "SUFFIXES", "find_pictures", "sample_evenly"]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".npy", ".npz", ".png", ".tif", ".tiff", ".webp"})
 """What a folder is searched for; a file named outright is taken whatever it is called."""
@@ -42,7 +42,7 @@ def _meant(path: Path) -> list[Path]:
     raise ImageError(f"no file or folder {path}; check the name")
 
 
-def spread(paths: Sequence[Path], limit: int | None) -> list[Path]:
+def sample_evenly(paths: Sequence[Path], limit: int | None) -> list[Path]:
     """Take so many of several at most, evenly spread over all; None: every one."""
     if limit is None or limit >= len(paths):
         return list(paths)

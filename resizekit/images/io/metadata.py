@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from resizekit.errors import UsageError
 from resizekit.images.manifest import KEYWORD
 
-__all__ = ["note_of", "note_options", "profile_of"]
+__all__ = ["manifest_options", "read_embedded_manifest", "read_profile"]
 
 _EXIF, _USER_COMMENT = 0x8769, 0x9286
 # EXIF wants the character code first; ours follows, since cameras write comments of their own
@@ -21,7 +21,7 @@ _PROFILE = b"icRk"
 """Name of the chunk: by its letters' cases ancillary, private and safe to copy."""
 
 
-def note_options(form: str, note: str, profile: bytes | None = None) -> dict[str, Any]:
+def manifest_options(form: str, note: str, profile: bytes | None = None) -> dict[str, Any]:
     """Give the options that make Pillow write a note into a file of a format, and a profile of other colours.
 
     Raises `UsageError` for a profile where only a PNG could keep it.
@@ -42,13 +42,13 @@ def note_options(form: str, note: str, profile: bytes | None = None) -> dict[str
     return {"exif": exif.tobytes()}  # not the object: some of Pillow's formats drop its inner tables
 
 
-def profile_of(image: PIL.Image.Image) -> bytes | None:
+def read_profile(image: PIL.Image.Image) -> bytes | None:
     """Find the colour profile of a loaded image: its own, or in a small one that of the original; None: none."""
     aside = (data for name, data, *_ in getattr(image, "private_chunks", ()) if name == _PROFILE)
     return image.info.get("icc_profile") or next(aside, None) or None
 
 
-def note_of(image: PIL.Image.Image) -> str | None:
+def read_embedded_manifest(image: PIL.Image.Image) -> str | None:
     """Find the note in a loaded image, unchecked; None: it carries none."""
     if image.format == "PNG":
         text: str | None = getattr(image, "text", {}).get(KEYWORD)

@@ -6,7 +6,7 @@ import numpy as np
 
 from resizekit.storage.formats import Pixels
 
-__all__ = ["upright"]
+__all__ = ["apply_exif_orientation"]
 
 _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda x: x[:, ::-1],
@@ -19,6 +19,6 @@ _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
 }
 
 
-def upright(pixels: Pixels, orientation: int) -> Pixels:
+def apply_exif_orientation(pixels: Pixels, orientation: int) -> Pixels:
     """Turn `h w c` by EXIF's orientation, 1 to 8; any other number turns nothing."""
     return np.ascontiguousarray(_TURNS[orientation](pixels)) if orientation in _TURNS else pixels

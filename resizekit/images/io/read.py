@@ -9,13 +9,13 @@ import numpy as np
 import PIL.Image
 
 from resizekit.errors import ImageError, ResizeKitError
-from resizekit.images.io.metadata import note_of, profile_of
+from resizekit.images.io.metadata import read_embedded_manifest, read_profile
 from resizekit.images.io.npy import is_array, read_array
-from resizekit.images.io.orientation import upright
+from resizekit.images.io.orientation import apply_exif_orientation
 from resizekit.images.io.tiff import is_tiff, read_tiff
 from resizekit.images.limits import check_pixels, limit
 from resizekit.images.picture import Picture
-from resizekit.images.value_range import Span, spanned
+from resizekit.images.value_range import ValueRange, check_values_in_range
 from resizekit.storage.png16 import decode_png
 
 __all__ = ["check_pixels", "read_picture"]
@@ -26,10 +26,10 @@ _ORIENTATION = 0x0112
 _SAMPLES = 277
 
 
-def read_picture(path: str | Path, span: Span | None = None) -> Picture:
+def read_picture(path: str | Path, value_range: ValueRange | None = None) -> Picture:
     """Decode one still picture of 8 bits a channel, a PNG or TIFF also of 16: orientation applied, palettes spelt out.
 
-    Of arrays (.npy, .npz) and TIFF also cubes of any number of channels, and float32.  `span` says what range the
+    Of arrays (.npy, .npz) and TIFF also cubes of any number of channels, and float32.  `value_range` says what range the
     values have; float32 needs one.  Raises `ImageError`, in one line, for a path that is no file, for a file that is
     empty, truncated or no picture, and for pictures of more pixels than Pillow's limit, of several frames, of more than
     8 bits a channel in other formats or in colours other than grey and RGB; `MissingExtraError` where reading it takes
@@ -37,7 +37,7 @@ def read_picture(path: str | Path, span: Span | None = None) -> Picture:
     """
     path = Path(path)
     picture = _read(path)
-    return replace(picture, pixels=spanned(path, picture.pixels, span), span=span)
+    return replace(picture, pixels=check_values_in_range(path, picture.pixels, value_range), value_range=value_range)
 
 
 def _read(path: Path) -> Picture:
@@ -98,12 +98,12 @@ def _decode(path: Path, image: PIL.Image.Image, head: bytes) -> Picture:
     if not deep and image.mode not in _MODES:
         raise ImageError(f"{path} is in {image.mode} colours: convert it to RGB or grey first")
     image.load()  # also of a deep one: what is broken is found in the same way
-    note = note_of(image)
-    icc = profile_of(image)
+    note = read_embedded_manifest(image)
+    icc = read_profile(image)
     orientation = _orientation(image)
     has_alpha = image.has_transparency_data
     array = decode_png(path.read_bytes()) if deep else np.array(image.convert(_MODES[image.mode] + "A" * has_alpha))
-    array = upright(array.reshape(image.height, image.width, -1), orientation)
+    array = apply_exif_orientation(array.reshape(image.height, image.width, -1), orientation)
     if not has_alpha:
         return Picture(pixels=array, icc=icc, note=note)
     pixels, alpha = array[:, :, :-1].copy(), array[:, :, -1].copy()

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from resizekit.errors import ImageError, MissingExtraError
-from resizekit.images.io.orientation import upright
+from resizekit.images.io.orientation import apply_exif_orientation
 from resizekit.images.limits import CHANNELS, check_values
 from resizekit.images.picture import Picture
 from resizekit.storage.formats import Pixels, Storage
@@ -69,7 +69,7 @@ def read_tiff(path: Path) -> Picture:
         for page in pages:
             _check(path, page, first, len(pages))
         pixels = np.concatenate([_samples(page) for page in pages], 2)
-        pixels = upright(pixels, int(_tag(first, _ORIENTATION) or 1))
+        pixels = apply_exif_orientation(pixels, int(_tag(first, _ORIENTATION) or 1))
         icc = _tag(first, _ICC)
     alpha = None
     extra = tuple(first.extrasamples)

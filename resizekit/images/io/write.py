@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.io.metadata import note_options
+from resizekit.images.io.metadata import manifest_options
 from resizekit.images.io.npy import NPY, NPZ
 from resizekit.images.io.tiff import DEEP_TIFF
 from resizekit.images.picture import Picture
 from resizekit.storage.formats import PNG, Storage
 from resizekit.storage.png16 import PNG16
-from resizekit.system.atomic_write import check_target, written_beside
+from resizekit.system.atomic_write import atomic_write, check_target
 
 __all__ = ["output", "without_alpha", "write_picture"]
 
@@ -68,7 +68,7 @@ def output(
     path = Path(path)
     form = _format(path, like) if storage is None else _stored(path, like, storage)
     check_target(path, source=source, overwrite=overwrite)
-    with written_beside(path) as beside:
+    with atomic_write(path) as beside:
         yield lambda picture: _save(beside, path, form, picture, small=storage is not None)
         check_target(path, source=source, overwrite=overwrite)  # somebody else may have been quicker
 
@@ -119,7 +119,7 @@ def _save(beside: Path, path: Path, form: Storage, picture: Picture, *, small: b
     pixels = picture.given if small and picture.given is not None else picture.pixels
     fits = picture.icc is not None and picture.icc[16:20] == _SPACES.get(picture.pixels.shape[2])
     aside = None if fits else picture.icc
-    options = {} if picture.note is None else note_options(form.format, picture.note, aside)
+    options = {} if picture.note is None else manifest_options(form.format, picture.note, aside)
     if picture.alpha is not None:
         if form is DEEP_TIFF:
             options["alpha"] = True

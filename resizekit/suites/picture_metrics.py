@@ -30,17 +30,17 @@ from resizekit.ops import resample_codes
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import PNG, Pixels, Storage
 
-__all__ = ["MEASURE", "Figures", "Way", "codec_of", "figures_of"]
+__all__ = ["MEASURE", "ColumnRecipe", "PictureMetrics", "codec_of", "measure_picture"]
 
 MEASURE = 1
 """Version of what is measured and how: figures of another one are no longer true."""
 
-Figures = dict[str, float | int | None]
+PictureMetrics = dict[str, float | int | None]
 """By the names of `PictureResult`'s fields; None where there is none, or an infinite one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class ColumnRecipe:
     """All that the figures of a picture follow from, but the picture; small enough to be sent to another process."""
 
     factor: int
@@ -48,7 +48,7 @@ class Way:
     weights: str | Path | None
     """None: bicubic both ways, in the picture's own channels."""
     digest: str | None
-    ensemble: bool = False
+    self_ensemble: bool = False
     border: int | None = None
     """Pixels left out on each side of RGB and Y; None: the factor of Y, none of RGB."""
     ssim: bool = True
@@ -61,20 +61,20 @@ class Way:
         Where the weights lie does not matter, nor what computes: at one precision devices differ by less than is shown,
         so what is dear can be measured on a GPU and the rest elsewhere.
         """
-        said = (MEASURE, self.factor, self.channels, self.digest, self.ensemble, self.border, self.ssim)
+        said = (MEASURE, self.factor, self.channels, self.digest, self.self_ensemble, self.border, self.ssim)
         return hashlib.sha256(repr((*said, self.precision, picture)).encode()).hexdigest()
 
 
 @functools.lru_cache(maxsize=1)
-def codec_of(way: Way) -> Codec:
+def codec_of(way: ColumnRecipe) -> Codec:
     """Load the networks of a way, once for its pictures in a row; `CheckpointError` for others than it says."""
     codec = choose_codec(weights=way.weights, task=None, device=way.device, precision=way.precision)
     if codec.digest != way.digest:
         raise CheckpointError(f"{way.weights} has changed since this began; run the same command again")
-    return codec.ensembled() if way.ensemble else codec
+    return codec.ensembled() if way.self_ensemble else codec
 
 
-def figures_of(way: Way, path: Path) -> Figures:
+def measure_picture(way: ColumnRecipe, path: Path) -> PictureMetrics:
     """Measure one picture, cropped at the upper left to what the factor divides.
 
     Raises `ImageError` and `ResizeShapeError` for a picture that cannot be used, and what `codec_of` raises.
@@ -96,7 +96,7 @@ def figures_of(way: Way, path: Path) -> Figures:
         codec = codec_of(way)
         low, restored = roundtrip(codec, high)
     storage = PNG if way.weights is None else codec.storage
-    told: Figures = {"low_bytes": _size(storage, low)}
+    told: PictureMetrics = {"low_bytes": _size(storage, low)}
     around_y = way.factor if way.border is None else way.border
     for name, a, b in (("high", restored, high), ("low", low, guide)):
         if way.weights is None and name == "low":

@@ -1,6 +1,6 @@
 """What a folder of a roundtrip or a ladder says of its own pictures, so that it can be shown later, elsewhere.
 
-roundtrip, pyramid  ─►  FOLDER/figures.json  ─►  read_kept  ─►  the report
+roundtrip, pyramid  ─►  FOLDER/figures.json  ─►  read_record  ─►  the report
 """
 
 import os
@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from resizekit.errors import ResizeKitError
-from resizekit.evaluation.untrusted_json import wrong_with
+from resizekit.evaluation.untrusted_json import first_error
 from resizekit.images.picture import Picture
-from resizekit.system.atomic_write import written_beside
+from resizekit.system.atomic_write import atomic_write
 
-__all__ = ["KEPT", "Kept", "KeptTrip", "read_kept", "write_kept"]
+__all__ = ["RECORD_FILE", "FolderRecord", "RoundtripRecord", "read_record", "write_record"]
 
-KEPT = "figures.json"
+RECORD_FILE = "figures.json"
 _LARGEST = 2**20
 
 
@@ -33,7 +33,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-class KeptTrip(_Record):
+class RoundtripRecord(_Record):
     """One way down and up; PSNR in dB, None for pictures without any difference and where there is no Y."""
 
     factor: str
@@ -53,7 +53,7 @@ class KeptTrip(_Record):
     small_bytes: int
 
 
-class Kept(_Record):
+class FolderRecord(_Record):
     """All ways of one picture."""
 
     format: Literal[1] = 1
@@ -62,28 +62,28 @@ class Kept(_Record):
     """Where the picture lay, seen from the folder."""
     digest: str
     """Of that picture's pixels: another under its name is not taken for it."""
-    span: tuple[float, float] | None = None
+    value_range: tuple[float, float] | None = None
     """The range of its values, where one was said."""
-    trips: list[KeptTrip]
+    trips: list[RoundtripRecord]
 
 
-def write_kept(folder: Path, src: Path, picture: Picture, trips: Iterable[KeptTrip]) -> None:
+def write_record(folder: Path, src: Path, picture: Picture, trips: Iterable[RoundtripRecord]) -> None:
     """Write what the folder's pictures are; `src` is the file that `picture` was read from."""
     way = Path(os.path.relpath(src.resolve(), folder.resolve())).as_posix()
-    kept = Kept(
+    kept = FolderRecord(
         resizekit=version("resizekit"),
         original=os.fsencode(way).decode(errors="replace"),  # a name that is no text is not found again
         digest=picture.digest,
-        span=picture.span,
+        value_range=picture.value_range,
         trips=list(trips),
     )
-    with written_beside(folder / KEPT) as beside:
+    with atomic_write(folder / RECORD_FILE) as beside:
         beside.write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def read_kept(folder: Path) -> Kept:
-    """Read what `write_kept` wrote; a `ResizeKitError` where there is none, or it is none of ours."""
-    path = folder / KEPT
+def read_record(folder: Path) -> FolderRecord:
+    """Read what `write_record` wrote; a `ResizeKitError` where there is none, or it is none of ours."""
+    path = folder / RECORD_FILE
     try:
         with path.open("rb") as stream:
             text = stream.read(_LARGEST + 1)
@@ -94,6 +94,6 @@ def read_kept(folder: Path) -> Kept:
     if len(text) > _LARGEST:
         raise ResizeKitError(f"{path} is larger than {_LARGEST >> 20} MiB: make the folder again")
     try:
-        return Kept.model_validate_json(text)
+        return FolderRecord.model_validate_json(text)
     except ValidationError as error:
-        raise ResizeKitError(f"{path} is none of ours ({wrong_with(error)}): make the folder again") from None
+        raise ResizeKitError(f"{path} is none of ours ({first_error(error)}): make the folder again") from None
