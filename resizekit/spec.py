@@ -4,7 +4,7 @@ import re
 import reprlib
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -13,6 +13,34 @@ from resizekit.errors import ResizeShapeError
 LIMIT = 999_999
 """Largest numerator and denominator: six digits, so that a pattern in the schema says it too."""
 _TEXT = r"^[1-9][0-9]{0,5}(/[1-9][0-9]{0,5})?$"
+
+
+class HW(NamedTuple):
+    """Height and width in pixels: the order of arrays and tensors.
+
+    Image files, manifests and the command line say width first; convert at that border with `from_wh` and `wh`.
+
+    Examples:
+        >>> HW(480, 640).wh
+        (640, 480)
+        >>> HW.from_wh((640, 480))
+        HW(h=480, w=640)
+    """
+
+    h: int
+    """Height."""
+    w: int
+    """Width."""
+
+    @classmethod
+    def from_wh(cls, size: tuple[int, int]) -> "HW":
+        """Convert (width, height), the order of Pillow and of manifests."""
+        return cls(size[1], size[0])
+
+    @property
+    def wh(self) -> tuple[int, int]:
+        """The pair (width, height), the order of Pillow and of manifests."""
+        return self.w, self.h
 
 
 def _exact(value: object) -> Fraction:
