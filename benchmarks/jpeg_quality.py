@@ -38,7 +38,7 @@ def size(codec: Codec, given: Pixels) -> int:
 
 def one(codec: Codec, high: Pixels) -> dict[str, float]:
     """Measure a picture: ours and bicubic's, PSNR of high and bytes of the small file."""
-    given = codec.to_store(high)
+    given = codec.down_pixels(high)
     restored = codec.up(codec.storage.read_back(given))
     guide, plain = bicubic_roundtrip(codec, high)
     return {

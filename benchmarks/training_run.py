@@ -16,7 +16,7 @@ from resizekit.codec import Codec
 from resizekit.errors import ConfigError, ResizeKitError, UsageError
 from resizekit.evaluation.folder import evaluate_folder
 from resizekit.images.io.find import find_pictures
-from resizekit.recipes.assemble import Recipe, assemble, resolve
+from resizekit.recipes.assemble import assemble, recipe_of, resolve
 from resizekit.recipes.checkpoint import load, read_header
 from resizekit.recipes.config import RunConfig
 from resizekit.system.atomic_write import atomic_write
@@ -127,7 +127,7 @@ def finished(run: RunConfig, folder: Path, *, hardware: str | None) -> Done:
     """Take the weights of a folder as they are; `ConfigError` if they are of another config."""
     weights = folder / "weights.safetensors"
     header = read_header(weights)
-    said, held = Recipe.of(run), header.recipe
+    said, held = recipe_of(run), header.recipe
     same = resolve(said) == resolve(held) and said.model_dump(exclude={"config"}) == held.model_dump(exclude={"config"})
     if not same or any(header.training.get(key) != getattr(run.train, key) for key in ("lr", "seed")):
         raise ConfigError(f"{weights} was trained from another config; give the config what it was trained with")

@@ -106,7 +106,13 @@ class ResizeSpec(BaseModel):
 
     def high_shape(self, low: Sequence[int]) -> tuple[int, int, int]:
         """`(C, H, W)` of high for `(c, h, w)` of low; `ResizeShapeError` where it is not whole."""
-        return _resized(self.inverse(), "low", tuple(low))
+        # without a spec for the way back: torch.compile cannot trace pydantic's validation
+        divide, multiply = _parts(self)
+        shape = tuple(low)
+        if len(shape) != 3 or any(size < 1 or size % by for size, by in zip(shape, multiply, strict=True)):
+            return _resized(self.inverse(), "low", shape)
+        c, h, w = (size // q * p for size, q, p in zip(shape, multiply, divide, strict=True))
+        return c, h, w
 
     def crop(self, high: Sequence[int]) -> tuple[int, int, int]:
         """Largest `(C, H, W)` inside high that divides: the upper-left crop of paper 4.1.
@@ -165,6 +171,12 @@ class ResizeSpec(BaseModel):
 
 def _axis(factor: int, name: str) -> str:
     return name if factor == 1 else f"({factor} {name})"
+
+
+def _parts(spec: ResizeSpec) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """The numerators and the denominators of (t, s, r)."""
+    t, s, r = spec.t, spec.s, spec.r
+    return (t.numerator, s.numerator, r.numerator), (t.denominator, s.denominator, r.denominator)
 
 
 def _resized(spec: ResizeSpec, name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:

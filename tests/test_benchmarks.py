@@ -20,7 +20,8 @@ from PIL import Image
 from resizekit import ops
 from resizekit.benchmarking import gpu_harness
 from resizekit.benchmarking.timings import read_timings
-from resizekit.recipes.assemble import Recipe, assemble
+from resizekit.codec import Recipe
+from resizekit.recipes.assemble import assemble
 from resizekit_kernels import kernels
 
 ROOT = Path(__file__).parents[1]
@@ -289,7 +290,7 @@ def test_every_variant_of_a_study_is_a_config_that_can_be_trained(scripts, tmp_p
         for name, variant in variants.items():
             run = study.config_of(which, variant, [tmp_path], [])
             recipe = Recipe(task=run.task, config=run.config, network=run.network)
-            assert assemble(recipe).names.network == run.config["network"], name
+            assert assemble(recipe).info.network == run.config["network"], name
             common = run.train.target_low_psnr == study.COMMON["train"]["target_low_psnr"]
             assert common != (which == "recursion" or name.startswith("low held")), name
 

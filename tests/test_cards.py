@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from resizekit.errors import ConfigError
 from resizekit.plugin.registry import installed
-from resizekit.recipes.assemble import Recipe, resolve
+from resizekit.recipes.assemble import recipe_of, resolve
 from resizekit.recipes.checkpoint import read_header
 from resizekit.recipes.config import read_toml
 
@@ -75,7 +75,7 @@ def test_a_record_names_the_config_that_makes_such_a_file(ours, name):
     record = ours.records.read_record(ROOT, name)
     run = read_toml(ours.records.config_file(ROOT, record.config))
     header = read_header(WEIGHTS[name] / f"{name}.safetensors")
-    said, held = Recipe.of(run), header.recipe  # a key of the config that is younger than the file is at its default
+    said, held = recipe_of(run), header.recipe  # a key of the config that is younger than the file is at its default
     assert resolve(said) == resolve(held)
     assert said.model_dump(exclude={"config", "network"}) == held.model_dump(exclude={"config", "network"})
     options = installed().network(said.config.get("network", held.config["network"])).options

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 import resizekit
+from resizekit.codec import Recipe
 from resizekit.plugin.records import TaskConfig
 from resizekit.plugin.registry import Registry, installed
-from resizekit.recipes.assemble import Recipe, assemble
+from resizekit.recipes.assemble import assemble
 from resizekit.recipes.checkpoint import read_header
 from resizekit.recipes.config import RunConfig, TrainConfig
 

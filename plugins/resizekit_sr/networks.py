@@ -14,8 +14,14 @@ from resizekit_sr.wavelet import WaveletOptions, wavelet
 @hookimpl
 def resizekit_register_networks() -> Iterator[Network[Any]]:
     """Offer `wavelet`, `recurrent` and `invertible`, and the decoders `edsr` and `vdsr`."""
-    yield Network(name="wavelet", options=WaveletOptions, build=wavelet)
-    yield Network(name="recurrent", options=RecurrentOptions, build=recurrent, predicts_low=True)
-    yield Network(name="invertible", options=InvertibleOptions, build=invertible, predicts_low=True)
-    yield Network(name="edsr", options=EdsrOptions, build=edsr)
+    yield Network(
+        name="wavelet",
+        options=WaveletOptions,
+        build=wavelet,
+        accepts_uint8=True,
+        block_size=lambda options: options.block_size,
+    )
+    yield Network(name="recurrent", options=RecurrentOptions, build=recurrent, predicts_low=True, recurrent=True)
+    yield Network(name="invertible", options=InvertibleOptions, build=invertible, predicts_low=True, accepts_uint8=True)
+    yield Network(name="edsr", options=EdsrOptions, build=edsr, accepts_uint8=True)
     yield Network(name="vdsr", options=VdsrOptions, build=vdsr)

@@ -79,7 +79,7 @@ class Encoder(_Side):
 
     def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, between: int, width: int) -> None:
         super().__init__(spec, channels, blocks=blocks, alone=alone, between=between, width=width)
-        self.between = channels + self.pixels
+        self.state_channels = channels + self.pixels
         self.first = conv(self.pixels, width)
         self.head = conv(self.pixels * self.s * self.r, width)
         self.tail = _quiet(conv(width, channels))
@@ -109,7 +109,7 @@ class Decoder(_Side):
 
     def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, between: int, width: int) -> None:
         super().__init__(spec, channels, blocks=blocks, alone=alone, between=between, width=width)
-        self.between = self.pixels
+        self.state_channels = self.pixels
         self.head = conv(channels, width)
         self.later = conv(self.pixels, width)
         self.last = _quiet(conv(width, self.pixels))

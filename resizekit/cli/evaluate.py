@@ -168,7 +168,7 @@ def _evaluate_folders(
     depths, (chosen, of_task), declared = read_times(times), read_weights(weights, task), read_value_range(value_range)
     codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)
     if self_ensemble:
-        codec = codec.ensembled()
+        codec = codec.replace(self_ensemble=True)
     factors = {n: repeated(codec, n).spec.short for n in depths or (codec.times,)}
     errors = Console(stderr=True)
     sets: list[tuple[int, SetMetrics]] = []
@@ -184,7 +184,7 @@ def _evaluate_folders(
         sets += rows
     if as_json:
         told = [s.as_dict() | ({"times": n, "factor": factors[n]} | gains(s.mean) if depths else {}) for n, s in sets]
-        echo_json({"weights": codec.names.weights, "self_ensemble": self_ensemble, "sets": told})
+        echo_json({"weights": codec.info.weights, "self_ensemble": self_ensemble, "sets": told})
         return
     columns = ["high Y", "low Y", "bicubic Y"] if codec.channels == 1 else [
         "high RGB", "high Y", "low RGB", "low Y", "bicubic RGB", "bicubic Y",
@@ -209,7 +209,7 @@ def _evaluate_folders(
     console.print(table)
     against = plain if plain == "bicubic" else f"its {plain}"
     console.print(
-        f"mean PSNR in dB of {codec.names.weights}{'+' * self_ensemble}: high against the original, low against {against}; "
+        f"mean PSNR in dB of {codec.info.weights}{'+' * self_ensemble}: high against the original, low against {against}; "
         + ("over all channels" if cube else "RGB without border, Y with a border of the factor")
         + (f", gain is high over {plain}" if depths else ""),
         highlight=False,

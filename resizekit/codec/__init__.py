@@ -6,19 +6,21 @@ from resizekit.system.lazy import lazy_names
 
 if TYPE_CHECKING:
     from resizekit.codec.codec import Codec as Codec
-    from resizekit.codec.codec import Names as Names
-    from resizekit.codec.codec import Resized as Resized
     from resizekit.codec.convert import ImageLike as ImageLike
     from resizekit.codec.guides import Guide as Guide
+    from resizekit.codec.pair import Resized as Resized
+    from resizekit.codec.recipe import CodecInfo as CodecInfo
+    from resizekit.codec.recipe import Recipe as Recipe
     from resizekit.codec.resize_plan import ResizePlan as ResizePlan
 
 _MODULES = {
     "Codec": "resizekit.codec.codec",
+    "CodecInfo": "resizekit.codec.recipe",
     "Guide": "resizekit.codec.guides",
     "ImageLike": "resizekit.codec.convert",
-    "Names": "resizekit.codec.codec",
     "ResizePlan": "resizekit.codec.resize_plan",
-    "Resized": "resizekit.codec.codec",
+    "Recipe": "resizekit.codec.recipe",
+    "Resized": "resizekit.codec.pair",
 }
 
 __all__ = sorted(_MODULES)

@@ -1,424 +1,228 @@
-"""The codec: a pair of networks with everything that stands between them.
+"""The codec: inference with a pair of networks, on tensors, arrays and PIL images."""
 
-    high ─► encoder ─►(+ guide)─► compression ─► low ─► decoder ─► restored
-       └──► guide ────────┘
-
-With `times` above 1 the encoder runs so often before the one compression, and the decoder so often after it.
-"""
-
-import functools
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from fractions import Fraction
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from resizekit.codec.convert import ImageLike, from_batch, from_codes, to_batch, to_codes, to_tensor
-from resizekit.codec.digest import digest
-from resizekit.codec.guides import Guide, Resampled
+from resizekit.codec.pair import NetworkPair, Resized, channels_last
+from resizekit.codec.precision import inference_precision
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
-from resizekit.nn import (
-    LowResolutionNet,
-    apply,
-    as_network_input,
-    high_channels,
-    receptive_field,
-    self_ensemble,
-    to_float,
-)
+from resizekit.nn import LowResolutionNet, to_float
 from resizekit.ops import to_uint, to_uint8
-from resizekit.spec import ResizeSpec
-from resizekit.storage.compressions import EightBit, read_back
-from resizekit.storage.formats import PNG, Pixels, Storage
-from resizekit.system.device import Precision
+from resizekit.storage import Pixels, read_back
 
-__all__ = ["Codec", "Names", "Resized"]
+__all__ = ["Codec", "Resized"]
 
 AnyImage = TypeVar("AnyImage", bound=ImageLike)
-_Way = Callable[[Tensor], Tensor]
 
 
-class Resized(NamedTuple):
-    """What one pass through a codec gives; all float, nominally in [0, 1]."""
+class Codec(NetworkPair):
+    """A downscaling and an upscaling network that belong together; an ordinary `nn.Module`.
 
-    low: Tensor
-    """`b c h w`, as it will be read back from storage."""
-    guide: Tensor
-    """`b c h w`, what low should look like."""
-    restored: Tensor
-    """`b (t c) (s h) (r w)`, not clamped."""
+    Get one from `resizekit.load` (trained) or `resizekit.build` (untrained). A codec can be pickled, deep-copied, sent
+    to other processes and shared between threads.
 
-
-class Names(NamedTuple):
-    """What a codec was assembled from, by name: what a manifest and a checkpoint say of it."""
-
-    task: str = "none"
-    network: str = "none"
-    compression: str = "none"
-    weights: str | None = None
-
-
-class Codec(nn.Module):
-    """An encoder, a decoder and what lies between; an ordinary `nn.Module`.
-
-    `guide` makes the guide of a spec; `residual` says that the encoder adds to it (3.2).  An encoder of None means that
-    low *is* the guide: any super-resolution network then stands as the decoder.  Raises `UsageError` for fewer than one
-    application, for more than one of a step that changes the channels, and for more than a factor can be.
+    Examples:
+        >>> import numpy as np, resizekit
+        >>> codec = resizekit.load("sr-x2-fast")
+        >>> low = codec.down(np.zeros((64, 48, 3), np.uint8))
+        >>> low.shape, codec.up(low).shape
+        ((32, 24, 3), (64, 48, 3))
     """
 
-    def __init__(
-        self,
-        *,
-        step: ResizeSpec,
-        low_channels: int,
-        encoder: nn.Module | None,
-        decoder: nn.Module,
-        guide: Callable[[ResizeSpec], Guide],
-        compression: nn.Module,
-        residual: bool = True,
-        times: int = 1,
-        names: Names | None = None,
-    ) -> None:
-        super().__init__()
-        if times < 1:
-            raise UsageError(f"times={times}: a codec applies its networks once or more")
-        if times > 1 and step.t != 1:
-            raise UsageError(f"a step with t={step.t} changes the channels and cannot be repeated")
-        self.encoder, self.decoder, self.compression = encoder, decoder, compression
-        self.step, self.times, self.residual = step, times, residual
-        self.low_channels, self.channels = low_channels, high_channels(step, low_channels)
-        try:
-            self.spec = step**times
-        except ValueError:
-            most = next((n for n in range(min(times, 64), 0, -1) if _is_spec(step, n)), 1)
-            raise UsageError(
-                f"times={times}: {step} so often is more than a factor can be; the most that works is {most}"
-            ) from None
-        self.guide, self.step_guide, self._make_guide = guide(self.spec), guide(step), guide
-        self.names = Names() if names is None else names
-        self.recipe: Mapping[str, Any] | None = None
-        """What `resizekit.recipes.checkpoint` needs to build it again; set by whoever assembled it."""
-        self.precision: Precision = "float32"
-        self.begins, self.ends = True, True
-        """Whether a picture comes in, and a picture goes out, either way; `leg` gives codecs that do without."""
-        self._reached: dict[str, int] = {}  # what a probe has measured, for all codecs of these very networks
-        self.ensemble = False
-        """Going up is averaged over the symmetries of the square; `ensembled` gives such a codec."""
+    def down(self, image: AnyImage) -> AnyImage:
+        """Downscale an image.
 
-    def at(self, times: int) -> "Codec":
-        """Give the codec that applies these very networks, weights shared, `times` times."""
-        return self._with(times=times)
+        Args:
+            image: A PIL image, a uint8 array `h w c`, or a float tensor `b c h w` in [0, 1]. With the compression
+                `uint16` also a uint16 array.
 
-    def leg(self, step: int) -> "Codec":
-        """Give the codec of one application alone, of the `times` that a way has, counted from its beginning.
+        Returns:
+            The small image, of the same kind; with the compression `uint16`, arrays are uint16.
 
-        What it takes and gives is what `down_floats`, `up_floats` and, for the last one, the ways to codes do.
+        Raises:
+            ResizeShapeError: If the factors do not divide the size; it names the nearest crop. `resizekit.down_file`
+                pads instead.
+            ImageError: For any other kind of image.
         """
-        twin = self._with(times=1)
-        twin.begins, twin.ends = step == 0, step == self.times - 1
-        return twin
+        if _is_uint16(image) and self.storage.bits == 8:
+            raise ImageError(
+                "a uint16 array for a codec that stores 8 bits: use one with the compression 'uint16', or pass uint8"
+            )
+        return self._through(self.down_tensor, lambda high: self.read_back(self.down_codes(high)), image)
 
-    def with_compression(self, compression: nn.Module, name: str | None = None) -> "Codec":
-        """Give the codec of these very networks, weights shared, with another compression; `name` renames it too."""
-        return self._with(compression=compression, name=name)
+    def up(self, image: AnyImage) -> AnyImage:
+        """Restore an image from the small one that `down` returned; the result is of the same kind and depth.
 
-    def ensembled(self) -> "Codec":
-        """Give the codec of these very networks that goes up eight ways and averages, before any rounding.
-
-        That is EDSR's "+", for decoders of bicubic small pictures: better by a little, slower by eight.  What a learned
-        encoder writes into its small picture cannot be read upside down, so there it does harm.  Where height and width
-        have other factors than one another, only the four ways count that keep the axes apart.
+        Raises:
+            ImageError: If the depth is not that of the codec's storage.
         """
-        twin = self._with()
-        twin.ensemble = True
-        return twin
+        deep, bits = _is_uint16(image), self.storage.bits
+        if not isinstance(image, Tensor) and deep != (bits == 16):
+            kind = "uint16" if deep else "8-bit"
+            raise ImageError(f"{kind} pixel values for a codec that stores {bits} bits: pass what `down` returned")
+        return self._through(self.up_tensor, self.up_codes, image)
 
-    def _with(
-        self, *, times: int | None = None, compression: nn.Module | None = None, name: str | None = None
-    ) -> "Codec":
-        twin = Codec(
-            step=self.step,
-            low_channels=self.low_channels,
-            encoder=self.encoder,
-            decoder=self.decoder,
-            guide=self._make_guide,
-            compression=self.compression if compression is None else compression,
-            residual=self.residual,
-            times=self.times if times is None else times,
-            names=self.names if name is None else self.names._replace(compression=name),
-        )
-        twin.precision, twin.recipe = self.precision, self.recipe
-        twin.ensemble, twin._reached = self.ensemble, self._reached
-        return twin.train(self.training)
+    def down_pixels(self, pixels: Pixels) -> Pixels:
+        """Downscale to the pixel values that are written to the file: `(s h) (r w) (t c) -> h w c`.
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the weights, the same whichever file they came from."""
-        return digest(self)
+        Where the storage is exact, these are the values of `down`.
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are; the CPU if there are none."""
-        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+        Args:
+            pixels: uint8, uint16, or float32 in [0, 1].
 
-    @property
-    def storage(self) -> Storage:
-        """The picture format that low is kept in, as the compression says it; PNG if it says nothing."""
-        return cast(Storage, getattr(self.compression, "storage", PNG))
+        Returns:
+            uint8 or uint16, as the storage has 8 or 16 bits.
+        """
+        with torch.inference_mode():
+            return from_batch(self.down_codes(to_batch(pixels).to(self.device)).cpu())
 
-    def encode(self, high: Tensor) -> Tensor:
-        """Go down without compression: `b (t c) (s h) (r w) -> b c h w`, float; `high` float in [0, 1] or codes."""
-        delta, base = self._descend(high)
-        return delta if base is None else base + delta
+    def up_pixels(self, pixels: Pixels, dtype: npt.DTypeLike) -> Pixels:
+        """Upscale the pixel values of a file: `h w c -> (s h) (r w) (t c)`.
 
-    def decode(self, low: Tensor) -> Tensor:
-        """Go up: `b c h w -> b (t c) (s h) (r w)`, float, not clamped; `low` float in [0, 1]."""
-        if self.ensemble:
-            return self_ensemble(lambda x: self._ascend(_channels_last(x)), low, turned=self.step.s == self.step.r)
-        return self._ascend(low)
+        Args:
+            pixels: uint8 or uint16.
+            dtype: Of the result: uint8, uint16, or float32 in [0, 1].
+        """
+        with torch.inference_mode():
+            kind = torch.from_numpy(np.empty(0, dtype)).dtype
+            return from_batch(self.up_codes(to_batch(pixels).to(self.device), kind).cpu())
 
-    def _ascend(self, low: Tensor) -> Tensor:
-        return self._once(self.decoder, self._up_by(self.times - 1, low), self.times - 1)
-
-    def _once(self, side: nn.Module, x: Tensor, step: int) -> Tensor:
-        """Apply a side as the `step`-th of a way's applications."""
-        return apply(side, x, first=self.begins and step == 0, last=self.ends and step == self.times - 1)
-
-    def _up_by(self, steps: int, low: Tensor) -> Tensor:
-        """Go so many steps up; what lies between two is laid out as a step alone would be given it."""
-        for step in range(steps):
-            low = _channels_last(self._once(self.decoder, low, step))
-        return low
-
-    def forward(self, high: Tensor) -> Resized:
-        """Go down and up again, as training sees it; `high` float in [0, 1] or uint8 codes."""
-        delta, base = self._descend(high)
-        low = self._compress(delta, base)
-        if self.encoder is None:
-            guide = delta
-        else:
-            guide = base if base is not None and self.times == 1 else self.guide(to_float(high))
-        return Resized(low, guide, self.decode(low))
-
-    def _descend(self, high: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Go down as far as the last sum, and give its two parts: compressing can add them on its way."""
-        if self.begins:
-            self.spec.low_shape(high.shape[1:])
-            if high.shape[1] != self.channels:
-                raise ResizeShapeError(f"high has {high.shape[1]} channels; this codec takes {self.channels}")
-        if self.encoder is None:
-            return self.guide(to_float(high)), None
-        delta, base = self._step_down(self.encoder, high, 0)
-        for step in range(1, self.times):
-            between = delta if base is None else base + delta
-            high = _channels_last(between)  # as a step alone would be given it
-            delta, base = self._step_down(self.encoder, high, step)
-        return delta, base
-
-    def _step_down(self, encoder: nn.Module, high: Tensor, step: int) -> tuple[Tensor, Tensor | None]:
-        if not self.residual:
-            return self._once(encoder, high, step), None
-        guide = self.step_guide
-        if (
-            high.dtype == torch.uint8
-            and isinstance(encoder, LowResolutionNet)
-            and isinstance(guide, Resampled)
-            and guide.fuses_with(encoder.down)
-        ):
-            unshuffled, base = guide.with_unshuffled(high, shift=encoder.shift)
-            return encoder.shuffle_output(encoder.forward_low_resolution(unshuffled)), base
-        high = to_float(high)
-        return encoder(high), guide(high)
-
-    def _compress(self, delta: Tensor, base: Tensor | None) -> Tensor:
-        if isinstance(self.compression, EightBit):
-            return cast(Tensor, self.compression(delta, base))
-        return cast(Tensor, self.compression(delta if base is None else base + delta))
+    def _through(
+        self, on_floats: Callable[[Tensor], Tensor], on_codes: Callable[[Tensor], Tensor], image: AnyImage
+    ) -> AnyImage:
+        if isinstance(image, Tensor):  # gradients are up to the caller
+            return cast(AnyImage, on_floats(to_tensor(image)))
+        with torch.inference_mode():
+            return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
     def down_tensor(self, high: Tensor) -> Tensor:
-        """Make small, as it will be read back: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1] both."""
-        with self._inference_precision(high.device.type):
-            return self._compress(*self._descend(_channels_last(high)))
+        """Downscale to what will be read back: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1].
+
+        Raises:
+            ResizeShapeError: If the size does not divide, or the number of channels differs.
+        """
+        with inference_precision(self.precision, high.device.type):
+            return self._compress(*self._descend(channels_last(high)))
 
     def up_tensor(self, low: Tensor) -> Tensor:
-        """Restore: `b c h w -> b (t c) (s h) (r w)`, float in [0, 1] both.
+        """Upscale: `b c h w -> b (t c) (s h) (r w)`, float in [0, 1].
 
-        Raises `ResizeShapeError` for another number of channels or a size that a fractional factor does not divide.
+        Raises:
+            ResizeShapeError: If the number of channels differs, or a fractional factor does not divide the size.
         """
         self._check_low(low)
-        with self._inference_precision(low.device.type):
-            return self.decode(_channels_last(low)).clamp(0, 1)
+        with inference_precision(self.precision, low.device.type):
+            return self.decode(channels_last(low)).clamp(0, 1)
 
     def down_codes(self, high: Tensor) -> Tensor:
-        """Make small from codes to the codes that the storage is given: `b (t c) (s h) (r w) -> b c h w`.
+        """Downscale integer pixel values to those that are written to the file: `b (t c) (s h) (r w) -> b c h w`.
 
-        `high` is uint8, uint16 or float32 in [0, 1]; what comes is as deep as the storage.  After `read_back` the codes
-        are those of `down_tensor`, as they are before where the storage is exact.  Raises `UsageError` for a
-        compression whose values the storage cannot hold.
+        After `read_back`, the result equals that of `down_tensor`. Where the storage is exact, it does before.
+
+        Args:
+            high: uint8, uint16, or float32 in [0, 1].
+
+        Returns:
+            uint8 or uint16, as the storage has 8 or 16 bits.
+
+        Raises:
+            UsageError: If the storage cannot hold the values of the compression.
         """
-        with self._inference_precision(high.device.type):
-            delta, base = self._descend(_channels_last(high))
-            if isinstance(self.compression, EightBit):
+        with inference_precision(self.precision, high.device.type):
+            delta, base = self._descend(channels_last(high))
+            if self.compression.adds_guide:
                 return to_uint8(delta, base)
-            low = self._compress(delta, base)
-        bits = self.storage.bits
-        stored = to_uint(low, bits)
+            low = delta if base is None else base + delta
+        return self.to_stored(low)
+
+    def up_codes(self, low: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Upscale integer pixel values: `b c h w -> b (t c) (s h) (r w)`.
+
+        Args:
+            low: uint8 or uint16.
+            dtype: uint8, uint16, or float32 in [0, 1]. None: uint16 for a uint16 `low`, else uint8.
+
+        Raises:
+            ResizeShapeError: As `up_tensor`.
+        """
+        self._check_low(low)
+        if dtype is None:
+            dtype = torch.uint16 if low.dtype == torch.uint16 else torch.uint8
+        with inference_precision(self.precision, low.device.type):
+            if self.self_ensemble:
+                return as_dtype(self.decode(to_float(low)), dtype)
+            low = self._up_to(self.times - 1, channels_last(low))
+            if dtype == torch.uint8 and self.traits.decoder.accepts_uint8:
+                return cast(LowResolutionNet, self.decoder).forward_codes(low)
+            return as_dtype(self._up(low, self.times - 1), dtype)
+
+    def encode_step(self, x: Tensor, i: int) -> Tensor:
+        """Apply the encoder once, as step `i` of `times`, with the guide added where the task adds one.
+
+        Args:
+            x: `b c h w`: the image for step 0 (float in [0, 1], uint8 or uint16), else the output of step `i - 1`.
+            i: Index of the step, 0 to `times - 1`.
+
+        Returns:
+            `b c h w`, float32: low before the compression after the last step, else the input of step `i + 1`.
+        """
+        assert self.encoder is not None, "without an encoder, low is the guide: there are no steps"
+        with inference_precision(self.precision, x.device.type):
+            delta, base = self._down(self.encoder, channels_last(x), i)
+            return (delta if base is None else base + delta).float()
+
+    def decode_step(self, x: Tensor, i: int) -> Tensor:
+        """Apply the decoder once, as step `i` of `times`.
+
+        Args:
+            x: `b c h w`: low for step 0 (float in [0, 1], uint8 or uint16), else the output of step `i - 1`.
+            i: Index of the step, 0 to `times - 1`.
+
+        Returns:
+            `b c h w`, float32: the restored image after the last step, not clamped, else the input of step `i + 1`.
+        """
+        with inference_precision(self.precision, x.device.type):
+            return self._up(channels_last(x), i).float()
+
+    def to_stored(self, low: Tensor) -> Tensor:
+        """Turn low before the compression into the pixel values of its file: `b c h w -> b c h w`.
+
+        Raises:
+            UsageError: If the storage cannot hold the values of the compression.
+        """
+        if self.compression.adds_guide:
+            return to_uint8(low)
+        low = self._compress(low, None)
+        stored = to_uint(low, self.storage.bits)
         if not torch.equal(to_float(stored), low.float()):
             raise UsageError(
-                f"compression {self.names.compression!r} gives values that an {bits}-bit file "
+                f"compression {self.info.compression!r} produces values that an {self.storage.bits}-bit file "
                 "cannot hold: use weights trained with uint8 or round"
             )
         return stored
 
     def read_back(self, stored: Tensor) -> Tensor:
-        """Give what files of whole small pictures hold: `b c h w -> b c h w`, codes both; a PNG holds every code."""
+        """Return what files of these pixel values hold: `b c h w -> b c h w`; a PNG holds every value."""
         return stored if self.storage.exact else read_back(self.storage, stored)
 
-    def up_codes(self, low: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Restore from codes: `b c h w -> b (t c) (s h) (r w)`; errors as `up_tensor`.
-
-        `dtype` is uint8, uint16 or float32 (in [0, 1]); None: uint16 if `low` is, or else uint8.
-        """
-        self._check_low(low)
-        wanted = (torch.uint16 if low.dtype == torch.uint16 else torch.uint8) if dtype is None else dtype
-        with self._inference_precision(low.device.type):
-            if self.ensemble:
-                high = self.decode(to_float(low))
-            else:
-                low = as_network_input(self.decoder, self._up_by(self.times - 1, _channels_last(low)))
-                if wanted == torch.uint8 and isinstance(self.decoder, LowResolutionNet):
-                    return self.decoder.forward_codes(low)
-                high = self._once(self.decoder, low, self.times - 1)
-            if wanted == torch.float32:
-                return high.float().clamp(0, 1)
-            return to_uint(high, 16 if wanted == torch.uint16 else 8)
-
-    def down_floats(self, high: Tensor) -> Tensor:
-        """As `down_codes` before the compression: `b (t c) (s h) (r w) -> b c h w`, float32; nothing is rounded."""
-        with self._inference_precision(high.device.type):
-            return self.encode(_channels_last(high)).float()
-
-    def up_floats(self, low: Tensor) -> Tensor:
-        """As `up_codes` before the rounding: `b c h w -> b (t c) (s h) (r w)`, float32; `low` codes or floats."""
-        self._check_low(low)
-        with self._inference_precision(low.device.type):
-            return self._up_by(self.times, _channels_last(low)).float()
-
     def _check_low(self, low: Tensor) -> None:
-        if not self.begins:
-            return
         if low.shape[1] != self.low_channels:
             raise ResizeShapeError(f"low has {low.shape[1]} channels; this codec takes {self.low_channels}")
         self.spec.high_shape(low.shape[1:])
 
-    def down(self, image: AnyImage) -> AnyImage:
-        """Make an image small.
 
-        Takes a PIL image, an `h w c` uint8 array or a `b c h w` float tensor in [0, 1] and gives the same kind; with
-        the compression `uint16` arrays of either depth, and gives uint16.  A size that the factors do not divide is a
-        `ResizeShapeError` naming the nearest crop; `resizekit.down_file` pads.
-        """
-        deep, bits = _is_deep(image), self.storage.bits
-        if deep and bits == 8:
-            raise ImageError(
-                "a uint16 array for a codec that stores 8 bits: take one with compression 'uint16', or give uint8 codes"
-            )
-        return self._through(self.down_tensor, lambda high: self.read_back(self.down_codes(high)), image)
-
-    def up(self, image: AnyImage) -> AnyImage:
-        """Restore an image from its small one; takes what `down` gives, and gives the same kind and depth."""
-        deep, bits = _is_deep(image), self.storage.bits
-        if not isinstance(image, Tensor) and deep != (bits == 16):
-            came = "uint16" if deep else "8-bit"
-            raise ImageError(f"{came} codes for a codec that stores {bits} bits: give what its `down` gave")
-        return self._through(self.up_tensor, self.up_codes, image)
-
-    def to_store(self, pixels: Pixels) -> Pixels:
-        """Make values small and give what their file is made from, before it: `(s h) (r w) (t c) -> h w c`.
-
-        Takes uint8, uint16 or float32 in [0, 1] and gives codes as deep as the storage.  Where that is exact, these are
-        the codes of `down`.
-        """
-        with torch.inference_mode():
-            return from_batch(self.down_codes(to_batch(pixels).to(self.device)).cpu())
-
-    def from_store(self, pixels: Pixels, dtype: npt.DTypeLike) -> Pixels:
-        """Restore values from what a file holds: `h w c -> (s h) (r w) (t c)`, uint8, uint16 or float32 in [0, 1]."""
-        with torch.inference_mode():
-            kind = torch.from_numpy(np.empty(0, dtype)).dtype
-            return from_batch(self.up_codes(to_batch(pixels).to(self.device), kind).cpu())
-
-    def _through(self, on_floats: _Way, on_codes: _Way, image: AnyImage) -> AnyImage:
-        if isinstance(image, Tensor):  # gradients are the caller's to want
-            return cast(AnyImage, on_floats(to_tensor(image)))
-        with torch.inference_mode():
-            return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
-
-    @functools.cached_property
-    def grain(self) -> int:
-        """How many of the spec's cells a side the networks take at once, as their attribute `block_size` says; mostly 1.
-
-        A picture's size need not divide by it, but what is computed apart from the rest must begin on its multiples.
-        """
-        return math.lcm(*(int(getattr(side, "block_size", 1)) for side in (self.encoder, self.decoder)))
-
-    @property
-    def halo(self) -> int:
-        """How many low pixels to any side either direction depends on (measured once by a probe).
-
-        A step looks `reach` cells far; each further step does so on a grid that many times finer or coarser, which is a
-        geometric series.
-        """
-        if "cells" not in self._reached:
-            self._reached["cells"] = self._probed()
-        ratio = max(1 / self.step.s, 1 / self.step.r, Fraction(0))
-        cells = self._reached["cells"] * sum(ratio**k for k in range(self.times))
-        return math.ceil(cells) * self.grain * max(self.step.s.denominator, self.step.r.denominator)
-
-    def _probed(self) -> int:
-        high = self.grain * self.step.s.numerator, self.grain * self.step.r.numerator
-        low = self.grain * self.step.s.denominator, self.grain * self.step.r.denominator
-        probe, was_training = self.at(1).eval(), self.training
-        device = self.device
-        down = receptive_field(lambda x: probe.encode(x.to(device)), self.channels, high, low)
-        up = receptive_field(lambda x: probe.decode(x.to(device)), self.low_channels, low, high)
-        self.train(was_training)
-        return max(down, up)
-
-    @contextmanager
-    def _inference_precision(self, device: str) -> Iterator[None]:
-        half, rules = self.precision == "bfloat16", torch.backends.cudnn.conv  # type: ignore[attr-defined]
-        before = rules.fp32_precision
-        if not half:
-            rules.fp32_precision = "ieee"  # by default a GPU rounds what convolutions multiply to 10 bits
-        try:
-            with torch.autocast(device, torch.bfloat16, enabled=half):
-                yield
-        finally:
-            rules.fp32_precision = before
-
-
-def _is_deep(image: ImageLike) -> bool:
+def _is_uint16(image: ImageLike) -> bool:
     return isinstance(image, np.ndarray) and image.dtype == np.uint16
 
 
-def _is_spec(step: ResizeSpec, times: int) -> bool:
-    try:
-        return bool(step**times)
-    except ValueError:
-        return False
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    """The layout that convolutions on the CPU are fastest in.
-
-    `contiguous(memory_format=...)` lets several strides pass where an axis has length 1, and a convolution picks its
-    algorithm by the strides: equal pixels would then differ in the last bit.  Through a flat view they are one.
-    """
-    b, c, h, w = x.shape
-    return x.permute(0, 2, 3, 1).reshape(-1).view(b, h, w, c).permute(0, 3, 1, 2)
+def as_dtype(high: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round floats to uint8 or uint16, or clamp them to float32 in [0, 1]: `... -> ...`."""
+    if dtype == torch.float32:
+        return high.float().clamp(0, 1)
+    return to_uint(high, 16 if dtype == torch.uint16 else 8)

@@ -1,12 +1,11 @@
 """Guides: fixed maps from `high` to what `low` should look like (the guidance image of section 3.2).
 
-Each is called as `guide(spec, config)` by a task and returns the map itself, `b (t c) (s h) (r w) -> b c h w`, float in
-[0, 1], differentiable.
+A task calls `guide(spec, config)` and gets the map itself: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1],
+differentiable.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
@@ -16,45 +15,86 @@ from resizekit.errors import ResizeShapeError
 from resizekit.ops import Guided, resample, unshuffle_guide
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Guide", "Resampled", "bicubic", "channel_mean", "lanczos", "luma"]
+__all__ = ["FusableGuide", "Guide", "Resampled", "as_fusable", "bicubic", "channel_mean", "lanczos", "luma"]
 
 Guide = Callable[[Tensor], Tensor]
+"""Any differentiable function `b (t c) (s h) (r w) -> b c h w`."""
 
-# ITU-R BT.601, full range: the luma that a grey picture stores.
+# ITU-R BT.601, full range: the luma that a grey image stores.
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def bicubic(spec: ResizeSpec, config: object = None) -> Guide:
-    """MATLAB's antialiased bicubic in space (4.1), the mean of each group in the channels."""
-    return Resampled(spec, "bicubic")
+class FusableGuide:
+    """A guide that declares when one pass over the pixels serves the guide and the encoder. Inherit and override."""
 
+    def __call__(self, high: Tensor) -> Tensor:
+        """Compute the guide: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1]."""
+        raise NotImplementedError
 
-def lanczos(spec: ResizeSpec, config: object = None) -> Guide:
-    """Antialiased Lanczos-3 in space (named in section 1), the mean of each group in the channels."""
-    return Resampled(spec, "lanczos")
+    def fuses_with(self, down: tuple[int, int]) -> bool:
+        """Tell whether `with_unshuffled` serves an encoder that unshuffles by `down` = (height, width)."""
+        return False
 
-
-def channel_mean(spec: ResizeSpec, config: object = None) -> Guide:
-    """The mean of each group of t channels; bicubic where the spec also scales space."""
-    return bicubic(spec, config)
-
-
-def luma(spec: ResizeSpec, config: object = None) -> Guide:
-    """BT.601 luma of RGB, full range (the Y of YCbCr, 4.3); for t = 3, bicubic where the spec also scales space."""
-    if spec.t != 3:
-        raise ResizeShapeError(f"luma needs t=3 (RGB to grey), got t={spec.t}; use channel_mean")
-    return partial(_luma, small=Resampled(ResizeSpec(s=spec.s, r=spec.r), "bicubic"))
+    def with_unshuffled(self, high: Tensor, *, shift: float) -> Guided:
+        """Compute the unshuffled image plus `shift`, and the guide, from uint8: `b c (s h) (r w)`."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Resampled:
+class _Function(FusableGuide):
+    """Any function as a guide that never fuses."""
+
+    function: Guide
+
+    def __call__(self, high: Tensor) -> Tensor:
+        return self.function(high)
+
+
+def as_fusable(guide: Guide) -> FusableGuide:
+    """Return a guide that declares whether it fuses; a plain function never does."""
+    return guide if isinstance(guide, FusableGuide) else _Function(guide)
+
+
+def bicubic(spec: ResizeSpec, config: object = None) -> "Resampled":
+    """Make the guide of MATLAB's antialiased bicubic (4.1); the channels are the mean of each group of t.
+
+    Examples:
+        >>> bicubic(ResizeSpec(s=2, r=2))(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 3, 4, 4])
+    """
+    return Resampled(spec, "bicubic")
+
+
+def lanczos(spec: ResizeSpec, config: object = None) -> "Resampled":
+    """Make the guide of antialiased Lanczos-3 (section 1); the channels are the mean of each group of t."""
+    return Resampled(spec, "lanczos")
+
+
+def channel_mean(spec: ResizeSpec, config: object = None) -> "Resampled":
+    """Make the guide of the mean of each group of t channels; bicubic where the spec also scales space."""
+    return bicubic(spec, config)
+
+
+def luma(spec: ResizeSpec, config: object = None) -> "Luma":
+    """Make the guide of BT.601 luma of RGB, full range (the Y of YCbCr, 4.3); bicubic where the spec scales space.
+
+    Raises:
+        ResizeShapeError: If `spec.t` is not 3.
+    """
+    if spec.t != 3:
+        raise ResizeShapeError(f"luma needs t=3 (RGB to grey), got t={spec.t}; use channel_mean")
+    return Luma(Resampled(ResizeSpec(s=spec.s, r=spec.r), "bicubic"))
+
+
+@dataclass(frozen=True)
+class Resampled(FusableGuide):
     """The guide that resamples in space and takes the mean of each group of channels."""
 
     spec: ResizeSpec
     kernel: Literal["bicubic", "lanczos"]
 
     def __call__(self, high: Tensor) -> Tensor:
-        """Make the guide: `b (t c) (s h) (r w) -> b c h w`."""
+        """Compute the guide: `b (t c) (s h) (r w) -> b c h w`."""
         spec = self.spec
         _, h, w = spec.low_shape(high.shape[1:])
         if spec.t != 1:
@@ -66,18 +106,24 @@ class Resampled:
         return resample(high, (h, w), scale=(spec.s, spec.r), kernel=self.kernel)
 
     def fuses_with(self, down: tuple[int, int]) -> bool:
-        """Tell whether one reading of a picture's bytes serves this guide and a network that unshuffles by `down`."""
+        """Tell whether the encoder unshuffles by exactly the factors of this bicubic guide."""
         spec = self.spec  # compared by parts: making another spec would cut the graph of a compiled codec in two
         same = spec.s == down[0] and spec.r == down[1] and spec.t == 1
         return same and self.kernel == "bicubic" and down != (1, 1)
 
-    def with_unshuffled(self, codes: Tensor, *, shift: float) -> Guided:
-        """Give the unshuffled picture and the guide at once, from uint8 codes: `b c (s h) (r w)`."""
+    def with_unshuffled(self, high: Tensor, *, shift: float) -> Guided:
+        """Compute the unshuffled image plus `shift`, and the guide, from uint8: `b c (s h) (r w)`."""
         s, r = self.spec.s.numerator, self.spec.r.numerator
-        return unshuffle_guide(codes, s, r, shift=shift, channels_last=codes.shape[1] > 1)
+        return unshuffle_guide(high, s, r, shift=shift, channels_last=high.shape[1] > 1)
 
 
-def _luma(high: Tensor, *, small: Resampled) -> Tensor:  # made before: a compiler cannot trace a dataclass being made
-    red, green, blue = high.chunk(3, 1)
-    grey = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
-    return small(grey)
+@dataclass(frozen=True)
+class Luma(FusableGuide):
+    """The guide that takes BT.601 luma of RGB, then resamples."""
+
+    resized: Resampled
+
+    def __call__(self, high: Tensor) -> Tensor:
+        """Compute the guide: `b (3 c) (s h) (r w) -> b c h w`."""
+        red, green, blue = high.chunk(3, 1)
+        return self.resized(_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue)

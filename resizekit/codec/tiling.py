@@ -1,16 +1,19 @@
-"""A picture in tiles: from codes to codes, so that memory is bounded by the tile, not the picture.
+"""An image in tiles: memory is bounded by the tile, not by the image.
 
-┌──────────────┐   each tile is computed with a halo of what the networks see around it; where the
-│   ┌ ─ ─ ─ ┐  │   picture ends, so does the halo, and the networks meet the border they know.
-│     ┌───┐    │   Tiles start on whole cells: the smallest blocks of pixels that the factor
-│   │ │   │ │  │   maps onto whole pixels, or so many of them as the networks take at once.
+┌──────────────┐   Each tile is computed with a halo, the pixels around it that the networks see. Where the
+│   ┌ ─ ─ ─ ┐  │   image ends, the halo ends too, and the networks meet the same border as on the entire image.
+│     ┌───┐    │   Tiles start at whole cells: the smallest blocks of pixels that the factor maps to whole
+│   │ │   │ │  │   pixels, or multiples of them for networks that work on larger blocks.
 │     └───┘    │
 │   └ ─ ─ ─ ┘  │
 └──────────────┘
 """
 
+import copy
+import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,105 +21,164 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from resizekit.codec.codec import Codec
+from resizekit.codec.codec import Codec, as_dtype
 from resizekit.codec.convert import from_batch, kind_of_bits, to_batch
 from resizekit.errors import UsageError
-from resizekit.storage.formats import Pixels
+from resizekit.nn import receptive_field
+from resizekit.spec import HW
+from resizekit.storage import Pixels
 
-__all__ = ["Grid", "Progress", "Tile", "over_tiles", "part_of", "tile_side", "tiled_down", "tiled_up"]
+__all__ = [
+    "Grid", "Progress", "Tile", "halo", "over_tiles", "part_of", "tile_alignment", "tile_side", "tiled_down",
+    "tiled_up",
+]  # fmt: skip
 
 Tile: TypeAlias = int | Literal["auto", "off"]
-"""Side of a tile in high pixels; "off": the whole picture at once; "auto": what fits in memory."""
+"""Side of a tile in pixels of high. "off": the entire image at once. "auto": what fits in memory."""
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with (tiles done, tiles in all) after each."""
+"""Called with (tiles done, total tiles) after each tile."""
 
-_WHOLE = 4_000_000
-"""Up to so many pixels, "auto" takes the picture whole: the paper's network at x2 then needs 1.1 GB
-(measured on the CPU in float32)."""
-_AUTO = 1024
-"""Side of the tiles of "auto": 0.4 GB for the same network, and a halo that costs under a tenth."""
-_LEAST = 64
-"""Smaller tiles would be mostly halo, and lose bit-equality with the whole picture."""
+_LARGEST_UNTILED = 4_000_000
+"""Pixels up to which "auto" uses no tiles: the paper's network at x2 then needs 1.1 GB (CPU, float32)."""
+_AUTO_SIDE = 1024
+"""Side of the tiles of "auto": 0.4 GB for the same network, and a halo that costs less than a tenth."""
+_SMALLEST_SIDE = 64
+"""Smaller tiles would be mostly halo, and would not be bit-equal to the entire image."""
 
 
 class Grid(NamedTuple):
-    """How an operation cuts pictures into cells; all sizes are (height, width)."""
+    """How an operation divides images into cells."""
 
-    taken: tuple[int, int]
+    taken: HW
     """Pixels of the input in a cell."""
-    given: tuple[int, int]
+    given: HW
     """Pixels of the output in a cell."""
-    halo: tuple[int, int]
-    """Cells around a tile that it depends on."""
+    halo: HW
+    """Cells around a tile that the tile depends on."""
 
     @classmethod
-    def of(cls, factors: tuple[Fraction, Fraction], halo: tuple[int, int], grain: int = 1) -> "Grid":
-        """The cells of an operation that divides height and width by `factors`, `grain` of them a side in one."""
+    def of(cls, factors: tuple[Fraction, Fraction], halo: tuple[int, int], blocks: int = 1) -> "Grid":
+        """Make the grid of an operation that divides height and width by `factors`; a cell has `blocks` per side."""
         (s, r) = factors
-        taken, given = (s.numerator, r.numerator), (s.denominator, r.denominator)
-        return cls((grain * taken[0], grain * taken[1]), (grain * given[0], grain * given[1]), halo)
+        taken, given = (
+            HW(blocks * s.numerator, blocks * r.numerator),
+            HW(blocks * s.denominator, blocks * r.denominator),
+        )
+        return cls(taken, given, HW(*halo))
+
+
+def tile_alignment(codec: Codec) -> int:
+    """Cells per side of the blocks that the networks work on: tiles start at multiples of it; 1 for most networks."""
+    return math.lcm(codec.traits.encoder.block_size, codec.traits.decoder.block_size)
+
+
+def halo(codec: Codec) -> int:
+    """Pixels of low to each side that a pixel depends on, in either direction; measured once by a probe.
+
+    A step sees a number of cells; each further step sees as many on a grid that is finer or coarser by the factor: a
+    geometric series.
+
+    Raises:
+        ResizeShapeError: If the networks see the entire image, so that tiles are impossible.
+    """
+    seen = codec.receptive_fields
+    if "cells" not in seen:
+        seen["cells"] = _measured_cells(codec)
+    ratio = max(1 / codec.step.s, 1 / codec.step.r, Fraction(0))
+    cells = seen["cells"] * sum(ratio**k for k in range(codec.times))
+    return math.ceil(cells) * tile_alignment(codec) * max(codec.step.s.denominator, codec.step.r.denominator)
+
+
+def _measured_cells(codec: Codec) -> int:
+    side, step = tile_alignment(codec), codec.step
+    high, low = (
+        (side * step.s.numerator, side * step.r.numerator),
+        (side * step.s.denominator, side * step.r.denominator),
+    )
+    # in training mode a probe would change what layers such as batch normalisation have learned
+    probe = (copy.deepcopy(codec).eval() if codec.training else codec).replace(times=1, self_ensemble=False)
+    device = codec.device
+    down = receptive_field(lambda x: probe.encode(x.to(device)), codec.channels, high, low)
+    up = receptive_field(lambda x: probe.decode(x.to(device)), codec.low_channels, low, high)
+    return max(down, up)
 
 
 def part_of(progress: Progress | None, before: int, parts: int) -> Progress:
-    """Tell the progress of one of so many parts as that of the whole, with so many of them done before."""
+    """Make the progress callback of one of several equal parts.
 
-    def tell(done: int, of: int) -> None:
+    Args:
+        progress: The callback for all parts together.
+        before: Number of parts that are done already.
+        parts: Number of all parts.
+    """
+
+    def report(done: int, total: int) -> None:
         if progress is not None:
-            progress(before * of + done, parts * of)
+            progress(before * total + done, parts * total)
 
-    return tell
+    return report
 
 
-def tile_side(tile: Tile, size: tuple[int, int]) -> int | None:
-    """Decide the side of the tiles for a high picture of (height, width); None: take it whole."""
-    if tile == "off" or (tile == "auto" and size[0] * size[1] <= _WHOLE):
+def tile_side(tile: Tile, size: HW) -> int | None:
+    """Decide the side of the tiles for a high image of this size; None: use no tiles.
+
+    Raises:
+        UsageError: If `tile` is not valid.
+    """
+    if tile == "off" or (tile == "auto" and size[0] * size[1] <= _LARGEST_UNTILED):
         return None
     if tile == "auto":
-        return _AUTO
-    if isinstance(tile, bool) or not isinstance(tile, int) or tile < _LEAST:
-        raise UsageError(f"tile={tile!r}: say auto, off or a side of at least {_LEAST} pixels")
+        return _AUTO_SIDE
+    if isinstance(tile, bool) or not isinstance(tile, int) or tile < _SMALLEST_SIDE:
+        raise UsageError(f"invalid tile {tile!r}: expected auto, off or a side of at least {_SMALLEST_SIDE} pixels")
     return tile
 
 
 def over_tiles(
     run: Callable[[Pixels], Pixels],
-    picture: Pixels,
+    image: Pixels,
     grid: Grid,
     side: int | None,
     progress: Progress | None = None,
     dtype: npt.DTypeLike = np.uint8,
 ) -> Pixels:
-    """Apply `run` tile by tile: `h w c -> h2 w2 c2` of `dtype`; `side` in pixels of the larger grid.
+    """Apply a function tile by tile: `h w c -> h2 w2 c2`.
 
-    The last cell may be a part of one, which `run` then makes a part of one again.
+    Args:
+        run: Applied to each tile with its halo. The last cell of the image may be incomplete.
+        image: The input.
+        grid: How input and output are divided into cells.
+        side: Side of a tile in pixels of the larger grid; None: the entire image.
+        progress: Called after each tile.
+        dtype: Of the result.
     """
-    cells = [-(-n // by) for n, by in zip(picture.shape[:2], grid.taken, strict=True)]
+    cells = [-(-n // by) for n, by in zip(image.shape[:2], grid.taken, strict=True)]
     per_cell = (max(pair) for pair in zip(grid.taken, grid.given, strict=True))
     sides = [max(1, side // n) if side else None for n in per_cell]
-    size = [n * by // of for n, by, of in zip(picture.shape[:2], grid.given, grid.taken, strict=True)]
+    size = [n * by // of for n, by, of in zip(image.shape[:2], grid.given, grid.taken, strict=True)]
     out: Pixels | None = None
-    rows, columns = (list(_windows(*what)) for what in zip(cells, sides, grid.halo, strict=True))
+    rows, columns = (list(_windows(*axis)) for axis in zip(cells, sides, grid.halo, strict=True))
     for done, (row, column) in enumerate(((r, c) for r in rows for c in columns), start=1):
-        seen = picture[_span(row[2:], grid.taken[0]), _span(column[2:], grid.taken[1])]
+        seen = image[_pixels(row[2:], grid.taken.h), _pixels(column[2:], grid.taken.w)]
         result = run(seen)
-        if out is None:  # what lies between two steps has channels that only they know
+        if out is None:  # the state between two steps has a number of channels that only the networks know
             out = np.empty([*size, result.shape[2]], dtype)
         inner = [
-            _span((start - first, stop - first), by)
+            _pixels((start - first, stop - first), by)
             for (start, stop, first, _), by in zip((row, column), grid.given, strict=True)
         ]
-        out[_span(row[:2], grid.given[0]), _span(column[:2], grid.given[1])] = result[tuple(inner)]
+        out[_pixels(row[:2], grid.given.h), _pixels(column[:2], grid.given.w)] = result[tuple(inner)]
         if progress is not None:
             progress(done, len(rows) * len(columns))
-    assert out is not None  # a picture has a tile at least
+    assert out is not None  # an image has at least one tile
     return out
 
 
 def _windows(n: int, side: int | None, halo: int) -> Iterator[tuple[int, int, int, int]]:
-    """Cut n cells: (start, stop) of the tile, then of what it sees.
+    """Divide n cells: (start, stop) of each tile, then of what it sees.
 
-    The last tile is as large as the others and overlaps its neighbour, since a sliver would be all
-    halo and lose bit-equality.
+    The last tile is as large as the others and overlaps its neighbour: a sliver would be all halo and would not be
+    bit-equal.
     """
     side = min(side or n, n)
     for start in range(0, n, side):
@@ -124,29 +186,38 @@ def _windows(n: int, side: int | None, halo: int) -> Iterator[tuple[int, int, in
         yield start, start + side, max(0, start - halo), min(n, start + side + halo)
 
 
-def _span(cells: tuple[int, int], by: int) -> slice:
+def _pixels(cells: tuple[int, int], by: int) -> slice:
     return slice(cells[0] * by, cells[1] * by)
 
 
 def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
-    """Make values small: `(s h) (r w) (t c) -> h w c`, from and to what `Codec.to_store` does; sizes must divide.
+    """Downscale tile by tile to the pixel values of the file, as `Codec.down_pixels` does for the entire image.
 
-    The codes are those that the file of the whole picture is made from.  On the CPU in float32 the result is bit-equal
-    for every tile.  Raises `UsageError` for a compression whose values its storage cannot hold.
+    On a CPU in float32 the result is bit-equal for every tile size. Repeated networks see so far that tiles of all
+    steps at once would be mostly halo: each step has its own tiles, and the state between two steps is float32.
 
-    Networks that are applied repeatedly see so far that tiles of all steps at once would be mostly halo: each step goes
-    over tiles of its own, and what lies between is kept in float32: for a picture in between at most as many bytes as
-    the picture has, more for a network that hands on a state.
+    Args:
+        codec: The networks.
+        high: `(s h) (r w) (t c)`: uint8, uint16, or float32 in [0, 1]. The factors must divide its size.
+        tile: Side of the tiles.
+        progress: Called after each tile.
+
+    Returns:
+        `h w c`, uint8 or uint16.
+
+    Raises:
+        UsageError: If the storage cannot hold the values of the compression, or `tile` is not valid.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
     dtype = kind_of_bits(codec.storage.bits)
-    if codec.times == 1 or codec.encoder is None:  # low is the guide of the whole resize, which is no repetition
-        return _over(codec, codec.to_store, high, tile, progress, dtype)
-    *legs, last = map(codec.leg, range(codec.times))
-    for step, leg in enumerate(legs):
-        between = _on_arrays(leg.down_floats, codec.device)
-        high = _over(leg, between, high, tile, part_of(progress, step, codec.times), np.float32)
-    return _over(last, last.to_store, high, tile, part_of(progress, len(legs), codec.times), dtype)
+    if codec.times == 1 or codec.encoder is None:  # without an encoder, low is the guide of the entire resize
+        return _over(codec, codec.down_pixels, high, tile, progress, dtype)
+    single, last = codec.at(1), codec.times - 1
+    for i in range(last):
+        step = _on_arrays(partial(codec.encode_step, i=i), codec.device)
+        high = _over(single, step, high, tile, part_of(progress, i, codec.times), np.float32)
+    final = _on_arrays(lambda x: codec.to_stored(codec.encode_step(x, last)), codec.device)
+    return _over(single, final, high, tile, part_of(progress, last, codec.times), dtype)
 
 
 def tiled_up(
@@ -156,50 +227,59 @@ def tiled_up(
     progress: Progress | None = None,
     dtype: npt.DTypeLike = np.uint8,
 ) -> Pixels:
-    """Restore codes: `h w c -> (s h) (r w) (t c)` of `dtype`, as `Codec.from_store` does; as `tiled_down`."""
+    """Upscale tile by tile, as `Codec.up_pixels` does for the entire image; see `tiled_down`.
+
+    Args:
+        codec: The networks.
+        low: `h w c`, uint8 or uint16.
+        tile: Side of the tiles in pixels of high.
+        progress: Called after each tile.
+        dtype: Of the result: uint8, uint16, or float32 in [0, 1].
+
+    Returns:
+        `(s h) (r w) (t c)` of `dtype`.
+    """
     codec.spec.high_shape((low.shape[2], low.shape[0], low.shape[1]))
-    if codec.times == 1 or codec.ensemble:  # an average is taken over all steps together
-        return _over(codec, lambda seen: codec.from_store(seen, dtype), low, tile, progress, dtype, up=True)
-    *legs, last = map(codec.leg, range(codec.times))
-    for step, leg in enumerate(legs):
-        between = _on_arrays(leg.up_floats, codec.device)
-        low = _over(leg, between, low, tile, part_of(progress, step, codec.times), np.float32, up=True)
-
-    def ending(seen: Pixels) -> Pixels:
-        return last.from_store(seen, dtype)
-
-    return _over(last, ending, low, tile, part_of(progress, len(legs), codec.times), dtype, up=True)
+    if codec.times == 1 or codec.self_ensemble:  # the self-ensemble averages over all steps together
+        return _over(codec, lambda seen: codec.up_pixels(seen, dtype), low, tile, progress, dtype, up=True)
+    single, last = codec.at(1), codec.times - 1
+    for i in range(last):
+        step = _on_arrays(partial(codec.decode_step, i=i), codec.device)
+        low = _over(single, step, low, tile, part_of(progress, i, codec.times), np.float32, up=True)
+    kind = torch.from_numpy(np.empty(0, dtype)).dtype
+    final = _on_arrays(lambda x: as_dtype(codec.decode_step(x, last), kind), codec.device)
+    return _over(single, final, low, tile, part_of(progress, last, codec.times), dtype, up=True)
 
 
 def _over(
     codec: Codec,
     run: Callable[[Pixels], Pixels],
-    picture: Pixels,
+    image: Pixels,
     tile: Tile,
     progress: Progress | None,
-    dtype: npt.DTypeLike = np.uint8,
+    dtype: npt.DTypeLike,
     *,
     up: bool = False,
 ) -> Pixels:
-    """Apply one way of a codec tile by tile."""
+    """Apply one direction of a codec tile by tile."""
     s, r = (1 / codec.spec.s, 1 / codec.spec.r) if up else (codec.spec.s, codec.spec.r)
-    height, width = picture.shape[:2]
-    side = tile_side(tile, (int(height / s), int(width / r)) if up else (height, width))
-    grid = Grid.of((s, r), (0, 0) if side is None else _halo(codec), codec.grain)
-    return over_tiles(run, picture, grid, side, progress, dtype)
+    height, width = image.shape[:2]
+    side = tile_side(tile, HW(int(height / s), int(width / r)) if up else HW(height, width))
+    grid = Grid.of((s, r), (0, 0) if side is None else _halo_cells(codec), tile_alignment(codec))
+    return over_tiles(run, image, grid, side, progress, dtype)
 
 
-def _on_arrays(way: Callable[[Tensor], Tensor], device: torch.device) -> Callable[[Pixels], Pixels]:
-    """Let a way between tensors, `1 c h w`, take and give arrays, `h w c`, of codes or of floats."""
+def _on_arrays(run: Callable[[Tensor], Tensor], device: torch.device) -> Callable[[Pixels], Pixels]:
+    """Let a function of tensors `1 c h w` take and return arrays `h w c`."""
 
-    def run(array: Pixels) -> Pixels:
+    def on_array(array: Pixels) -> Pixels:
         with torch.inference_mode():
-            return from_batch(way(to_batch(array).to(device)).cpu())
+            return from_batch(run(to_batch(array).to(device)).cpu())
 
-    return run
+    return on_array
 
 
-def _halo(codec: Codec) -> tuple[int, int]:
-    """The reach of a codec in cells, of which each has `denominator` low pixels, or `grain` times as many."""
-    s, r = codec.grain * codec.spec.s.denominator, codec.grain * codec.spec.r.denominator
-    return -(-codec.halo // s), -(-codec.halo // r)
+def _halo_cells(codec: Codec) -> tuple[int, int]:
+    """The halo in cells of the tile grid, for height and width."""
+    side, pixels = tile_alignment(codec), halo(codec)
+    return -(-pixels // (side * codec.spec.s.denominator)), -(-pixels // (side * codec.spec.r.denominator))

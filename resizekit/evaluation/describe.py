@@ -4,10 +4,11 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from resizekit.codec import Recipe
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.cost import multiply_adds
 from resizekit.plugin.registry import installed
-from resizekit.recipes.assemble import Recipe, assemble
+from resizekit.recipes.assemble import assemble
 from resizekit.recipes.checkpoint import header_of
 
 __all__ = ["Description", "Pair", "Trained", "describe"]
@@ -93,8 +94,8 @@ def _pair(recipe: Recipe) -> Pair:
         factors={"s": str(spec.s), "r": str(spec.r), "t": str(spec.t)},
         channels=(codec.channels, codec.low_channels),
         times=codec.times,
-        network=codec.names.network,
-        compression=codec.names.compression,
+        network=codec.info.network,
+        compression=codec.info.compression,
         parameters=sum(parameter.numel() for parameter in codec.parameters()),
         multiply_adds=multiply_adds(codec),
     )

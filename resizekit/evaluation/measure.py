@@ -28,8 +28,8 @@ def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     """
     if isinstance(codec.compression, Float):
         return _kept_in_floats(codec, high)
-    low = codec.storage.read_back(codec.to_store(high))
-    return low, codec.from_store(low, high.dtype)
+    low = codec.storage.read_back(codec.down_pixels(high))
+    return low, codec.up_pixels(low, high.dtype)
 
 
 def _kept_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:

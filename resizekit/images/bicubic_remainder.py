@@ -15,6 +15,7 @@ from torch import Tensor
 from resizekit.codec.convert import bits_of, from_batch
 from resizekit.codec.tiling import Grid, over_tiles
 from resizekit.ops import resample
+from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 
 __all__ = ["bicubic_resize", "inverse_bicubic"]
@@ -46,7 +47,7 @@ def _along(axis: int, pixels: Pixels, side: int, way: Callable[[Tensor, int], Te
         return pixels
     turned = pixels.swapaxes(0, axis)
     length = turned.shape[0]
-    grid = Grid((length, 1), (side, 1), (0, 0))
+    grid = Grid(HW(length, 1), HW(side, 1), HW(0, 0))
     bits = bits_of(pixels)
 
     def run(strip: Pixels) -> Pixels:

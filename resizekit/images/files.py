@@ -27,7 +27,6 @@ from resizekit.images.selection import (
 )
 from resizekit.images.target_size import TargetSize, check_size
 from resizekit.images.value_range import ValueRange
-from resizekit.recipes.assemble import recompressed
 from resizekit.storage.formats import PNG
 
 __all__ = ["down_file", "plan_file", "read_small", "suffix_of_restored", "up_file"]
@@ -71,7 +70,7 @@ def down_file(
         weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
         storage = choose_storage(weights=weights, task=None, compression=compression)
     else:
-        codec = codec if compression is None else recompressed(codec, compression)
+        codec = codec if compression is None else codec.with_compression(compression)
         storage = codec.storage
     check_depth(picture, storage, src)
     with output(dst, picture, source=src, storage=storage, overwrite=overwrite) as save:
@@ -104,7 +103,7 @@ def plan_file(
         channels = picture.pixels.shape[2]
         weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
         codec = choose_codec(weights=weights, task=None, device="cpu")
-    codec = codec if compression is None else recompressed(codec, compression)
+    codec = codec if compression is None else codec.with_compression(compression)
     check_depth(picture, codec.storage, src)
     codec = codec if times is None else repeated(codec, times)
     route = plan_picture(codec, picture.size, wanted)

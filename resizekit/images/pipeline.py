@@ -97,13 +97,13 @@ def down_picture(
     pixels = given if storage.exact else storage.read_back(given)
     small = Picture(pixels=pixels, given=None if storage.exact else given, alpha=alpha, icc=picture.icc)
     manifest = Manifest(
-        task=codec.names.task,
+        task=codec.info.task,
         weights=name,
         digest=codec.digest,
         spec=codec.spec if route.times else ResizeSpec(),
         times=route.times,
         middle=route.middle and (route.middle[1], route.middle[0]),
-        compression=codec.names.compression,
+        compression=codec.info.compression,
         size=picture.size,
         mode=picture.mode,
         bits=picture.bits,

@@ -12,7 +12,6 @@ from resizekit.images.manifest import MOST, NAME, Manifest
 from resizekit.images.suited import best_weights_for
 from resizekit.images.target_size import TargetSize
 from resizekit.plugin.registry import installed
-from resizekit.recipes.assemble import recompressed
 from resizekit.recipes.checkpoint import default_weights, load, storage_of
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Storage
@@ -62,7 +61,7 @@ def must_repeat(codec: Codec) -> None:
     step = codec.step
     if step.t != 1 or max(step.s, step.r) <= 1:
         why = "changes the channels" if step.t != 1 else "makes nothing smaller"
-        raise UsageError(f"weights {codec.names.weights!r} cannot be repeated: their step, {step}, {why}; take others")
+        raise UsageError(f"weights {codec.info.weights!r} cannot be repeated: their step, {step}, {why}; take others")
 
 
 def choose_storage(
@@ -109,7 +108,7 @@ def _loaded(
 ) -> Codec:
     codec = load(weights, device=device)
     codec.precision = precision
-    return codec if compression is None else recompressed(codec, compression)
+    return codec if compression is None else codec.with_compression(compression)
 
 
 @functools.lru_cache(maxsize=8)
@@ -150,12 +149,12 @@ def matching(codec: Codec, manifest: Manifest, where: object) -> Codec:
             f"{manifest.digest[:12]}, these are {codec.digest[:12]}): say no weights if they are installed, pass their "
             f"file with --weights, or install resizekit {manifest.resizekit}, which had them"
         )
-    codec = recompressed(codec, manifest.compression)
+    codec = codec.with_compression(manifest.compression)
     try:
         if manifest.times not in (0, codec.times):
             codec = codec.at(manifest.times)
         spec = codec.spec if manifest.times else ResizeSpec()
-        fits = spec == manifest.spec and codec.names.task == manifest.task
+        fits = spec == manifest.spec and codec.info.task == manifest.task
     except (ValueError, ResizeKitError):  # a power of the step that no picture has
         fits = False
     if not fits:
@@ -168,7 +167,7 @@ def matching(codec: Codec, manifest: Manifest, where: object) -> Codec:
 
 def manifest_name(codec: Codec) -> str:
     """Give the name under which a manifest may name a codec's weights."""
-    name = codec.names.weights
+    name = codec.info.weights
     if name is None:
         raise UsageError("this codec has no weights that a manifest could name: save and load it first")
     if re.fullmatch(NAME, name) is None:

@@ -9,9 +9,7 @@ from resizekit.nn.build import high_channels as high_channels
 from resizekit.nn.build import tad as tad
 from resizekit.nn.build import tad_decoder as tad_decoder
 from resizekit.nn.low_resolution import LowResolutionNet as LowResolutionNet
-from resizekit.nn.low_resolution import as_network_input as as_network_input
 from resizekit.nn.low_resolution import to_float as to_float
 from resizekit.nn.receptive_field import receptive_field as receptive_field
 from resizekit.nn.recurrent import Recurrent as Recurrent
-from resizekit.nn.recurrent import apply as apply
 from resizekit.nn.self_ensemble import self_ensemble as self_ensemble

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resizekit import ops
 
-__all__ = ["LowResolutionNet", "as_network_input", "to_float"]
+__all__ = ["LowResolutionNet", "to_float"]
 
 
 class LowResolutionNet(nn.Module):
@@ -81,8 +81,3 @@ def to_float(x: Tensor) -> Tensor:
     if x.dtype == torch.uint16:
         return ops.uint16_to_float(x)
     return ops.unshuffle_codes(x, 1, 1, channels_last=x.shape[1] > 1) if x.dtype == torch.uint8 else x
-
-
-def as_network_input(network: nn.Module, x: Tensor) -> Tensor:
-    """Give floats or codes as a network takes them: 8-bit codes stay codes for one that is `LowResolutionNet`."""
-    return x if isinstance(network, LowResolutionNet) and x.dtype == torch.uint8 else to_float(x)

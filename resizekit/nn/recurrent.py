@@ -1,41 +1,35 @@
-"""Networks that hand more than a picture from one application to the next.
+"""Networks that pass more than an image from one step to the next.
 
-    picture ─► step(first) ─► between ─► step ─► between ─► step(last) ─► picture
+    image ─► step(first) ─► state ─► step ─► state ─► step(last) ─► image
 
-Applied once, such a side is an ordinary network.  Applied again and again, what lies between two applications has
-channels of its own: what the next one needs to know, and a picture has no room for.
+Applied once, such a network is an ordinary one. Between two of several steps, the state has channels of its own: it
+holds what the next step needs and an image has no room for.
 """
-
-from typing import cast
 
 from torch import Tensor, nn
 
-from resizekit.nn.low_resolution import as_network_input
-
-__all__ = ["Recurrent", "apply"]
+__all__ = ["Recurrent"]
 
 
 class Recurrent(nn.Module):
-    """Inherit it, set `between` and define `step`."""
+    """Inherit it, set `state_channels`, define `step`, and declare `recurrent=True` in the `Network` record."""
 
-    between: int
-    """Channels of what one application hands to the next."""
+    state_channels: int
+    """Channels of the state between two steps."""
 
     def step(self, x: Tensor, *, first: bool, last: bool) -> Tensor:
-        """Resize once, one way, floats in [0, 1]: `b c h w`, a picture, or `b between h w` unless it is the `first`.
+        """Resize by one step in one direction.
 
-        Gives a picture if it is the `last` application, or else what the next one takes.
+        Args:
+            x: `b c h w`: an image in [0, 1] for the first step, else a state with `state_channels` channels.
+            first: Whether this is the first step.
+            last: Whether this is the last step.
+
+        Returns:
+            `b c h w`: an image for the last step, else the state for the next one.
         """
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Resize one way, as the first and last application."""
+        """Resize by a single step: `b c h w -> b c h w`."""
         return self.step(x, first=True, last=True)
-
-
-def apply(network: nn.Module, x: Tensor, *, first: bool = True, last: bool = True) -> Tensor:
-    """Apply one side once, as the first or last of several applications if it is one that asks."""
-    x = as_network_input(network, x)
-    if isinstance(network, Recurrent):
-        return network.step(x, first=first, last=last)
-    return cast(Tensor, network(x))

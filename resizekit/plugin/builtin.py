@@ -13,7 +13,7 @@ from resizekit.storage.jpeg import Jpeg, JpegOptions
 @hookimpl
 def resizekit_register_networks() -> Iterator[Network[TadOptions]]:
     """Offer `tad`, so that a stranger's task works with every other plugin disabled."""
-    yield Network(name="tad", options=TadOptions, build=tad)
+    yield Network(name="tad", options=TadOptions, build=tad, accepts_uint8=True)
 
 
 @hookimpl

@@ -1,139 +1,145 @@
-"""The ONE assembly of a codec: names and options in, networks, guide and compression together out."""
+"""The one assembly of a codec: names and options in; networks, guide and compression together out."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from torch import nn
 
-from resizekit.codec import Codec, Names
+from resizekit.codec import Codec, Guide
+from resizekit.codec.recipe import Recipe
+from resizekit.codec.traits import NetworkTraits, Traits
 from resizekit.errors import ConfigError
-from resizekit.plugin.records import NoOptions, Task, TaskConfig
+from resizekit.plugin.records import Network, NoOptions, Task, TaskConfig
 from resizekit.plugin.registry import installed
 from resizekit.recipes.config import RunConfig, TrainConfig, read_toml, validate
 from resizekit.spec import ResizeSpec
-from resizekit.storage.formats import PNG
+from resizekit.storage import CompressionModule, as_compression
 
 __all__ = [
-    "NO_ENCODER", "Recipe", "assemble", "build", "from_toml", "json_schema", "recompressed", "resolve", "tasks",
+    "NO_ENCODER", "Recipe", "assemble", "build", "find_compression", "from_toml", "json_schema", "recipe_of",
+    "resolve", "tasks",
 ]  # fmt: skip
 
 NO_ENCODER = "none"
-"""As `config.encoder`: nothing is learned on the way down, low is the guide as the compression stores it."""
+"""As `config.encoder`: downscaling is not learned, and low is the guide as the compression stores it."""
 
 
-class Recipe(BaseModel):
-    """All that it takes to build a codec again; plain data, safe to store."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    task: str
-    config: dict[str, Any] = Field(default_factory=dict)
-    network: dict[str, Any] = Field(default_factory=dict)
-    encoder: dict[str, Any] = Field(default_factory=dict)
-    compression: dict[str, Any] = Field(default_factory=dict)
-    times: int | None = Field(None, ge=1, le=64)
-
-    @classmethod
-    def of(cls, run: RunConfig) -> "Recipe":
-        """Take what a whole config says of the codec."""
-        tables = {name: getattr(run, name) for name in ("task", "config", "network", "encoder", "compression")}
-        return cls(**tables)
+def recipe_of(run: RunConfig) -> Recipe:
+    """Take the part of a TOML config that describes the codec."""
+    tables = {name: getattr(run, name) for name in ("task", "config", "network", "encoder", "compression")}
+    return Recipe(**tables)
 
 
 def resolve(recipe: Recipe, *, where: str = "config") -> tuple[Task[Any], TaskConfig]:
-    """Find a recipe's task and check its config; `UnknownNameError` or `ConfigError` otherwise."""
+    """Find a recipe's task and validate its config.
+
+    Raises:
+        UnknownNameError: If no installed plugin offers the task.
+        ConfigError: If the config does not fit the task.
+    """
     task = installed().task(recipe.task)
     return task, cast(TaskConfig, validate(task.config, recipe.config, where=where))
 
 
-def assemble(recipe: Recipe, *, where: str = "config", weights: str | None = None) -> Codec:
-    """Build the codec of a recipe, untrained.
+def assemble(recipe: Recipe, *, where: str = "config") -> Codec:
+    """Build the untrained codec of a recipe.
 
-    Raises `UnknownNameError` for a name that nobody offers and `ConfigError` for options that do not fit.
+    Args:
+        recipe: What to build. The recipe of the result is complete: defaults and `times` are filled in.
+        where: What error messages call the source of the recipe.
+
+    Raises:
+        UnknownNameError: If no installed plugin offers a name.
+        ConfigError: If options do not fit.
     """
-    registry = installed()
     task, config = resolve(recipe, where=where)
-    network = registry.network(config.network)
-    compression = registry.compression(config.compression)
+    network = installed().network(config.network)
     options = validate(network.options, recipe.network, where=f"{where} [network] of {network.name}")
-    settings = validate(
-        compression.options,
-        recipe.compression,
-        where=f"{where} [compression] of {compression.name}",
-    )
-    squeeze = compression.build(settings)
-    storage = getattr(squeeze, "storage", PNG)
-    if not storage.exact and config.channels not in storage.channels:  # an exact one stands in memory for any number
-        could = " or ".join(str(n) for n in storage.channels)
-        raise ConfigError(
-            f"{where}: compression {compression.name!r} stores pictures of {could} channel(s), "
-            f"not of {config.channels}: set channels to {could}, or take another compression"
-        )
+    compression = _compression(config, recipe, where)
     step = task.spec(config)
-    sides = _Sides(*network.build(step, config.channels, options), predicts_low=network.predicts_low)
+    encoder, decoder = network.build(step, config.channels, options)
+    encoder_traits = decoder_traits = _traits(network, options)
+    predicts_low = network.predicts_low
     if config.encoder is not None:
-        sides = sides.with_encoder(config.encoder, step, config.channels, recipe.encoder, where=where)
+        encoder, encoder_traits, predicts_low = _other_encoder(config.encoder, step, config.channels, recipe, where)
     elif recipe.encoder:
-        raise ConfigError(
-            f"{where}: [encoder] has options, and config.encoder names no network; name it, or leave them"
-        )
+        raise ConfigError(f"{where}: [encoder] has options, but config.encoder is not set: set it, or remove [encoder]")
+    times = task.times(config) if recipe.times is None else recipe.times
+    complete = recipe.model_copy(update={"config": config.model_dump(mode="json"), "times": times})
     codec = Codec(
         step=step,
         low_channels=config.channels,
-        encoder=sides.encoder,
-        decoder=sides.decoder,
-        guide=lambda spec: task.guide(spec, config),
-        compression=squeeze,
-        residual=task.residual and not sides.predicts_low,
-        times=task.times(config) if recipe.times is None else recipe.times,
-        names=Names(task.name, network.name, compression.name, weights),
+        encoder=encoder,
+        decoder=decoder,
+        guide=TaskGuide(complete),
+        compression=compression,
+        traits=Traits(encoder=encoder_traits, decoder=decoder_traits, residual=task.residual and not predicts_low),
+        recipe=complete,
     )
-    codec.recipe = recipe.model_dump(mode="json", exclude_defaults=True) | {"config": config.model_dump(mode="json")}
+    codec.find_compression = find_compression
     return codec
 
 
-class _Sides(NamedTuple):
-    """What goes down and what goes up."""
+@dataclass(frozen=True)
+class TaskGuide:
+    """Makes the guide of a recipe's task. It holds data only, so a codec can be pickled whatever a plugin defines."""
 
-    encoder: nn.Module | None
-    decoder: nn.Module
-    predicts_low: bool
-    """The encoder gives low itself."""
+    recipe: Recipe
 
-    def with_encoder(
-        self, name: str, step: ResizeSpec, channels: int, raw: Mapping[str, Any], *, where: str
-    ) -> "_Sides":
-        """Put the encoder of another network, or none, in the place of this one."""
-        if name == NO_ENCODER:
-            validate(NoOptions, raw, where=f"{where} [encoder] of no network")
-            return _Sides(None, self.decoder, predicts_low=False)
-        network = installed().network(name)
-        options = validate(network.options, raw, where=f"{where} [encoder] of {network.name}")
-        encoder, _ = network.build(step, channels, options)
-        if encoder is None:
-            raise ConfigError(
-                f"{where}: network {name!r} has no encoder; name another, or {NO_ENCODER!r} if low is to be the guide"
-            )
-        return _Sides(encoder, self.decoder, network.predicts_low)
+    def __call__(self, spec: ResizeSpec) -> Guide:
+        """Make the guide for a spec: one step, or all of them."""
+        task, config = resolve(self.recipe)
+        return task.guide(spec, config)
 
 
-def recompressed(codec: Codec, name: str) -> Codec:
-    """Give a codec of the same networks, weights shared, with an installed compression at its defaults.
+def find_compression(name: str) -> CompressionModule:
+    """Build an installed compression with its default options.
 
-    The codec itself if that is its own.  Raises `UnknownNameError` for a name that nobody offers.
+    Raises:
+        UnknownNameError: If no installed plugin offers it.
     """
-    if name == codec.names.compression:
-        return codec
     compression = installed().compression(name)
-    twin = codec.with_compression(compression.build(compression.options()), name)
-    if codec.recipe is not None:
-        recipe = Recipe.model_validate(codec.recipe)
-        config = {**recipe.config, "compression": name}
-        changed = recipe.model_copy(update={"config": config, "compression": {}})
-        twin.recipe = changed.model_dump(mode="json", exclude_defaults=True)
-    return twin
+    return as_compression(compression.build(compression.options()))
+
+
+def _compression(config: TaskConfig, recipe: Recipe, where: str) -> CompressionModule:
+    record = installed().compression(config.compression)
+    settings = validate(record.options, recipe.compression, where=f"{where} [compression] of {record.name}")
+    compression = as_compression(record.build(settings))
+    storage = compression.storage
+    if not storage.exact and config.channels not in storage.channels:  # an exact one holds any number in memory
+        could = " or ".join(str(n) for n in storage.channels)
+        raise ConfigError(
+            f"{where}: compression {record.name!r} stores {could} channel(s), not {config.channels}: "
+            f"set channels to {could}, or use another compression"
+        )
+    return compression
+
+
+def _other_encoder(
+    name: str, step: ResizeSpec, channels: int, recipe: Recipe, where: str
+) -> tuple[nn.Module | None, NetworkTraits, bool]:
+    """Build the encoder of another network, or none: the encoder, its traits, and whether it predicts low."""
+    if name == NO_ENCODER:
+        validate(NoOptions, recipe.encoder, where=f"{where} [encoder] of no network")
+        return None, NetworkTraits(), False
+    network = installed().network(name)
+    options = validate(network.options, recipe.encoder, where=f"{where} [encoder] of {network.name}")
+    encoder, _ = network.build(step, channels, options)
+    if encoder is None:
+        raise ConfigError(f"{where}: network {name!r} has no encoder: name another, or {NO_ENCODER!r} to use the guide")
+    return encoder, _traits(network, options), network.predicts_low
+
+
+def _traits(network: Network[Any], options: BaseModel) -> NetworkTraits:
+    return NetworkTraits(
+        block_size=network.block_size(options),
+        accepts_uint8=network.accepts_uint8,
+        recurrent=network.recurrent,
+    )
 
 
 def json_schema(task_name: str) -> Mapping[str, Any]:
@@ -186,7 +192,7 @@ def build(
 def from_toml(path: str | Path) -> Codec:
     """Build an untrained codec from a TOML config; `ConfigError` says which key, what came and what would do."""
     run = read_toml(path)
-    return assemble(Recipe.of(run), where=str(path))
+    return assemble(recipe_of(run), where=str(path))
 
 
 def tasks() -> Mapping[str, Task[Any]]:

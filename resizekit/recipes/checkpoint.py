@@ -18,11 +18,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from resizekit.codec import Codec
+from resizekit.codec.recipe import Recipe
 from resizekit.errors import CheckpointError, UnknownNameError
 from resizekit.plugin.registry import installed
-from resizekit.recipes.assemble import Recipe, assemble, recompressed
+from resizekit.recipes.assemble import assemble
 from resizekit.storage.formats import Storage
 from resizekit.system.atomic_write import atomic_write
+from resizekit.system.device import pick_precision
 
 __all__ = [
     "FORMAT", "Header", "default_weights", "fitting_weights", "header_of", "installed_outline", "load", "outline",
@@ -63,15 +65,18 @@ def save(
     With `dtype=torch.float16` the file is half the size, and the digest is that of the values after rounding.
     """
     if codec.recipe is None:
-        raise CheckpointError("this codec was not made by resizekit.build or load, so no file can say how to build it")
-    recipe = Recipe.model_validate(codec.recipe)
+        raise CheckpointError(
+            "this codec has no recipe, so a file could not describe how to build it: use resizekit.build or load, and "
+            "name compressions instead of passing modules"
+        )
+    recipe = codec.recipe.model_copy(update={"weights": None})  # the name of weights is the name of their file
     twin = assemble(recipe)
     twin.load_state_dict(codec.state_dict())
     twin.to(dtype=dtype)
     with atomic_write(Path(path)) as beside:
         header = Header(
-            task=codec.names.task,
-            provider=installed().tasks[codec.names.task].provider,
+            task=codec.info.task,
+            provider=installed().tasks[codec.info.task].provider,
             spec=str(codec.spec),
             times=codec.times,
             recipe=recipe,
@@ -112,18 +117,37 @@ def read_header(path: str | Path) -> Header:
         ) from None
 
 
-def load(source: str | Path, *, times: int | None = None, device: str | torch.device = "cpu") -> Codec:
-    """Give a trained codec by the name of installed weights, or from a .safetensors file, ready for use (eval mode).
+def load(
+    source: str | Path,
+    *,
+    times: int | None = None,
+    device: str | torch.device = "cpu",
+    precision: str = "float32",
+) -> Codec:
+    """Load a trained codec, ready for use (eval mode).
 
-    `times` overrides how often its networks are applied.  Raises `UnknownNameError` for a name that nobody installed
-    and `CheckpointError` for a file that does not fit what it says it is.
+    Args:
+        source: The name of installed weights, or a .safetensors file.
+        times: How many times the networks are applied; None: as the weights define.
+        device: Where to put the weights.
+        precision: "float32" restores the same pixels on every CPU. "bfloat16" is faster where the hardware supports it;
+            "auto" uses it there, and float32 elsewhere.
+
+    Raises:
+        UnknownNameError: If no weights of that name are installed.
+        CheckpointError: If the file does not fit its own header.
+
+    Examples:
+        >>> load("sr-x2").spec
+        ResizeSpec(s=Fraction(2, 1), r=Fraction(2, 1), t=Fraction(1, 1))
     """
     path, name, digest = _locate(source)
     header = read_header(path)
-    recipe = header.recipe if times is None else header.recipe.model_copy(update={"times": times})
+    changes = {"weights": name} if times is None else {"weights": name, "times": times}
+    recipe = header.recipe.model_copy(update=changes)
     where = f"the header of {path.name}"
     _check_shapes(path, recipe, where)
-    codec = assemble(recipe, where=where, weights=name)
+    codec = assemble(recipe, where=where)
     try:
         load_model(codec, path, strict=True)
     except (RuntimeError, SafetensorError) as error:
@@ -131,6 +155,7 @@ def load(source: str | Path, *, times: int | None = None, device: str | torch.de
     if codec.digest != header.digest or digest not in (None, header.digest):
         raise CheckpointError(f"{path} does not hold the weights that it names: the digest differs; fetch it again")
     codec.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    codec.precision = pick_precision(precision, torch.device(device))
     return codec.eval().requires_grad_(False)
 
 
@@ -187,7 +212,7 @@ def storage_of(source: str | Path, compression: str | None = None) -> Storage:
     `compression` names an installed one to take the place of theirs.
     """
     codec = outline(source)
-    return (codec if compression is None else recompressed(codec, compression)).storage
+    return (codec if compression is None else codec.with_compression(compression)).storage
 
 
 @functools.cache

@@ -53,7 +53,7 @@ def codec_of(column: ColumnResult) -> Codec:
             f"the weights {column.weights!r} that are installed are not those that column {column.key!r} was measured "
             "with: evaluate again, name another --column, or leave out --data"
         )
-    return codec.ensembled() if column.self_ensemble else codec
+    return codec.replace(self_ensemble=True) if column.self_ensemble else codec
 
 
 def make_cases(

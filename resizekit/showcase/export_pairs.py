@@ -33,7 +33,7 @@ def export_pair(
     `UsageError` for the outputs and for weights whose low no PNG holds.
     """
     if codec.low_channels not in PNG.channels:
-        raise UsageError(f"weights {codec.names.weights!r} make {codec.low_channels} channels, which no PNG holds")
+        raise UsageError(f"weights {codec.info.weights!r} make {codec.low_channels} channels, which no PNG holds")
     for target in (low, high):
         check_target(target, source=src, overwrite=overwrite)
     whole = read_measured(codec, src)

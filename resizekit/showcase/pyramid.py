@@ -128,4 +128,4 @@ def pyramid_file(
     write_picture(sheet, Picture(pixels=stacked(rows), icc=picture.icc), overwrite=overwrite)
     kept = [told.figures.kept(told.factor, Path(told.small), Path(told.restored)) for told in depths]
     write_record(folder, src, picture, kept)
-    return Pyramid(str(codec.names.weights), (width, height), most, largest, str(sheet), depths)
+    return Pyramid(str(codec.info.weights), (width, height), most, largest, str(sheet), depths)

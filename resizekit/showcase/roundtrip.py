@@ -202,7 +202,7 @@ def roundtrip_picture(
         return None if picture.mode == "CUBE" else psnr_y(a, b, border)
 
     figures = RoundtripMetrics(
-        weights=str(codec.names.weights),
+        weights=str(codec.info.weights),
         restored_rgb=psnr(back, original),
         restored_y=luma(back, original),
         bicubic_rgb=psnr(plain, original),

@@ -1,8 +1,12 @@
 """Compressions: how `low` is stored, as a layer that training can pass through (the compression module of 3.2).
 
-A module `low -> low as it will be read back`, `b c h w -> b c h w`, float in [0, 1].  Its attribute `storage` says in
-which format; without one it is a PNG.
+    low ─► compression ─► low as it will be read back from its file
+
+A compression maps `b c h w` to `b c h w`, float in [0, 1]. It inherits `CompressionModule`, which declares the file
+format; a plain `nn.Module` is stored as an 8-bit PNG.
 """
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -12,19 +16,46 @@ from resizekit.ops.quantize import SCALE
 from resizekit.storage.formats import PNG, Storage
 from resizekit.storage.png16 import PNG16
 
-__all__ = ["EightBit", "Float", "Lossy", "Round", "Uint8", "Uint16", "read_back"]
+__all__ = [
+    "CompressionModule", "EightBit", "Float", "Lossy", "Round", "Uint8", "Uint16", "as_compression", "read_back",
+]  # fmt: skip
 
 
-class EightBit(nn.Module):
-    """What an ordinary 8-bit picture holds: such a compression can add the guide in the pass that rounds.
-
-    The codes that its file is given are always those of `low + guide`, rounded half to even.
-    """
+class CompressionModule(nn.Module):
+    """A differentiable layer from low to low as it will be read back. Inherit it and define `forward`."""
 
     storage: Storage = PNG
+    """The file format of low."""
+    adds_guide: bool = False
+    """True: `forward(low, guide)` adds the guide in the same pass, and its file holds `to_uint8(low + guide)`."""
+    in_memory: bool = False
+    """True: low stays float and is never written to a file."""
+
+
+class _Plain(CompressionModule):
+    """A module that declares nothing, stored as an 8-bit PNG."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, low: Tensor) -> Tensor:
+        """Apply the module."""
+        return cast(Tensor, self.module(low))
+
+
+def as_compression(module: nn.Module) -> CompressionModule:
+    """Return a compression as it is, and wrap any other module as one that is stored as an 8-bit PNG."""
+    return module if isinstance(module, CompressionModule) else _Plain(module)
+
+
+class EightBit(CompressionModule):
+    """Low as an 8-bit image. The file always holds `to_uint8(low + guide)`, rounded half to even."""
+
+    adds_guide = True
 
     def forward(self, low: Tensor, guide: Tensor | None = None) -> Tensor:
-        """Give back what a stored 8-bit picture of `low + guide` will hold."""
+        """Round `low + guide` to 8 bits: `b c h w -> b c h w`, float in [0, 1]."""
         return quantize(low, guide)
 
 
@@ -32,30 +63,33 @@ class Uint8(EightBit):
     """Clamp and round to 8 bits, half to even, in training and in use; the gradient passes straight through."""
 
 
-class Uint16(nn.Module):
+class Uint16(CompressionModule):
     """Clamp and round to 16 bits, half to even, in training and in use; the gradient passes straight through."""
 
     storage: Storage = PNG16
 
     def forward(self, low: Tensor) -> Tensor:
-        """Give back what a stored 16-bit picture will hold: float32, whatever came."""
+        """Round to 16 bits: `b c h w -> b c h w`, float32 for every input type."""
         return quantize16(low)
 
 
 class Round(EightBit):
-    """Round to 8 bits in use, nothing while training: "a simple rounding operation" (3.2 change 1, 3.3)."""
+    """Round to 8 bits in use, do nothing in training: "a simple rounding operation" (3.2 change 1, 3.3)."""
 
     def forward(self, low: Tensor, guide: Tensor | None = None) -> Tensor:
-        """Give back what a stored 8-bit picture will hold, or `low` itself while training."""
+        """Round `low + guide` to 8 bits, or only add in training: `b c h w -> b c h w`."""
         if not self.training:
             return quantize(low, guide)
         return low if guide is None else guide + low
 
 
 class Lossy(EightBit):
-    """8 bits in a format that changes them: low is what a real file gives back, in training and in use alike.
+    """Low in an 8-bit format that changes pixel values: in training and in use, low is what a real file returns.
 
-    Inherit it, or give it the storage alone: a file has no gradient, so that takes the path of `smooth`.
+    A file has no gradient, so gradients take the path of `smooth`. Inherit this class, or pass the storage alone.
+
+    Args:
+        storage: The file format with its settings.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -63,36 +97,43 @@ class Lossy(EightBit):
         self.storage = storage
 
     def smooth(self, low: Tensor) -> Tensor:
-        """What the gradient takes the format for: differentiable, `b c h w -> b c h w`, float32; here no change."""
+        """Approximate the format for gradients: `b c h w -> b c h w`, float32; the identity by default."""
         return low
 
     def forward(self, low: Tensor, guide: Tensor | None = None) -> Tensor:
-        """Give back what the file of `low + guide` will hold; `ImageError` for what the format cannot hold."""
+        """Write `low + guide` to a file in memory and read it: `b c h w -> b c h w`.
+
+        Raises:
+            ImageError: If the format cannot hold the image.
+        """
         rounded = quantize(low, guide)
         with torch.no_grad():
-            stored = to_uint8(low, guide)  # not from `rounded`, whose type may be too narrow for a code
+            stored = to_uint8(low, guide)  # not from `rounded`, whose type may be too narrow for a pixel value
         read = (read_back(self.storage, stored) * SCALE).to(rounded.dtype)
         if not (torch.is_grad_enabled() and rounded.requires_grad):
             return read
         with torch.autocast(low.device.type, enabled=False):
             smooth = self.smooth(rounded.float()).to(read.dtype)
-        # the difference to itself is exactly nothing, so the value is that of the file to the last bit
+        # the difference is exactly zero, so the value is that of the file to the last bit
         return read + (smooth - smooth.detach())
 
 
-class Float(nn.Module):
+class Float(CompressionModule):
     """Keep `low` as it is: for experiments without storage (the trade-off of section 4.2)."""
 
+    in_memory = True
+
     def forward(self, low: Tensor) -> Tensor:
-        """Give back `low` itself."""
+        """Return `low` itself."""
         return low
 
 
 def read_back(storage: Storage, stored: Tensor) -> Tensor:
-    """Give what files of these codes hold, a file for each picture: `b c h w -> b c h w`, uint8 both.
+    """Write images to files in memory, one file per image, and read them: `b c h w -> b c h w`, uint8 or uint16.
 
-    Raises `ImageError` for what the format cannot hold.
+    Raises:
+        ImageError: If the format cannot hold an image.
     """
-    pictures = stored.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    read = [torch.from_numpy(storage.read_back(pixels)) for pixels in pictures]
+    images = stored.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    read = [torch.from_numpy(storage.read_back(pixels)) for pixels in images]
     return torch.stack(read).permute(0, 3, 1, 2).to(stored.device)

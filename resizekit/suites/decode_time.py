@@ -5,9 +5,9 @@ from statistics import median
 
 import torch
 
-from resizekit.codec import Codec
+from resizekit.codec import Codec, Recipe
 from resizekit.plugin.suite import SuiteColumn
-from resizekit.recipes.assemble import Recipe, assemble
+from resizekit.recipes.assemble import assemble
 from resizekit.suites.picture_metrics import ColumnRecipe, codec_of
 from resizekit.suites.results import TimingResult
 from resizekit.system.device import machine, pick_device, pick_precision
@@ -47,7 +47,7 @@ def time_column(
         while len(times) < 3 and sum(times) < _LONG:
             times.append(_once(codec, low))
     parameters = f"{sum(parameter.numel() for parameter in codec.decoder.parameters()):,}".replace(",", " ")
-    note = f"{codec.names.network}{' eight ways' * column.self_ensemble}, {parameters} parameters"
+    note = f"{codec.info.network}{' eight ways' * column.self_ensemble}, {parameters} parameters"
     note += "" if trained else ", not trained, which takes as long"
     return TimingResult(
         column=column.key,
@@ -64,7 +64,7 @@ def _untrained(column: SuiteColumn, device: str, precision: str) -> Codec:
     codec = assemble(Recipe.model_validate(dict(column.network))).eval()
     codec.to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     codec.precision = pick_precision(precision, place)
-    return codec.ensembled() if column.self_ensemble else codec
+    return codec.replace(self_ensemble=True) if column.self_ensemble else codec
 
 
 def _once(codec: Codec, low: torch.Tensor) -> float:

@@ -71,7 +71,7 @@ def codec_of(way: ColumnRecipe) -> Codec:
     codec = choose_codec(weights=way.weights, task=None, device=way.device, precision=way.precision)
     if codec.digest != way.digest:
         raise CheckpointError(f"{way.weights} has changed since this began; run the same command again")
-    return codec.ensembled() if way.self_ensemble else codec
+    return codec.replace(self_ensemble=True) if way.self_ensemble else codec
 
 
 def measure_picture(way: ColumnRecipe, path: Path) -> PictureMetrics:

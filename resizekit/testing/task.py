@@ -114,7 +114,7 @@ class TaskConformance:
     def test_low_is_what_is_stored(self) -> None:
         """Low in memory is bit-equal to low after storage, in 8 bits and in a real file, and so is what is restored."""
         codec = self._stirred().eval()
-        if codec.names.compression == "none" or not self.stored_as_codes:
+        if codec.info.compression == "none" or not self.stored_as_codes:
             return
         high = to_float(to_uint8(_picture(codec, (4, 6))[:1]))
         low = codec.down(high)
@@ -195,7 +195,7 @@ class TaskConformance:
         save(codec, tmp_path / "mine.safetensors")
         again = load(tmp_path / "mine.safetensors")
         assert again.digest == codec.digest, "the digest changed on the way through the file"
-        assert (again.spec, again.names[:3]) == (codec.spec, codec.names[:3])
+        assert (again.spec, again.info[:3]) == (codec.spec, codec.info[:3])
         with torch.no_grad():
             high = _picture(codec, (4, 6))
             low = codec.down(high)
@@ -207,7 +207,7 @@ class TaskConformance:
         for name, weights in self.task.weights.items():
             codec = load(name)
             assert codec.digest == weights.digest, f"{name} holds other weights than its digest names"
-            assert codec.names.task == self.task.name, f"{name} belongs to {codec.names.task!r}"
+            assert codec.info.task == self.task.name, f"{name} belongs to {codec.info.task!r}"
 
     def _is_installed(self) -> bool:
         offer = self._tasks.get(self.task.name)

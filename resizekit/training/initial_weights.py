@@ -98,7 +98,7 @@ def _freeze(codec: Codec, side: Side) -> None:
         raise ConfigError(f"train.freeze = {side!r}: the {side} of this codec has no weights; leave it out")
     if named["encoder"] & named["decoder"]:
         raise ConfigError(
-            f"train.freeze = {side!r}: both sides of network {codec.names.network!r} are one set of weights, "
+            f"train.freeze = {side!r}: both sides of network {codec.info.network!r} are one set of weights, "
             "so neither can stay while the other learns; leave it out"
         )
     for parameter in named[side]:

@@ -14,7 +14,7 @@ from resizekit.evaluation.folder import mean_of
 from resizekit.evaluation.measure import measure
 from resizekit.losses import Guided, Loss
 from resizekit.plugin.records import Stage, StageMixture, Task, TaskConfig
-from resizekit.recipes.assemble import Recipe, assemble, resolve
+from resizekit.recipes.assemble import assemble, recipe_of, resolve
 from resizekit.recipes.checkpoint import Header, save
 from resizekit.recipes.config import RunConfig
 from resizekit.system.device import machine
@@ -64,7 +64,7 @@ class Session:
         accelerator = accelerator_for(device, config.precision)
         if config.compile:
             check_compiler(accelerator.device)
-        recipe = Recipe.of(run)
+        recipe = recipe_of(run)
         task, settings = resolve(recipe)
         torch.manual_seed(config.seed)
         codec = assemble(recipe).train()

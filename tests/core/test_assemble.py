@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from resizekit import build, from_toml, load, save
+from resizekit.codec import Recipe
 from resizekit.errors import ConfigError, UnknownNameError
-from resizekit.recipes.assemble import Recipe, assemble
+from resizekit.recipes.assemble import assemble
 
 SMALL = {"width": 4, "blocks": 1}
 
@@ -19,12 +20,12 @@ def test_an_encoder_of_another_network_with_options_of_its_own():
     codec = build("sr", network={"name": "wavelet", "width": 8}, encoder={"name": "tad", **SMALL})
     assert names(codec.encoder) == names(plain.encoder)
     assert names(codec.decoder) == names(build("sr", network={"name": "wavelet", "width": 8}).decoder)
-    assert codec.names.network == "wavelet"
+    assert codec.info.network == "wavelet"
 
 
 @pytest.mark.parametrize(("encoder", "network", "adds"), [("tad", "invertible", True), ("invertible", "tad", False)])
 def test_whether_the_guide_is_added_is_the_encoders_to_say(encoder, network, adds):
-    assert build("sr", network=network, encoder=encoder).residual is adds
+    assert build("sr", network=network, encoder=encoder).traits.residual is adds
 
 
 def test_none_leaves_the_guide_as_low():
@@ -56,9 +57,9 @@ def test_a_toml_config_says_it_too(tmp_path):
 @pytest.mark.parametrize(
     ("said", "error", "words"),
     [
-        ({"encoder": "vdsr"}, ConfigError, "network 'vdsr' has no encoder; name another, or 'none'"),
+        ({"encoder": "vdsr"}, ConfigError, "network 'vdsr' has no encoder: name another, or 'none'"),
         ({"encoder": "vast"}, UnknownNameError, "no network 'vast' is installed"),
-        ({"encoder": {"width": 4}}, ConfigError, r"\[encoder\] has options, and config.encoder names no network"),
+        ({"encoder": {"width": 4}}, ConfigError, r"\[encoder\] has options, but config.encoder is not set"),
         ({"encoder": {"name": "none", "width": 4}}, ConfigError, r"\[encoder\] of no network: unknown key 'width'"),
         ({"encoder": {"name": "tad", "depth": 4}}, ConfigError, r"\[encoder\] of tad: unknown key 'depth'"),
     ],

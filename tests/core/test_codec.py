@@ -9,6 +9,8 @@ from torch import nn
 import resizekit
 from resizekit import Codec, ResizeSpec, guides, ops
 from resizekit.codec.convert import to_tensor
+from resizekit.codec.tiling import halo
+from resizekit.codec.traits import Traits
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.ops.quantize import SCALE
 from resizekit.storage.compressions import Float, Round, Uint8
@@ -152,7 +154,7 @@ def test_it_is_where_its_weights_are_and_works_without_any() -> None:
         compression=Uint8(),
     )
     assert without.device.type == "cpu"
-    assert without.halo > 0
+    assert halo(without) > 0
     assert without.up(without.down(CODES)).shape == CODES.shape
 
 
@@ -165,7 +167,7 @@ def test_an_encoder_that_is_not_residual_gives_low_itself() -> None:
         decoder=nn.Upsample(scale_factor=2),
         guide=guides.bicubic,
         compression=Float(),
-        residual=False,
+        traits=Traits(residual=False),
     )
     high = torch.rand(1, 3, 8, 8)
     assert torch.equal(codec(high).low, half(high))
@@ -173,22 +175,22 @@ def test_an_encoder_that_is_not_residual_gives_low_itself() -> None:
 
 def test_halo_is_reach_summed_over_the_steps() -> None:
     codec = tiny()  # one block: 2 + 2 + 1 + 1 cells a step
-    assert codec.halo == 6
-    assert codec.at(2).halo == 9
-    assert codec.at(3).halo == 11  # 10.5
+    assert halo(codec) == 6
+    assert halo(codec.at(2)) == 9
+    assert halo(codec.at(3)) == 11  # 10.5
 
 
 def test_a_probe_serves_every_codec_of_these_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     codec = tiny()
-    halo = codec.at(3).halo
-    monkeypatch.setattr("resizekit.codec.codec.receptive_field", lambda *_: pytest.fail("measured before"))
-    assert codec.at(3).halo == halo
-    assert codec.halo == codec.at(1).halo == 6
+    measured = halo(codec.at(3))
+    monkeypatch.setattr("resizekit.codec.tiling.receptive_field", lambda *_: pytest.fail("measured before"))
+    assert halo(codec.at(3)) == measured
+    assert halo(codec) == halo(codec.at(1)) == 6
 
 
 def test_more_steps_than_a_factor_can_be_are_refused() -> None:
     assert tiny().at(19).spec.s == 2**19
-    with pytest.raises(UsageError, match="is more than a factor can be; the most that works is 19"):
+    with pytest.raises(UsageError, match="become too large; use at most 19"):
         tiny().at(20)
 
 
@@ -197,9 +199,15 @@ def test_floats_between_the_steps_are_those_before_the_rounding(times: int) -> N
     codec = tiny(compression="none").at(times)
     high = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     floats = high * SCALE
-    assert torch.equal(codec.down_floats(high), codec.down_tensor(floats))
+    between = high
+    for i in range(times):
+        between = codec.encode_step(between, i)
+    assert torch.equal(between, codec.down_tensor(floats))
     low = torch.randint(0, 256, (1, 3, 4, 4), dtype=torch.uint8)
-    assert torch.equal(ops.to_uint8(codec.up_floats(low)), codec.up_codes(low))
+    between = low
+    for i in range(times):
+        between = codec.decode_step(between, i)
+    assert torch.equal(ops.to_uint8(between), codec.up_codes(low))
 
 
 # --- torch's own tools -------------------------------------------------------------------------
@@ -244,7 +252,7 @@ def test_down_refuses_other_channels_too(channels: int) -> None:
 
 
 def test_repeats_that_make_no_sense() -> None:
-    with pytest.raises(UsageError, match="once or more"):
+    with pytest.raises(UsageError, match="times=0: expected 1 or more"):
         tiny().at(0)
     deep = Codec(
         step=ResizeSpec(t=3),
@@ -319,7 +327,7 @@ def test_training_may_start_from_bytes() -> None:
 def test_what_8_bits_cannot_hold_is_not_rounded_away() -> None:
     codec = tiny(compression="none")
     for run in (lambda: codec.down_codes(to_uint(codec)), lambda: codec.down(CODES)):
-        with pytest.raises(UsageError, match="'none' gives values that an 8-bit file cannot hold"):
+        with pytest.raises(UsageError, match="'none' produces values that an 8-bit file cannot hold"):
             run()
     with pytest.raises(ResizeShapeError, match="low has 1 channels"):
         codec.up_codes(torch.zeros(1, 1, 4, 4, dtype=torch.uint8))

@@ -10,7 +10,7 @@ import resizekit
 from resizekit import NoOptions, TaskConfig
 from resizekit.errors import ConfigError, ResizeKitError, UnknownNameError
 from resizekit.nn import TadOptions
-from resizekit.recipes.assemble import Recipe, assemble, json_schema, resolve
+from resizekit.recipes.assemble import assemble, json_schema, recipe_of, resolve
 from resizekit.recipes.config import RunConfig, TrainConfig, read_toml, validate
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -85,7 +85,7 @@ def test_from_toml_is_build(tmp_path: Path) -> None:
     built = resizekit.build("sr", spec={"s": "3/2", "r": 2}, network={"width": 4, "blocks": 0})
     assert codec.spec == built.spec == resizekit.ResizeSpec(s="3/2", r=2)
     assert codec.recipe == built.recipe
-    assert resizekit.build("sr", network="tad", compression={"name": "none"}).names[:3] == ("sr", "tad", "none")
+    assert resizekit.build("sr", network="tad", compression={"name": "none"}).info[:3] == ("sr", "tad", "none")
 
 
 # --- schema ------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_the_schema_of_a_factor_says_what_the_model_takes() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configs_build(path: Path) -> None:
     run = read_toml(path)
-    recipe = Recipe.of(run)
+    recipe = recipe_of(run)
     codec = assemble(recipe)
     task, config = resolve(recipe)
     assert codec.spec == task.spec(config) ** task.times(config)

@@ -30,7 +30,6 @@ from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.target_size import TargetSize
 from resizekit.ops import quantize16, resample_codes, resample_uint8, to_uint16, uint16_to_float
 from resizekit.ops.quantize import SCALE16
-from resizekit.recipes.assemble import recompressed
 from resizekit.storage.png16 import PNG16
 
 EVERY = torch.arange(65536, dtype=torch.int32).to(torch.uint16)
@@ -250,7 +249,7 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size, alpha):
     assert (read.bits, read.icc) == (16, PROFILE)
 
     codec = resizekit.load(weights)
-    codec = recompressed(codec, "uint16")
+    codec = codec.with_compression("uint16")
     held, same = down_picture(codec, before)
     assert (held.digest, held.note) == (read.digest, read.note)
     if not alpha and size == (64, 80):
@@ -338,11 +337,11 @@ def test_hidden_colours_are_filled_as_in_8_bits():
 def test_codes_of_the_wrong_depth_are_refused(shelf):
     eight, deep = (resizekit.load(shelf / f"{name}.safetensors") for name in ("eight", "deep"))
     codes = photo(8, 8).pixels
-    with pytest.raises(ImageError, match="stores 8 bits: take one with compression 'uint16'"):
+    with pytest.raises(ImageError, match="stores 8 bits: use one with the compression 'uint16'"):
         eight.down(codes)
-    with pytest.raises(ImageError, match="uint16 codes for a codec that stores 8 bits"):
+    with pytest.raises(ImageError, match="uint16 pixel values for a codec that stores 8 bits"):
         eight.up(codes)
-    with pytest.raises(ImageError, match="8-bit codes for a codec that stores 16 bits"):
+    with pytest.raises(ImageError, match="8-bit pixel values for a codec that stores 16 bits"):
         deep.up(with_bits(codes, 8))
     with pytest.raises(ImageError, match="uint16 codes make no PIL image"):
         deep.down(PIL.Image.fromarray(with_bits(codes, 8)))
@@ -372,12 +371,12 @@ def test_figures_are_those_of_16_bits(shelf):
     assert (low.dtype, restored.dtype) == (np.uint16, np.uint8)
 
 
-def test_a_recompressed_codec_saves_as_what_it_is(tmp_path, shelf):
-    codec = recompressed(resizekit.load(shelf / "eight.safetensors"), "uint16")
+def test_save_keeps_another_compression(tmp_path, shelf):
+    codec = resizekit.load(shelf / "eight.safetensors").with_compression("uint16")
     resizekit.save(codec, tmp_path / "x.safetensors")
     again = resizekit.load(tmp_path / "x.safetensors")
-    assert (again.names.compression, again.storage.bits, again.digest) == ("uint16", 16, codec.digest)
-    assert recompressed(again, "uint16") is again
+    assert (again.info.compression, again.storage.bits, again.digest) == ("uint16", 16, codec.digest)
+    assert again.with_compression("uint16").recipe == again.recipe
 
 
 # --- without the extra -------------------------------------------------------------------------

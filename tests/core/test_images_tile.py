@@ -1,5 +1,7 @@
 """Padding, tiling and alpha with the paper's network, untrained but for some noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,9 @@ from hypothesis import strategies as st
 
 from resizekit import Codec, ResizeSpec, guides
 from resizekit.codec import tiling
-from resizekit.codec.codec import Names
 from resizekit.codec.convert import to_tensor
-from resizekit.codec.tiling import tile_side, tiled_down, tiled_up
+from resizekit.codec.recipe import Recipe
+from resizekit.codec.tiling import halo, tile_side, tiled_down, tiled_up
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.pad import SMALLEST, padded_sizes_for, reflect_pad_or_crop
@@ -31,7 +33,7 @@ def codec_of(spec, low_channels=3, compression=None, noise=0.02, width=64):
         decoder=decoder,
         guide=guides.bicubic,
         compression=Uint8() if compression is None else compression,
-        names=Names("toy", "tad", "uint8", "toy"),
+        recipe=Recipe(task="toy", config={"network": "tad", "compression": "uint8"}, weights="toy"),
     )
     with torch.no_grad():
         for parameter in codec.parameters():
@@ -74,7 +76,7 @@ def test_no_more_than_a_tile_and_its_halo_is_seen_at_once(monkeypatch):
     steps = []
     high = RNG.integers(0, 256, (130, 200, 3), np.uint8)
     tiled_down(codec, high, 64, lambda done, total: steps.append((done, total)))
-    assert max(max(shape) for shape in seen) <= 64 + 2 * 2 * codec.halo
+    assert max(max(shape) for shape in seen) <= 64 + 2 * 2 * halo(codec)
     assert steps == [(n, 12) for n in range(1, 13)]
 
 
@@ -194,7 +196,7 @@ def test_the_last_tile_is_as_large_as_the_others():
 def test_a_deep_power_in_tiles_is_the_power_at_once(spec, residual):
     codec = deep_codec(spec, residual, times=3)
     high = RNG.integers(0, 256, (192, 216, 3), np.uint8)
-    whole = codec.to_store(high)
+    whole = codec.down_pixels(high)
     back = codec.up(whole)
     assert len(np.unique(back)) > 50  # not all clamped, or the test could not fail
     for tile in (64, "off"):
@@ -204,7 +206,7 @@ def test_a_deep_power_in_tiles_is_the_power_at_once(spec, residual):
 
 def deep_codec(spec, residual, times, width=64):
     codec = codec_of(spec, width=width)
-    codec.residual = residual
+    codec.traits = replace(codec.traits, residual=residual)
     return codec.at(times)
 
 
@@ -213,16 +215,21 @@ def test_a_deep_power_sees_no_more_than_a_tile_and_the_halo_of_one_step(monkeypa
     seen = []
 
     def watch(name, factor):
-        way = getattr(Codec, name)
-        monkeypatch.setattr(Codec, name, lambda one, x, *of: seen.append(max(x.shape[2:]) * factor) or way(one, x, *of))
+        method = getattr(Codec, name)
 
-    for name, factor in {"down_floats": 1, "down_codes": 1, "up_floats": 2, "up_codes": 2}.items():
-        watch(name, factor)
+        def watched(codec, x, i):
+            seen.append(max(x.shape[2:]) * factor)
+            return method(codec, x, i)
+
+        monkeypatch.setattr(Codec, name, watched)
+
+    watch("encode_step", 1)
+    watch("decode_step", 2)
     steps = []
     low = tiled_down(codec, np.zeros((512, 256, 3), np.uint8), 64, lambda *told: steps.append(told))
     assert low.shape == (32, 16, 3)
     assert tiled_up(codec, low, 64, lambda *told: steps.append(told)).shape == (512, 256, 3)
-    assert max(seen) <= 64 + 2 * 2 * codec.at(1).halo
+    assert max(seen) <= 64 + 2 * 2 * halo(codec.at(1))
     shares = [done / of for done, of in steps]
     assert shares.count(1) == 2
     assert shares[: len(shares) // 2] == sorted(shares[: len(shares) // 2])
@@ -230,8 +237,10 @@ def test_a_deep_power_sees_no_more_than_a_tile_and_the_halo_of_one_step(monkeypa
 
 def test_a_power_without_an_encoder_is_the_guide_of_the_whole():
     step = codec_of(X2, width=8)
-    codec = Codec(
-        step=X2, low_channels=3, encoder=None, decoder=step.decoder, guide=guides.bicubic, compression=Uint8(), times=2
-    ).eval()
+    codec = (
+        Codec(step=X2, low_channels=3, encoder=None, decoder=step.decoder, guide=guides.bicubic, compression=Uint8())
+        .at(2)
+        .eval()
+    )
     high = RNG.integers(0, 256, (160, 160, 3), np.uint8)
     assert np.array_equal(tiled_down(codec, high, 64), codec.down(high))

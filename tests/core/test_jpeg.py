@@ -126,7 +126,7 @@ def test_memory_holds_what_the_file_would_in_every_kind_of_image():
         ({"compression": {"name": "jpeg", "quality": 101}}, "quality = 101"),
         ({"compression": {"name": "jpeg", "subsampling": "4:2:2"}}, "'4:2:0' or '4:4:4'"),
         ({"compression": {"name": "jpeg", "speed": 1}}, "known here: quality, subsampling"),
-        ({"compression": "jpeg", "channels": 4}, "1 or 3 channel(s), not of 4"),
+        ({"compression": "jpeg", "channels": 4}, "1 or 3 channel(s), not 4"),
         ({"compression": "jpeg", "channels": 2}, "set channels to 1 or 3"),
     ],
 )

@@ -22,14 +22,14 @@ from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.ops import resample_uint8
 from resizekit.plugin.registry import installed
-from resizekit.storage.compressions import Lossy
+from resizekit.storage.compressions import CompressionModule, Lossy
 
 HALF = Fraction(1, 2)
 PROFILE = bytes(16) + b"RGB " + bytes(8)
 
 
-class Sixteen(torch.nn.Module):
-    """Sixteen levels in a lossless WebP: a module that knows nothing of ours but the attribute."""
+class Sixteen(CompressionModule):
+    """Sixteen levels in a lossless WebP."""
 
     storage = Storage(
         format="WEBP", suffixes=(".webp",), options={"lossless": True, "exact": True}, exact=True, channels=(3,)

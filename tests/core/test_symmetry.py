@@ -41,7 +41,7 @@ def test_the_average_is_that_of_what_is_undone():
 @pytest.mark.parametrize("spec", [{"s": 2, "r": 2}, {"s": 3, "r": "3/2"}], ids=str)
 def test_a_flipped_picture_comes_back_flipped(spec, flip):
     codec = codec_of(**spec)
-    plus, low = codec.ensembled(), torch.rand(1, 3, 12, 10)
+    plus, low = codec.replace(self_ensemble=True), torch.rand(1, 3, 12, 10)
     torch.testing.assert_close(plus.up(flip(low)), flip(plus.up(low)))
     assert (codec.up(flip(low)) - flip(codec.up(low))).abs().max() > 1e-3
 
@@ -49,7 +49,7 @@ def test_a_flipped_picture_comes_back_flipped(spec, flip):
 def test_a_turned_picture_comes_back_turned_where_both_factors_are_one():
     low = torch.rand(1, 3, 12, 10)
     for spec, same in (({"s": 2, "r": 2}, True), ({"s": 2, "r": 1}, False)):
-        plus = codec_of(**spec).ensembled()
+        plus = codec_of(**spec).replace(self_ensemble=True)
         assert (plus.up(low.mT).shape == plus.up(low).mT.shape) == same
         if same:
             torch.testing.assert_close(plus.up(low.mT), plus.up(low).mT)
@@ -57,7 +57,7 @@ def test_a_turned_picture_comes_back_turned_where_both_factors_are_one():
 
 def test_codes_are_rounded_after_the_average():
     codec, low = codec_of(s=2, r=2), np.random.default_rng(0).integers(0, 256, (10, 12, 3), np.uint8)
-    plus = codec.ensembled()
+    plus = codec.replace(self_ensemble=True)
     restored = plus.up(torch.from_numpy(low).permute(2, 0, 1)[None].float() / 255)
     wanted = (restored * 255).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()
     assert np.abs(plus.up(low).astype(int) - wanted).max() <= 1
@@ -66,20 +66,23 @@ def test_codes_are_rounded_after_the_average():
 
 
 def test_tiled_and_whole_are_bit_equal():
-    plus, low = codec_of(s=2, r=2).ensembled(), np.random.default_rng(0).integers(0, 256, (70, 66, 3), np.uint8)
+    plus, low = (
+        codec_of(s=2, r=2).replace(self_ensemble=True),
+        np.random.default_rng(0).integers(0, 256, (70, 66, 3), np.uint8),
+    )
     assert np.array_equal(tiled_up(plus, low, 64), tiled_up(plus, low, "off"))
 
 
 def test_repeated_steps_are_averaged_over_all_of_them_together():
-    plus = codec_of(s=2, r=2).at(2).ensembled()
+    plus = codec_of(s=2, r=2).at(2).replace(self_ensemble=True)
     low = np.random.default_rng(0).integers(0, 256, (12, 10, 3), np.uint8)
     assert np.array_equal(tiled_up(plus, low, "off"), plus.up(low))
 
 
 def test_it_is_the_codec_of_before():
     codec = codec_of(s=2, r=2)
-    plus = codec.ensembled()
+    plus = codec.replace(self_ensemble=True)
     assert plus.digest == codec.digest
-    assert (plus.at(2).ensemble, codec.ensemble) == (True, False)
+    assert (plus.at(2).self_ensemble, codec.self_ensemble) == (True, False)
     high = torch.rand(1, 3, 8, 8)
     assert torch.equal(plus.down(high), codec.down(high))

@@ -18,7 +18,7 @@ def test_every_installed_task_is_described_as_it_is(name):
     assert told.shapes == codec.spec.describe()
     assert told.factors == {axis: str(getattr(codec.spec, axis)) for axis in "srt"}
     assert told.channels == (codec.channels, codec.low_channels)
-    assert (told.network, told.compression) == codec.names[1:3]
+    assert (told.network, told.compression) == codec.info[1:3]
     assert told.parameters == sum(parameter.numel() for parameter in codec.parameters())
     assert list(told.weights) == list(tasks()[name].weights)
     assert json.loads(json.dumps(told.as_dict()))["weights"].keys() == told.weights.keys()
@@ -29,7 +29,7 @@ def test_weights_are_described_by_their_own_networks(name):
     for label, told in describe(name).weights.items():
         codec = load(label)
         assert (told.pair.shapes, told.pair.times) == (codec.spec.describe(), codec.times)
-        assert (told.pair.network, told.pair.compression) == codec.names[1:3]
+        assert (told.pair.network, told.pair.compression) == codec.info[1:3]
         assert told.pair.parameters == sum(parameter.numel() for parameter in codec.parameters())
 
 

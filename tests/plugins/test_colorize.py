@@ -12,14 +12,16 @@ from PIL import Image
 from torch import nn
 
 from resizekit import ResizeSpec, build, down_file, load, save, up_file
-from resizekit.codec.tiling import tiled_down, tiled_up
+from resizekit.codec import Recipe
+from resizekit.codec.tiling import halo, tiled_down, tiled_up
+from resizekit.codec.traits import Traits
 from resizekit.errors import ConfigError, ImageError, ResizeShapeError, UsageError
 from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import bicubic_roundtrip, measure
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.files import read_small
 from resizekit.images.io.read import read_picture
-from resizekit.recipes.assemble import Recipe, assemble
+from resizekit.recipes.assemble import assemble
 from resizekit.recipes.checkpoint import default_weights
 from resizekit.showcase.roundtrip import roundtrip_file
 from resizekit_colorize.shipped import ORDER, SHIPPED
@@ -61,14 +63,14 @@ def convolutions(module):
 
 def test_nine_convolutions_a_side_and_no_layer_for_a_factor_of_one():
     codec = build("colorize")
-    assert codec.names[:3] == ("colorize", "tad", "round")
+    assert codec.info[:3] == ("colorize", "tad", "round")
     assert codec.encoder is not None
     assert (convolutions(codec.encoder), convolutions(codec.decoder)) == (9, 9)
     assert (codec.channels, codec.low_channels) == (3, 1)
 
 
 def test_the_defaults_are_the_papers():
-    config = assemble(Recipe(task="colorize")).recipe["config"]
+    config = assemble(Recipe(task="colorize")).recipe.config
     assert (config["guide_weight"], config["guide_loss"], config["restoration_loss"]) == (5.0, "l1", "l1")
 
 
@@ -131,7 +133,8 @@ def test_tiles_that_ignored_the_blocks_would_differ():
     codec = stirred()
     high = photo(301, 267)
     low = tiled_down(codec, high, "off")
-    codec._reached["cells"], codec.grain = codec.halo + 1, 1
+    codec.receptive_fields["cells"] = halo(codec) + 1
+    codec.traits = Traits()  # as networks that work on single cells
     assert not np.array_equal(tiled_down(codec, high, 77), low)
 
 

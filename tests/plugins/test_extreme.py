@@ -52,7 +52,7 @@ def curriculum(**config):
 
 def test_nothing_is_rounded_inside_and_the_encoder_gives_low_itself():
     codec, high = tiny(times=3), torch.rand(1, 3, 32, 48)
-    assert not codec.residual
+    assert not codec.traits.residual
     with torch.no_grad():
         low = high
         for _ in range(3):

@@ -129,7 +129,7 @@ def test_both_ways_of_the_invertible_network_are_one_set_of_weights():
     assert codec.encoder is not None
     down, up = ({p.data_ptr() for p in side.parameters()} for side in (codec.encoder, codec.decoder))
     assert down == up
-    assert not codec.residual
+    assert not codec.traits.residual
 
 
 def test_only_the_blocks_run_in_half_precision():

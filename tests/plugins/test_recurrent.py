@@ -8,9 +8,10 @@ import torch
 
 import resizekit
 from resizekit import ResizeSpec
+from resizekit.codec.pair import channels_last
+from resizekit.codec.traits import NetworkTraits, apply_step
 from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ConfigError, ResizeShapeError
-from resizekit.nn import apply
 from resizekit.testing import TaskConformance
 from resizekit.training.initial_weights import load_initial_weights
 from resizekit_sr.recurrent import RecurrentOptions, recurrent
@@ -54,25 +55,26 @@ def test_it_starts_as_bicubic_down_and_plain_growing_up_at_every_depth(times):
 
 
 @pytest.mark.parametrize("times", [1, 2, 4])
-def test_a_way_is_its_legs_one_after_the_other(times):
+def test_steps_by_index_give_the_codec(times):
     codec, high = made(times), torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        low, back = codec.down_floats(high), codec.up_floats(codec.down_floats(high))
-        there, here = high, low
-        for leg in map(codec.leg, range(times)):
-            there, here = leg.down_floats(there), leg.up_floats(here)
-    assert torch.equal(there, low)
-    assert torch.equal(here, back)
+        low = codec.encode(channels_last(high))
+        restored = codec.decode(channels_last(low))
+        down, up = high, low
+        for i in range(times):
+            down, up = codec.encode_step(down, i), codec.decode_step(up, i)
+    assert torch.equal(down, low)
+    assert torch.equal(up, restored)
 
 
 def test_what_is_handed_on_is_more_than_a_picture():
     codec = made(3)
-    first, second, _ = map(codec.leg, range(3))
     with torch.no_grad():
-        state = first.down_floats(torch.rand(1, 3, 32, 32))
-        assert state.shape == (1, codec.encoder.between, 16, 16) == (1, 15, 16, 16)
-        assert second.down_floats(state).shape == (1, 15, 8, 8)
-        assert first.up_floats(torch.rand(1, 3, 4, 4)).shape == (1, codec.decoder.between, 8, 8) == (1, 12, 8, 8)
+        state = codec.encode_step(torch.rand(1, 3, 32, 32), 0)
+        assert state.shape == (1, codec.encoder.state_channels, 16, 16) == (1, 15, 16, 16)
+        assert codec.encode_step(state, 1).shape == (1, 15, 8, 8)
+        up = codec.decode_step(torch.rand(1, 3, 4, 4), 0)
+        assert up.shape == (1, codec.decoder.state_channels, 8, 8) == (1, 12, 8, 8)
 
 
 @pytest.mark.parametrize("own", [{}, {"down_alone": 1, "up_alone": 1}, {"down_between": 1, "up_between": 1}])
@@ -120,7 +122,7 @@ def test_two_steps_can_begin_with_wavelet_weights_of_twice_the_factor(tmp_path):
 def test_a_deep_power_in_tiles_is_the_power_at_once():
     codec = made(3, width=64)
     high = np.random.default_rng(0).integers(0, 256, (192, 216, 3), np.uint8)
-    whole = codec.to_store(high)
+    whole = codec.down_pixels(high)
     back = codec.up(whole)
     assert len(np.unique(back)) > 50  # not all clamped, or the test could not fail
     for tile in (64, "off"):
@@ -140,7 +142,7 @@ def test_only_the_blocks_run_in_half_precision():
 def test_a_network_without_a_state_is_applied_as_it_is():
     network = torch.nn.Conv2d(3, 5, 1)
     x = torch.rand(1, 3, 4, 4)
-    assert torch.equal(apply(network, x, first=False, last=False), network(x))
+    assert torch.equal(apply_step(network, NetworkTraits(), x, first=False, last=False), network(x))
 
 
 @pytest.mark.parametrize("spec", [ResizeSpec(s="3/2", r=2), ResizeSpec(s=2, r=2, t=3)], ids=str)

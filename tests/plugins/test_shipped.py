@@ -88,7 +88,7 @@ def twins(monkeypatch):
 def test_two_names_of_one_digest_do_not_disturb_each_other(twins, tmp_path):
     first, second = (load(name) for name in twins)
     assert first.digest == second.digest
-    assert [codec.names.weights for codec in (first, second)] == list(twins)
+    assert [codec.info.weights for codec in (first, second)] == list(twins)
     pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 3), np.uint8).repeat(3, 0).repeat(3, 1)
     Image.fromarray(pixels).save(tmp_path / "high.png")
     restored = []

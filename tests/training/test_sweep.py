@@ -33,8 +33,8 @@ def test_points_are_trainings_that_differ_in_their_guide_weight_alone(swept, pic
     assert free.low < bound.low
     for point, folder in ((free, "0"), (bound, "100")):
         codec = load(tmp_path / "r" / folder / "weights.safetensors")
-        assert (codec.digest, codec.names.compression) == (point.digest, "none")
-        assert codec.recipe["config"]["guide_weight"] == point.guide_weight
+        assert (codec.digest, codec.info.compression) == (point.digest, "none")
+        assert codec.recipe.config["guide_weight"] == point.guide_weight
         assert point.steps == 60
         assert point.sets[pictures.name]["high_rgb"] == pytest.approx(point.high)
         with Image.open(tmp_path / point.small) as small:

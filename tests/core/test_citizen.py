@@ -1,0 +1,145 @@
+"""A codec in other people's programs: processes, threads, compilers, and settings of the process."""
+
+import copy
+import io
+import multiprocessing
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+import resizekit
+from resizekit.codec.precision import inference_precision
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+NAMES = ["sr-x2-fast", "extreme", "colorize", "sr-x2-jpeg75"]
+
+
+@pytest.fixture
+def setting():
+    """Lowered precision of matrix products, restored afterwards."""
+    before = torch.get_float32_matmul_precision()
+    yield torch.set_float32_matmul_precision
+    torch.set_float32_matmul_precision(before)
+
+
+def _same(codec: resizekit.Codec, other: resizekit.Codec) -> None:
+    low = codec.down(IMAGE)
+    assert np.array_equal(other.down(IMAGE), low)
+    assert np.array_equal(other.up(low), codec.up(low))
+    assert (other.info, other.recipe, other.digest) == (codec.info, codec.recipe, codec.digest)
+
+
+def _saved(codec: resizekit.Codec) -> resizekit.Codec:
+    file = io.BytesIO()
+    torch.save(codec, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+COPIES = {"pickle": lambda codec: pickle.loads(pickle.dumps(codec)), "deepcopy": copy.deepcopy, "torch.save": _saved}  # noqa: S301
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("how", COPIES)
+def test_copy_of_loaded_codec_is_the_same_codec(name: str, how: str) -> None:
+    codec = resizekit.load(name)
+    _same(codec, COPIES[how](codec))
+
+
+def test_copy_of_built_codec_is_independent() -> None:
+    codec = resizekit.build("sr", network={"width": 4, "blocks": 1}).eval()
+    twin = copy.deepcopy(codec)
+    with torch.no_grad():
+        next(twin.parameters()).add_(1)
+    assert twin.digest != codec.digest
+    _same(codec, pickle.loads(pickle.dumps(codec)))  # noqa: S301
+
+
+def test_copy_keeps_working_with_replace() -> None:
+    twin = pickle.loads(pickle.dumps(resizekit.load("sr-x2-fast")))  # noqa: S301
+    assert twin.with_compression("uint16").storage.bits == 16
+    assert twin.at(2).spec.s == 4
+
+
+def _down_in_worker(codec: resizekit.Codec) -> np.ndarray:
+    torch.set_num_threads(1)
+    return codec.down(IMAGE)
+
+
+def test_codec_goes_to_spawned_workers() -> None:
+    codec = resizekit.load("sr-x2-fast")
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        (low,) = pool.map(_down_in_worker, [codec])
+    assert np.array_equal(low, codec.down(IMAGE))
+
+
+def test_codec_is_shared_by_threads() -> None:
+    codecs = [resizekit.load("sr-x2-fast", precision=precision) for precision in ("float32", "bfloat16")]
+    expected = [codec.up(codec.down(IMAGE)) for codec in codecs]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda i: codecs[i % 2].up(codecs[i % 2].down(IMAGE)), range(32)))
+    for i, result in enumerate(results):
+        assert np.array_equal(result, expected[i % 2]), i
+
+
+@pytest.mark.parametrize("value", ["high", "medium"])
+@pytest.mark.parametrize("name", ["sr-x2-fast", "colorize"])
+def test_float32_ignores_a_lowered_matmul_precision(setting, name: str, value: str) -> None:
+    codec, high = resizekit.load(name), torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    low = codec.down(high)
+    restored = codec.up(low)
+    setting(value)
+    assert torch.equal(codec.down(high), low)
+    assert torch.equal(codec.up(low), restored)
+    assert torch.get_float32_matmul_precision() == value
+
+
+def test_lowered_settings_survive_threads(setting) -> None:
+    setting("medium")
+    before = torch.backends.mkldnn.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision
+    codec = resizekit.load("colorize")
+    x, started = torch.rand(1, 3, 64, 64), threading.Barrier(4)
+
+    def run(_: int) -> torch.Tensor:
+        started.wait()
+        return codec.down(x)
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(run, range(4)))
+    assert all(torch.equal(result, results[0]) for result in results)
+    assert (torch.backends.mkldnn.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision) == before
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_convolutions_on_other_devices_forbid_tf32(monkeypatch, transposed: bool) -> None:
+    """The meta device stands for a GPU: the call that reaches PyTorch is what matters."""
+    seen = []
+    monkeypatch.setattr(torch, "_convolution", lambda *args: seen.append(args) or args[0])
+    kind = torch.nn.ConvTranspose2d if transposed else torch.nn.Conv2d
+    layer, x = kind(3, 3, 3, padding=1, device="meta"), torch.zeros(1, 3, 8, 8, device="meta")
+    with inference_precision("float32", "cpu"):
+        layer(x)
+    assert not seen, "nothing is intercepted on a CPU with default settings"
+    from resizekit.codec import precision
+
+    with precision._ExactFloat32():
+        layer(x)
+    (args,) = seen
+    assert args[6] is transposed
+    assert args[-1] is False, "TF32 is allowed"
+
+
+@pytest.mark.parametrize("call", ["down_codes", "up_codes", "down_tensor", "up_tensor"])
+def test_inference_compiles_whole(call: str) -> None:
+    codec = resizekit.load("sr-x2-fast")
+    x = torch.randint(0, 256, (1, 3, 32, 48), dtype=torch.uint8)
+    x = x if call.endswith("codes") else x.float() / 255
+    run = getattr(codec, call)
+    torch.compiler.reset()
+    with torch.no_grad():
+        compiled = torch.compile(run, fullgraph=True, backend="eager")
+        assert torch.equal(compiled(x), run(x))
