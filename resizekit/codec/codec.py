@@ -159,6 +159,7 @@ class Codec(NetworkPair):
                 return as_dtype(self.decode(to_float(low)), dtype)
             low = self._up_to(self.times - 1, channels_last(low))
             if dtype == torch.uint8 and self.traits.decoder.accepts_uint8:
+                low = low if low.dtype == torch.uint8 else to_float(low)
                 return cast(LowResolutionNet, self.decoder).forward_codes(low)
             return as_dtype(self._up(low, self.times - 1), dtype)
 

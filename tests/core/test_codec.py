@@ -350,3 +350,12 @@ def test_a_compiled_codec_is_one_graph(network):
     compiled = torch.compile(codec, backend="eager", fullgraph=True)
     crops = torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8)
     torch.testing.assert_close(tuple(compiled(crops)), tuple(codec(crops)))
+
+
+def test_up_codes_restores_8_bits_from_16() -> None:
+    codec = resizekit.load("sr-x2-fast").with_compression("uint16")
+    low = codec.down_codes(torch.randint(0, 256, (1, 3, 16, 24), dtype=torch.uint8))
+    assert low.dtype == torch.uint16
+    restored = codec.up_tensor(ops.uint16_to_float(low))
+    assert torch.equal(codec.up_codes(low, torch.uint8), ops.to_uint8(restored))
+    assert torch.equal(codec.up_codes(low), ops.to_uint16(restored))
