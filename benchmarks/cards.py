@@ -1,7 +1,7 @@
 """Model cards and the README's numbers, written from the JSON beside the weights and from nothing else.
 
 python benchmarks/cards.py            # writes them
-python benchmarks/cards.py --check    # says whether any would change
+python benchmarks/cards.py --check    # lists the files that would change
 """
 
 import re
@@ -19,116 +19,114 @@ __all__ = ["texts", "write"]
 
 NETWORKS = {
     "tad": "the network `tad` of *Task-Aware Image Downscaling* (section 3.2)",
-    "wavelet": "the network `wavelet`, a residual pair around a fixed carrier",
-    "recurrent": "the network `recurrent`, a residual pair that hands a state to its next application",
-    "invertible": "the network `invertible`, reversible couplings around a fixed carrier",
+    "wavelet": "the network `wavelet`, a residual encoder and decoder on frequency bands of pixel blocks",
+    "recurrent": "the network `recurrent`, a residual encoder and decoder that pass a state from step to step",
+    "invertible": "the network `invertible`, reversible couplings of low and high frequency bands",
 }
 MARKS = "<!-- numbers -->", "<!-- end of numbers -->"
 
 
 def crops(training: Training) -> str:
-    """Say what a step saw, part after part."""
-    said = [f"batch {part.batch}, crops of {part.patch}x{part.patch}" for part in training.parts]
-    if len(said) == 1:
-        return said[0]
+    """Describe the crops of a training step, for each part of the training."""
+    texts = [f"batch {part.batch}, crops of {part.patch}x{part.patch}" for part in training.parts]
+    if len(texts) == 1:
+        return texts[0]
     total = sum(part.share for part in training.parts)
-    return "; ".join(f"{part.share / total:.0%}: {s}" for part, s in zip(training.parts, said, strict=True))
+    return "; ".join(f"{part.share / total:.0%}: {text}" for part, text in zip(training.parts, texts, strict=True))
 
 
-def lasted(seconds: float) -> str:
-    """Say a time in minutes, or in seconds where these are few."""
+def duration(seconds: float) -> str:
+    """Format a duration in minutes, or in seconds below two minutes."""
     return f"{round(seconds / 60)} minutes" if seconds >= 120 else f"{round(seconds)} seconds"
 
 
-def before(training: Training) -> str:
-    """Say what a training began with, if with weights."""
+def earlier_training(training: Training) -> str:
+    """Describe the initial weights of a training and how long they were trained, or return ""."""
     if training.start is None:
         return ""
-    steps, time = whole(training.steps_before), lasted(training.seconds_before)
-    return f"; from the weights {training.start}, which {steps} steps in {time} had made"
+    steps, time = whole(training.steps_before), duration(training.seconds_before)
+    return f"; initialized with the weights {training.start}, trained for {steps} steps in {time}"
 
 
-def means_what(record: Record) -> str:
-    """Say how the figures were measured."""
-    whole_ones = "a border of the factor, or none on a picture too small for it"
-    border = whole_ones if record.deep else f"a border of {record.border}"
-    stored = "a real PNG" if record.as_png else f"its compression `{record.compression}` stores it"
-    how = f"Mean PSNR in dB, 8-bit pictures, the small one stored as {stored}; "
+def measurement(record: Record) -> str:
+    """Describe how the PSNR was measured."""
+    pixels = f"a border of {record.border} pixel{'s' * (record.border > 1)}"
+    border = "a border as wide as the factor, unless the picture is too small for it" if record.deep else pixels
+    stored = "an ordinary PNG file" if record.as_png else f"a file of the compression `{record.compression}`"
+    text = f"Mean PSNR in dB. Pictures have 8 bits per channel, and the small picture is stored as {stored}.\n"
     if record.channels == 1:
-        how += "on the luma of the pictures (16 to 235; Set14 `bridge` is grey and taken as it is), "
-        how += f"with {border}."
-    else:
-        how += f"RGB without a border, Y (16 to 235) with {border}."
-    return how
+        return f"{text}Y is the luma (16 to 235) without {border}. Set14 `bridge` is grey and used unchanged."
+    return f"{text}RGB covers the full picture. Y (luma, 16 to 235) leaves out {border}."
 
 
-def against(record: Record) -> str:
-    """Say what the figures compare with."""
+def references(record: Record) -> str:
+    """Describe the pictures that high and low are compared with."""
     if "t=" in record.spec:
-        low = "its guide, such as luma, and\nbicubic is that guide repeated in every channel"
-        return f"High is the restored picture against the original, low the small one against {low}."
-    low = "MATLAB's bicubic, bicubic is bicubic down\nand up"
-    return f"High is the restored picture against the original, low the small one against {low}."
+        low, bicubic = "its guide, such as luma", "Bicubic is the guide repeated in every channel."
+    else:
+        low, bicubic = "MATLAB's bicubic picture", "Bicubic is bicubic down and up."
+    return f"High compares the restored picture with the original, low the small picture with {low}.\n{bicubic}"
 
 
 def exceptions(record: Record) -> str:
-    """Say where a mean leaves out pictures, and why."""
-    said = []
+    """List the sets whose mean leaves out pictures, and why."""
+    texts = []
     for which, figures in record.sets.items():
         if some := {n for n in (figures.equal or {}).values() if n < figures.pictures}:
-            said.append(f"{which} {' or '.join(map(str, sorted(some)))} of {figures.pictures}")
-    if not said:
+            texts.append(f"{which} {' or '.join(map(str, sorted(some)))} of {figures.pictures}")
+    if not texts:
         return ""
-    which = "without colours, which equal their guide" if "t=" in record.spec else "on which nothing differs"
-    return f"\n\n\\* The mean leaves out pictures {which}: {', '.join(said)}."
+    reason = "without colours, which equal their guide" if "t=" in record.spec else "without any difference"
+    return f"\n\n\\* The mean leaves out pictures {reason}: {', '.join(texts)}."
 
 
 def table(record: Record) -> str:
-    """Write the figures of every set, of several depths with bicubic's beside those of high."""
+    """Format the metrics of every set as a table; with several depths, bicubic is next to high."""
     kinds = ("y",) if record.channels == 1 else ("rgb", "y")
     sides = ("high", "bicubic", "low") if record.deep else ("high", "low", "bicubic")
     keys = [f"{side}_{kind}" for side in sides for kind in kinds]
     heads = [key.replace("_rgb", " RGB").replace("_y", " Y") for key in keys]
     rows = [["set", *(["factor"] if record.deep else []), *heads]]
     for name, factor, figures in record.rows():
-        where = [name, factor or "–"] if record.deep else [name]
-        rows.append([*where, *(cell(figures, key) for key in keys)])
+        label = [name, factor or "–"] if record.deep else [name]
+        rows.append([*label, *(cell(figures, key) for key in keys)])
     return lines(rows) + exceptions(record)
 
 
 def card(record: Record, others: list[Record], data: str = "DATA.md") -> str:
-    """Write the card of one file of weights; `data` is where it is told what was trained on."""
+    """Write the model card of one weights file; `data` is the link to the description of the training data."""
     training = record.training
     network = NETWORKS.get(record.network, f"the network `{record.network}`")
     network += ", its decoder alone, on the guide itself" if record.alone else ""
     single = " of a single channel," if record.channels == 1 else ""
     twins = [f"[{other.name}]({other.name}.md)" for other in others if other.digest == record.digest]
-    same = f"\n\nThe very weights of {' and '.join(twins)}." if twins else ""
+    same = f"\n\nThese weights are identical to {' and '.join(twins)}." if twins else ""
+    count = whole(record.parameters)
     hardware = [training.hardware] if training.hardware else []
     hardware += [f"{training.precision} trunks" if training.precision != "float32" else "float32"]
     return f"""# {record.name}
 
-Weights of task `{record.task}` for {record.summary}: {network},{single} {whole(record.parameters)} parameters.{same}
+Weights of the task `{record.task}` for {record.summary}: {network},{single} {count} parameters.{same}
 
 | | |
 |---|---|
 | digest | `{record.digest}` |
 | file | {record.bytes / 1e6:.2f} MB, stored in {record.stored} |
-| cost | {record.kmac_per_pixel:.0f} thousand multiply-adds for each pixel of the original, down and up together |
+| cost | {record.kmac_per_pixel:.0f} thousand multiply-adds per pixel of the original, for down and up together |
 | config | `configs/{record.config}.toml` |
 | command | `{training.command}` |
-| steps | {whole(training.steps)}, {crops(training)}, seed {training.seed}{before(training)} |
-| hardware | {"; ".join([*hardware, lasted(training.seconds)])} |
+| steps | {whole(training.steps)}, {crops(training)}, seed {training.seed}{earlier_training(training)} |
+| hardware | {"; ".join([*hardware, duration(training.seconds)])} |
 
 ## Data
 
-{training.pictures} photographs; [DATA.md]({data}) says which, and under which terms. No picture of Set5, Set14, B100
-or Urban100 was trained on.
+{training.pictures} photographs. [DATA.md]({data}) lists their sources and terms. No picture of Set5, Set14, B100 or
+Urban100 was used for training.
 
 ## Figures
 
-{means_what(record)}
-{against(record)} Measured by
+{measurement(record)}
+{references(record)} Measured with
 
     {record.command}
 
@@ -137,7 +135,7 @@ or Urban100 was trained on.
 
 
 def data_of(root: Path, plugin: Path) -> str:
-    """Say where DATA.md lies, seen from the cards of a plugin: beside them, or beside those of another plugin."""
+    """Return the link to DATA.md from the cards of a plugin: in its own folder, or in that of another plugin."""
     holders = [plugin, *plugins(root)]
     first = next((holder for holder in holders if (holder / "weights/DATA.md").is_file()), plugin)
     return "DATA.md" if first == plugin else f"../../{first.name}/weights/DATA.md"
@@ -165,12 +163,12 @@ def texts(root: Path) -> dict[Path, str]:
 
 
 def stale(root: Path) -> list[Path]:
-    """Name the files that are not what the records say."""
+    """List the files that differ from the records."""
     return [p for p, text in texts(root).items() if not p.exists() or p.read_text(encoding="utf-8") != text]
 
 
 def write(root: Path) -> list[Path]:
-    """Write what has changed, and name it."""
+    """Write the files that have changed, and list them."""
     made = texts(root)
     changed = stale(root)
     for path in changed:

@@ -21,7 +21,7 @@ WEIGHTS = {path.stem: path.parent for plugin in PLUGINS for path in sorted(plugi
 
 @pytest.fixture
 def ours(scripts):
-    """The modules that write the cards."""
+    """Load the modules that write the cards."""
     return scripts(ROOT / "benchmarks", *MODULES)
 
 
@@ -32,7 +32,7 @@ def test_cards_and_readme_are_what_the_records_say(ours):
         assert path.read_text(encoding="utf-8") == text, f"{path}: run python benchmarks/cards.py"
 
 
-def test_nothing_lies_among_the_weights_that_is_not_offered():
+def test_weights_folders_hold_only_registered_weights():
     kinds = "safetensors", "json", "md"
     for folder in set(WEIGHTS.values()):
         offered = {f"{name}.{kind}" for name, its in WEIGHTS.items() if its == folder for kind in kinds}
@@ -40,24 +40,24 @@ def test_nothing_lies_among_the_weights_that_is_not_offered():
     assert set(WEIGHTS) == set(installed().weights)
 
 
-def test_every_plugin_offers_in_the_order_of_the_plan(ours):
-    orders = [importlib.import_module(f"{p.name}.shipped").ORDER for p in PLUGINS if (p / "shipped.py").exists()]
-    for order in orders:
-        assert order == tuple(name for name in ours.plan.PLAN if name in order)
-    assert sorted(name for order in orders for name in order) == sorted(ours.plan.PLAN)
+def test_names_of_each_plugin_follow_the_order_of_the_plan(ours):
+    all_names = [importlib.import_module(f"{p.name}.packaged").NAMES for p in PLUGINS if (p / "packaged.py").exists()]
+    for names in all_names:
+        assert names == tuple(name for name in ours.plan.PLAN if name in names)
+    assert sorted(name for names in all_names for name in names) == sorted(ours.plan.PLAN)
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_what_ships_is_measured_on_all_that_is_planned(ours, name):
+def test_records_cover_the_planned_sets_and_depths(ours, name):
     plan = ours.plan.PLAN[name]
-    told = {(which, figures.times) for which, _, figures in ours.records.read_record(ROOT, name).rows()}
-    assert told == {(which, times) for which in plan.sets or ours.plan.SETS for times in plan.times or (None,)}
+    measured = {(which, figures.times) for which, _, figures in ours.records.read_record(ROOT, name).rows()}
+    assert measured == {(which, times) for which in plan.sets or ours.plan.SETS for times in plan.times or (None,)}
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_a_record_says_what_the_file_is(ours, name):
+def test_record_describes_its_weights_file(ours, name):
     record = ours.records.read_record(ROOT, name)
-    again = ours.shipping.describe(
+    described = ours.shipping.describe(
         ROOT,
         WEIGHTS[name] / f"{name}.safetensors",
         name,
@@ -66,20 +66,21 @@ def test_a_record_says_what_the_file_is(ours, name):
         sets=record.sets,
         hardware=record.training.hardware,
     )
-    told = {"command", "parts"}  # the config's, which may be younger than the file
-    assert again.model_dump(exclude={"training": told}) == record.model_dump(exclude={"training": told})
+    from_config = {"command", "parts"}  # the config may be newer than the file
+    excluded = {"training": from_config}
+    assert described.model_dump(exclude=excluded) == record.model_dump(exclude=excluded)
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_a_record_names_the_config_that_makes_such_a_file(ours, name):
+def test_config_of_a_record_rebuilds_its_recipe(ours, name):
     record = ours.records.read_record(ROOT, name)
     run = read_toml(ours.records.config_file(ROOT, record.config))
     header = read_header(WEIGHTS[name] / f"{name}.safetensors")
-    said, held = recipe_of(run), header.recipe  # a key of the config that is younger than the file is at its default
-    assert resolve(said) == resolve(held)
-    assert said.model_dump(exclude={"config", "network"}) == held.model_dump(exclude={"config", "network"})
-    options = installed().network(said.config.get("network", held.config["network"])).options
-    assert options.model_validate(said.network) == options.model_validate(held.network)
+    config, saved = recipe_of(run), header.recipe  # keys of the config that are newer than the file have their defaults
+    assert resolve(config) == resolve(saved)
+    assert config.model_dump(exclude={"config", "network"}) == saved.model_dump(exclude={"config", "network"})
+    options = installed().network(config.config.get("network", saved.config["network"])).options
+    assert options.model_validate(config.network) == options.model_validate(saved.network)
     assert {key: getattr(run.train, key) for key in ("lr", "seed")} == {k: header.training[k] for k in ("lr", "seed")}
     steps = f"--steps {header.training['steps']}"
     assert run.train.steps == header.training["steps"] or record.training.command.endswith(steps)
@@ -113,7 +114,7 @@ def test_every_figure_of_a_record_reaches_card_and_readme(ours, copied):
     assert "`tad-x2` on B100 by 24.33 dB" in readme, "what stays behind the paper is said"
 
 
-def test_phases_twins_and_other_storing_are_said(ours, copied):
+def test_card_shows_phases_identical_weights_and_other_storage(ours, copied):
     root, folder, record = copied
     parts = [ours.records.Part(share=3, batch=16, patch=64), ours.records.Part(share=1, batch=4, patch=128)]
     training = record.training.model_copy(update={"parts": parts, "hardware": None, "precision": "float32"})
@@ -122,7 +123,7 @@ def test_phases_twins_and_other_storing_are_said(ours, copied):
     ours.cards.write(root)
     card, readme = (folder / "sr-x2-jpeg75.md").read_text(), (root / "README.md").read_text()
     assert "75%: batch 16, crops of 64x64; 25%: batch 4, crops of 128x128, seed 0" in card
-    assert "The very weights of [tad-x2](tad-x2.md)." in card
+    assert "These weights are identical to [tad-x2](tad-x2.md)." in card
     assert "the network `new`, 819 270 parameters" in card
     assert "| hardware | float32; 130 minutes |" in card
     assert "`sr-x2-jpeg75` by its compression `jpeg75`" in readme
@@ -130,16 +131,16 @@ def test_phases_twins_and_other_storing_are_said(ours, copied):
     assert row.endswith("| – | – | – |"), "the paper has no JPEG"
 
 
-def test_what_a_training_began_with_is_said(ours, copied):
+def test_card_shows_the_initial_weights_of_a_training(ours, copied):
     root, folder, record = copied
     earlier = {"start": "sr-x2 (0123456789ab)", "steps_before": 24_000, "seconds_before": 6000.0}
     record.model_copy(update={"training": record.training.model_copy(update=earlier)}).write(folder)
     ours.cards.write(root)
-    said = "from the weights sr-x2 (0123456789ab), which 24 000 steps in 100 minutes had made |"
-    assert said in (folder / "tad-x2.md").read_text()
+    text = "; initialized with the weights sr-x2 (0123456789ab), trained for 24 000 steps in 100 minutes |"
+    assert text in (folder / "tad-x2.md").read_text()
 
 
-def test_several_depths_and_another_plugin_have_tables_of_their_own(ours, copied):
+def test_weights_with_several_depths_have_a_separate_table(ours, copied):
     root, folder, record = copied
     (folder / "DATA.md").write_text("pictures")
     other = root / "plugins/resizekit_deep/weights"
@@ -150,7 +151,7 @@ def test_several_depths_and_another_plugin_have_tables_of_their_own(ours, copied
         for n in (1, 3)
     }
     record.model_copy(update={"name": "deep", "sets": sets, "digest": "f" * 64}).write(other)
-    assert [one.name for one in ours.records.read_records(root)] == ["tad-x2", "deep"]
+    assert [item.name for item in ours.records.read_records(root)] == ["tad-x2", "deep"]
     ours.cards.write(root)
     card, readme = (other / "deep.md").read_text(), (root / "README.md").read_text()
     bicubic = f"{plain.bicubic_rgb:.2f}"
@@ -165,7 +166,7 @@ def test_several_depths_and_another_plugin_have_tables_of_their_own(ours, copied
     assert ours.shipping.measured("deep", sets).startswith("resizekit evaluate B100 --weights deep --times 1,3 ")
 
 
-def test_a_mean_that_leaves_out_pictures_is_marked_and_one_of_none_is_no_number(ours, copied):
+def test_mean_over_some_pictures_is_marked_and_over_none_is_equal(ours, copied):
     root, folder, record = copied
     plain = record.sets["B100"]
     some = plain.model_copy(update={"bicubic_rgb": 22.75, "equal": {"bicubic_rgb": 7}})
@@ -185,12 +186,12 @@ def test_a_mean_that_leaves_out_pictures_is_marked_and_one_of_none_is_no_number(
     assert "inf" not in card.split("## Figures")[1]
 
 
-def test_weights_are_offered_by_the_task_they_are_of(ours):
+def test_weights_belong_to_the_task_of_their_record(ours):
     tasks = {name: task for task, offer in installed().tasks.items() for name in offer.value.weights}
     assert {name: ours.records.read_record(ROOT, name).task for name in WEIGHTS} == tasks
 
 
-def test_one_name_in_two_plugins_is_refused(ours, copied):
+def test_same_name_in_two_plugins_is_refused(ours, copied):
     root, _, record = copied
     other = root / "plugins/resizekit_two/weights"
     other.mkdir(parents=True)
@@ -199,7 +200,7 @@ def test_one_name_in_two_plugins_is_refused(ours, copied):
         ours.cards.texts(root)
 
 
-def test_the_command_checks_and_writes(ours, copied, monkeypatch):
+def test_command_checks_and_writes(ours, copied, monkeypatch):
     root, folder, _ = copied
     monkeypatch.setattr(ours.cards, "ROOT", root)
     (folder / "tad-x2.md").write_text("old")

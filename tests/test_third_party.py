@@ -1,7 +1,8 @@
-"""A stranger's own distribution: really installed, then used in a process of its own."""
+"""Third-party distributions: installed by pip, then used in a separate process."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-STRANGERS = Path(__file__).parent / "third_party"
+SOURCES = Path(__file__).parent / "third_party"
+PLUGIN_PAGE = Path(__file__).parents[1] / "plugins/README.md"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which pip has installed both strangers, each from a copy of its source, as from a checkout."""
-    home = tmp_path_factory.mktemp("strangers")
+    """Return a folder into which pip installed both distributions, each from a copy of its source."""
+    home = tmp_path_factory.mktemp("third-party")
     for name in ("resizekit-half-width", "resizekit-other-sr"):
-        source = shutil.copytree(STRANGERS / name, home / "source" / name)
+        source = shutil.copytree(SOURCES / name, home / "source" / name)
         options = ["--no-build-isolation", "--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
         target = ["--target", str(home / name)]
         command = [sys.executable, "-m", "pip", "install", *options, *target, str(source)]
@@ -28,33 +30,48 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: str, path: Path, disable: str = "") -> subprocess.CompletedProcess[str]:
-    known = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "RESIZEKIT_DISABLE")}
-    known |= {"PYTHONPATH": str(path), "RESIZEKIT_DISABLE": disable, "OMP_NUM_THREADS": "1"}
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "RESIZEKIT_DISABLE")}
+    environment |= {"PYTHONPATH": str(path), "RESIZEKIT_DISABLE": disable, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, *arguments], env=known, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     return done
 
 
-def listed(path: Path, disable: str = "") -> tuple[dict[str, str], str]:
-    """Providers by task, and what stands on stderr."""
+def list_tasks(path: Path, disable: str = "") -> tuple[dict[str, str], str]:
+    """Return the provider of each task, and stderr."""
     done = run("-m", "resizekit", "tasks", "--json", path=path, disable=disable)
     return {row["task"]: row["provider"] for row in json.loads(done.stdout)["tasks"]}, done.stderr
 
 
-def test_the_plugin_is_as_short_as_we_promise() -> None:
-    source = (STRANGERS / "resizekit-half-width" / "half_width.py").read_text()
+def test_example_plugin_is_that_of_the_plugin_page_and_has_12_lines() -> None:
+    source = (SOURCES / "resizekit-half-width" / "half_width.py").read_text()
+    assert source == re.findall(r"```python\n(.*?)```", PLUGIN_PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)[0]
     assert len([line for line in source.splitlines() if line.strip()]) <= 12
-    assert not (STRANGERS / "resizekit-half-width" / "__init__.py").exists()
+    assert not (SOURCES / "resizekit-half-width" / "__init__.py").exists()
 
 
-def test_a_stranger_is_listed_beside_ours(site: Path) -> None:
-    providers, stderr = listed(site / "resizekit-half-width")
+def test_session_of_the_plugin_page_runs(site: Path) -> None:
+    run("-c", SESSION, str(PLUGIN_PAGE), path=site / "resizekit-half-width")
+
+
+def test_tasks_list_third_party_and_packaged_tasks(site: Path) -> None:
+    providers, stderr = list_tasks(site / "resizekit-half-width")
     assert providers["half-width"] == "resizekit-half-width 1.2.3"
     assert providers["sr"].startswith("resizekit ")
     assert stderr == ""
 
+
+SESSION = """
+import doctest, re, sys
+text = open(sys.argv[1], encoding="utf-8").read()
+(session,) = re.findall(r"```pycon\\n(.*?)```", text, flags=re.DOTALL)
+test = doctest.DocTestParser().get_doctest(session, {}, "session", None, 0)
+results = doctest.DocTestRunner().run(test)
+assert results.attempted == 5, results
+sys.exit(results.failed)
+"""
 
 USE = """
     import sys, warnings
@@ -70,15 +87,15 @@ USE = """
     assert (low.shape, low.dtype) == ((6, 5, 3), np.uint8), low.shape
     assert codec.up(low).shape == high.shape
     resizekit.save(codec, sys.argv[1])
-    again = resizekit.load(sys.argv[1])
-    assert again.digest == codec.digest
-    assert np.abs(again.down(high).astype(int) - low).max() <= 1
-    ours = [name for name in sys.modules if name.startswith("resizekit_")]
-    assert not ours, ours
+    loaded = resizekit.load(sys.argv[1])
+    assert loaded.digest == codec.digest
+    assert np.abs(loaded.down(high).astype(int) - low).max() <= 1
+    packaged = [name for name in sys.modules if name.startswith("resizekit_")]
+    assert not packaged, packaged
 """
 
 
-def test_a_stranger_works_with_every_other_plugin_disabled(site: Path, tmp_path: Path) -> None:
+def test_plugin_works_with_all_other_plugins_disabled(site: Path, tmp_path: Path) -> None:
     from importlib.metadata import entry_points
 
     others = ",".join(entry.name for entry in entry_points(group="resizekit"))
@@ -87,16 +104,16 @@ def test_a_stranger_works_with_every_other_plugin_disabled(site: Path, tmp_path:
     run("-c", script, str(tmp_path / "w.safetensors"), path=site / "resizekit-half-width", disable=others)
 
 
-def test_a_stranger_cannot_take_our_name(site: Path) -> None:
-    providers, stderr = listed(site / "resizekit-other-sr")
+def test_plugin_with_a_registered_name_is_refused(site: Path) -> None:
+    providers, stderr = list_tasks(site / "resizekit-other-sr")
     assert providers["sr"].startswith("resizekit ")
-    assert "innocent" not in providers, "a plugin in conflict is left out whole"
+    assert "free-name" not in providers, "a conflicting plugin is left out entirely"
     (line,) = stderr.splitlines()
     assert line.startswith("warning: plugin 'another' of resizekit-other-sr 9.0 is left out")
     assert f"task 'sr' is already offered by plugin 'sr' of {providers['sr']}" in line
 
 
-def test_with_ours_disabled_the_name_is_free(site: Path) -> None:
-    providers, stderr = listed(site / "resizekit-other-sr", disable="sr")
-    assert providers["sr"] == providers["innocent"] == "resizekit-other-sr 9.0"
+def test_name_of_a_disabled_plugin_is_free(site: Path) -> None:
+    providers, stderr = list_tasks(site / "resizekit-other-sr", disable="sr")
+    assert providers["sr"] == providers["free-name"] == "resizekit-other-sr 9.0"
     assert stderr == ""

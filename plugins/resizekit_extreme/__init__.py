@@ -1,3 +1,3 @@
-"""Extreme scaling: one small network applied again and again, from x2 to x128 and beyond (section 3.2)."""
+"""Extreme scaling: apply one small network repeatedly, for factors from 2 to 128 and beyond (paper, section 3.2)."""
 
 from resizekit_extreme.task import resizekit_register_tasks as resizekit_register_tasks

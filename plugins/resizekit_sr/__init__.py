@@ -1,4 +1,4 @@
-"""Spatial super-resolution: a photograph made small in height and width, and brought back (section 4.1)."""
+"""Spatial super-resolution: shrink a photograph in height and width, then restore it (paper, section 4.1)."""
 
 from resizekit_sr.networks import resizekit_register_networks as resizekit_register_networks
 from resizekit_sr.paper import resizekit_register_suites as resizekit_register_suites

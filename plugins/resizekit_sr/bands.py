@@ -1,8 +1,8 @@
-"""Bands: a block of pixels as its mean and the waves around it, and which of them a small picture can carry.
+"""Frequency bands of pixel blocks: which of them a smaller image can hold.
 
-The change of basis is the orthonormal cosine transform of each unshuffled block, `(t c s r)` values: for 2 × 2 pixels
-that is Haar's wavelet, for 3 × 3 or four channels the same thing of another length, and for a factor of 1 nothing.  A
-block of p values becomes one of q by keeping the lowest min(p, q) waves, so every rational (s, r, t) has a carrier.
+Each unshuffled block `(t c s r)` is transformed by an orthonormal DCT. For 2 × 2 pixels this is the Haar wavelet, and
+for a factor of 1 it is the identity. A block of p values becomes a block of q values by keeping the min(p, q) lowest
+frequencies. This works for every rational (s, r, t).
 """
 
 import itertools
@@ -17,68 +17,92 @@ from torch import Tensor
 from resizekit import ResizeSpec
 from resizekit.nn import high_channels
 
-__all__ = ["Bands", "change", "cosines"]
+__all__ = ["Bands", "dct_matrix", "mix_channels"]
 
 
-def cosines(n: int) -> Tensor:
-    """The orthonormal cosine transform (DCT-II) of n values, `n n` in float64; one wave a row, the mean's first."""
-    wave, place = torch.meshgrid(
+def dct_matrix(n: int) -> Tensor:
+    """Return the orthonormal DCT-II matrix of size n in float64: `n n`, one frequency per row, the mean first.
+
+    >>> dct_matrix(2)
+    tensor([[ 0.7071,  0.7071],
+            [ 0.7071, -0.7071]], dtype=torch.float64)
+    """
+    frequency, position = torch.meshgrid(
         torch.arange(n, dtype=torch.float64), torch.arange(n, dtype=torch.float64), indexing="ij"
     )
-    basis = torch.cos(math.pi * wave * (2 * place + 1) / (2 * n)) * math.sqrt(2 / n)
+    basis = torch.cos(math.pi * frequency * (2 * position + 1) / (2 * n)) * math.sqrt(2 / n)
     basis[0] /= math.sqrt(2)
     return basis
 
 
-def change(x: Tensor, basis: Tensor) -> Tensor:
-    """Multiply the channels of every pixel by a matrix `o i`, in full precision always: `b i h w -> b o h w`.
+def mix_channels(x: Tensor, matrix: Tensor) -> Tensor:
+    """Multiply the channels of every pixel by a matrix, always in full precision.
 
-    A matrix product, since GPUs round the factors of a 1×1 convolution to 10 bits (TF32) unless told otherwise.
+    This is a matrix product and not a 1×1 convolution, because GPUs may round the factors of a convolution to 10 bits
+    (TF32).
+
+    Args:
+        x: The image, `b i h w`.
+        matrix: The weights, `o i`.
+
+    Returns:
+        The mixed channels, `b o h w`.
     """
     with torch.autocast(x.device.type, enabled=False):
-        if basis.shape[1] == 1:  # a product of another order would give tiles other last bits than the whole
-            return x * basis[:, :, None]
-        return F.linear(x.permute(0, 2, 3, 1).to(basis.dtype), basis).permute(0, 3, 1, 2)
+        if matrix.shape[1] == 1:  # a matrix product may sum in another order, and tiles would get different last bits
+            return x * matrix[:, :, None]
+        return F.linear(x.permute(0, 2, 3, 1).to(matrix.dtype), matrix).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
 class Bands:
-    """The changes of basis that a spec asks for, each a matrix in float32 over the unshuffled channels of one pixel.
+    """The transforms of a spec: float32 matrices over the unshuffled channels of one pixel.
 
-    `high` and `low` give the bands of either picture (orthonormal, so their transposes lead back).  `shrink` makes the
-    unshuffled low from the unshuffled high by the waves that both have (`low high`), `grow` makes high from low
-    (`high low`): means go to means, so for whole factors these are the average of a block and its repetition.
-    `details` are the rows of `high` that `shrink` drops.
+    For integer factors, `shrink` is the average of a block and `grow` repeats a pixel over its block. In general both
+    preserve the mean.
     """
 
-    high: Tensor
-    low: Tensor
+    high_basis: Tensor
+    """Orthonormal transform from the unshuffled high image to its bands. Its transpose is the inverse."""
+    low_basis: Tensor
+    """Orthonormal transform from the unshuffled low image to its bands. Its transpose is the inverse."""
     shrink: Tensor
+    """From the unshuffled high image to the unshuffled low image, using the bands that both have: `low high`."""
     grow: Tensor
-    details: Tensor
+    """From the unshuffled low image to the unshuffled high image, using the bands that both have: `high low`."""
+    high_frequencies: Tensor
+    """The rows of `high_basis` that `shrink` drops."""
 
     @classmethod
-    def of(cls, spec: ResizeSpec, low_channels: int, block_size: int = 1) -> "Bands":
-        """Work them out for a spec and the channels of low; `ResizeShapeError` if t makes no whole channels of them.
+    def from_spec(cls, spec: ResizeSpec, low_channels: int, block_size: int = 1) -> "Bands":
+        """Compute the transforms of a spec.
 
-        With `block_size` above 1 the blocks of both pictures are so many times as high and wide.
+        Args:
+            spec: The factors of one step.
+            low_channels: Channels of the low image.
+            block_size: Multiplies the height and width of the blocks of both images.
+
+        Raises:
+            ResizeShapeError: `t * low_channels` is not an integer.
         """
         high_channels(spec, low_channels)
-        rest = low_channels // spec.t.denominator  # channels are (t c): the factor's own axis is the outer one
+        rest = low_channels // spec.t.denominator  # channels are `(t c)`: the axis of the factor is the outer one
         ups = spec.t.numerator, rest, block_size * spec.s.numerator, block_size * spec.r.numerator
         downs = spec.t.denominator, rest, block_size * spec.s.denominator, block_size * spec.r.denominator
-        same = torch.eye(rest, dtype=torch.float64)
-        high, low = (reduce(torch.kron, [cosines(t), same, cosines(s), cosines(r)]) for t, _, s, r in (ups, downs))
-        keep = reduce(torch.kron, [_kept(d, u) for u, d in zip(ups, downs, strict=True)])
+        identity = torch.eye(rest, dtype=torch.float64)
+        high, low = (
+            reduce(torch.kron, [dct_matrix(t), identity, dct_matrix(s), dct_matrix(r)]) for t, _, s, r in (ups, downs)
+        )
+        shared = reduce(torch.kron, [_shared_frequencies(d, u) for u, d in zip(ups, downs, strict=True)])
         gain = math.sqrt(math.prod(downs) / math.prod(ups))
-        # by counting, not by looking at values: the sizes of a network are also asked for on the meta device
-        waves = enumerate(itertools.product(*map(range, ups)))
-        dropped = [row for row, wave in waves if any(w >= d for w, d in zip(wave, downs, strict=True))]
-        details = high[torch.tensor(dropped, dtype=torch.int64)]
-        shrink, grow = gain * low.T @ keep @ high, high.T @ keep.T @ low / gain
-        return cls(*(matrix.float() for matrix in (high, low, shrink, grow, details)))
+        # counted, not read from values: the sizes of a network are also computed on the meta device
+        frequencies = enumerate(itertools.product(*map(range, ups)))
+        dropped = [row for row, index in frequencies if any(i >= d for i, d in zip(index, downs, strict=True))]
+        high_frequencies = high[torch.tensor(dropped, dtype=torch.int64)]
+        shrink, grow = gain * low.T @ shared @ high, high.T @ shared.T @ low / gain
+        return cls(*(matrix.float() for matrix in (high, low, shrink, grow, high_frequencies)))
 
 
-def _kept(low: int, high: int) -> Tensor:
-    """The waves that both lengths have: `low high`, ones on the diagonal."""
+def _shared_frequencies(low: int, high: int) -> Tensor:
+    """Select the frequencies that both lengths have: `low high`, ones on the diagonal."""
     return torch.eye(low, high, dtype=torch.float64)

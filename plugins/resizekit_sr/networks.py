@@ -1,4 +1,4 @@
-"""The networks that come with `sr`; like all installed ones they serve every task."""
+"""The networks that this plugin provides. Any task can use them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from resizekit_sr.wavelet import WaveletOptions, wavelet
 
 @hookimpl
 def resizekit_register_networks() -> Iterator[Network[Any]]:
-    """Offer `wavelet`, `recurrent` and `invertible`, and the decoders `edsr` and `vdsr`."""
+    """Register the pairs `wavelet`, `recurrent` and `invertible`, and the decoders `edsr` and `vdsr`."""
     yield Network(
         name="wavelet",
         options=WaveletOptions,

@@ -1,9 +1,10 @@
-"""The network `vdsr`: a decoder alone, after *Very Deep Convolutional Networks* (Kim et al., 2016).
+"""The network `vdsr`: a decoder without an encoder, after *Very Deep Convolutional Networks* (Kim et al., 2016).
 
     low ─► bicubic ─► head ─► ReLU ─► conv ─► ReLU ─► ... ─► tail ─► (+ bicubic)
 
-It works on the picture as bicubic enlarges it, so every factor is one to it, and each convolution costs as much as the
-large picture is large.  The tail starts at zero: it starts as bicubic and learns what that leaves out.
+All convolutions run at full size, on the bicubic enlargement of the low image. The layers are therefore the same for
+every factor, and the cost grows with the size of the high image. The tail is initialized to zero: the network starts
+as bicubic and learns the difference.
 """
 
 from typing import cast
@@ -23,25 +24,35 @@ __all__ = ["Vdsr", "VdsrOptions", "vdsr"]
 
 
 class VdsrOptions(BaseModel):
-    """Options of the network `vdsr`; the defaults are its paper's."""
+    """Options of the network `vdsr`. The defaults are those of the VDSR paper."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(64, ge=1, le=1024, description="channels of every feature map")
-    layers: int = Field(20, ge=2, le=256, description="convolutions, the first and the last among them")
+    layers: int = Field(20, ge=2, le=256, description="convolutions, including the first and the last")
 
 
 class Vdsr(nn.Module):
-    """Bicubic and a learned rest: `b c h w -> b (t c) (s h) (r w)`, input in [0, 1]; channels are repeated t times.
+    """Bicubic enlargement plus a learned residual: `b c h w -> b (t c) (s h) (r w)`, input in [0, 1].
 
-    Raises `ResizeShapeError` for a t that is not whole.  Under autocast only the layers between head and tail run in
+    The channels of the bicubic image are repeated t times. Under autocast only the layers between head and tail run in
     half precision.
+
+    Args:
+        spec: The factors of one step. `t` must be an integer.
+        low_channels: Channels of the low image.
+        options: Width and depth.
+
+    Raises:
+        ResizeShapeError: `t` is not an integer.
     """
 
     def __init__(self, spec: ResizeSpec, low_channels: int, options: VdsrOptions) -> None:
         super().__init__()
         if spec.t.denominator != 1:
-            raise ResizeShapeError(f"vdsr repeats channels, and t={spec.t} is no number of times; take another network")
+            raise ResizeShapeError(
+                f"network 'vdsr' cannot repeat channels {spec.t} times: use an integer t or another network"
+            )
         self.factors, self.copies = (spec.s, spec.r), spec.t.numerator
         self.head = conv(low_channels, options.width)
         self.body = nn.ModuleList(conv(options.width, options.width) for _ in range(options.layers - 2))
@@ -54,27 +65,39 @@ class Vdsr(nn.Module):
         for parameter in self.tail.parameters():
             nn.init.zeros_(parameter)
 
-    def enlarged(self, low: Tensor) -> Tensor:
-        """Enlarge by bicubic: `b c h w -> b c (s h) (r w)`; a factor below 1 makes smaller, antialiased."""
+    def enlarge(self, low: Tensor) -> Tensor:
+        """Resize by bicubic: `b c h w -> b c (s h) (r w)`. A factor below 1 shrinks, with antialiasing."""
         size = [n * f.numerator // f.denominator for n, f in zip(low.shape[2:], self.factors, strict=True)]
         s, r = self.factors
         return low if s == r == 1 else resample(low, (size[0], size[1]), scale=(1 / s, 1 / r))
 
     def forward(self, low: Tensor) -> Tensor:
-        """Add to bicubic what it leaves out."""
+        """Enlarge by bicubic and add the learned residual."""
         device = low.device.type
         with torch.autocast(device, enabled=False):
-            # one layout for every size, so that tiles get the bits of the whole
-            plain = self.enlarged(low).contiguous(memory_format=torch.channels_last)
-            features = F.relu(self.head(plain - 0.5))
+            # one memory layout for every size, so that tiles give the same bits as the entire image
+            bicubic = self.enlarge(low).contiguous(memory_format=torch.channels_last)
+            features = F.relu(self.head(bicubic - 0.5))
         deep = features
         for layer in self.body:
             deep = F.relu(layer(deep))
         with torch.autocast(device, enabled=False):
-            made = cast(Tensor, self.tail(deep.to(features.dtype)))
-            return made + plain.repeat(1, self.copies, 1, 1)
+            residual = cast(Tensor, self.tail(deep.to(features.dtype)))
+            return residual + bicubic.repeat(1, self.copies, 1, 1)
 
 
 def vdsr(spec: ResizeSpec, low_channels: int, options: VdsrOptions) -> tuple[None, nn.Module]:
-    """Build the decoder; there is no encoder."""
+    """Build the decoder `b c h w -> b (t c) (s h) (r w)`.
+
+    Args:
+        spec: The factors of one step. `t` must be an integer.
+        low_channels: Channels of the low image.
+        options: Width and depth.
+
+    Returns:
+        None for the missing encoder, and the decoder. Its input is in [0, 1].
+
+    Raises:
+        ResizeShapeError: `t` is not an integer.
+    """
     return None, Vdsr(spec, low_channels, options)

@@ -1,10 +1,11 @@
-"""The network `wavelet`: a residual pair around a fixed carrier, all of its convolutions on the small grid.
+"""The network `wavelet`: a residual encoder and decoder whose convolutions all run at low resolution.
 
     encoder: bands of high ─► head ─► blocks ─► (+ head) ─► tail ─► low, to be added to the guide
-    decoder: low ─► head ─► blocks ─► (+ head) ─► tail ─► bands ─► pixels, added to low grown by its bands
+    decoder: low ─► head ─► blocks ─► (+ head) ─► tail ─► bands ─► pixels, added to a plain enlargement of low
 
-Both tails start at zero: the pair starts as guide down and plain growing up, and learns only what these leave out.  So
-does the end of every block: a block more changes nothing at first, and a deeper pair can begin with a shallower one.
+Both tails are initialized to zero, so the pair starts as the guide and a plain enlargement, and learns the difference.
+The last convolution of every block is initialized to zero too. You can therefore initialize a deep pair with the
+weights of a shallower one: the additional blocks change nothing at first.
 """
 
 import torch
@@ -14,12 +15,12 @@ from torch import Tensor, nn
 from resizekit import ResizeSpec
 from resizekit.nn import LowResolutionNet, ResidualBlock
 from resizekit.nn.blocks import conv
-from resizekit_sr.bands import Bands, change
+from resizekit_sr.bands import Bands, mix_channels
 
-__all__ = ["WaveletOptions", "wavelet"]
+__all__ = ["WaveletNet", "WaveletOptions", "wavelet"]
 
-_SCALE = 0.1
-"""What the tail's output is multiplied by: its steps are a tenth as large, which keeps a fast start quiet."""
+_TAIL_SCALE = 0.1
+"""Factor of the tail's output. It makes updates of the tail a tenth as large, which stabilizes high learning rates."""
 
 
 class WaveletOptions(BaseModel):
@@ -35,29 +36,38 @@ class WaveletOptions(BaseModel):
         ge=1,
         le=4,
         validation_alias=AliasChoices("block_size", "squeeze"),  # headers of older weights say "squeeze"
-        description="unshuffle blocks of this many times the factors: 2 makes the convolutions four times cheaper",
+        description="multiplies the blocks that are unshuffled: with 2 the convolutions cost a quarter",
     )
     adds_average: bool = Field(
-        False, description="the encoder adds the mean of each block itself: for tasks without residual"
+        False, description="the encoder adds the mean of each block to its output: for tasks with residual=False"
     )
 
 
-class Side(LowResolutionNet):
-    """One side of a pair, `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; input in [0, 1], or uint8 codes.
+class WaveletNet(LowResolutionNet):
+    """An encoder or a decoder: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`.
 
-    `taken` turns unshuffled pixels into what the head meets, `given` what the tail makes into unshuffled pixels; what
-    `carried` makes of the input is added at the end.  Under autocast only the blocks run in half precision.
+    Under autocast only the blocks run in half precision.
+
+    Args:
+        input_matrix: From unshuffled pixels to the input of the head.
+        output_matrix: From the output of the tail to unshuffled pixels.
+        skip_matrix: From unshuffled pixels to the values that are added to the output. None: nothing is added.
+        blocks: Number of residual blocks.
+        width: Channels of every feature map.
+        down: Factors of height and width that the input is unshuffled by.
+        up: Factors of height and width that the output is shuffled by.
+        block_size: Multiplies `down` and `up`.
     """
 
-    taken: Tensor
-    given: Tensor
-    carried: Tensor | None
+    input_matrix: Tensor
+    output_matrix: Tensor
+    skip_matrix: Tensor | None
 
     def __init__(
         self,
-        taken: Tensor,
-        given: Tensor,
-        carried: Tensor | None,
+        input_matrix: Tensor,
+        output_matrix: Tensor,
+        skip_matrix: Tensor | None,
         *,
         blocks: int,
         width: int,
@@ -66,40 +76,51 @@ class Side(LowResolutionNet):
         block_size: int = 1,
     ) -> None:
         super().__init__(down=down, up=up, shift=-0.5, block_size=block_size)
-        self.head = conv(taken.shape[0], width)
+        self.head = conv(input_matrix.shape[0], width)
         trunk = [ResidualBlock(width) for _ in range(blocks)]
         self.blocks = nn.Sequential(*trunk)
-        self.tail = conv(width, given.shape[1])
+        self.tail = conv(width, output_matrix.shape[1])
         for end in (self.tail, *(block.second for block in trunk)):
             for parameter in end.parameters():
                 nn.init.zeros_(parameter)
-        # fixed by the spec, so no part of the weights
-        self.register_buffer("taken", taken, persistent=False)
-        self.register_buffer("given", given, persistent=False)
-        self.register_buffer("carried", carried, persistent=False)
+        # computed from the spec, so not saved with the weights
+        self.register_buffer("input_matrix", input_matrix, persistent=False)
+        self.register_buffer("output_matrix", output_matrix, persistent=False)
+        self.register_buffer("skip_matrix", skip_matrix, persistent=False)
 
     def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Run the network on unshuffled pixels."""
         device = x.device.type
         with torch.autocast(device, enabled=False):
-            features = self.head(change(x, self.taken))
+            features = self.head(mix_channels(x, self.input_matrix))
         deep = (features + self.blocks(features)).to(features.dtype)
         with torch.autocast(device, enabled=False):
-            made = change(_SCALE * self.tail(deep), self.given)
-            return made if self.carried is None else made + change(x, self.carried) - self.shift
+            residual = mix_channels(_TAIL_SCALE * self.tail(deep), self.output_matrix)
+            if self.skip_matrix is None:
+                return residual
+            return residual + mix_channels(x, self.skip_matrix) - self.shift
 
 
 def wavelet(spec: ResizeSpec, low_channels: int, options: WaveletOptions) -> tuple[nn.Module, nn.Module]:
-    """Build the pair: `b (t c) (s h) (r w) -> b c h w` and back, input in [0, 1].
+    """Build the encoder `b (t c) (s h) (r w) -> b c h w` and the decoder back.
 
-    The encoder's output is meant to be added to the guide, or is low itself with `adds_average`.  With `block_size` the blocks
-    are larger than the factors ask, and the convolutions fewer: 2 makes them four times cheaper a pixel.
+    Args:
+        spec: The factors of one step.
+        low_channels: Channels of the low image.
+        options: Width, depth and block size. With `adds_average` the encoder returns the low image itself. Otherwise
+            its output is added to the guide.
+
+    Returns:
+        Encoder and decoder. Their input is in [0, 1].
+
+    Raises:
+        ResizeShapeError: `t * low_channels` is not an integer.
     """
-    bands = Bands.of(spec, low_channels, options.block_size)
+    bands = Bands.from_spec(spec, low_channels, options.block_size)
     high, low = (spec.s.numerator, spec.r.numerator), (spec.s.denominator, spec.r.denominator)
-    encoder = Side(
-        bands.high,
-        bands.low.T,
+    encoder = WaveletNet(
+        bands.high_basis,
+        bands.low_basis.T,
         bands.shrink if options.adds_average else None,
         blocks=options.down_blocks,
         width=options.width,
@@ -107,9 +128,9 @@ def wavelet(spec: ResizeSpec, low_channels: int, options: WaveletOptions) -> tup
         up=low,
         block_size=options.block_size,
     )
-    decoder = Side(
-        bands.low,
-        bands.high.T,
+    decoder = WaveletNet(
+        bands.low_basis,
+        bands.high_basis.T,
         bands.grow,
         blocks=options.up_blocks,
         width=options.width,

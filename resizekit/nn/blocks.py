@@ -1,6 +1,7 @@
-"""The layers that networks are built from: residual block, scaling layer down, scaling layer up.
+"""Building blocks of the networks: residual block, downscaling layer, upscaling layer.
 
-Feature maps `b c h w`; every layer keeps or scales height and width exactly (3×3 kernels, zero padding).
+All layers work on feature maps `b c h w` with 3×3 kernels and zero padding. Each layer keeps height and width or
+scales them by exact factors.
 """
 
 from typing import cast
@@ -16,14 +17,22 @@ __all__ = ["Down", "ResidualBlock", "Up", "conv"]
 
 
 def conv(channels_in: int, channels_out: int) -> nn.Conv2d:
-    """A 3×3 convolution that keeps height and width: `b i h w -> b o h w`."""
+    """Return a 3×3 convolution that keeps height and width: `b i h w -> b o h w`."""
     return nn.Conv2d(channels_in, channels_out, 3, padding=1)
 
 
 class ResidualBlock(nn.Module):
-    """conv ─► ReLU ─► conv ─► (+ input), no batch normalisation (section 3.2, as in EDSR): `b c h w -> b c h w`.
+    """conv ─► ReLU ─► conv ─► (+ input), without batch normalization, as in EDSR (section 3.2).
 
-    What is added is multiplied by `scale` first, which keeps wide and deep trunks from running away.
+    The shape stays the same: `b c h w -> b c h w`.
+
+    Args:
+        width: Channels of the input and the output.
+        scale: Factor applied to the output of the convolutions before it is added. Small values stabilize the training
+            of wide and deep networks.
+
+    >>> ResidualBlock(8)(torch.rand(1, 8, 5, 6)).shape
+    torch.Size([1, 8, 5, 6])
     """
 
     def __init__(self, width: int, *, scale: float = 1.0) -> None:
@@ -33,16 +42,16 @@ class ResidualBlock(nn.Module):
         self.second = conv(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what the two convolutions find to what came in."""
-        found = cast(Tensor, self.second(F.relu(self.first(x))))
-        return x + (found if self.scale == 1 else self.scale * found)
+        """Add the output of the two convolutions to the input."""
+        residual = cast(Tensor, self.second(F.relu(self.first(x))))
+        return x + (residual if self.scale == 1 else self.scale * residual)
 
 
 class _Scaling(nn.Module):
-    """Two convolutions with a pixel (un)shuffle between them, run as the one 5×5 convolution that they are.
+    """Two convolutions with a pixel shuffle or unshuffle between them, computed as one merged 5×5 convolution.
 
-    The input is padded once with zeros; between the two convolutions nothing is padded, so that merging is exact at the
-    borders too.
+    The input is padded with zeros once, and nothing is padded between the two convolutions. The merged convolution is
+    therefore exact at the borders too.
     """
 
     def __init__(self, first: nn.Conv2d, second: nn.Conv2d, s: int, r: int) -> None:
@@ -50,16 +59,26 @@ class _Scaling(nn.Module):
         self.first, self.second = first, second
         self.s, self.r = s, r
 
-    def _run(self, small: Tensor, first: Tensor, second: Tensor, biases: tuple[Tensor, Tensor]) -> Tensor:
-        with torch.autocast(small.device.type, enabled=False):  # the merged kernel is made in full precision
+    def _run_merged(self, x: Tensor, first: Tensor, second: Tensor, biases: tuple[Tensor, Tensor]) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):  # merge the kernels in full precision
             kernel, bias = compose(first, biases[0], second, biases[1])
-        return F.conv2d(small, kernel.to(small.dtype), bias.to(small.dtype), padding=kernel.shape[2] // 2)
+        return F.conv2d(x, kernel.to(x.dtype), bias.to(x.dtype), padding=kernel.shape[2] // 2)
 
 
 class Down(_Scaling):
-    """The downscaling layer, "a reverse version of sub-pixel convolution" (3.2): `b i (s h) (r w) -> b o h w`.
+    """The downscaling layer, "a reverse version of sub-pixel convolution" (section 3.2): `b i (s h) (r w) -> b o h w`.
 
-    As written in the paper: conv i ─► o at full size, unshuffle to o·s·r channels, conv back to o.
+    The paper describes three steps: a convolution i ─► o at full size, an unshuffle to o·s·r channels, and a
+    convolution back to o channels. This layer merges them into one convolution at low resolution.
+
+    Args:
+        channels_in: Channels of the input.
+        channels_out: Channels of the output.
+        s: Factor of the height.
+        r: Factor of the width.
+
+    >>> Down(3, 8, 2, 2)(torch.rand(1, 3, 10, 12)).shape
+    torch.Size([1, 8, 5, 6])
     """
 
     def __init__(self, channels_in: int, channels_out: int, s: int, r: int) -> None:
@@ -67,23 +86,33 @@ class Down(_Scaling):
         super().__init__(first, second, s, r)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Unshuffle the picture itself and run the merged convolution on the small grid."""
+        """Unshuffle the input and run the merged convolution at low resolution."""
         return self.forward_low_resolution(ops.unshuffle(x, self.s, self.r))
 
     def forward_low_resolution(self, x: Tensor) -> Tensor:
-        """Do so with a picture that is unshuffled already: `b (i s r) h w -> b o h w`."""
+        """Run the merged convolution on an unshuffled input: `b (i s r) h w -> b o h w`."""
         bias = self.first.bias, self.second.bias
         assert bias[0] is not None
         assert bias[1] is not None
-        spread = bias[0].repeat_interleave(self.s * self.r)
+        repeated = bias[0].repeat_interleave(self.s * self.r)
         first = polyphase(self.first.weight, self.s, self.r)
-        return self._run(x, first, self.second.weight, (spread, bias[1]))
+        return self._run_merged(x, first, self.second.weight, (repeated, bias[1]))
 
 
 class Up(_Scaling):
     """The upscaling layer and the convolution after it (sub-pixel convolution, 3.2): `b i h w -> b o (s h) (r w)`.
 
-    As written in the paper: conv i ─► i·s·r, shuffle, conv i ─► o at full size.
+    The paper describes three steps: a convolution i ─► i·s·r, a shuffle, and a convolution i ─► o at full size. This
+    layer merges them into one convolution at low resolution, followed by the shuffle.
+
+    Args:
+        channels_in: Channels of the input.
+        channels_out: Channels of the output.
+        s: Factor of the height.
+        r: Factor of the width.
+
+    >>> Up(8, 3, 2, 2)(torch.rand(1, 8, 5, 6)).shape
+    torch.Size([1, 3, 10, 12])
     """
 
     def __init__(self, channels_in: int, channels_out: int, s: int, r: int) -> None:
@@ -91,14 +120,14 @@ class Up(_Scaling):
         super().__init__(first, second, s, r)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Run the merged convolution on the small grid and shuffle last."""
+        """Run the merged convolution at low resolution and shuffle its output."""
         return ops.shuffle(self.forward_low_resolution(x), self.s, self.r)
 
     def forward_low_resolution(self, x: Tensor) -> Tensor:
-        """Leave the shuffle to the caller: `b i h w -> b (o s r) h w`."""
+        """Run the merged convolution without the shuffle: `b i h w -> b (o s r) h w`."""
         bias = self.first.bias, self.second.bias
         assert bias[0] is not None
         assert bias[1] is not None
-        spread = bias[1].repeat_interleave(self.s * self.r)
+        repeated = bias[1].repeat_interleave(self.s * self.r)
         second = polyphase(self.second.weight, self.s, self.r)
-        return self._run(x, self.first.weight, second, (bias[0], spread))
+        return self._run_merged(x, self.first.weight, second, (bias[0], repeated))

@@ -1,11 +1,11 @@
-"""The generic builder: one encoder and one decoder for every (s, r, t), and the paper's network as its first use.
+"""Build an encoder and a decoder for any (s, r, t). The paper's network `tad` is built this way.
 
     x ─► head ─► block ─► ... ─► block ─► conv ─► (+ head) ─► tail ─► y
 
-`head` unshuffles by the factors that the resize divides by, `tail` shuffles by those it multiplies with.  A factor of 1
-is no layer: the head is then a plain convolution, the tail too, so "removing the scaling layers" for colorization (3.3)
-is nothing to be coded.  Encoder and decoder are mirrors: s = 3/2 unshuffles by 3 and shuffles by 2 on the way down, and
-the other way about on the way up.
+The head unshuffles by the factors that the resize divides by. The tail shuffles by the factors that it multiplies by.
+With a factor of 1 there is no scaling layer: head and tail are then plain convolutions, as the paper requires for
+colorization (3.3). Encoder and decoder mirror each other: for s = 3/2 the encoder unshuffles by 3 and shuffles by 2,
+and the decoder unshuffles by 2 and shuffles by 3.
 """
 
 from fractions import Fraction
@@ -24,33 +24,52 @@ __all__ = ["Resizer", "TadOptions", "high_channels", "tad", "tad_decoder"]
 
 
 class TadOptions(BaseModel):
-    """Options of the network `tad`; the defaults are the paper's numbers (section 3.2)."""
+    """Options of the network `tad`. The defaults are the paper's numbers (section 3.2)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(64, ge=1, le=1024, description="channels of every feature map")
-    blocks: int = Field(3, ge=0, le=256, description="residual blocks a side")
+    blocks: int = Field(3, ge=0, le=256, description="residual blocks per side")
     init_as_average: bool = Field(
-        False, description="the encoder starts as the mean of each block: for tasks without residual"
+        False, description="initialize the encoder as the mean of each block: for tasks with residual=False"
     )
 
 
 def high_channels(spec: ResizeSpec, low_channels: int) -> int:
-    """How many channels `high` has: t times those of `low`; a `ResizeShapeError` if that is not a whole number."""
+    """Return the number of channels of the high image, `t * low_channels`.
+
+    Raises:
+        ResizeShapeError: The result is not an integer.
+
+    >>> high_channels(ResizeSpec(t=3), 1)
+    3
+    """
     channels = spec.t * low_channels
     if channels.denominator != 1:
         raise ResizeShapeError(
-            f"t={spec.t} does not make whole channels of {low_channels}; "
+            f"invalid number of low channels {low_channels}: t={spec.t} needs whole channels; "
             f"use a multiple of {Fraction(spec.t).denominator} channels"
         )
     return channels.numerator
 
 
 class Resizer(LowResolutionNet):
-    """One side of a pair: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; input in [0, 1], or uint8 codes.
+    """An encoder or a decoder: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`.
 
-    Under autocast only the trunk runs in half precision: head and tail touch the picture, whose last bits carry the
-    message.
+    The input is float in [0, 1] or uint8. Under autocast only the trunk runs in half precision. Head and tail process
+    the image itself and keep full precision, since the last bits of the low image hold information.
+
+    Args:
+        channels_in: Channels of the input.
+        channels_out: Channels of the output.
+        down: Factors of height and width that the input is unshuffled by.
+        up: Factors of height and width that the output is shuffled by.
+        options: Width and number of residual blocks.
+        scale: Factor of every residual block's output before it is added.
+
+    >>> encoder = Resizer(3, 3, down=(2, 2), up=(1, 1), options=TadOptions(width=8, blocks=1))
+    >>> encoder(torch.rand(1, 3, 8, 12)).shape
+    torch.Size([1, 3, 4, 6])
     """
 
     def __init__(
@@ -63,7 +82,7 @@ class Resizer(LowResolutionNet):
         options: TadOptions,
         scale: float = 1.0,
     ) -> None:
-        super().__init__(down=down, up=up, shift=-0.5)  # the range [-0.5, 0.5] of section 4.1
+        super().__init__(down=down, up=up, shift=-0.5)  # to the range [-0.5, 0.5] (section 4.1)
         width = options.width
         self.head = conv(channels_in, width) if down == (1, 1) else Down(channels_in, width, *down)
         self.blocks = nn.Sequential(*(ResidualBlock(width, scale=scale) for _ in range(options.blocks)))
@@ -80,51 +99,51 @@ class Resizer(LowResolutionNet):
             return tail.forward_low_resolution(trunk) if isinstance(tail, Up) else cast(Tensor, tail(trunk))
 
 
-def _start_quietly(encoder: Resizer) -> None:
-    """Let the encoder add nothing at first: its last convolution starts at zero, so `low` starts as the guide."""
+def _init_as_zero(encoder: Resizer) -> None:
+    """Initialize the last convolution to zero: the encoder adds nothing, and the low image starts as the guide."""
     last = encoder.tail.second if isinstance(encoder.tail, Up) else encoder.tail
     for parameter in last.parameters():
         nn.init.zeros_(parameter)
 
 
-def _start_as_resize(side: Resizer, channels_in: int, channels_out: int) -> None:
-    """Let a side start as a plain resize, down or up: the long skip carries the picture, the trunk adds nothing yet.
+def _init_as_resize(side: Resizer, channels_in: int, channels_out: int) -> None:
+    """Initialize a side as a plain resize: the long skip connection passes the image on, and the trunk adds nothing.
 
-    Only the starting values differ from an ordinary network, not the layers: the first features carry the channels of
-    `low` through the head, each phase of the sub-pixel layer copies them, the last convolution picks them.
+    Only the initial values differ from an ordinary network, not the layers. The head copies the input channels to the
+    first feature maps, each phase of the sub-pixel layer copies these, and the last convolution selects them.
     """
-    carried = min(channels_in, side.join.out_channels)
+    copied = min(channels_in, side.join.out_channels)
     with torch.no_grad():
         nn.init.zeros_(side.join.weight)
         nn.init.zeros_(_bias(side.join))
         if isinstance(side.head, Down):
-            _carry(side.head.first, [(i, i, 1.0) for i in range(carried)])
+            _copy_channels(side.head.first, [(i, i, 1.0) for i in range(copied)])
             phases = side.head.s * side.head.r
-            averages = [(i, i * phases + k, 1 / phases) for i in range(carried) for k in range(phases)]
-            _carry(side.head.second, averages)
+            averages = [(i, i * phases + k, 1 / phases) for i in range(copied) for k in range(phases)]
+            _copy_channels(side.head.second, averages)
         else:
-            _carry(side.head, [(i, i, 1.0) for i in range(carried)])
+            _copy_channels(side.head, [(i, i, 1.0) for i in range(copied)])
         last = side.tail
         if isinstance(last, Up):
             phases = last.s * last.r
-            copies = [(i * phases + k, i, 1.0) for i in range(carried) for k in range(phases)]
-            _carry(last.first, copies)
+            copies = [(i * phases + k, i, 1.0) for i in range(copied) for k in range(phases)]
+            _copy_channels(last.first, copies)
             last = last.second
         last.weight.mul_(0.1)
-        _carry(
+        _copy_channels(
             last,
-            [(i, i % channels_in, 1.0) for i in range(channels_out) if i % channels_in < carried],
+            [(i, i % channels_in, 1.0) for i in range(channels_out) if i % channels_in < copied],
         )
-        _bias(last).fill_(0.5)  # undoes the shift to [-0.5, 0.5]
+        _bias(last).fill_(0.5)  # inverts the shift to [-0.5, 0.5]
 
 
-def _carry(layer: nn.Conv2d, paths: list[tuple[int, int, float]]) -> None:
-    """Make some outputs of a convolution weighted copies of some inputs."""
+def _copy_channels(layer: nn.Conv2d, paths: list[tuple[int, int, float]]) -> None:
+    """Initialize outputs as weighted copies of inputs; each path is (output, input, weight)."""
     for out in {out for out, _, _ in paths}:
         layer.weight[out].zero_()
         _bias(layer)[out] = 0
-    for out, inside, weight in paths:
-        layer.weight[out, inside, 1, 1] = weight
+    for out, source, weight in paths:
+        layer.weight[out, source, 1, 1] = weight
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:
@@ -133,10 +152,26 @@ def _bias(layer: nn.Conv2d) -> Tensor:
 
 
 def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Module | None, nn.Module]:
-    """Build the paper's pair: ten convolutions a side, nine where nothing is scaled in space (sections 3.2 and 3.3).
+    """Build the paper's encoder `b (t c) (s h) (r w) -> b c h w` and the decoder back.
 
-    Returns (encoder, decoder): `b (t c) (s h) (r w) -> b c h w` and back, input in [0, 1].  The encoder's output is
-    meant to be added to the guide, or is low itself (3.2, change 2), for which `init_as_average` gives it a start.
+    Each side has ten convolutions, or nine if height and width stay the same (sections 3.2 and 3.3). The encoder's
+    output is added to the guide, or it is the low image itself (3.2, change 2). For the second case, set
+    `init_as_average`.
+
+    Args:
+        spec: The factors of one step.
+        low_channels: Channels of the low image.
+        options: Width, depth and initialization.
+
+    Returns:
+        Encoder and decoder. Their input is in [0, 1].
+
+    Raises:
+        ResizeShapeError: `t * low_channels` is not an integer.
+
+    >>> encoder, decoder = tad(ResizeSpec(s=2, r=2), 3, TadOptions(width=8, blocks=1))
+    >>> decoder(torch.rand(1, 3, 4, 6)).shape
+    torch.Size([1, 3, 8, 12])
     """
     channels = high_channels(spec, low_channels)
     big = spec.s.numerator, spec.r.numerator
@@ -144,19 +179,26 @@ def tad(spec: ResizeSpec, low_channels: int, options: TadOptions) -> tuple[nn.Mo
     encoder = Resizer(channels, low_channels, down=big, up=small, options=options)
     decoder = tad_decoder(spec, low_channels, options)
     if options.init_as_average:
-        _start_as_resize(encoder, channels, low_channels)
+        _init_as_resize(encoder, channels, low_channels)
     else:
-        _start_quietly(encoder)
+        _init_as_zero(encoder)
     return encoder, decoder
 
 
 def tad_decoder(spec: ResizeSpec, low_channels: int, options: TadOptions, *, scale: float = 1.0) -> Resizer:
-    """Build the way up alone, `b c h w -> b (t c) (s h) (r w)`; it starts as a plain resize.
+    """Build the decoder alone, `b c h w -> b (t c) (s h) (r w)`, initialized as a plain resize.
 
-    `scale` is what every residual block multiplies its own part by.
+    Args:
+        spec: The factors of one step.
+        low_channels: Channels of the low image.
+        options: Width and depth.
+        scale: Factor of every residual block's output before it is added.
+
+    Raises:
+        ResizeShapeError: `t * low_channels` is not an integer.
     """
     big, small = (spec.s.numerator, spec.r.numerator), (spec.s.denominator, spec.r.denominator)
     channels = high_channels(spec, low_channels)
     decoder = Resizer(low_channels, channels, down=small, up=big, options=options, scale=scale)
-    _start_as_resize(decoder, low_channels, channels)
+    _init_as_resize(decoder, low_channels, channels)
     return decoder

@@ -1,4 +1,4 @@
-"""What the core itself offers through the hooks: the paper's network and its compressions."""
+"""The built-in plugin of the core: the network `tad` and the compressions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,13 +12,13 @@ from resizekit.storage.jpeg import Jpeg, JpegOptions
 
 @hookimpl
 def resizekit_register_networks() -> Iterator[Network[TadOptions]]:
-    """Offer `tad`, so that a stranger's task works with every other plugin disabled."""
+    """Register `tad`, so that a third-party task works with all other plugins disabled."""
     yield Network(name="tad", options=TadOptions, build=tad, accepts_uint8=True)
 
 
 @hookimpl
 def resizekit_register_compressions() -> Iterator[Compression[Any]]:
-    """Offer `uint8`, `uint16`, `round`, `none` and `jpeg`."""
+    """Register `uint8`, `uint16`, `round`, `none` and `jpeg`."""
     yield Compression(name="uint8", options=NoOptions, build=lambda options: Uint8())
     yield Compression(name="uint16", options=NoOptions, build=lambda options: Uint16())
     yield Compression(name="round", options=NoOptions, build=lambda options: Round())

@@ -1,9 +1,11 @@
-"""All that a plugin author needs of pluggy: the name of the group and the marker.
+"""The entry-point group and the hook marker: everything that a plugin needs from pluggy.
+
+Register your module in `pyproject.toml`:
 
     [project.entry-points.resizekit]
     mine = "my_package"
 
-and in `my_package`, `@hookimpl` on any of the functions of `resizekit.plugin.hookspecs`.
+In `my_package`, put `@hookimpl` on any of the functions of `resizekit.plugin.hookspecs`.
 """
 
 from typing import Final
@@ -13,5 +15,7 @@ import pluggy
 __all__ = ["NAME", "hookimpl"]
 
 NAME: Final = "resizekit"
+"""Name of the entry-point group."""
 
 hookimpl: Final = pluggy.HookimplMarker(NAME)
+"""Decorator that marks a function as an implementation of a hook."""

@@ -1,4 +1,4 @@
-"""The weights of a folder beside a plugin: NAME.safetensors, and beside it NAME.json, what it is and reaches."""
+"""Find the weights in a folder of a plugin: NAME.safetensors, with NAME.json next to it for digest and metrics."""
 
 import json
 from collections.abc import Iterable
@@ -12,25 +12,39 @@ _KINDS = {"RGB": "rgb", "Y": "y"}
 
 
 def weights_from_folder(folder: Traversable, names: Iterable[str]) -> dict[str, Weights]:
-    """Give the weights that a folder holds, in the order of `names`; a name without both of its files is left out.
+    """Return the weights in a folder, in the order of `names`. A name without both of its files is skipped.
 
-    A NAME.json says `digest`, `summary` and, by set of pictures, figures such as `high_rgb` and `low_y`; what it says
-    of its `training` is kept as it is.  Raises `KeyError` or `ValueError` for one that does not, as a mistake of the
-    plugin's author.
+    NAME.json has the keys `digest` and `summary`, and optionally `sets` and `training`. `sets` maps the name of each
+    image set to its metrics, such as `high_rgb` and `low_y` in dB. `training` is any JSON object and is stored as is.
+
+    Args:
+        folder: The folder, usually `importlib.resources.files("my_package") / "weights"`.
+        names: Names of the weights. The first that fits an image is the default of the task.
+
+    Returns:
+        The weights by name, for `Task.weights`.
+
+    Raises:
+        KeyError: A JSON file lacks `digest` or `summary`.
+        ValueError: A file is not valid JSON, or a metric is not a number.
     """
-    kinds = "safetensors", "json"
-    return {name: _read(folder, name) for name in names if all((folder / f"{name}.{k}").is_file() for k in kinds)}
+    suffixes = "safetensors", "json"
+    return {name: _read(folder, name) for name in names if all((folder / f"{name}.{s}").is_file() for s in suffixes)}
 
 
 def _read(folder: Traversable, name: str) -> Weights:
-    told = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    record = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     metrics = {
-        f"{which} {side} {kind}": round(float(figures[f"{side}_{key}"]), 2)
-        for which, figures in told.get("sets", {}).items()
+        f"{image_set} {side} {kind}": round(float(values[f"{side}_{key}"]), 2)
+        for image_set, values in record.get("sets", {}).items()
         for side in ("high", "low")
         for kind, key in _KINDS.items()
-        if f"{side}_{key}" in figures
+        if f"{side}_{key}" in values
     }
-    file = folder / f"{name}.safetensors"
-    told_of = {"digest": told["digest"], "summary": told["summary"], "training": told.get("training", {})}
-    return Weights(file=file, metrics=metrics, **told_of)
+    return Weights(
+        file=folder / f"{name}.safetensors",
+        digest=record["digest"],
+        summary=record["summary"],
+        metrics=metrics,
+        training=record.get("training", {}),
+    )

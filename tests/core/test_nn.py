@@ -1,4 +1,4 @@
-"""Networks: merging is exact, the paper's numbers hold, the start is a plain resize, reach and digest are true."""
+"""Networks: exact merging, the paper's sizes, initialization as a plain resize, receptive field, digest."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def around(x: Tensor, s: int, r: int) -> Tensor:
+def zero_pad(x: Tensor, s: int, r: int) -> Tensor:
     return F.pad(x, (r, r, s, s))
 
 
@@ -31,25 +31,25 @@ def around(x: Tensor, s: int, r: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("s", "r"), FACTORS)
-def test_down_is_the_papers_two_convolutions_padded_once(s: int, r: int) -> None:
+def test_down_equals_the_two_convolutions_of_the_paper(s: int, r: int) -> None:
     layer = Down(2, 3, s, r).double()
     x = random(2, 2, 3 * s, 4 * r)
-    full = layer.first(around(x, 2 * s, 2 * r))[:, :, s:-s, r:-r]
-    written_out = F.conv2d(ops.unshuffle(full, s, r), layer.second.weight, layer.second.bias)
-    torch.testing.assert_close(layer(x), written_out, rtol=1e-12, atol=1e-12)
+    full = layer.first(zero_pad(x, 2 * s, 2 * r))[:, :, s:-s, r:-r]
+    expected = F.conv2d(ops.unshuffle(full, s, r), layer.second.weight, layer.second.bias)
+    torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(("s", "r"), FACTORS)
-def test_up_is_the_papers_two_convolutions_padded_once(s: int, r: int) -> None:
+def test_up_equals_the_two_convolutions_of_the_paper(s: int, r: int) -> None:
     layer = Up(2, 3, s, r).double()
     x = random(2, 2, 3, 4)
-    full = ops.shuffle(F.conv2d(around(x, 2, 2), layer.first.weight, layer.first.bias), s, r)
-    written_out = layer.second(full)[:, :, s:-s, r:-r]
-    torch.testing.assert_close(layer(x), written_out, rtol=1e-12, atol=1e-12)
+    full = ops.shuffle(F.conv2d(zero_pad(x, 2, 2), layer.first.weight, layer.first.bias), s, r)
+    expected = layer.second(full)[:, :, s:-s, r:-r]
+    torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("layer", [Down(2, 3, 2, 3), Up(2, 3, 2, 3)], ids=["down", "up"])
-def test_the_gradient_goes_through_the_making_of_the_kernel(layer: nn.Module) -> None:
+def test_gradient_flows_through_the_merged_kernel(layer: nn.Module) -> None:
     layer(torch.rand(1, 2, 6, 6)).square().sum().backward()
     for name, parameter in layer.named_parameters():
         assert parameter.grad is not None, name
@@ -58,12 +58,12 @@ def test_the_gradient_goes_through_the_making_of_the_kernel(layer: nn.Module) ->
 
 @given(factors, factors, st.sampled_from([1, 3, 5]), st.sampled_from([1, 3, 5]))
 @settings(max_examples=30)
-def test_polyphase_law(s: int, r: int, high: int, wide: int) -> None:
+def test_polyphase_commutes_with_unshuffle(s: int, r: int, high: int, wide: int) -> None:
     kernel, x = random(3, 2, high, wide), random(1, 2, 3 * s, 4 * r, seed=1)
     small = polyphase(kernel, s, r)
-    then = ops.unshuffle(F.conv2d(x, kernel, padding=(high // 2, wide // 2)), s, r)
-    first = F.conv2d(ops.unshuffle(x, s, r), small, padding=(small.shape[2] // 2, small.shape[3] // 2))
-    torch.testing.assert_close(first, then, rtol=1e-12, atol=1e-12)
+    unshuffled_last = ops.unshuffle(F.conv2d(x, kernel, padding=(high // 2, wide // 2)), s, r)
+    unshuffled_first = F.conv2d(ops.unshuffle(x, s, r), small, padding=(small.shape[2] // 2, small.shape[3] // 2))
+    torch.testing.assert_close(unshuffled_first, unshuffled_last, rtol=1e-12, atol=1e-12)
 
 
 sides = st.tuples(st.integers(1, 4), st.integers(1, 4))
@@ -71,11 +71,11 @@ sides = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 @given(sides, sides)
 @settings(max_examples=30)
-def test_compose_law(first_side: tuple[int, int], second_side: tuple[int, int]) -> None:
+def test_compose_equals_two_convolutions(first_side: tuple[int, int], second_side: tuple[int, int]) -> None:
     first, second = random(4, 2, *first_side), random(3, 4, *second_side, seed=1)
     biases, x = (random(4, seed=2), random(3, seed=3)), random(2, 2, 9, 10, seed=4)
-    two = F.conv2d(F.conv2d(x, first, biases[0]), second, biases[1])
-    torch.testing.assert_close(F.conv2d(x, *compose(first, biases[0], second, biases[1])), two)
+    expected = F.conv2d(F.conv2d(x, first, biases[0]), second, biases[1])
+    torch.testing.assert_close(F.conv2d(x, *compose(first, biases[0], second, biases[1])), expected)
 
 
 # --- the paper's numbers -----------------------------------------------------------------------
@@ -97,7 +97,9 @@ def convolutions(side: nn.Module) -> list[nn.Conv2d]:
     ],
     ids=str,
 )
-def test_ten_convolutions_a_side_and_nine_where_space_stays(spec: ResizeSpec, low_channels: int, count: int) -> None:
+def test_tad_has_ten_convolutions_per_side_or_nine_without_scaling(
+    spec: ResizeSpec, low_channels: int, count: int
+) -> None:
     for side in tad(spec, low_channels, PAPER):
         layers = convolutions(side)
         assert len(layers) == count
@@ -105,14 +107,14 @@ def test_ten_convolutions_a_side_and_nine_where_space_stays(spec: ResizeSpec, lo
         assert not any("Norm" in type(module).__name__ for module in side.modules())
 
 
-def test_size_of_the_papers_network() -> None:
+def test_tad_has_the_parameter_count_of_the_paper() -> None:
     sides = tad(ResizeSpec(s=2, r=2), 3, PAPER)
     assert sum(p.numel() for side in sides for p in side.parameters()) == 819_270
 
 
 @given(*[st.sampled_from([(1, 1), (2, 1), (3, 1), (3, 2), (2, 3)])] * 2, st.integers(1, 3))
 @settings(max_examples=25)
-def test_the_builder_serves_every_spec(s: tuple[int, int], r: tuple[int, int], t: int) -> None:
+def test_tad_handles_every_spec(s: tuple[int, int], r: tuple[int, int], t: int) -> None:
     spec = ResizeSpec(s=f"{s[0]}/{s[1]}", r=f"{r[0]}/{r[1]}", t=t)
     encoder, decoder = tad(spec, 2, TadOptions(width=4, blocks=1))
     high = torch.rand(1, 2 * t, spec.s.numerator * 3, spec.r.numerator * 2)
@@ -121,13 +123,13 @@ def test_the_builder_serves_every_spec(s: tuple[int, int], r: tuple[int, int], t
     assert decoder(low).shape == high.shape
 
 
-def test_channels_come_out_whole_or_not_at_all() -> None:
+def test_high_channels_must_be_an_integer() -> None:
     assert high_channels(ResizeSpec(t="3/2"), 2) == 3
     with pytest.raises(ResizeShapeError, match="use a multiple of 2 channels"):
         high_channels(ResizeSpec(t="3/2"), 3)
 
 
-# --- the start ---------------------------------------------------------------------------------
+# --- initialization ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -135,29 +137,29 @@ def test_channels_come_out_whole_or_not_at_all() -> None:
     [(ResizeSpec(s=2, r=2), 3), (ResizeSpec(s=2, r=3, t=3), 1), (ResizeSpec(t=2), 3), (ResizeSpec(s=4), 1)],
     ids=str,
 )
-def test_the_decoder_starts_as_nearest(spec: ResizeSpec, low_channels: int) -> None:
+def test_decoder_starts_as_nearest_neighbour(spec: ResizeSpec, low_channels: int) -> None:
     decoder = tad(spec, low_channels, TadOptions(width=8, blocks=1))[1]
     low = torch.rand(2, low_channels, 5, 6)
     nearest = low.repeat_interleave(int(spec.s), 2).repeat_interleave(int(spec.r), 3).repeat(1, int(spec.t), 1, 1)
     torch.testing.assert_close(decoder(low), nearest, rtol=0, atol=1e-5)
 
 
-def test_the_decoder_of_a_fraction_starts_as_the_mean_of_the_pixels_it_unshuffles() -> None:
+def test_decoder_of_a_fraction_starts_as_the_mean_of_its_pixels() -> None:
     decoder = tad(ResizeSpec(s="3/2"), 1, TadOptions(width=8, blocks=1))[1]
     low = torch.tensor([0.2, 0.4, 0.6, 1.0]).reshape(1, 1, 4, 1)
     torch.testing.assert_close(decoder(low).flatten(), torch.tensor([0.3, 0.3, 0.3, 0.8, 0.8, 0.8]))
 
 
-def test_the_encoder_starts_as_the_guide() -> None:
+def test_encoder_starts_as_the_guide() -> None:
     codec = build("sr", spec={"s": 2, "r": 2}, network={"width": 8, "blocks": 1})
     high = torch.rand(1, 3, 8, 10)
     assert torch.equal(codec.encode(high), codec.guide(high))
 
 
-# --- reach -------------------------------------------------------------------------------------
+# --- receptive field ---------------------------------------------------------------------------
 
 
-def test_reach_of_what_can_be_counted_by_hand() -> None:
+def test_receptive_field_of_single_layers() -> None:
     two = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, 1, 5, padding=2))
     assert receptive_field(two, 1, (1, 1), (1, 1)) == 1 + 2
     assert receptive_field(ResidualBlock(2), 2, (1, 1), (1, 1)) == 2
@@ -167,14 +169,14 @@ def test_reach_of_what_can_be_counted_by_hand() -> None:
 
 
 @pytest.mark.parametrize("blocks", [0, 1, 3, 9])
-def test_reach_of_a_pair_is_the_sum_of_its_layers(blocks: int) -> None:
+def test_receptive_field_of_a_pair_is_the_sum_of_its_layers(blocks: int) -> None:
     encoder, decoder = tad(ResizeSpec(s=2, r=2), 1, TadOptions(width=2, blocks=blocks))
-    hand = 2 + 2 * blocks + 1 + 1  # scaling layer, blocks, join, convolution
-    assert receptive_field(encoder, 1, (2, 2), (1, 1)) == hand
-    assert receptive_field(decoder, 1, (1, 1), (2, 2)) == hand
+    expected = 2 + 2 * blocks + 1 + 1  # scaling layer, blocks, join, convolution
+    assert receptive_field(encoder, 1, (2, 2), (1, 1)) == expected
+    assert receptive_field(decoder, 1, (1, 1), (2, 2)) == expected
 
 
-def test_what_sees_everything_has_no_reach() -> None:
+def test_receptive_field_of_a_global_network_is_refused() -> None:
     with pytest.raises(ResizeShapeError, match="tile='off'"):
         receptive_field(lambda x: x + x.mean(), 1, (1, 1), (1, 1))
 
@@ -182,22 +184,22 @@ def test_what_sees_everything_has_no_reach() -> None:
 # --- digest ------------------------------------------------------------------------------------
 
 
-def test_any_weight_changes_the_digest() -> None:
+def test_digest_changes_with_any_weight() -> None:
     side = Resizer(1, 1, down=(2, 2), up=(1, 1), options=TadOptions(width=2, blocks=1))
-    seen = {digest(side)}
+    digests = {digest(side)}
     with torch.no_grad():
         for parameter in side.parameters():
             value = parameter.view(-1)[-1]
-            kept = value.clone()
+            original = value.clone()
             value.copy_(torch.nextafter(value, torch.tensor(9.0)))
-            seen.add(digest(side))
-            value.copy_(kept)
-    assert len(seen) == 1 + len(list(side.parameters()))
-    assert digest(side) in seen
+            digests.add(digest(side))
+            value.copy_(original)
+    assert len(digests) == 1 + len(list(side.parameters()))
+    assert digest(side) in digests
     assert len(digest(side)) == 64
 
 
-def test_the_digest_knows_values_and_names_but_no_layout() -> None:
+def test_digest_depends_on_values_and_names_but_not_on_layout() -> None:
     layer = nn.Conv2d(4, 4, 3)
     before = digest(layer)
     assert digest(layer.to(memory_format=torch.channels_last)) == before
@@ -206,7 +208,7 @@ def test_the_digest_knows_values_and_names_but_no_layout() -> None:
 
 
 @pytest.mark.parametrize(("s", "r"), [*FACTORS, (1, 1)])
-def test_an_encoder_that_carries_starts_as_the_mean_of_each_block(s: int, r: int) -> None:
+def test_init_as_average_encoder_starts_as_the_mean_of_each_block(s: int, r: int) -> None:
     encoder, _ = tad(ResizeSpec(s=s, r=r), 3, TadOptions(width=16, init_as_average=True))
     high = torch.rand(1, 3, 4 * s, 5 * r)
     torch.testing.assert_close(encoder(high), F.avg_pool2d(high, (s, r)), rtol=0, atol=1e-6)

@@ -1,4 +1,4 @@
-"""`edsr` and `vdsr`: decoders alone, of the published sizes, that start as a plain resize, for any spec."""
+"""The decoders `edsr` and `vdsr`: published sizes, any spec, initialization as a plain resize."""
 
 import numpy as np
 import pytest
@@ -15,10 +15,10 @@ SPECS = {
     "x2": ResizeSpec(s=2, r=2),
     "x3/2": ResizeSpec(s="3/2", r="3/2"),
     "unequal": ResizeSpec(s=3, r="1/2"),
-    "channels alone": ResizeSpec(t=3),
+    "only channels": ResizeSpec(t=3),
     "all three": ResizeSpec(s=2, r=2, t=3),
     "larger": ResizeSpec(s="1/2", r="1/2"),
-    "nothing": ResizeSpec(),
+    "identity": ResizeSpec(),
 }
 SMALL = {
     "edsr": (edsr, EdsrOptions(width=8, blocks=2, scale=0.1)),
@@ -26,12 +26,12 @@ SMALL = {
 }
 
 
-def made(network, spec=SPECS["x2"], channels=3, *, stirred=False):
+def make_decoder(network, spec=SPECS["x2"], channels=3, *, perturbed=False):
     torch.manual_seed(0)
-    make, options = SMALL[network]
-    encoder, decoder = make(spec, channels, options)
+    build_network, options = SMALL[network]
+    encoder, decoder = build_network(spec, channels, options)
     assert encoder is None
-    if stirred:
+    if perturbed:
         with torch.no_grad():
             for parameter in decoder.parameters():
                 parameter.add_(0.05 * torch.randn_like(parameter))
@@ -42,22 +42,22 @@ def convolutions(module):
     return [layer for layer in module.modules() if isinstance(layer, torch.nn.Conv2d)]
 
 
-def test_the_published_sizes():
+def test_networks_have_the_published_sizes():
     baseline = build("sr", network="edsr").decoder
     assert sum(p.numel() for p in baseline.parameters()) == 1_369_859
     with torch.device("meta"):
         full = build("sr", network={"name": "edsr", "width": 256, "blocks": 32, "scale": 0.1}).decoder
         deep = build("sr", network="vdsr", channels=1).decoder
     assert sum(p.numel() for p in full.parameters()) == 40_729_603
-    assert len(convolutions(full)) == 2 * 32 + 4  # the 68 that Table 1 speaks of, and the last of them makes RGB
+    assert len(convolutions(full)) == 2 * 32 + 4  # the 68 layers named in Table 1
     assert len(convolutions(deep)) == 20
     assert sum(p.weight.numel() for p in convolutions(deep)) == 664_704
 
 
 @pytest.mark.parametrize("network", SMALL)
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_any_spec_goes_up_and_starts_as_a_plain_resize(spec, network):
-    decoder = made(network, spec)
+def test_decoder_handles_any_spec_and_starts_as_a_plain_resize(spec, network):
+    decoder = make_decoder(network, spec)
     low = torch.full((2, 3, 6, 6), 0.25)
     low[1] = 0.75
     high = decoder(low)
@@ -69,16 +69,16 @@ def test_any_spec_goes_up_and_starts_as_a_plain_resize(spec, network):
 def test_vdsr_starts_as_bicubic():
     low = torch.rand(1, 3, 8, 10)
     half = SPECS["x2"].s / 4
-    wanted = ops.resample(low, (16, 20), scale=(half, half))
-    torch.testing.assert_close(made("vdsr")(low), wanted)
+    bicubic = ops.resample(low, (16, 20), scale=(half, half))
+    torch.testing.assert_close(make_decoder("vdsr")(low), bicubic)
 
 
-def test_vdsr_repeats_whole_numbers_of_channels_and_says_so():
-    with pytest.raises(ResizeShapeError, match="t=3/2 is no number of times"):
+def test_vdsr_refuses_a_fractional_channel_factor():
+    with pytest.raises(ResizeShapeError, match="cannot repeat channels 3/2 times"):
         vdsr(ResizeSpec(t="3/2"), 2, VdsrOptions())
 
 
-def test_the_scale_of_edsr_is_that_of_what_a_block_adds():
+def test_edsr_scale_multiplies_the_residual_of_a_block():
     x = torch.rand(1, 8, 5, 5)
     blocks = [edsr(SPECS["x2"], 3, EdsrOptions(width=8, blocks=1, scale=scale))[1].blocks[0] for scale in (1.0, 0.25)]
     blocks[1].load_state_dict(blocks[0].state_dict())
@@ -86,8 +86,8 @@ def test_the_scale_of_edsr_is_that_of_what_a_block_adds():
 
 
 @pytest.mark.parametrize("network", SMALL)
-def test_every_parameter_learns(network):
-    decoder = made(network, stirred=True)
+def test_every_parameter_gets_a_gradient(network):
+    decoder = make_decoder(network, perturbed=True)
     decoder(torch.rand(2, 3, 8, 8)).square().mean().backward()
     for name, parameter in decoder.named_parameters():
         assert parameter.grad is not None, name
@@ -96,34 +96,31 @@ def test_every_parameter_learns(network):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("network", SMALL)
-def test_tiled_and_whole_are_bit_equal(network, channels):
+def test_tiled_decoding_equals_decoding_the_full_image(network, channels):
     _, options = SMALL[network]
     codec = build("sr", channels=channels, network={"name": network, **options.model_dump()}).eval()
-    codec.decoder.load_state_dict(made(network, channels=channels, stirred=True).state_dict())
+    codec.decoder.load_state_dict(make_decoder(network, channels=channels, perturbed=True).state_dict())
     codec.to(memory_format=torch.channels_last)
     low = np.random.default_rng(0).integers(0, 256, (70, 66, channels), np.uint8)
-    whole = tiled_up(codec, low, "off")
-    assert np.array_equal(tiled_up(codec, low, 64), whole)
-    assert len(np.unique(whole)) > 50
+    full = tiled_up(codec, low, "off")
+    assert np.array_equal(tiled_up(codec, low, 64), full)
+    assert len(np.unique(full)) > 50
 
 
 @pytest.mark.parametrize("network", SMALL)
-def test_only_the_trunk_runs_in_half_precision(network):
-    """The plain resize that it starts as keeps every bit."""
-    decoder, low = made(network), torch.rand(1, 3, 8, 8)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert decoder(low).dtype == torch.float32
-    with torch.no_grad():
-        plain = decoder(low)
-        with torch.autocast("cpu", torch.bfloat16):
-            half = decoder(low)
-    if network == "vdsr":
-        assert torch.equal(half, plain)
-    else:  # the trunk carries the picture here, as in `tad`
-        torch.testing.assert_close(half, plain, atol=0.02, rtol=0)
+def test_autocast_changes_only_the_trunk(network):
+    """The initial trunk adds nothing, so an untrained decoder gives the same bits; a perturbed one does not."""
+    for perturbed in (False, True):
+        decoder, low = make_decoder(network, perturbed=perturbed), torch.rand(1, 3, 8, 8)
+        with torch.no_grad():
+            full = decoder(low)
+            with torch.autocast("cpu", torch.bfloat16):
+                half = decoder(low)
+        assert half.dtype == torch.float32
+        assert torch.equal(half, full) != perturbed
 
 
-def test_without_a_second_word_a_codec_of_a_decoder_alone_stores_the_guide():
+def test_codec_without_an_encoder_stores_the_guide():
     codec = build("sr", network="vdsr").eval()
     assert codec.encoder is None
     high = torch.rand(1, 3, 16, 16)
@@ -132,17 +129,17 @@ def test_without_a_second_word_a_codec_of_a_decoder_alone_stores_the_guide():
     assert torch.equal(out.low, ops.quantize(codec.guide(high)))
 
 
-def test_deeper_costs_more():
-    counted = []
+def test_vdsr_cost_grows_with_its_layers():
+    flops = []
     for layers in (4, 8):
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
             vdsr(SPECS["x2"], 3, VdsrOptions(width=8, layers=layers))[1](torch.rand(1, 3, 8, 8))
-        counted.append(counter.get_total_flops())
-    assert counted[1] - counted[0] == 4 * 2 * 9 * 8 * 8 * 16 * 16
+        flops.append(counter.get_total_flops())
+    assert flops[1] - flops[0] == 4 * 2 * 9 * 8 * 8 * 16 * 16
 
 
 @pytest.mark.parametrize(("name", "option"), [("edsr", "scale"), ("edsr", "width"), ("vdsr", "layers")])
-def test_bad_options_are_refused(name, option):
+def test_invalid_options_are_refused(name, option):
     with pytest.raises(ConfigError, match=f"{option} = 0"):
         build("sr", network={"name": name, option: 0})

@@ -1,10 +1,10 @@
-"""Halve the width only, keep it watchable: ResizeSpec(r=2)."""
+"""Halve the width of a picture."""
 
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
 
 half_width = Task(
     name="half-width",
-    summary="width halved, height and colour kept",
+    summary="half the width, same height and colours",
     config=TaskConfig,
     spec=lambda config: ResizeSpec(r=2),
     guide=guides.bicubic,

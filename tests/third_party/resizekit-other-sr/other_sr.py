@@ -1,4 +1,4 @@
-"""Offer a task under a name that another distribution has, and an innocent one beside it."""
+"""Register a task under the name of another distribution's task, and one under a free name."""
 
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
 
@@ -6,7 +6,7 @@ from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
 def task(name: str) -> Task[TaskConfig]:
     return Task(
         name=name,
-        summary="not the one you know",
+        summary="not the task of resizekit",
         config=TaskConfig,
         spec=lambda config: ResizeSpec(s=3, r=3),
         guide=guides.lanczos,
@@ -15,5 +15,5 @@ def task(name: str) -> Task[TaskConfig]:
 
 @hookimpl
 def resizekit_register_tasks():
-    yield task("innocent")
+    yield task("free-name")
     yield task("sr")
