@@ -63,7 +63,7 @@ def study(
     for folder, quality in product(folders, qualities or [50, 75, 90]):
         row: dict[str, Any] = {"set": folder.name, "quality": quality}
         for name, codec in codecs.items():
-            measured = evaluate_folder(at_quality(codec, quality), folder, how=one)
+            measured = evaluate_folder(at_quality(codec, quality), folder, measure_with=one)
             for line in measured.skipped:
                 typer.echo(f"warning: left out: {line}", err=True)
             mean = {key: round(value, 3) for key, value in measured.mean.items()}

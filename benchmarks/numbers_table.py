@@ -45,7 +45,7 @@ def told(paper: str, record: Record, which: str) -> float | None:
     if record.alone or record.spec != f"s={record.border} r={record.border}":
         return None
     key = f"{PAPER[paper]}-x{record.border}{'-y' if record.channels == 1 else ''}"
-    figures = installed().suite("paper").printed
+    figures = installed().suite("paper").published
     found = next((one for one in figures if (one.column, one.set) == (key, which)), None)
     return found and (found.y if record.channels == 1 else found.rgb)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resizekit.benchmarking.timings import Comparison, Implementation, Timings
-from resizekit.evaluation.plot import plotted
+from resizekit.evaluation.plot import plot_file
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -33,7 +33,7 @@ def draw_roofline(timings: Timings, path: Path, *, overwrite: bool = False) -> N
     Raises `UsageError` for another suffix, a file that exists and a folder that cannot be written to,
     `MissingExtraError` without matplotlib.
     """
-    with plotted(path, overwrite=overwrite) as figure:
+    with plot_file(path, overwrite=overwrite) as figure:
         _fill(figure, timings)
 
 

@@ -27,8 +27,7 @@ def bench(
     from rich.text import Text
 
     from resizekit.benchmarking.timings import RIVALS, Comparison, Implementation, read_timings
-    from resizekit.cli.output import echo_json
-    from resizekit.cli.wide import print_wide
+    from resizekit.cli.output import echo_json, print_wide
 
     timings = read_timings(results)
     if plot is not None:

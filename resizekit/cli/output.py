@@ -1,15 +1,20 @@
-"""What goes to the user: JSON that every program reads, and an error as one line."""
+"""Print JSON, tables and errors."""
 
 import json
 import math
+from typing import TYPE_CHECKING
 
 import typer
 
-__all__ = ["echo_error", "echo_json"]
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["echo_error", "echo_json", "print_wide"]
 
 
 def echo_json(value: object) -> None:
-    """Print plain data as strict JSON; a number that JSON does not have, as the PSNR of equal pictures, is null."""
+    """Print plain data as strict JSON. Infinity and NaN, such as the PSNR of equal pictures, become null."""
     typer.echo(json.dumps(_finite(value), indent=2, allow_nan=False))
 
 
@@ -22,8 +27,15 @@ def _finite(value: object) -> object:
 
 
 def echo_error(error: BaseException | str) -> None:
-    """Print one line on stderr, without anything from a file or a file's name that a terminal would obey."""
+    """Print an error as one line on stderr. Control characters, for example in file names, are escaped."""
     if isinstance(error, OSError) and error.strerror:
         error = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     line = " ".join(str(error).split())
     typer.echo("error: " + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), err=True)
+
+
+def print_wide(console: "Console", table: "Table") -> None:
+    """Print a table without wrapping its rows: widen the console to the widest row if necessary."""
+    widest = console.measure(table, options=console.options.update(max_width=1000)).maximum
+    console.width = max(console.width, widest)
+    console.print(table)

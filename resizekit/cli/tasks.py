@@ -11,11 +11,11 @@ __all__ = ["tasks"]
 
 def tasks(
     describe: Annotated[
-        str | None, typer.Option(metavar="TASK", help="Tell all of one task.", show_default=False)
+        str | None, typer.Option(metavar="TASK", help="Show the details of one task.", show_default=False)
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List what is installed: tasks, who offers them, and their weights."""
+    """List the installed tasks with their plugins and weights."""
     if describe is None:
         _list(as_json)
     else:
@@ -23,15 +23,15 @@ def tasks(
 
 
 def _describe(name: str, as_json: bool) -> None:
-    from resizekit.cli.described import show_description
     from resizekit.cli.output import echo_json
+    from resizekit.cli.task_tables import print_description
     from resizekit.evaluation.describe import describe
 
-    told = describe(name)
+    task = describe(name)
     if as_json:
-        echo_json(told.as_dict())
+        echo_json(task.as_dict())
     else:
-        show_description(told)
+        print_description(task)
 
 
 def _list(as_json: bool) -> None:
@@ -60,7 +60,7 @@ def _list(as_json: bool) -> None:
         }
         echo_json({"tasks": rows} | others)
         return
-    table = Table("task", "what it does", "from", "weights", box=None, header_style="bold")
+    table = Table("task", "summary", "provider", "weights", box=None, header_style="bold")
     for row in rows:
         table.add_row(*(str(row[key]) for key in ("task", "summary", "provider")), ", ".join(row["weights"]))
     console = Console(markup=False, emoji=False)

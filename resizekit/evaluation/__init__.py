@@ -1,1 +1,1 @@
-"""How good a codec is: metrics on 8-bit pictures, and tables of them."""
+"""Measure the quality and the cost of a codec: metrics of single pictures, and their means over folders."""

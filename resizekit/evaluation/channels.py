@@ -1,4 +1,4 @@
-"""Pictures as the weights that are measured or trained take them: the right channels, the right size."""
+"""Read pictures with the channels and the size that evaluation and training need."""
 
 from pathlib import Path
 
@@ -15,22 +15,40 @@ from resizekit.images.pipeline import check_depth
 from resizekit.images.value_range import ValueRange, normalize
 from resizekit.storage.formats import Pixels
 
-__all__ = ["read_measured", "read_values", "to_display", "with_channels"]
+__all__ = ["read_for_evaluation", "read_values", "to_display", "with_channels"]
 
 
 def read_values(path: Path, channels: int, *, folds: bool = False, value_range: ValueRange | None = None) -> Pixels:
-    """Read a picture as weights for so many channels learn from it: `h w c`, codes, or with a value_range floats in [0, 1].
+    """Read a picture with the number of channels that a network takes.
 
-    For one channel a colour picture becomes its luma (16..235); otherwise as `fitted`.  Raises what `read_picture` and
-    that raise.
+    Args:
+        path: The file.
+        channels: Number of channels. For 1, a colour picture becomes its luma (16 to 235).
+        folds: Whether the network resizes the channel axis too; see `match_channels`.
+        value_range: The range of the file's values. Float files need it.
+
+    Returns:
+        Pixels `h w c`: integers as in the file, or with a value range floats in [0, 1].
+
+    Raises:
+        ImageError: If the file cannot be read or its channels do not match.
     """
     return with_channels(path, read_picture(path, value_range), channels, folds=folds)
 
 
-def read_measured(codec: Codec, path: Path, value_range: ValueRange | None = None) -> Pixels:
-    """Read a picture as a codec is measured on it: as `read_values`, cropped to what the factors divide (4.1).
+def read_for_evaluation(codec: Codec, path: Path, value_range: ValueRange | None = None) -> Pixels:
+    """Read a picture for a codec and crop it to a size that the factors divide (paper, section 4.1).
 
-    Raises `ImageError` also for one that is too deep for the codec's storage or too small.
+    Args:
+        codec: The codec that will be measured.
+        path: The file.
+        value_range: The range of the file's values. Float files need it.
+
+    Returns:
+        Pixels `h w c` as `read_values` returns them, cropped at the bottom and at the right.
+
+    Raises:
+        ImageError: If the file cannot be read, holds more bits than the codec stores, or is too small.
     """
     picture = read_picture(path, value_range)
     check_depth(picture, codec.storage, path)
@@ -43,7 +61,7 @@ def read_measured(codec: Codec, path: Path, value_range: ValueRange | None = Non
 
 
 def with_channels(path: Path, picture: Picture, channels: int, *, folds: bool = False) -> Pixels:
-    """Give a picture's values as weights for so many channels take them: `h w c`, as `read_values` does."""
+    """Convert a picture that was already read; see `read_values`. The path only appears in error messages."""
     pixels = normalize(picture.pixels, picture.value_range)
     if (pixels.shape[2], channels) == (3, 1):
         return luma(pixels)[:, :, None]
@@ -51,7 +69,10 @@ def with_channels(path: Path, picture: Picture, channels: int, *, folds: bool = 
 
 
 def to_display(pixels: Pixels) -> Pixels:
-    """Make a picture to look at: 8 bits, of a cube three bands from its far end to its near one, `h w 1` or `h w 3`."""
+    """Convert pixels `h w c` to 8 bits and to 1 or 3 channels, for viewing.
+
+    Of a picture with another number of channels, three are selected: near the last, the middle and the first.
+    """
     channels = pixels.shape[2]
     if channels not in (1, 3):
         pixels = pixels[:, :, [channels * 5 // 6, channels // 2, channels // 6]]

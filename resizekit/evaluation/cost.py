@@ -1,4 +1,4 @@
-"""What a codec costs: multiply-adds for each pixel of the high picture, counted while it runs."""
+"""Count the multiply-adds of a codec per pixel of the high-resolution picture."""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -9,25 +9,33 @@ __all__ = ["multiply_adds"]
 
 
 def multiply_adds(codec: Codec, *, cells: int = 4) -> tuple[float, float]:
-    """Count the multiply-adds a pixel of `high` on the way down and on the way up, guide and rounding left out.
+    """Count the multiply-adds per pixel of high, for the encoder and for the decoder.
 
-    Counted are convolutions and matrix products, on pictures of `cells` and of twice as many times the factors a side.
-    What the larger one costs more is told: what is done once a call, as the merging of `tad`'s kernels, is no part.
+    Only convolutions and matrix products count; the guide and the rounding do not. The codec runs on two pictures
+    of different size, and only the difference counts. This removes work that happens once per call, such as the
+    kernel merging of the `tad` network.
+
+    Args:
+        codec: The codec to run.
+        cells: Side of the smaller picture, in units of the factors. The larger one has twice the side.
+
+    Returns:
+        (encoder, decoder), in multiply-adds per pixel.
     """
-    small, large = _counted(codec, cells), _counted(codec, 2 * cells)
-    more = 3 * cells**2 * codec.spec.s.numerator * codec.spec.r.numerator
-    return (large[0] - small[0]) / more, (large[1] - small[1]) / more
+    small, large = _count(codec, cells), _count(codec, 2 * cells)
+    extra_pixels = 3 * cells**2 * codec.spec.s.numerator * codec.spec.r.numerator
+    return (large[0] - small[0]) / extra_pixels, (large[1] - small[1]) / extra_pixels
 
 
-def _counted(codec: Codec, cells: int) -> tuple[float, float]:
-    step, device = codec.spec, codec.device
-    high = torch.zeros(1, codec.channels, cells * step.s.numerator, cells * step.r.numerator, device=device)
-    low = torch.zeros(1, *step.low_shape(high.shape[1:]), device=device)
-    counted = []
+def _count(codec: Codec, cells: int) -> tuple[float, float]:
+    spec, device = codec.spec, codec.device
+    high = torch.zeros(1, codec.channels, cells * spec.s.numerator, cells * spec.r.numerator, device=device)
+    low = torch.zeros(1, *spec.low_shape(high.shape[1:]), device=device)
+    counts = []
     with torch.no_grad():
-        for way, x in ((codec.encode, high), (codec.decode, low)):
+        for network, x in ((codec.encode, high), (codec.decode, low)):
             counter = FlopCounterMode(display=False)
             with counter:
-                way(x)
-            counted.append(counter.get_total_flops() / 2)
-    return counted[0], counted[1]
+                network(x)
+            counts.append(counter.get_total_flops() / 2)
+    return counts[0], counts[1]

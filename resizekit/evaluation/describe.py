@@ -1,4 +1,4 @@
-"""What an installed task is: as a config without more has it, and as each of its weights does."""
+"""Describe an installed task: its default codec, and each of its pretrained weights."""
 
 import inspect
 from collections.abc import Mapping
@@ -11,85 +11,100 @@ from resizekit.plugin.registry import installed
 from resizekit.recipes.assemble import assemble
 from resizekit.recipes.checkpoint import header_of
 
-__all__ = ["Description", "Pair", "Trained", "describe"]
+__all__ = ["CodecDescription", "TaskDescription", "WeightsDescription", "describe"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Two networks, what stands between them, and what they cost."""
+class CodecDescription:
+    """Shapes, components and cost of an encoder and its decoder."""
 
     shapes: str
-    """The way down in einops text."""
+    """The downscaling in einops text."""
     factors: Mapping[str, str]
-    """s, r and t of the whole resize, each exact: 2 or 3/2."""
+    """The total factors s, r and t as exact numbers, such as "2" or "3/2"."""
     channels: tuple[int, int]
-    """Of high and of low."""
+    """Channels of high and of low."""
     times: int
-    """How often the networks are applied."""
+    """How many times the networks are applied."""
     network: str
     compression: str
     parameters: int
-    """Of both networks; what they share is counted once."""
+    """Parameters of both networks. Shared parameters count once."""
     multiply_adds: tuple[float, float]
-    """For each pixel of high, on the way down and on the way up."""
+    """Per pixel of high: (encoder, decoder)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
-    """Weights of a task, in their plugin's words, and the pair that they are of."""
+class WeightsDescription:
+    """Pretrained weights of a task, with the codec that they belong to."""
 
     summary: str
     metrics: Mapping[str, float]
-    pair: Pair | None
-    """None if the file cannot be read, or needs a plugin that is not installed."""
+    codec: CodecDescription | None
+    """None if the file cannot be read or needs a plugin that is not installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Description(Pair):
-    """A task, as its plugin says it, with the pair that its config gives where a user says nothing."""
+class TaskDescription(CodecDescription):
+    """A task with the codec of its default configuration."""
 
     task: str
     summary: str
     provider: str
     """Distribution and version."""
     guide: str
-    """What low should look like: the first sentence of the guide's docstring, or its name."""
-    weights: Mapping[str, Trained]
+    """The target for low: the first line of the guide's docstring, or its name."""
+    weights: Mapping[str, WeightsDescription]
     """By name."""
 
     def as_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return asdict(self)
 
 
-def describe(name: str) -> Description:
-    """Describe an installed task; `UnknownNameError` for another, `ConfigError` if its default network is missing."""
+def describe(name: str) -> TaskDescription:
+    """Describe an installed task.
+
+    Args:
+        name: Name of the task, such as "sr".
+
+    Returns:
+        The task, its default codec and its weights.
+
+    Raises:
+        UnknownNameError: If no such task is installed.
+        ConfigError: If the default network of the task is not installed.
+
+    Examples:
+        >>> describe("sr").shapes
+        'b c (2 h) (2 w) -> b c h w'
+    """
     registry = installed()
     task = registry.task(name)
-    return Description(
+    return TaskDescription(
         task=name,
         summary=task.summary,
         provider=registry.tasks[name].provider,
-        guide=_told(task.guide),
+        guide=_summary_line(task.guide),
         weights={
-            label: Trained(summary=w.summary, metrics=dict(w.metrics), pair=_trained(label))
+            label: WeightsDescription(summary=w.summary, metrics=dict(w.metrics), codec=_describe_weights(label))
             for label, w in task.weights.items()
         },
-        **vars(_pair(Recipe(task=name))),
+        **vars(_describe_codec(Recipe(task=name))),
     )
 
 
-def _trained(label: str) -> Pair | None:
+def _describe_weights(label: str) -> CodecDescription | None:
     try:
-        return _pair(header_of(label).recipe)
-    except (ResizeKitError, OSError):  # a stranger's fault, which is no reason to say nothing of the rest
+        return _describe_codec(header_of(label).recipe)
+    except (ResizeKitError, OSError):  # one broken file of a plugin must not hide the other weights
         return None
 
 
-def _pair(recipe: Recipe) -> Pair:
+def _describe_codec(recipe: Recipe) -> CodecDescription:
     codec = assemble(recipe)
     spec = codec.spec
-    return Pair(
+    return CodecDescription(
         shapes=spec.describe(),
         factors={"s": str(spec.s), "r": str(spec.r), "t": str(spec.t)},
         channels=(codec.channels, codec.low_channels),
@@ -101,6 +116,6 @@ def _pair(recipe: Recipe) -> Pair:
     )
 
 
-def _told(guide: object) -> str:
+def _summary_line(guide: object) -> str:
     text = inspect.getdoc(guide)
     return text.splitlines()[0] if text else getattr(guide, "__name__", type(guide).__name__)

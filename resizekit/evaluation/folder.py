@@ -1,4 +1,4 @@
-"""A set of pictures through a codec: the mean of every figure, and each picture's own."""
+"""Measure a codec on a folder of pictures: the mean of each metric, and the metrics of each picture."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from statistics import fmean
 from resizekit.codec import Codec
 from resizekit.codec.tiling import part_of
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
-from resizekit.evaluation.channels import read_measured
+from resizekit.evaluation.channels import read_for_evaluation
 from resizekit.evaluation.measure import measure
 from resizekit.images.io.find import find_pictures, sample_evenly
 from resizekit.images.selection import repeated
@@ -21,22 +21,21 @@ __all__ = ["SetMetrics", "evaluate_depths", "evaluate_folder", "mean_of"]
 
 @dataclass(frozen=True)
 class SetMetrics:
-    """What a codec reaches on a set of pictures, in dB."""
+    """Metrics of a codec on a set of pictures, in dB."""
 
     name: str
     pictures: int
     mean: Mapping[str, float]
-    """Means over the pictures of what `measure` gives, those that are infinite left out; infinite if all are."""
+    """Mean of each metric of `measure`. Infinite values are left out; the mean is infinite if all values are."""
     each: Mapping[str, Mapping[str, float]]
-    """The same by the file's name inside the folder."""
+    """Metrics of each picture, by its path inside the folder."""
     skipped: list[str] = field(default_factory=list)
-    """Files that could not be used, with the reasons."""
+    """Files that could not be measured, each with the reason."""
     equal: Mapping[str, int] = field(default_factory=dict)
-    """Of how many pictures a figure is infinite, by its name: two that should differ are equal there, such as a picture
-    without colours and its luma in every channel."""
+    """By metric: the number of pictures with an infinite value, where the two compared pictures are equal."""
 
     def as_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return asdict(self)
 
 
@@ -46,29 +45,45 @@ def evaluate_folder(
     *,
     limit: int | None = None,
     value_range: ValueRange | None = None,
-    how: Callable[[Codec, Pixels], Mapping[str, float]] = measure,
+    measure_with: Callable[[Codec, Pixels], Mapping[str, float]] = measure,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> SetMetrics:
-    """Measure every picture of a folder, cropped at the upper left to what the factors divide (4.1).
+    """Measure a codec on every picture of a folder, cropped to a size that the factors divide (paper, section 4.1).
 
-    With a codec for one channel, colour pictures are measured on their luma (16..235), grey ones as they are.  `value_range`
-    is the range of the pictures' values, which float32 needs; they are then measured as floats in [0, 1].  `limit`
-    takes that many, evenly spread; `how` gives the figures of one picture.  Raises `ImageError` if the folder holds
-    nothing usable.
+    A codec for one channel is measured on the luma (16 to 235) of colour pictures, and on grey pictures as they are.
+
+    Args:
+        codec: The codec to measure.
+        folder: A folder of pictures, or a single picture.
+        limit: Measure at most this number of pictures, sampled evenly.
+        value_range: The range of the files' values. Float files need it; they are measured as floats in [0, 1].
+        measure_with: The function that computes the metrics of one picture `h w c`.
+        progress: Called with (pictures done, all pictures) after each measured picture.
+
+    Returns:
+        The means and the metrics of each picture.
+
+    Raises:
+        ImageError: If the folder holds no usable picture.
+
+    Examples:
+        >>> from resizekit import load
+        >>> result = evaluate_folder(load("sr-x2"), Path("Set5"))  # doctest: +SKIP
+        >>> print(f"{result.mean['high_rgb']:.2f} dB")  # doctest: +SKIP
     """
     paths = sample_evenly(list(find_pictures([folder])), limit)
     each: dict[str, Mapping[str, float]] = {}
     skipped: list[str] = []
     for done, path in enumerate(paths, start=1):
         try:
-            figures = how(codec, read_measured(codec, path, value_range))
+            metrics = measure_with(codec, read_for_evaluation(codec, path, value_range))
         except (ImageError, MissingExtraError) as error:
             skipped.append(str(error))
             continue
-        except ResizeShapeError as error:  # the networks need more than one cell
+        except ResizeShapeError as error:  # some networks need more than the smallest size that the factors divide
             skipped.append(f"{path} is too small to be measured: {error}")
             continue
-        each[path.relative_to(folder).as_posix() if folder in path.parents else path.name] = figures
+        each[path.relative_to(folder).as_posix() if folder in path.parents else path.name] = metrics
         progress(done, len(paths))
     if not each:
         first = f"; the first: {skipped[0]}" if skipped else ""
@@ -80,7 +95,12 @@ def evaluate_folder(
 
 
 def mean_of(values: Sequence[float]) -> float:
-    """Give the mean of PSNR in dB over the pictures that differ; infinity if none does."""
+    """Compute the mean of the finite PSNR values in dB; infinity if there are none.
+
+    Examples:
+        >>> mean_of([30.0, 32.0, math.inf])
+        31.0
+    """
     finite = [value for value in values if value != math.inf]
     return fmean(finite) if finite else math.inf
 
@@ -94,19 +114,31 @@ def evaluate_depths(
     value_range: ValueRange | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[int, SetMetrics | ImageError]:
-    """Measure a folder with the networks applied so many times, each of `times`: what `evaluate_folder` gives for it.
+    """Measure a codec on a folder at several depths: with its networks applied once, twice, and so on.
 
-    A depth that is too deep for every picture has the error in its place.  Raises `UsageError` for networks that cannot
-    be repeated, and `ImageError` if the folder holds nothing that is usable at any depth.
+    Args:
+        codec: The codec to measure.
+        folder: A folder of pictures, or a single picture.
+        times: How many times the networks are applied, for each depth.
+        limit: As in `evaluate_folder`.
+        value_range: As in `evaluate_folder`.
+        progress: Called with (pictures done, all pictures), counted over all depths.
+
+    Returns:
+        By depth: the result of `evaluate_folder`, or the error if every picture is too small for this depth.
+
+    Raises:
+        UsageError: If the networks cannot be repeated.
+        ImageError: If no picture is usable at any depth.
     """
-    told: dict[int, SetMetrics | ImageError] = {}
-    for i, one in enumerate([repeated(codec, n) for n in times]):
+    results: dict[int, SetMetrics | ImageError] = {}
+    for i, deep in enumerate([repeated(codec, n) for n in times]):
         part = part_of(progress, i, len(times))
         try:
-            told[one.times] = evaluate_folder(one, folder, limit=limit, value_range=value_range, progress=part)
+            results[deep.times] = evaluate_folder(deep, folder, limit=limit, value_range=value_range, progress=part)
         except ImageError as error:
-            told[one.times] = error
-    errors = [one for one in told.values() if isinstance(one, ImageError)]
-    if len(errors) == len(told):
+            results[deep.times] = error
+    errors = [result for result in results.values() if isinstance(result, ImageError)]
+    if len(errors) == len(results):
         raise errors[0]
-    return told
+    return results

@@ -1,4 +1,4 @@
-"""One picture through a codec and back, measured as section 4.1 measures and stored as a user stores it."""
+"""Measure one picture that is downscaled, stored as a real file and restored (paper, section 4.1)."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -13,27 +13,35 @@ from resizekit.evaluation.metrics import luma, psnr
 from resizekit.images.pad import reflect_pad_or_crop
 from resizekit.nn import to_float
 from resizekit.ops import resample_codes, to_uint, to_uint8
-from resizekit.spec import ResizeSpec
-from resizekit.storage.compressions import Float
+from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import Pixels
 
 __all__ = ["baseline_name", "bicubic_roundtrip", "measure", "psnr_y", "roundtrip"]
 
 
 def roundtrip(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
-    """Take a picture `h w c` down, through a real file of what the codec stores, and up again: (low, restored).
+    """Downscale a picture, store it as a real file, and restore it.
 
-    Low is as deep as the storage, restored as `high`.  The factors must divide its size.  With the compression `none`
-    there is no file, and the decoder is given the very numbers of the encoder.
+    With the compression `none` no file is written, and the decoder receives the unrounded output of the encoder.
+
+    Args:
+        codec: The codec to apply.
+        high: A picture `h w c` whose size the factors divide.
+
+    Returns:
+        (low, restored). Low has the bit depth of the codec's storage, restored that of `high`.
+
+    Raises:
+        ResizeShapeError: If the factors do not divide the size.
     """
-    if isinstance(codec.compression, Float):
-        return _kept_in_floats(codec, high)
+    if codec.compression.in_memory:
+        return _roundtrip_in_floats(codec, high)
     low = codec.storage.read_back(codec.down_pixels(high))
     return low, codec.up_pixels(low, high.dtype)
 
 
-def _kept_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
-    """Rounded only to be measured."""
+def _roundtrip_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
+    """Round low only for the measurement, not for the decoder."""
     with torch.inference_mode():
         low = codec.down_tensor(to_float(to_batch(high).to(codec.device)))
         restored = codec.up_tensor(low)
@@ -41,75 +49,100 @@ def _kept_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
 
 
 def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None = None) -> tuple[Pixels, Pixels]:
-    """The same resize by bicubic both ways, as MATLAB's `imresize` writes it: (low, restored).
+    """Downscale and restore a picture by bicubic interpolation, equal to MATLAB's `imresize`.
 
-    Both are as deep as `roundtrip`'s.  `size` is (height, width) of low where the codec
-    by itself makes another.
+    This is the baseline for the metrics of a codec with the same factors. Its low picture is also the reference for
+    the low picture of the codec. If the number of channels changes too, low is the codec's guide, and restored
+    repeats the guide in all channels. The codec's storage is applied to low before it is restored.
 
-    Where the channels change too, low is the codec's guide, and restored repeats it in the channels.  The low picture
-    is also the reference that a codec's low is measured against.  It is restored from what the codec's storage makes of
-    it, so that both had to live with the same.
+    Args:
+        codec: The codec to compare with. Its factors, guide and storage are used, not its networks.
+        high: A picture `h w c`.
+        size: (height, width) of low, if it differs from the size that the codec makes.
+
+    Returns:
+        (low, restored), with the same bit depths as from `roundtrip`.
     """
     height, width, channels = high.shape
-    h, w = codec.spec.low_shape((channels, height, width))[1:] if size is None else size
-    s, r = Fraction(height, h), Fraction(width, w)
+    low_size = HW(*(codec.spec.low_shape((channels, height, width))[1:] if size is None else size))
+    s, r = Fraction(height, low_size.h), Fraction(width, low_size.w)
     storage = codec.storage
-    flat = with_bits(high, storage.bits)
+    as_stored = with_bits(high, storage.bits)
     if codec.spec.t == 1:
-        low = resample_codes(to_batch(flat), (h, w), scale=(s, r))
+        low = resample_codes(to_batch(as_stored), low_size, scale=(s, r))
     else:
-        low = _guide(codec, high if size is None else _before_guide(codec.spec, flat, size))[..., :h, :w]
-    stored = codec.read_back(low) if low.shape[1] in storage.channels else low  # a grey picture where only RGB is held
-    restored = _repeated(resample_codes(stored, (height, width), scale=(1 / s, 1 / r)), codec.spec)
+        source = high if size is None else _resize_before_guide(codec.spec, as_stored, low_size)
+        low = _guide(codec, source)[..., : low_size.h, : low_size.w]
+    # low of a grey picture stays as it is if the storage holds only RGB
+    stored = codec.read_back(low) if low.shape[1] in storage.channels else low
+    restored = _repeat_channels(resample_codes(stored, (height, width), scale=(1 / s, 1 / r)), codec.spec)
     return from_batch(low), with_bits(from_batch(restored), bits_of(high))
 
 
 def baseline_name(codec: Codec) -> str:
-    """Say in a word what `bicubic_roundtrip` compares with."""
+    """Return the name of the baseline that `bicubic_roundtrip` computes: "bicubic" or "guide"."""
     return "bicubic" if codec.spec.t == 1 else "guide"
 
 
 def _guide(codec: Codec, high: Pixels) -> Tensor:
-    """What low should look like, as the storage keeps it: `(s h) (r w) (t c) -> 1 c h w`, codes."""
+    """Compute the target for low as the storage holds it: `(s h) (r w) (t c) -> 1 c h w`, integers."""
     with torch.inference_mode():
         guide = codec.guide(to_float(to_batch(high).to(codec.device)))
         return to_uint(guide, codec.storage.bits).cpu()
 
 
-def _before_guide(spec: ResizeSpec, high: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize high so that its guide has (height, width) of `size`, or hardly more where no whole number divides."""
-    middle = size_before_steps(size, spec, 1)
-    return reflect_pad_or_crop(from_batch(resample_codes(to_batch(high), middle)), spec.pad(middle))
+def _resize_before_guide(spec: ResizeSpec, high: Pixels, low_size: HW) -> Pixels:
+    """Resize high so that its guide has `low_size`, or the next larger size if the factors do not divide it."""
+    size = size_before_steps(low_size, spec, 1)
+    return reflect_pad_or_crop(from_batch(resample_codes(to_batch(high), size)), spec.pad(size))
 
 
-def _repeated(x: Tensor, spec: ResizeSpec) -> Tensor:
-    """Give every channel of high the nearest of low's: `b c h w -> b (t c) h w`."""
+def _repeat_channels(x: Tensor, spec: ResizeSpec) -> Tensor:
+    """Give every channel of high the nearest channel of low: `b c h w -> b (t c) h w`."""
     down, up = spec.t.denominator, spec.t.numerator
     groups = x.chunk(down, 1)
     return torch.cat([groups[i * down // up] for i in range(up)], 1)
 
 
 def measure(codec: Codec, high: Pixels) -> Mapping[str, float]:
-    """PSNR in dB of one picture `h w c`: high against the original, low against bicubic, and bicubic's own.
+    """Measure the PSNR of one picture: restored against the original, low against bicubic, and of the baseline.
 
-    Bicubic's are those of `bicubic_roundtrip`, which takes the guide where the channels change.
+    RGB has no border. Y (16 to 235) leaves out a border as wide as the factor, or no border if the picture is too
+    small for it.
 
-    RGB without a border; Y (16 to 235) with one of the factor, or none on a picture too small for it.  Keys: high_rgb,
-    high_y, low_rgb, low_y, bicubic_rgb, bicubic_y; for a grey picture the "rgb" ones are those of its only channel, for
-    a cube those over all channels, and it has no Y.
+    Args:
+        codec: The codec to measure.
+        high: A picture `h w c` whose size the factors divide.
+
+    Returns:
+        PSNR in dB by the keys high_rgb, high_y, low_rgb, low_y, bicubic_rgb and bicubic_y. The bicubic values belong
+        to `bicubic_roundtrip`. For a picture of one channel, the "rgb" values belong to this channel. For a picture
+        with neither 1 nor 3 channels, they belong to all channels, and the keys of Y are missing.
+
+    Raises:
+        ResizeShapeError: If the factors do not divide the size.
+
+    Examples:
+        >>> import numpy as np, resizekit
+        >>> codec = resizekit.build("sr", network={"width": 4, "blocks": 0}).eval()
+        >>> sorted(measure(codec, np.zeros((8, 8, 3), np.uint8)))
+        ['bicubic_rgb', 'bicubic_y', 'high_rgb', 'high_y', 'low_rgb', 'low_y']
     """
     border = int(max(codec.spec.s, codec.spec.r))
     low, restored = roundtrip(codec, high)
-    guide, plain = bicubic_roundtrip(codec, high)
-    figures = {}
-    for name, a, b in (("high", restored, high), ("low", low, guide), ("bicubic", plain, high)):
-        figures[f"{name}_rgb"] = psnr(a, b)
+    guide, baseline = bicubic_roundtrip(codec, high)
+    metrics = {}
+    for name, a, b in (("high", restored, high), ("low", low, guide), ("bicubic", baseline, high)):
+        metrics[f"{name}_rgb"] = psnr(a, b)
         if codec.channels in (1, 3):
-            figures[f"{name}_y"] = psnr_y(a, b, border)
-    return figures
+            metrics[f"{name}_y"] = psnr_y(a, b, border)
+    return metrics
 
 
 def psnr_y(a: Pixels, b: Pixels, border: int) -> float:
-    """PSNR in dB of the Y of two pictures `h w c` inside a border, which is left out where it would leave nothing."""
+    """Compute the PSNR in dB of the Y of two pictures `h w c`, without `border` pixels on each side.
+
+    The border is not left out if nothing would remain.
+    """
     fits = 2 * border < min(a.shape[:2])
     return psnr(luma(a), luma(b), border=border if fits else 0)

@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio on pictures of 8 or 16 bits, RGB or luma."""
+"""Compute the peak signal-to-noise ratio and the luma of pictures."""
 
 import math
 
@@ -10,31 +10,52 @@ from resizekit.storage.formats import Pixels
 
 __all__ = ["LUMA", "luma", "psnr"]
 
-# MATLAB's rgb2ycbcr: BT.601, studio range 16..235.
 LUMA = np.array((65.481, 128.553, 24.966)) / 255
+"""Weights of R, G and B as in MATLAB's `rgb2ycbcr`: BT.601, studio range 16 to 235."""
 
 
 def psnr(a: Pixels, b: Pixels, *, border: int = 0) -> float:
-    """PSNR in dB of two pictures of the same shape, `h w` or `h w c` codes, without `border` pixels on each side.
+    """Compute the PSNR of two pictures in dB.
 
-    The peak is the largest code, 255 or 65535; of float32 values it is 1.  Equal pictures give infinity.  Raises
-    `ResizeShapeError` for shapes or types that differ or a border that leaves nothing.
+    The peak is the largest value of the type: 255 for uint8, 65535 for uint16, 1 for float32.
+
+    Args:
+        a: A picture `h w` or `h w c`.
+        b: A picture of the same shape and type.
+        border: Number of pixels to leave out on each side.
+
+    Returns:
+        PSNR in dB; infinity for equal pictures.
+
+    Raises:
+        ResizeShapeError: If shapes or types differ, or if the border leaves nothing.
+
+    Examples:
+        >>> a, b = np.full((4, 4), 100, np.uint8), np.full((4, 4), 101, np.uint8)
+        >>> round(psnr(a, b), 2)
+        48.13
+        >>> psnr(a, a)
+        inf
     """
     if a.shape != b.shape or a.dtype != b.dtype:
         raise ResizeShapeError(
-            f"PSNR needs two pictures of one shape and type, got {a.shape} {a.dtype} and {b.shape} {b.dtype}"
+            f"PSNR needs two pictures of the same shape and type, got {a.shape} {a.dtype} and {b.shape} {b.dtype}"
         )
     if 2 * border >= min(a.shape[:2]):
-        raise ResizeShapeError(f"a border of {border} leaves nothing of {a.shape}; use a smaller one")
+        raise ResizeShapeError(f"a border of {border} leaves nothing of {a.shape}; use a smaller border")
     inside = slice(border, a.shape[0] - border), slice(border, a.shape[1] - border)
     error = np.mean((a[inside].astype(np.float64) - b[inside].astype(np.float64)) ** 2)
     return math.inf if error == 0 else 10 * math.log10(_peak(a) ** 2 / error)
 
 
 def luma(pixels: Pixels) -> Pixels:
-    """The Y of YCbCr as MATLAB's `rgb2ycbcr` gives it: `h w c -> h w`, codes; grey stays as it is.
+    """Compute the Y of YCbCr, equal to MATLAB's `rgb2ycbcr`: `h w c -> h w`. Grey pictures stay as they are.
 
-    It goes from 16 to 235, of 16 bits to 257 times that, of floats in [0, 1] to that divided by 255.
+    Y ranges from 16 to 235 for uint8. The range is 257 times as large for uint16; for floats it is divided by 255.
+
+    Examples:
+        >>> luma(np.full((1, 1, 3), 255, np.uint8))
+        array([[235]], dtype=uint8)
     """
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return pixels.reshape(pixels.shape[:2])

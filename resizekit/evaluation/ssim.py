@@ -1,4 +1,4 @@
-"""Structural similarity, by torchmetrics: an 11x11 Gaussian of sigma 1.5, as Wang et al. (2004) define it."""
+"""Compute the structural similarity of Wang et al. (2004), with torchmetrics: 11x11 Gaussian window, sigma 1.5."""
 
 import importlib.util
 
@@ -14,27 +14,45 @@ _WINDOW = 11
 
 
 def check_ssim() -> None:
-    """Raise `MissingExtraError` without torchmetrics."""
-    if importlib.util.find_spec("torchmetrics") is None:  # importing it takes seconds, which may not be needed
+    """Raise `MissingExtraError` if torchmetrics is not installed."""
+    if importlib.util.find_spec("torchmetrics") is None:  # the import itself takes seconds and may not be needed
         raise MissingExtraError(
             'SSIM needs torchmetrics: pip install "resizekit[suite]", or leave it out with --no-ssim'
         )
 
 
 def ssim(a: Pixels, b: Pixels, *, border: int = 0, device: str = "cpu") -> float | None:
-    """SSIM of two 8-bit pictures of one shape, `h w` or `h w c`, without `border` pixels on each side.
+    """Compute the SSIM of two 8-bit pictures.
 
-    `device` is where it is computed.  None where that leaves less than one window of 11x11.
+    Args:
+        a: A picture `h w` or `h w c`.
+        b: A picture of the same shape.
+        border: Number of pixels to leave out on each side.
+        device: Where to compute.
+
+    Returns:
+        SSIM, at most 1; None if less than one window of 11x11 pixels remains.
+
+    Examples:
+        >>> import numpy as np
+        >>> a = np.arange(256, dtype=np.uint8).reshape(16, 16)
+        >>> ssim(a, a)
+        1.0
+        >>> ssim(a[:8], a[:8]) is None
+        True
     """
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     if min(a.shape[:2]) - 2 * border < _WINDOW:
         return None
     inside = slice(border, a.shape[0] - border), slice(border, a.shape[1] - border)
-    one, other = (
-        torch.from_numpy(x[inside].reshape(*x[inside].shape[:2], -1).copy()).to(device).permute(2, 0, 1)[None].float()
-        for x in (a, b)
+    x, y = (
+        torch.from_numpy(pixels[inside].reshape(*pixels[inside].shape[:2], -1).copy())
+        .to(device)
+        .permute(2, 0, 1)[None]
+        .float()
+        for pixels in (a, b)
     )
-    value = structural_similarity_index_measure(one, other, data_range=float(LEVELS))
-    assert isinstance(value, torch.Tensor), "one number, as no map of it was asked for"
+    value = structural_similarity_index_measure(x, y, data_range=float(LEVELS))
+    assert isinstance(value, torch.Tensor), "a single number, because no map was requested"
     return value.item()

@@ -1,6 +1,6 @@
-"""Figure 4: how close the small picture stays to bicubic, and how close the restored one comes, by guide weight.
+"""Draw the trade-off between small and restored pictures over the guide weight (paper, figure 4).
 
-The axis is logarithmic, so a weight of 0 stands apart, to the left of a gap.
+The axis is logarithmic. A weight of 0 is drawn to the left of a gap in the axis.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from resizekit.evaluation.plot import plotted
+from resizekit.evaluation.plot import plot_file
 from resizekit.images.io.read import read_picture
 from resizekit.storage.formats import Pixels
 
@@ -23,44 +23,51 @@ _CURVES = (
     ("high", "o", "#d55e00", "restored against the original"),
     ("low", "s", "#0072b2", "small against guide"),
 )
-"""Field, marker, colour (told apart by colour-blind eyes too), name."""
-_SAMPLES, _SIDE = 7, 72
-"""So many small pictures at most, and so many pixels of each at most."""
+"""Field, marker, colour (distinct for colour-blind readers), label."""
+_MAX_SAMPLES, _SIDE = 7, 72
+"""Largest number of small pictures under the curves, and the largest side of each in pixels."""
 
 
 class Point(BaseModel):
-    """What one guide weight led to; PSNR in dB, the mean over all pictures measured."""
+    """Result of training with one guide weight; PSNR in dB, the mean over all measured pictures."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     guide_weight: float = Field(ge=0)
     high: float
-    """Restored against the original."""
+    """PSNR of the restored picture against the original."""
     low: float
-    """Small against bicubic, or its guide where the channels change."""
+    """PSNR of the small picture against bicubic, or against the guide if the channels change."""
     sets: dict[str, dict[str, float]]
-    """Means by set and figure."""
+    """Means by set and metric."""
     steps: int
     digest: str
     small: str
-    """A small picture to look at: a path from the results' own folder."""
+    """An example of a small picture: its path, relative to the folder of the results."""
 
 
 def draw_tradeoff(points: Sequence[Point], path: Path, *, folder: Path, overwrite: bool = False) -> None:
-    """Draw both curves over the guide weight, and small pictures under them, into a .png or .svg file.
+    """Draw both curves over the guide weight, with example pictures under them.
 
-    `folder` is where the points' small pictures are looked for; of one that is not there nothing is shown.  Errors as
-    `check_plot`.
+    Args:
+        points: Results by guide weight, in any number.
+        path: The .png or .svg file to write.
+        folder: The folder that the paths in `points` are relative to. Missing pictures are not drawn.
+        overwrite: Replace an existing file.
+
+    Raises:
+        UsageError: If the suffix is unknown or the file exists.
+        MissingExtraError: If matplotlib is not installed.
     """
     samples = [(point, pixels) for point in points if (pixels := _sample(folder / point.small)) is not None]
-    if len(samples) > _SAMPLES:  # evenly, both ends among them
-        samples = [samples[i * (len(samples) - 1) // (_SAMPLES - 1)] for i in range(_SAMPLES)]
-    with plotted(path, overwrite=overwrite) as figure:
+    if len(samples) > _MAX_SAMPLES:  # sample evenly, including both ends
+        samples = [samples[i * (len(samples) - 1) // (_MAX_SAMPLES - 1)] for i in range(_MAX_SAMPLES)]
+    with plot_file(path, overwrite=overwrite) as figure:
         _fill(figure, points, samples)
 
 
 def _sample(path: Path) -> Pixels | None:
-    """The middle of a small picture."""
+    """Read the central part of a small picture."""
     if not path.is_file():
         return None
     pixels = read_picture(path).pixels
@@ -102,7 +109,7 @@ def _fill(figure: "Figure", points: Sequence[Point], samples: Sequence[tuple[Poi
 
 
 def _break(left: "Axes", right: "Axes") -> None:
-    """Open the frame between two panels, and mark that something is left out there."""
+    """Remove the frame between two panels and mark the gap in the axis."""
     left.spines.right.set_visible(False)
     right.spines.left.set_visible(False)
     right.tick_params(left=False, which="both")

@@ -1,4 +1,4 @@
-"""JSON files that people give: read up to a size, and what is wrong with one said in one line."""
+"""Read JSON files from users: limited in size, with errors of one line and text that is safe to print."""
 
 import math
 from pathlib import Path
@@ -11,35 +11,58 @@ from resizekit.errors import ResizeKitError
 __all__ = ["Command", "Label", "finite", "first_error", "printable", "read_untrusted"]
 
 
-def read_untrusted(path: Path, largest: int, wanted: str) -> bytes:
-    """Read a file of at most `largest` bytes; a `ResizeKitError` for others says to give `wanted`."""
+def read_untrusted(path: Path, max_bytes: int, expected: str) -> bytes:
+    """Read a file of limited size.
+
+    Args:
+        path: The file.
+        max_bytes: Largest accepted size.
+        expected: Description of the right file, for the error message: "give {expected}".
+
+    Returns:
+        The content.
+
+    Raises:
+        ResizeKitError: If the file cannot be read or is too large.
+    """
     try:
         with path.open("rb") as stream:
-            text = stream.read(largest + 1)
+            content = stream.read(max_bytes + 1)
     except OSError as error:
         raise ResizeKitError(f"cannot read {path}: {error.strerror}") from None
-    if len(text) > largest:
-        raise ResizeKitError(f"{path} is larger than {largest >> 20} MiB: give {wanted}")
-    return text
+    if len(content) > max_bytes:
+        raise ResizeKitError(f"{path} is larger than {max_bytes >> 20} MiB: give {expected}")
+    return content
 
 
 def first_error(error: ValidationError) -> str:
-    """Say in a few words where data first differ from what they should be."""
+    """Format the first problem of a validation error in one line of at most 160 characters."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return " ".join(f"{where}: {first['msg']}".split()).removeprefix(": ")[:160]
 
 
-def printable(text: str, longest: int = 300) -> str:
-    """Put a question mark for what cannot be printed, and cut what is too long."""
-    return "".join(c if c.isprintable() else "?" for c in text[:longest])
+def printable(text: str, max_length: int = 300) -> str:
+    r"""Replace characters that are not printable with a question mark, and cut the text at `max_length`.
+
+    Examples:
+        >>> printable("\x1b[31mred")
+        '?[31mred'
+    """
+    return "".join(c if c.isprintable() else "?" for c in text[:max_length])
 
 
 Label = Annotated[str, AfterValidator(printable)]
+"""Text of at most 300 printable characters."""
 Command = Annotated[str, AfterValidator(lambda text: printable(text, 4000))]
-"""A label that may name every column of a suite."""
+"""Text of at most 4000 printable characters: a command line can name every column of a suite."""
 
 
 def finite(value: float | None) -> float | None:
-    """Give a figure as JSON can hold it: None for the infinite PSNR of equal pictures."""
+    """Return a value that JSON can hold: None replaces infinity, such as the PSNR of equal pictures.
+
+    Examples:
+        >>> finite(31.5), finite(math.inf)
+        (31.5, None)
+    """
     return value if value is not None and math.isfinite(value) else None

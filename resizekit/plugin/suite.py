@@ -1,6 +1,6 @@
-"""A suite: what is measured beside what, on which sets of pictures, and what is printed of it elsewhere.
+"""Suites: columns to compare on sets of pictures, with published results.
 
-    columns x sets x pictures ─► figures ─► one table, with the printed ones beside them
+    columns x sets x pictures ─► metrics ─► one table, next to the published results
 
 A plugin offers suites; `resizekit evaluate --suite NAME` runs one.
 """
@@ -16,44 +16,46 @@ __all__ = ["Published", "Suite", "SuiteColumn", "SuiteSet"]
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteSet:
-    """A set of pictures, which lies in a folder of its name."""
+    """A set of pictures in a folder of the same name."""
 
     name: str
     pictures: int | None = None
-    """How many it has; None: any number."""
+    """Number of pictures in the set; None: any number."""
     sizes: Collection[tuple[int, int]] = ()
-    """Every (width, height) that its pictures have; empty: any."""
+    """Every (height, width) that occurs in the set; empty: any size."""
     optional: bool = False
-    """True: nobody misses it where its folder is not there."""
+    """True: a missing folder causes no warning."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteColumn:
-    """One way down and up, at one factor."""
+    """An encoder and a decoder to measure, at one factor."""
 
     key: str
     """Unique in the suite, such as "tad-x2"."""
     label: str
-    """For people: the way down and the way up."""
+    """Display name: the encoder and the decoder."""
     group: str
-    """What is to be compared with one another, such as the way down."""
+    """Columns of the same group are listed together, for example all with the same encoder."""
     factor: int
-    """Of height and width."""
+    """Factor of height and width."""
     channels: int = 3
-    """3: on colour pictures, grey ones repeated; 1: on their luma, grey ones as they are."""
+    """3: measure on RGB, grey pictures repeated; 1: measure on the luma, grey pictures as they are."""
     weights: str | None = None
-    """Installed weights by name, or those of a run of that name that the user has; None: bicubic both ways."""
+    """Name of installed weights or of a run of the user; None: bicubic interpolation in both directions."""
     self_ensemble: bool = False
-    """Whether it goes up eight ways and averages."""
-    beside: str | None = None
-    """The column whose printed figures this one is compared with, if it has none of its own."""
-    network: Mapping[str, Any] = field(default_factory=dict)
-    """A recipe (`task`, `config`, `network`) of networks of the same cost, to be timed where none are trained."""
+    """Average the restored picture over the eight flips and rotations."""
+    compare_with: str | None = None
+    """Key of the column whose published results apply, if this column has none."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Recipe (`task`, `config`, `network`) of an untrained codec with the same cost, to time missing weights."""
+    featured: bool = False
+    """True for the weights of the suite's own project; reports show these first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """PSNR in dB of restored pictures as somebody printed it."""
+    """Published results of a column on a set: PSNR in dB of the restored pictures."""
 
     column: str
     set: str
@@ -63,37 +65,37 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """Columns, sets and printed figures; a column or set that is named is one of the suite's own."""
+    """Columns, sets and published results. Keys and names must refer to columns and sets of this suite."""
 
     name: str
-    """`[a-z][a-z0-9-]*`, unique among all installed."""
+    """`[a-z][a-z0-9-]*`, unique among all installed suites."""
     summary: str
-    """One line: what it shows."""
+    """One line: what the suite compares."""
     columns: tuple[SuiteColumn, ...]
     """In the order of the table."""
     sets: tuple[SuiteSet, ...]
     """In the order of the table."""
-    printed: tuple[Published, ...] = ()
+    published: tuple[Published, ...] = ()
     source: str = ""
-    """Where the printed figures stand, such as "Table 1 of ..."."""
-    timed: Mapping[str, float | None] = field(default_factory=dict)
-    """Keys of the columns whose way up is timed, where times are asked for, with the seconds printed for them."""
-    timed_size: tuple[int, int] = (1080, 1920)
-    """(height, width) of the pictures that these seconds are for."""
-    says: str = ""
-    """What a reader of the table has to know, in a sentence or two."""
+    """Where the published results come from, such as "Table 1 of ..."."""
+    timings: Mapping[str, float | None] = field(default_factory=dict)
+    """Keys of the columns that `--timings` measures, with the published seconds; None: not published."""
+    timings_size: tuple[int, int] = (1080, 1920)
+    """(height, width) of the restored picture that the published seconds belong to."""
+    note: str = ""
+    """What a reader of the table needs to know, in a sentence or two."""
 
     def __post_init__(self) -> None:
-        """Refuse contradictions, with a `PluginError` for the suite's author."""
-        keys, names = [column.key for column in self.columns], [one.name for one in self.sets]
-        for what, given in (("columns", keys), ("sets", names)):
-            if not given or len(set(given)) < len(given):
-                raise PluginError(f"suite {self.name!r} needs {what}, each of a name of its own, got {given}")
-        beside = (column.beside for column in self.columns if column.beside is not None)
-        self._known("column", keys, [*(one.column for one in self.printed), *self.timed, *beside])
-        self._known("set", names, (one.set for one in self.printed))
+        """Check the suite; raise `PluginError` for duplicate or unknown names."""
+        keys, names = [column.key for column in self.columns], [item.name for item in self.sets]
+        for kind, values in (("columns", keys), ("sets", names)):
+            if not values or len(set(values)) < len(values):
+                raise PluginError(f"suite {self.name!r} needs {kind} with unique names, got {values}")
+        compared = (column.compare_with for column in self.columns if column.compare_with is not None)
+        self._check_names("column", keys, [*(item.column for item in self.published), *self.timings, *compared])
+        self._check_names("set", names, (item.set for item in self.published))
 
-    def _known(self, what: str, there: Collection[str], named: Iterable[str]) -> None:
-        strange = next((name for name in named if name not in there), None)
-        if strange is not None:
-            raise PluginError(f"suite {self.name!r} speaks of a {what} {strange!r}, which it does not have")
+    def _check_names(self, kind: str, known: Collection[str], used: Iterable[str]) -> None:
+        unknown = next((name for name in used if name not in known), None)
+        if unknown is not None:
+            raise PluginError(f"suite {self.name!r} refers to an unknown {kind} {unknown!r}")

@@ -1,7 +1,7 @@
-"""The report: a file of results, and what lies beside it, as one page that needs nothing else.
+"""Render results as one HTML page that loads nothing from elsewhere.
 
 RESULTS.json ─► tables, checks, gains ─┐
 sweep.json   ─► curves                 ├─► page ─► OUT.html
 --data       ─► pictures               │
-folders      ─► ladder, triptychs     ─┘
+folders      ─► pyramids, roundtrips  ─┘
 """

@@ -1,27 +1,27 @@
-"""What a column's training was given, in a line: figures of a short one beside those of a long one say little alone."""
+"""Format the training budget of a column in one line."""
 
 from resizekit.suites.results import ColumnResult
 
-__all__ = ["training"]
+__all__ = ["training_budget"]
 
 
-def training(column: ColumnResult) -> str:
-    """Tell a training's budget in a line; empty where nothing is known of one."""
-    told = column.trained
-    if column.status == "not trained" or told is None:
+def training_budget(column: ColumnResult) -> str:
+    """Format steps, time, data and hardware of a training; empty if nothing is known."""
+    info = column.training
+    if column.status == "not trained" or info is None:
         return ""
-    parts = [_spent(told.steps, told.seconds), told.data, told.hardware]
-    if told.steps_before:
-        parts.insert(1, f"after {_spent(told.steps_before, told.seconds_before or None)}")
+    parts = [_format_budget(info.steps, info.seconds), info.data, info.hardware]
+    if info.steps_before:
+        parts.insert(1, f"after {_format_budget(info.steps_before, info.seconds_before or None)}")
     return " · ".join(part for part in parts if part)
 
 
-def _spent(steps: int | None, seconds: float | None) -> str:
-    counted = None if steps is None else f"{steps:,} steps".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    return ", ".join(part for part in (counted, _time(seconds)) if part)
+def _format_budget(steps: int | None, seconds: float | None) -> str:
+    count = None if steps is None else f"{steps:,} steps".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return ", ".join(part for part in (count, _format_time(seconds)) if part)
 
 
-def _time(seconds: float | None) -> str | None:
+def _format_time(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     if seconds < 100:

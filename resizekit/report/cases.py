@@ -1,4 +1,4 @@
-"""Single pictures to look at: restored here and now by a column's weights, and cut to the detail that tells most."""
+"""Restore the pictures with the largest and smallest gains, and cut out the detail where bicubic loses most."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,52 +6,59 @@ from pathlib import Path
 
 from resizekit.codec import Codec
 from resizekit.errors import ImageError, UsageError
-from resizekit.evaluation.channels import read_measured
+from resizekit.evaluation.channels import read_for_evaluation
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
 from resizekit.images.io.find import find_pictures
 from resizekit.images.selection import choose_codec
 from resizekit.plugin.registry import installed
 from resizekit.report.gains import Gain
-from resizekit.report.inline import Inline, inline
+from resizekit.report.inline import InlinePicture, inline_picture
 from resizekit.showcase.panels import worst_window
+from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 from resizekit.suites.results import ColumnResult
 
-__all__ = ["SIDE", "Case", "codec_of", "make_cases"]
+__all__ = ["SIDE", "Case", "load_column_codec", "make_cases"]
 
 SIDE = 320
-"""A detail has so many pixels a side at most, or the page would be too large to send around."""
+"""Largest side of a detail in pixels, to keep the page small."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One detail of one picture, four ways."""
+    """The same detail of the original, bicubic, restored and small picture."""
 
     gain: Gain
     best: bool
-    """Among the best, or else the worst."""
-    size: tuple[int, int]
-    """Width and height of the whole picture."""
-    place: tuple[int, int]
-    """Left and top of the detail in it."""
-    original: Inline
-    bicubic: Inline
-    restored: Inline
-    small: Inline
+    """True for a picture with a large gain, False for a small gain."""
+    size: HW
+    """Size of the entire picture."""
+    left: int
+    """Position of the detail in the picture, in pixels from the left."""
+    top: int
+    """Position of the detail in the picture, in pixels from the top."""
+    original: InlinePicture
+    bicubic: InlinePicture
+    restored: InlinePicture
+    small: InlinePicture
 
 
-def codec_of(column: ColumnResult) -> Codec:
-    """Load the installed weights of a column; a `UsageError` if they are not there, or not those that were measured."""
+def load_column_codec(column: ColumnResult) -> Codec:
+    """Load the installed weights of a column.
+
+    Raises:
+        UsageError: If the weights are not installed, or differ from those that were measured.
+    """
     if column.weights not in installed().weights:
         raise UsageError(
-            f"the weights {column.weights!r} of column {column.key!r} are not installed, so nothing can be "
-            "restored with them: name another --column, or leave out --data"
+            f"the weights {column.weights!r} of column {column.key!r} are not installed, so its pictures cannot be "
+            "restored: use another --column, or leave out --data"
         )
     codec = choose_codec(weights=column.weights, task=None, precision="float32")
     if column.digest is not None and codec.digest != column.digest:
         raise UsageError(
-            f"the weights {column.weights!r} that are installed are not those that column {column.key!r} was measured "
-            "with: evaluate again, name another --column, or leave out --data"
+            f"the installed weights {column.weights!r} differ from those that column {column.key!r} was measured "
+            "with: evaluate again, use another --column, or leave out --data"
         )
     return codec.replace(self_ensemble=True) if column.self_ensemble else codec
 
@@ -63,59 +70,73 @@ def make_cases(
     data: Path,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Case]:
-    """Restore pictures that lie in `data`/SET, the best ones first, the worst one next.
+    """Restore pictures and cut out a detail of each.
 
-    Raises `UsageError` for sets that are not there, `ImageError` for pictures that are not or cannot be read.
+    Args:
+        codec: The codec of the column.
+        best: Pictures with the largest gains.
+        worst: Pictures with the smallest gains.
+        data: The folder that contains the folders of the sets.
+        progress: Called with (pictures done, all pictures).
+
+    Returns:
+        The cases of `best`, then those of `worst`.
+
+    Raises:
+        UsageError: If the folder of a set is missing.
+        ImageError: If a picture is missing or cannot be read.
     """
     if not data.is_dir():
-        raise UsageError(f"--data {data} is no folder: name the one that holds the sets")
-    wanted = [(one, True) for one in best] + [(one, False) for one in worst]
-    paths = {which: _files(data, which) for which in sorted({one.told.set for one, _ in wanted})}
+        raise UsageError(f"--data {data} is not a folder: give the folder that contains the sets")
+    chosen = [(gain, True) for gain in best] + [(gain, False) for gain in worst]
+    paths = {name: _pictures_of_set(data, name) for name in sorted({gain.result.set for gain, _ in chosen})}
     cases = []
-    for done, (one, is_best) in enumerate(wanted, start=1):
-        path = paths[one.told.set].get(one.told.picture)
+    for done, (gain, is_best) in enumerate(chosen, start=1):
+        result = gain.result
+        path = paths[result.set].get(result.picture)
         if path is None:
-            raise ImageError(f"{data / one.told.set} holds no {one.told.picture}: name the folder that was measured")
-        cases.append(_case(codec, one, is_best, path))
-        progress(done, len(wanted))
+            raise ImageError(f"no picture {result.picture} in {data / result.set}: give the folder that was measured")
+        cases.append(_case(codec, gain, is_best, path))
+        progress(done, len(chosen))
     return cases
 
 
-def _files(data: Path, which: str) -> dict[str, Path]:
-    """The pictures of a set by their names: of what a file of results says nothing becomes a path."""
-    folder = next((one for one in data.iterdir() if one.name == which and one.is_dir()), None)
+def _pictures_of_set(data: Path, name: str) -> dict[str, Path]:
+    """List the pictures of a set by name. Names from the results are only looked up, never joined to a path."""
+    folder = next((item for item in data.iterdir() if item.name == name and item.is_dir()), None)
     if folder is None:
-        names = ", ".join(sorted(one.name for one in data.iterdir() if one.is_dir())[:8]) or "none"
-        raise UsageError(f"--data {data} holds no folder {which!r} (there are: {names}): name the one with the sets")
+        names = ", ".join(sorted(item.name for item in data.iterdir() if item.is_dir())[:8]) or "none"
+        raise UsageError(f"--data {data} has no folder {name!r} (there are: {names}): give the folder with the sets")
     return {path.relative_to(folder).as_posix(): path for path in find_pictures([folder])}
 
 
 def _case(codec: Codec, gain: Gain, best: bool, path: Path) -> Case:
-    high = read_measured(codec, path)
+    high = read_for_evaluation(codec, path)
     low, restored = roundtrip(codec, high)
-    _, plain = bicubic_roundtrip(codec, high)
-    rows, columns, small = _detail(codec, high, plain)
+    _, bicubic = bicubic_roundtrip(codec, high)
+    rows, columns, small = _detail(codec, high, bicubic)
     return Case(
         gain=gain,
         best=best,
-        size=(high.shape[1], high.shape[0]),
-        place=(columns.start, rows.start),
-        original=inline(high[rows, columns]),
-        bicubic=inline(plain[rows, columns]),
-        restored=inline(restored[rows, columns]),
-        small=inline(low[small]),
+        size=HW(*high.shape[:2]),
+        left=columns.start,
+        top=rows.start,
+        original=inline_picture(high[rows, columns]),
+        bicubic=inline_picture(bicubic[rows, columns]),
+        restored=inline_picture(restored[rows, columns]),
+        small=inline_picture(low[small]),
     )
 
 
-def _detail(codec: Codec, high: Pixels, plain: Pixels) -> tuple[slice, slice, tuple[slice, slice]]:
-    """Where bicubic loses most: rows, columns, and the same of low, to the pixel."""
+def _detail(codec: Codec, high: Pixels, bicubic: Pixels) -> tuple[slice, slice, tuple[slice, slice]]:
+    """Find the window where bicubic loses most: rows and columns of high, and the matching window of low."""
     spec = codec.spec
-    whole, part = [], []
-    found = worst_window(high, plain, min(SIDE, high.shape[0]), min(SIDE, high.shape[1]))
-    for factor, at, side in zip((spec.s, spec.r), found, high.shape[:2], strict=True):
+    of_high, of_low = [], []
+    window = worst_window(high, bicubic, min(SIDE, high.shape[0]), min(SIDE, high.shape[1]))
+    for factor, at, side in zip((spec.s, spec.r), window, high.shape[:2], strict=True):
         p, q = factor.numerator, factor.denominator
-        length = max(1, min(SIDE, side) // p)  # in steps, of p pixels of high and q of low
+        length = max(1, min(SIDE, side) // p)  # in cells of p pixels of high and q pixels of low
         first = min(at // p, side // p - length)
-        whole.append(slice(first * p, (first + length) * p))
-        part.append(slice(first * q, (first + length) * q))
-    return whole[0], whole[1], (part[0], part[1])
+        of_high.append(slice(first * p, (first + length) * p))
+        of_low.append(slice(first * q, (first + length) * q))
+    return of_high[0], of_high[1], (of_low[0], of_low[1])

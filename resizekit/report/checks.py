@@ -1,19 +1,19 @@
-"""A check on the whole path of evaluation: bicubic's own PSNR beside the one that every paper prints."""
+"""Check the evaluation: compare the measured PSNR of bicubic with the published values."""
 
 from dataclasses import dataclass
 
-from resizekit.report.tables import plain_column
+from resizekit.report.tables import bicubic_column
 from resizekit.suites.results import Results
 
-__all__ = ["WITHIN", "Check", "checks", "within_rounding"]
+__all__ = ["TOLERANCE", "Check", "checks", "within_rounding"]
 
-WITHIN = 0.05
-"""dB of difference that rounding, and other ways to write the same functions, explain."""
+TOLERANCE = 0.05
+"""Differences in dB up to this value come from rounding and from other implementations of the same functions."""
 
 
 def within_rounding(difference: float) -> bool:
-    """Tell whether so many dB are no more than `WITHIN`."""
-    return abs(difference) <= WITHIN + 1e-9
+    """Return whether a difference in dB is at most `TOLERANCE`."""
+    return abs(difference) <= TOLERANCE + 1e-9
 
 
 @dataclass(frozen=True)
@@ -24,31 +24,33 @@ class Check:
     set: str
     published: float
     measured: float
-    whole: bool
-    """Whether all pictures of the set were measured: of a part no agreement is to be expected."""
+    complete: bool
+    """Whether all pictures of the set were measured. Otherwise the values need not agree."""
 
     @property
     def difference(self) -> float:
-        """How much more than published."""
+        """Measured minus published."""
         return self.measured - self.published
 
     @property
     def agrees(self) -> bool:
-        """Within what rounding explains."""
+        """Whether the difference is within `TOLERANCE`."""
         return within_rounding(self.difference)
 
 
 def checks(results: Results) -> list[Check]:
-    """Compare bicubic's figures of Y with the printed ones, where they leave the usual border of the factor out."""
+    """Compare Y of bicubic with the published values; empty if the border is not the usual one, the factor."""
     found = []
     for factor in sorted({column.factor for column in results.columns}):
-        column = plain_column(results, factor)
+        column = bicubic_column(results, factor)
         if column is None or results.border not in ("factor", factor):
             continue
-        for one in results.sets:
-            mean, printed = results.mean(column.key, one.name, "high_y"), results.printed_beside(column.key, one.name)
-            if mean is not None and printed is not None and printed.y is not None:
-                pictures = sum(picture.high_y is not None for picture in results.of(column.key, one.name))
-                whole = pictures == one.pictures
-                found.append(Check(factor, one.name, printed.y, mean, whole))
+        for item in results.sets:
+            mean, published = (
+                results.mean(column.key, item.name, "high_y"),
+                results.published_for(column.key, item.name),
+            )
+            if mean is not None and published is not None and published.y is not None:
+                pictures = sum(picture.high_y is not None for picture in results.of(column.key, item.name))
+                found.append(Check(factor, item.name, published.y, mean, pictures == item.pictures))
     return found

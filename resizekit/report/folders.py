@@ -1,4 +1,4 @@
-"""What `roundtrip` and `pyramid` wrote, to be shown: a ladder of factors, and triptychs."""
+"""Prepare the folders that `roundtrip` and `pyramid` wrote for the report."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,100 +10,114 @@ from resizekit.errors import ImageError, ResizeKitError
 from resizekit.evaluation.channels import to_display
 from resizekit.images.io.read import read_picture
 from resizekit.images.value_range import normalize
-from resizekit.report.inline import Inline, inline
+from resizekit.report.inline import InlinePicture, inline_picture
 from resizekit.showcase.metrics_file import FolderRecord, RoundtripRecord, read_record
 from resizekit.showcase.panels import depth_panels, worst_window
-from resizekit.spec import ResizeSpec
+from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import Pixels
 
-__all__ = ["Shown", "ladder", "triptych"]
+__all__ = ["RoundtripView", "pyramid_views", "roundtrip_view"]
 
-_WHOLE, _DETAIL = 576, 448
-"""A picture with no side above the first is shown whole, of a larger one a detail of the second."""
+_MAX_SIDE, _DETAIL = 576, 448
+"""A picture up to `_MAX_SIDE` pixels is shown entirely, a larger one as a detail of `_DETAIL` pixels."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One way down and up: three pictures of one detail."""
+class RoundtripView:
+    """The same detail of the original, the small and the restored picture."""
 
     name: str
-    """Of the original's file."""
-    trip: RoundtripRecord
-    size: tuple[int, int]
-    """Width and height of the whole small picture."""
-    original: Inline
-    small: Inline
-    restored: Inline
+    """File name of the original."""
+    record: RoundtripRecord
+    size: HW
+    """Size of the entire small picture."""
+    original: InlinePicture
+    small: InlinePicture
+    restored: InlinePicture
 
 
-def ladder(folder: Path) -> list[Shown]:
-    """Show every depth that `pyramid` wrote, in windows that grow with the factor.
+def pyramid_views(folder: Path) -> list[RoundtripView]:
+    """Prepare every depth that `pyramid` wrote. The windows grow with the factor.
 
-    Raises `ResizeKitError` for a folder that is none of ours or whose pictures changed.
+    Args:
+        folder: The folder.
+
+    Returns:
+        A view for each depth.
+
+    Raises:
+        ResizeKitError: If the folder was not written by `pyramid` or `roundtrip`.
+        ImageError: If its pictures have changed.
     """
-    kept = read_record(folder)
-    original = _original(folder, kept)
-    return [_rung(folder, kept, trip, original) for trip in kept.trips]
+    record = read_record(folder)
+    original = _read_original(folder, record)
+    return [_depth_view(folder, record, trip, original) for trip in record.trips]
 
 
-def triptych(folder: Path) -> Shown:
-    """Show original, small and restored of what `roundtrip` wrote; raises as `ladder`."""
-    kept = read_record(folder)
-    original = _original(folder, kept)
-    if not kept.trips:
-        raise ResizeKitError(f"{folder} tells of no roundtrip: make it again")
-    trip = kept.trips[-1]
-    small, restored = _pictures(folder, kept, trip, original)
-    rows, columns = _cut(original, restored)
-    sizes = tuple(zip(original.shape, small.shape, strict=True))[:2]
-    part = tuple(
-        slice(cut.start * few // many, max(cut.start * few // many + 1, -(-cut.stop * few // many)))
-        for cut, (many, few) in zip((rows, columns), sizes, strict=True)
+def roundtrip_view(folder: Path) -> RoundtripView:
+    """Prepare the original, small and restored picture that `roundtrip` wrote.
+
+    Raises:
+        ResizeKitError: If the folder was not written by `pyramid` or `roundtrip`.
+        ImageError: If its pictures have changed.
+    """
+    record = read_record(folder)
+    original = _read_original(folder, record)
+    if not record.trips:
+        raise ResizeKitError(f"{folder} records no roundtrip: make it again")
+    trip = record.trips[-1]
+    small, restored = _read_pictures(folder, record, trip, original)
+    window = _detail(original, restored)
+    sides = tuple(zip(original.shape, small.shape, strict=True))[:2]
+    small_window = tuple(
+        slice(cut.start * low // high, max(cut.start * low // high + 1, -(-cut.stop * low // high)))
+        for cut, (high, low) in zip(window, sides, strict=True)
     )
-    return Shown(
-        name=Path(kept.original).name,
-        trip=trip,
-        size=(small.shape[1], small.shape[0]),
-        original=inline(original[rows, columns]),
-        small=inline(small[part]),
-        restored=inline(restored[rows, columns]),
+    return RoundtripView(
+        name=Path(record.original).name,
+        record=trip,
+        size=HW(*small.shape[:2]),
+        original=inline_picture(original[window]),
+        small=inline_picture(small[small_window]),
+        restored=inline_picture(restored[window]),
     )
 
 
-def _rung(folder: Path, kept: FolderRecord, trip: RoundtripRecord, original: Pixels) -> Shown:
-    small, restored = _pictures(folder, kept, trip, original)
-    s, r = (max(Fraction(1), Fraction(*pair)) for pair in list(zip(original.shape, small.shape, strict=True))[:2])
+def _depth_view(folder: Path, record: FolderRecord, trip: RoundtripRecord, original: Pixels) -> RoundtripView:
+    small, restored = _read_pictures(folder, record, trip, original)
+    s, r = (max(Fraction(1), Fraction(*sides)) for sides in list(zip(original.shape, small.shape, strict=True))[:2])
     low, back, _, high = depth_panels(ResizeSpec(s=s, r=r), original, restored, restored, small)
-    size = small.shape[1], small.shape[0]
-    panels = (inline(np.asarray(panel)) for panel in (high, low, back))
-    return Shown(Path(kept.original).name, trip, size, *panels)
+    panels = (inline_picture(np.asarray(panel)) for panel in (high, low, back))
+    return RoundtripView(Path(record.original).name, trip, HW(*small.shape[:2]), *panels)
 
 
-def _original(folder: Path, kept: FolderRecord) -> Pixels:
-    """The picture that the folder was made from, looked for where it lay; only its very pixels are taken."""
-    path = folder / kept.original
+def _read_original(folder: Path, record: FolderRecord) -> Pixels:
+    """Read the original at its recorded path, and compare its digest with the recorded one."""
+    path = folder / record.original
     if path.is_file():
-        picture = read_picture(path, kept.value_range)
-        if picture.digest == kept.digest:
-            return to_display(normalize(picture.pixels, kept.value_range))
+        picture = read_picture(path, record.value_range)
+        if picture.digest == record.digest:
+            return to_display(normalize(picture.pixels, record.value_range))
     raise ImageError(
-        f"{folder} was made from {kept.original}, which is not there any more or has changed: make the folder again"
+        f"{folder} was made from {record.original}, which is missing or has changed: make the folder again"
     )
 
 
-def _pictures(folder: Path, kept: FolderRecord, trip: RoundtripRecord, original: Pixels) -> tuple[Pixels, Pixels]:
+def _read_pictures(
+    folder: Path, record: FolderRecord, trip: RoundtripRecord, original: Pixels
+) -> tuple[Pixels, Pixels]:
     small = to_display(read_picture(folder / trip.small).pixels)
-    back = read_picture(folder / trip.restored, kept.value_range)
-    restored = to_display(normalize(back.pixels, kept.value_range))
+    back = read_picture(folder / trip.restored, record.value_range)
+    restored = to_display(normalize(back.pixels, record.value_range))
     if restored.shape != original.shape:
         raise ImageError(f"{folder / trip.restored} has another size than its original: make the folder again")
     return small, restored
 
 
-def _cut(original: Pixels, restored: Pixels) -> tuple[slice, slice]:
-    """All of a picture, or of a large one a detail."""
+def _detail(original: Pixels, restored: Pixels) -> tuple[slice, slice]:
+    """Select the entire picture, or the detail of a large picture that loses most."""
     h, w = original.shape[:2]
-    if max(h, w) <= _WHOLE:
+    if max(h, w) <= _MAX_SIDE:
         return slice(0, h), slice(0, w)
     sides = min(_DETAIL, h), min(_DETAIL, w)
     top, left = worst_window(original, restored, *sides)

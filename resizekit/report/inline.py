@@ -1,4 +1,4 @@
-"""Pictures as text inside a page: without any loss, in whichever of WebP and PNG is smaller."""
+"""Encode pictures as data URIs: lossless, as WebP or PNG, whichever is smaller."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -9,32 +9,34 @@ import PIL.Image
 from resizekit.evaluation.channels import to_display
 from resizekit.storage.formats import Pixels
 
-__all__ = ["Inline", "inline"]
+__all__ = ["InlinePicture", "inline_picture"]
 
 
 @dataclass(frozen=True)
-class Inline:
-    """One picture in a page."""
+class InlinePicture:
+    """A picture inside a page."""
 
     uri: str
     width: int
     height: int
 
 
-def inline(pixels: Pixels) -> Inline:
-    """Write a picture `h w c` as a data URI; of more than 8 bits or many channels, what is shown of it."""
-    codes = to_display(pixels)
-    image = PIL.Image.fromarray(codes[:, :, 0] if codes.shape[2] == 1 else codes)
-    kinds: dict[str, dict[str, object]] = {
+def inline_picture(pixels: Pixels) -> InlinePicture:
+    """Encode a picture `h w c`, converted by `to_display` to 8 bits and 1 or 3 channels."""
+    converted = to_display(pixels)
+    image = PIL.Image.fromarray(converted[:, :, 0] if converted.shape[2] == 1 else converted)
+    formats: dict[str, dict[str, object]] = {
         "png": {"optimize": True},
         "webp": {"lossless": True, "quality": 80, "method": 4},
     }
-    files = {kind: _file(image, kind, options) for kind, options in kinds.items()}
-    kind = min(files, key=lambda name: len(files[name]))
-    return Inline(f"data:image/{kind};base64,{b64encode(files[kind]).decode('ascii')}", image.width, image.height)
+    files = {name: _encode(image, name, options) for name, options in formats.items()}
+    best = min(files, key=lambda name: len(files[name]))
+    return InlinePicture(
+        f"data:image/{best};base64,{b64encode(files[best]).decode('ascii')}", image.width, image.height
+    )
 
 
-def _file(image: PIL.Image.Image, kind: str, options: dict[str, object]) -> bytes:
+def _encode(image: PIL.Image.Image, name: str, options: dict[str, object]) -> bytes:
     file = BytesIO()
-    image.save(file, kind, **options)
+    image.save(file, name, **options)
     return file.getvalue()

@@ -1,6 +1,6 @@
-"""Everything that is shown, put into one page: templates, styles and scripts become one file that asks for nothing.
+"""Render the report: templates, styles and scripts become one HTML file that loads nothing else.
 
-The page itself forbids whatever is not in it: its policy names the digests of its one style sheet and its one script.
+The content security policy of the page allows only its own style sheet and its own script, by their digests.
 """
 
 import hashlib
@@ -11,42 +11,52 @@ from importlib.resources import files
 
 from resizekit.errors import MissingExtraError
 from resizekit.report.cases import Case
-from resizekit.report.checks import WITHIN, checks
-from resizekit.report.folders import Shown
+from resizekit.report.checks import TOLERANCE, checks
+from resizekit.report.folders import RoundtripView
 from resizekit.report.gains import Gain, strips
 from resizekit.report.sweep import Tradeoff
-from resizekit.report.tables import plain_column, sections, tables, tally
+from resizekit.report.tables import bicubic_column, sections, tables, tally
 from resizekit.suites.results import ColumnResult, Results
 
-__all__ = ["Contents", "check_jinja", "page"]
+__all__ = ["Contents", "check_jinja", "render_page"]
 
 _SCRIPTS = "theme.js", "view.js", "errors.js", "browser.js"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What a page shows beside the tables of its results; a part that is empty is told how to be had, or left out."""
+    """The content of a page. Empty parts are left out; missing pictures are replaced by a hint."""
 
     results: Results
     column: ColumnResult | None = None
-    """The one that is looked at closely."""
+    """The column whose pictures are shown."""
     gains: Sequence[Gain] = ()
     cases: Sequence[Case] = ()
     sweep: Tradeoff | None = None
-    ladders: Sequence[Sequence[Shown]] = field(default=())
-    triptychs: Sequence[Shown] = ()
+    pyramids: Sequence[Sequence[RoundtripView]] = field(default=())
+    roundtrips: Sequence[RoundtripView] = ()
 
 
 def check_jinja() -> None:
-    """Raise `MissingExtraError` without Jinja2, before anything is computed."""
+    """Raise `MissingExtraError` if Jinja2 is not installed."""
     try:
         import jinja2  # noqa: F401
     except ImportError:
         raise MissingExtraError('a report needs jinja2: pip install "resizekit[report]"') from None
 
 
-def page(contents: Contents) -> str:
-    """Write the page as HTML; whatever comes from files is escaped.  Errors as `check_jinja`."""
+def render_page(contents: Contents) -> str:
+    """Render the page as HTML. All text from files is escaped.
+
+    Args:
+        contents: What the page shows.
+
+    Returns:
+        The HTML text.
+
+    Raises:
+        MissingExtraError: If Jinja2 is not installed.
+    """
     check_jinja()
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -74,15 +84,15 @@ def page(contents: Contents) -> str:
         sections=[(*pair, tables(results, *pair)) for pair in sections(results)],
         tally=tally(results),
         checks=checks(results),
-        within=WITHIN,
-        bicubic=any(plain_column(results, factor) for factor in factors),
+        tolerance=TOLERANCE,
+        bicubic=any(bicubic_column(results, factor) for factor in factors),
         strips=strips(contents.gains) if contents.gains else None,
     )
     return html
 
 
 def _signed(value: float) -> str:
-    """A difference in dB; one that would be shown as nothing has no sign."""
+    """Format a difference in dB. A difference that rounds to zero has no sign."""
     rounded = round(value, 2)
     return f"{rounded:+.2f}".replace("-", "\N{MINUS SIGN}") if rounded else "0.00"
 

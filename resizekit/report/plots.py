@@ -1,4 +1,4 @@
-"""Where things stand on a drawing: the numbers of inline SVG, so that the template only writes them down."""
+"""Compute the coordinates of inline SVG plots, so that the templates only write them."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ __all__ = ["Curve", "Mark", "Plot", "Tick", "nice_ticks", "tradeoff"]
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 44, 84, 16, 44
-"""Margins; names of the curves stand at the right."""
+"""Margins; the names of the curves are in the right margin."""
 _ZERO = 72
-"""A weight of 0 has no place on a logarithmic axis: it stands so far to the left of it."""
+"""Distance between a weight of 0, which is not on the logarithmic axis, and the start of the axis."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis and what is written there."""
+    """A position on an axis and its label."""
 
     at: float
     text: str
@@ -25,7 +25,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Mark:
-    """A point, and what it says."""
+    """A point and its tooltip."""
 
     x: float
     y: float
@@ -34,19 +34,19 @@ class Mark:
 
 @dataclass(frozen=True)
 class Curve:
-    """Marks in order, joined by lines; a line to a point that stands apart is broken."""
+    """Marks in order, joined by lines. A weight of 0 is not joined."""
 
     name: str
     marks: list[Mark]
     joined: str
-    """The points of a polyline, without the one that stands apart."""
+    """The points of the polyline, without a weight of 0."""
     label: float
-    """Where its name stands, from the top."""
+    """Vertical position of the name, from the top."""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing with two axes."""
+    """Curves with two axes."""
 
     curves: list[Curve]
     x: list[Tick]
@@ -56,7 +56,7 @@ class Plot:
 
 
 def tradeoff(points: Sequence[Point]) -> Plot:
-    """Place both curves of a sweep, PSNR in dB over the guide weight; the points come smallest weight first."""
+    """Place both curves of a sweep: PSNR in dB over the guide weight. The points are sorted by weight."""
     logs = [math.log10(point.guide_weight) for point in points if point.guide_weight > 0]
     zero = any(point.guide_weight == 0 for point in points)
     start, end = LEFT + (_ZERO if zero and logs else 12), WIDTH - RIGHT
@@ -81,21 +81,26 @@ def tradeoff(points: Sequence[Point]) -> Plot:
         ]
         joined = " ".join(f"{x(p.guide_weight):.1f},{y(getattr(p, field)):.1f}" for p in points if p.guide_weight > 0)
         curves.append(Curve(name, marks, joined, marks[-1].y))
-    if abs(curves[0].label - curves[1].label) < 14:  # names must not lie upon one another
+    if abs(curves[0].label - curves[1].label) < 14:  # the names must not overlap
         upper, lower = sorted(range(2), key=lambda i: curves[i].label)
         middle = (curves[0].label + curves[1].label) / 2
         for i, at in ((upper, middle - 7), (lower, middle + 7)):
             curves[i] = Curve(curves[i].name, curves[i].marks, curves[i].joined, at)
-    shown = _spread([Tick(x(point.guide_weight), f"{point.guide_weight:g}") for point in points])
+    labels = _without_overlap([Tick(x(point.guide_weight), f"{point.guide_weight:g}") for point in points])
     return Plot(
         curves=curves,
-        x=shown,
+        x=labels,
         y=[Tick(y(value), f"{value:g}") for value in ticks],
     )
 
 
 def nice_ticks(values: Sequence[float]) -> list[float]:
-    """Give round numbers at equal steps, three to seven of them, that hold all values between the first and last."""
+    """Compute three to seven round numbers at equal distances that span all values.
+
+    Examples:
+        >>> nice_ticks([0, 15.1])
+        [0, 5, 10, 15, 20]
+    """
     low, high = min(values), max(values)
     raw = max(high - low, 1e-3) / 4
     power = 10 ** math.floor(math.log10(raw))
@@ -104,10 +109,10 @@ def nice_ticks(values: Sequence[float]) -> list[float]:
     return [round(i * step, 9) for i in range(first, max(last, first + 1) + 1)]
 
 
-def _spread(ticks: Sequence[Tick]) -> list[Tick]:
-    """Leave out what would be written over its neighbour."""
-    kept = list(ticks[:1])
+def _without_overlap(ticks: Sequence[Tick]) -> list[Tick]:
+    """Drop labels that would overlap their neighbour."""
+    spaced = list(ticks[:1])
     for tick in ticks[1:]:
-        if tick.at - kept[-1].at > 50:
-            kept.append(tick)
-    return kept
+        if tick.at - spaced[-1].at > 50:
+            spaced.append(tick)
+    return spaced

@@ -5,7 +5,7 @@ from pathlib import Path
 from resizekit.codec import Codec
 from resizekit.codec.tiling import Progress, Tile, tiled_down
 from resizekit.errors import UsageError
-from resizekit.evaluation.channels import read_measured
+from resizekit.evaluation.channels import read_for_evaluation
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
@@ -36,7 +36,7 @@ def export_pair(
         raise UsageError(f"weights {codec.info.weights!r} make {codec.low_channels} channels, which no PNG holds")
     for target in (low, high):
         check_target(target, source=src, overwrite=overwrite)
-    whole = read_measured(codec, src)
+    whole = read_for_evaluation(codec, src)
     small = bicubic_roundtrip(codec, whole)[0] if bicubic else _made_small(codec, whole, tile, progress)
     for target, what in ((low, small), (high, whole)):
         write_picture(target, Picture(pixels=what), overwrite=overwrite)

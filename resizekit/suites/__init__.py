@@ -1,1 +1,1 @@
-"""A suite measured: every column on every picture of every set, and the results as a file."""
+"""Run a suite: measure every column on every picture of every set, and write the results to a file."""

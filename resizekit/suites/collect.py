@@ -1,4 +1,4 @@
-"""Every picture of every set in every column: from the cache what was measured before, the rest by jobs."""
+"""Measure every picture of every set in every column: read the cache first, then measure the rest in processes."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,68 +16,82 @@ from resizekit.suites.sets import FoundSet
 __all__ = ["measure_columns"]
 
 
-class _Piece(NamedTuple):
-    """One picture in one column, small enough to be sent to another process."""
+class _Job(NamedTuple):
+    """One picture in one column, small enough to send to another process."""
 
     key: str
-    way: ColumnRecipe
+    recipe: ColumnRecipe
     path: Path
 
 
 def measure_columns(
-    found: Sequence[FoundSet],
-    ways: Mapping[str, ColumnRecipe],
+    sets: Sequence[FoundSet],
+    recipes: Mapping[str, ColumnRecipe],
     cache: Cache,
     *,
     jobs: int = 1,
     warn: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[PictureResult]:
-    """Give the figures of all pictures by `ways`, which are named by column; each is in the cache once it is measured.
+    """Measure all pictures in all columns. Each new result is in the cache as soon as it is measured.
 
-    `warn` is told of every picture that cannot be used.  Raises `ImageError` if none can, and what `figures_of` raises
-    of weights.
+    Args:
+        sets: The sets with their pictures.
+        recipes: What to measure, by the key of the column.
+        cache: Earlier results.
+        jobs: Number of processes.
+        warn: Called with one line for each picture that cannot be used.
+        progress: Called with (pictures done, pictures to measure).
+
+    Returns:
+        The results by column, then by set, then by picture.
+
+    Raises:
+        ImageError: If no picture can be used.
+        CheckpointError: If weights cannot be loaded.
     """
-    digests = {path: _digest(path) for one in found for path in one.pictures}
-    keys = {(name, path): way.key(digest) for name, way in ways.items() for path, digest in digests.items()}
-    pieces = {
-        (key, path): _Piece(key, ways[name], path) for (name, path), key in keys.items() if key not in cache
-    }  # two names of the same weights are measured once
-    left_out: dict[str, None] = {}
-    with closing(run_in_processes(_figures, list(pieces.values()), jobs)) as stream:
-        for done, (piece, answer) in enumerate(stream, start=1):
-            if isinstance(answer, ImageError | ResizeShapeError):
-                told = str(answer)
-                left_out[told if str(piece.path) in told else f"{piece.path}: {told}"] = None
-            elif isinstance(answer, ResizeKitError):
-                raise answer
+    digests = {path: _digest(path) for item in sets for path in item.pictures}
+    keys = {
+        (column, path): recipe.key(digest) for column, recipe in recipes.items() for path, digest in digests.items()
+    }
+    pending = {
+        (key, path): _Job(key, recipes[column], path) for (column, path), key in keys.items() if key not in cache
+    }  # two columns with the same weights share a key, so their pictures are measured once
+    skipped: dict[str, None] = {}
+    with closing(run_in_processes(_measure, list(pending.values()), jobs)) as stream:
+        for done, (job, result) in enumerate(stream, start=1):
+            if isinstance(result, ImageError | ResizeShapeError):
+                reason = str(result)
+                skipped[reason if str(job.path) in reason else f"{job.path}: {reason}"] = None
+            elif isinstance(result, ResizeKitError):
+                raise result
             else:
-                cache.put(piece.key, answer)
-            progress(done, len(pieces))
-    for line in left_out:
+                cache.put(job.key, result)
+            progress(done, len(pending))
+    for line in skipped:
         warn(f"left out: {line}")
     pictures = [
         PictureResult.model_validate(
-            {"column": name, "set": one.name, "picture": path.relative_to(one.folder).as_posix()} | cache[key]
+            {"column": column, "set": item.name, "picture": path.relative_to(item.folder).as_posix()} | cache[key]
         )
-        for name in ways
-        for one in found
-        for path in one.pictures
-        if (key := keys[name, path]) in cache
+        for column in recipes
+        for item in sets
+        for path in item.pictures
+        if (key := keys[column, path]) in cache
     ]
-    if ways and not pictures:
-        first = f"; the first: {next(iter(left_out))}" if left_out else ""
-        raise ImageError(f"no usable picture in {found[0].folder.parent}{first}")
+    if recipes and not pictures:
+        first = f"; the first: {next(iter(skipped))}" if skipped else ""
+        raise ImageError(f"no usable picture in {sets[0].folder.parent}{first}")
     return pictures
 
 
-def _figures(piece: _Piece) -> PictureMetrics:
-    return measure_picture(piece.way, piece.path)
+def _measure(job: _Job) -> PictureMetrics:
+    return measure_picture(job.recipe, job.path)
 
 
 def _digest(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:  # told where it is measured
+    except OSError:  # reported later, when the picture is measured
         return ""

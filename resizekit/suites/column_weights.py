@@ -1,4 +1,4 @@
-"""The weights of a suite's columns: the user's own by the column's name, or installed ones, and what they cost."""
+"""Find the weights of a suite's columns, and describe how they were trained."""
 
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,30 @@ __all__ = ["check_runs", "describe_column", "find_column_weights"]
 
 
 def check_runs(runs: Path | None) -> None:
-    """Refuse a folder of runs that is none, with a `UsageError`."""
+    """Raise `UsageError` if the folder of the user's runs does not exist."""
     if runs is not None and not runs.is_dir():
-        raise UsageError(f"no folder {runs}: name the one that runs of your own lie in, as NAME/weights.safetensors")
+        raise UsageError(f"no folder {runs}: give a folder with your runs, each as NAME/weights.safetensors")
 
 
 def find_column_weights(column: SuiteColumn, runs: Path | None) -> str | Path | None:
-    """Find a column's weights: in the folder `runs`, then among the installed ones; None if nowhere, or without any.
+    """Find the weights of a column: first in the folder of runs, then among the installed weights.
 
-    Raises `CheckpointError` for a file that is broken or goes by other factors or channels than the column.
+    Args:
+        column: The column.
+        runs: A folder with NAME/weights.safetensors or NAME.safetensors; None: only look for installed weights.
+
+    Returns:
+        A file, the name of installed weights, or None if the column has no weights or they are not found.
+
+    Raises:
+        CheckpointError: If the file is broken, or its factors or channels are not those of the column.
     """
     if column.weights is None:
         return None
-    own = (
+    candidates = (
         () if runs is None else (runs / column.weights / "weights.safetensors", runs / f"{column.weights}.safetensors")
     )
-    source: str | Path | None = next((path for path in own if path.is_file()), None)
+    source: str | Path | None = next((path for path in candidates if path.is_file()), None)
     if source is None and column.weights in installed().weights:
         source = column.weights
     if source is None:
@@ -38,14 +46,22 @@ def find_column_weights(column: SuiteColumn, runs: Path | None) -> str | Path | 
     spec = ResizeSpec(s=column.factor, r=column.factor)
     if codec.spec != spec or codec.channels != column.channels:
         raise CheckpointError(
-            f"{source} goes by {codec.spec} with {codec.channels} channel(s), but column {column.key} by {spec} with "
-            f"{column.channels}: give its weights, or take the file away"
+            f"{source} has {codec.spec} and {codec.channels} channel(s), but column {column.key} needs {spec} and "
+            f"{column.channels} channel(s): replace or remove the file"
         )
     return source
 
 
 def describe_column(column: SuiteColumn, source: str | Path | None) -> ColumnResult:
-    """Say of a column what its weights are and what they cost to train."""
+    """Describe a column for the file of results.
+
+    Args:
+        column: The column of the suite.
+        source: Its weights, as `find_column_weights` returns them.
+
+    Returns:
+        The column with the digest and the training of its weights.
+    """
     header = None if source is None else header_of(source)
     return ColumnResult(
         key=column.key,
@@ -56,20 +72,22 @@ def describe_column(column: SuiteColumn, source: str | Path | None) -> ColumnRes
         weights=None if header is None else column.weights,
         digest=header and header.digest,
         self_ensemble=column.self_ensemble,
-        beside=column.beside,
-        trained=header and _training(header, source),
+        compare_with=column.compare_with,
+        featured=column.featured,
+        training=header and _training(header, source),
         status="measured" if header or column.weights is None else "not trained",
     )
 
 
 def _training(header: Header, source: str | Path | None) -> TrainingInfo:
-    told: dict[str, Any] = dict(header.training)
+    metadata: dict[str, Any] = dict(header.training)
     if isinstance(source, str):
-        told |= dict(installed().weight(source)[1].training)
-    known = {key: told[key] for key in ("steps", "seconds", "steps_before", "seconds_before") if told.get(key)}
-    data = [f"{told['pictures']} pictures"] if "pictures" in told else []
-    data += [f"{told['batch']} crops of {told['patch']}x{told['patch']} a step"] if "patch" in header.training else []
+        metadata |= dict(installed().weight(source)[1].training)
+    budget = {key: metadata[key] for key in ("steps", "seconds", "steps_before", "seconds_before") if metadata.get(key)}
+    data = [f"{metadata['pictures']} pictures"] if "pictures" in metadata else []
+    if "patch" in header.training:
+        data.append(f"{metadata['batch']} crops of {metadata['patch']}x{metadata['patch']} a step")
     try:
-        return TrainingInfo(data=", ".join(data) or None, hardware=told.get("hardware"), **known)
-    except ValueError:  # a file says of itself what it likes
+        return TrainingInfo(data=", ".join(data) or None, hardware=metadata.get("hardware"), **budget)
+    except ValueError:  # the metadata of a file is not validated when it is loaded
         return TrainingInfo()

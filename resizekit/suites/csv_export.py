@@ -1,4 +1,4 @@
-"""The figures of results as CSV, a line for each picture in each column, for spreadsheets."""
+"""Write results as CSV, with one line for each picture in each column."""
 
 import csv
 from io import StringIO
@@ -14,26 +14,26 @@ _HEAD = ("column", "label", "factor", "set", "picture", *METRICS, "low_bytes")
 
 
 def check_csv(path: Path) -> None:
-    """Refuse to replace what is no CSV of ours, with a `UsageError`."""
+    """Raise `UsageError` if the path holds anything but a CSV file of `write_csv`."""
     if not path.exists():
         return
-    begins = ",".join(_HEAD).encode()
+    head = ",".join(_HEAD).encode()
     if path.is_file():
         with path.open("rb") as file:
-            if file.read(len(begins)) == begins:
+            if file.read(len(head)) == head:
                 return
-    raise UsageError(f"{path} exists and is no CSV of such results: move it away, or name another --out")
+    raise UsageError(f"{path} exists and is not a CSV file of suite results: move it away, or use another --out")
 
 
 def write_csv(results: Results, path: Path) -> None:
-    """Write the file beside the target and rename it; a figure that does not exist is an empty cell."""
+    """Write results to a CSV file, atomically. A missing metric is an empty cell."""
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_HEAD)
     columns = {column.key: column for column in results.columns}
-    for one in results.pictures:
-        column = columns[one.column]
-        figures = (getattr(one, figure) for figure in METRICS)
-        writer.writerow((column.key, column.label, column.factor, one.set, one.picture, *figures, one.low_bytes))
-    with atomic_write(path) as beside:
-        beside.write_text(text.getvalue(), encoding="utf-8")
+    for item in results.pictures:
+        column = columns[item.column]
+        metrics = (getattr(item, metric) for metric in METRICS)
+        writer.writerow((column.key, column.label, column.factor, item.set, item.picture, *metrics, item.low_bytes))
+    with atomic_write(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")

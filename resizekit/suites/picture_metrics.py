@@ -1,9 +1,9 @@
-"""One picture through one column of a suite: down, through a real file, up again, and every figure of it.
+"""Measure one picture in one column of a suite: downscale it, store it as a real file, restore it.
 
     high ─► codec, or bicubic ─► low ─► PNG ─► restored
        └──► MATLAB's bicubic ─► guide
 
-A grey file has the Y that it holds: its values as they are, whichever networks it goes through.
+The Y of a grey file is its values as they are, even if the networks take RGB.
 """
 
 import functools
@@ -27,108 +27,125 @@ from resizekit.images.io.read import read_picture
 from resizekit.images.pipeline import check_depth
 from resizekit.images.selection import choose_codec
 from resizekit.ops import resample_codes
-from resizekit.spec import ResizeSpec
+from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import PNG, Pixels, Storage
 
-__all__ = ["MEASURE", "ColumnRecipe", "PictureMetrics", "codec_of", "measure_picture"]
+__all__ = ["MEASURE_VERSION", "ColumnRecipe", "PictureMetrics", "load_codec", "measure_picture"]
 
-MEASURE = 1
-"""Version of what is measured and how: figures of another one are no longer true."""
+MEASURE_VERSION = 1
+"""Version of the metrics and of how they are computed. Cached metrics of another version are not used."""
 
 PictureMetrics = dict[str, float | int | None]
-"""By the names of `PictureResult`'s fields; None where there is none, or an infinite one."""
+"""By the names of `PictureResult`'s fields; None if the metric does not exist or is infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnRecipe:
-    """All that the figures of a picture follow from, but the picture; small enough to be sent to another process."""
+    """Everything that determines the metrics of a picture, small enough to send to another process."""
 
     factor: int
     channels: int
     weights: str | Path | None
-    """None: bicubic both ways, in the picture's own channels."""
+    """None: bicubic in both directions, in the picture's own channels."""
     digest: str | None
     self_ensemble: bool = False
     border: int | None = None
-    """Pixels left out on each side of RGB and Y; None: the factor of Y, none of RGB."""
+    """Pixels to leave out on each side, of RGB and Y; None: none of RGB, and the factor of Y."""
     ssim: bool = True
     device: str = "cpu"
     precision: str = "float32"
 
     def key(self, picture: str) -> str:
-        """Name the figures of a picture, which is told by a digest.
+        """Return the cache key for a picture, which is identified by its digest.
 
-        Where the weights lie does not matter, nor what computes: at one precision devices differ by less than is shown,
-        so what is dear can be measured on a GPU and the rest elsewhere.
+        The location of the weights and the device are not part of the key. At the same precision, devices differ by
+        less than the displayed digits, so you can measure expensive columns on a GPU and the others on a CPU.
         """
-        said = (MEASURE, self.factor, self.channels, self.digest, self.self_ensemble, self.border, self.ssim)
-        return hashlib.sha256(repr((*said, self.precision, picture)).encode()).hexdigest()
+        inputs = (MEASURE_VERSION, self.factor, self.channels, self.digest, self.self_ensemble, self.border, self.ssim)
+        return hashlib.sha256(repr((*inputs, self.precision, picture)).encode()).hexdigest()
 
 
 @functools.lru_cache(maxsize=1)
-def codec_of(way: ColumnRecipe) -> Codec:
-    """Load the networks of a way, once for its pictures in a row; `CheckpointError` for others than it says."""
-    codec = choose_codec(weights=way.weights, task=None, device=way.device, precision=way.precision)
-    if codec.digest != way.digest:
-        raise CheckpointError(f"{way.weights} has changed since this began; run the same command again")
-    return codec.replace(self_ensemble=True) if way.self_ensemble else codec
+def load_codec(recipe: ColumnRecipe) -> Codec:
+    """Load the codec of a column. The last one is cached, because pictures are measured column by column.
+
+    Raises:
+        CheckpointError: If the weights cannot be loaded or have changed.
+    """
+    codec = choose_codec(weights=recipe.weights, task=None, device=recipe.device, precision=recipe.precision)
+    if codec.digest != recipe.digest:
+        raise CheckpointError(f"{recipe.weights} has changed during the run; run the same command again")
+    return codec.replace(self_ensemble=True) if recipe.self_ensemble else codec
 
 
-def measure_picture(way: ColumnRecipe, path: Path) -> PictureMetrics:
-    """Measure one picture, cropped at the upper left to what the factor divides.
+def measure_picture(recipe: ColumnRecipe, path: Path) -> PictureMetrics:
+    """Measure one picture, cropped at the bottom and at the right to a multiple of the factor.
 
-    Raises `ImageError` and `ResizeShapeError` for a picture that cannot be used, and what `codec_of` raises.
+    Args:
+        recipe: The column.
+        path: A picture of 8 bits.
+
+    Returns:
+        Its metrics.
+
+    Raises:
+        ImageError: If the picture cannot be read or does not have 8 bits.
+        ResizeShapeError: If the picture is too small.
+        CheckpointError: If the weights cannot be loaded.
     """
     picture = read_picture(path)
     check_depth(picture, PNG, path)
     if picture.pixels.dtype != np.uint8:
-        raise ImageError(f"{path} has values of {picture.pixels.dtype}, and a suite measures pictures of 8 bits")
+        raise ImageError(f"{path} has values of {picture.pixels.dtype}, but a suite measures pictures of 8 bits")
     grey = picture.pixels.shape[2] == 1
-    channels = (1 if grey else 3) if way.weights is None else way.channels
+    channels = (1 if grey else 3) if recipe.weights is None else recipe.channels
     pixels = with_channels(path, picture, channels)
-    spec = ResizeSpec(s=way.factor, r=way.factor)
+    spec = ResizeSpec(s=recipe.factor, r=recipe.factor)
     _, h, w = spec.crop((channels, *pixels.shape[:2]))
     high = np.ascontiguousarray(pixels[:h, :w])
-    guide = _bicubic(high, (h // way.factor, w // way.factor), Fraction(way.factor))
-    if way.weights is None:
-        low, restored = guide, _bicubic(guide, (h, w), Fraction(1, way.factor))
+    guide = _bicubic(high, HW(h // recipe.factor, w // recipe.factor), Fraction(recipe.factor))
+    if recipe.weights is None:
+        low, restored = guide, _bicubic(guide, HW(h, w), Fraction(1, recipe.factor))
     else:
-        codec = codec_of(way)
+        codec = load_codec(recipe)
         low, restored = roundtrip(codec, high)
-    storage = PNG if way.weights is None else codec.storage
-    told: PictureMetrics = {"low_bytes": _size(storage, low)}
-    around_y = way.factor if way.border is None else way.border
+    storage = PNG if recipe.weights is None else codec.storage
+    metrics: PictureMetrics = {"low_bytes": _file_size(storage, low)}
+    rgb_border = recipe.border or 0
+    y_border = recipe.factor if recipe.border is None else recipe.border
     for name, a, b in (("high", restored, high), ("low", low, guide)):
-        if way.weights is None and name == "low":
-            continue  # the very guide
-        if way.channels == 3:
-            told[f"{name}_rgb"] = finite(psnr(a, b, border=_fitting(way.border or 0, a)))
-        told[f"{name}_y"] = finite(psnr(_y(a, grey), _y(b, grey), border=_fitting(around_y, a)))
-    if way.ssim:
-        if way.channels == 3:
-            told["ssim_rgb"] = ssim(restored, high, border=_fitting(way.border or 0, high), device=way.device)
-        told["ssim_y"] = ssim(_y(restored, grey), _y(high, grey), border=_fitting(around_y, high), device=way.device)
-    return told
+        if recipe.weights is None and name == "low":
+            continue  # low is the guide itself
+        if recipe.channels == 3:
+            metrics[f"{name}_rgb"] = finite(psnr(a, b, border=_border_that_fits(rgb_border, a)))
+        metrics[f"{name}_y"] = finite(psnr(_y(a, grey), _y(b, grey), border=_border_that_fits(y_border, a)))
+    if recipe.ssim:
+        device = recipe.device
+        if recipe.channels == 3:
+            metrics["ssim_rgb"] = ssim(restored, high, border=_border_that_fits(rgb_border, high), device=device)
+        border = _border_that_fits(y_border, high)
+        metrics["ssim_y"] = ssim(_y(restored, grey), _y(high, grey), border=border, device=device)
+    return metrics
 
 
-def _bicubic(x: Pixels, size: tuple[int, int], scale: Fraction) -> Pixels:
+def _bicubic(x: Pixels, size: HW, scale: Fraction) -> Pixels:
     return from_batch(resample_codes(to_batch(x), size, scale=(scale, scale)))
 
 
 def _y(pixels: Pixels, grey: bool) -> Pixels:
-    """Y as `luma` gives it; of a picture from a grey file, `h w 3` too, its full range of values."""
+    """Compute Y as `luma` does; for a grey file, also one repeated to RGB, return its full range of values."""
     if not grey or pixels.shape[2] == 1:
         return luma(pixels)
     y: Pixels = np.floor(pixels.astype(np.float64) @ (LUMA / LUMA.sum()) + 0.5).astype(np.uint8)
     return y
 
 
-def _fitting(border: int, pixels: Pixels) -> int:
-    """Leave a border out where it would leave nothing."""
+def _border_that_fits(border: int, pixels: Pixels) -> int:
+    """Return 0 if the border would leave nothing."""
     return border if 2 * border < min(pixels.shape[:2]) else 0
 
 
-def _size(storage: Storage, low: Pixels) -> int:
+def _file_size(storage: Storage, low: Pixels) -> int:
     file = BytesIO()
     storage.save(file, low)
     return file.tell()

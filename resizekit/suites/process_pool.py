@@ -1,4 +1,4 @@
-"""Many small pieces of work in this process or in several, each answered as soon as it is done."""
+"""Run many small jobs in this process or in several, and yield each result as soon as it is ready."""
 
 import multiprocessing
 import os
@@ -15,50 +15,59 @@ from resizekit.system.malloc import keep_freed_memory
 
 __all__ = ["run_in_processes"]
 
-Work = TypeVar("Work")
-Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def run_in_processes(
-    run: Callable[[Work], Answer], pieces: Sequence[Work], jobs: int
-) -> Generator[tuple[Work, Answer | ResizeKitError]]:
-    """Give (piece, answer) in the order in which they are done; an error of ours is an answer, any other is raised.
+    run: Callable[[Item], Result], items: Sequence[Item], jobs: int
+) -> Generator[tuple[Item, Result | ResizeKitError]]:
+    """Call a function for each item, in up to `jobs` processes.
 
-    With several jobs, `run` and the pieces must be such that pickle takes them; what runs is ended when the caller
-    stops.  Raises `ResizeKitError` if a job ends by itself.
+    Args:
+        run: The function. With several processes, it and the items must be picklable.
+        items: Its arguments.
+        jobs: Number of processes; 1: run in this process.
+
+    Yields:
+        (item, result) in the order of completion. A `ResizeKitError` is a result; any other error is raised.
+        Running processes are terminated if the caller stops.
+
+    Raises:
+        ResizeKitError: If a worker process dies.
     """
-    if jobs == 1 or len(pieces) < 2:
-        for piece in pieces:
-            yield piece, _tried(run, piece)
+    if jobs == 1 or len(items) < 2:
+        for item in items:
+            yield item, _run_or_error(run, item)
         return
-    others = set(multiprocessing.active_children())
+    existing = set(multiprocessing.active_children())
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    pool = ProcessPoolExecutor(min(jobs, len(pieces)), context, _begin, (threads,))
+    context = multiprocessing.get_context("spawn")  # forking a process with threads can deadlock
+    pool = ProcessPoolExecutor(min(jobs, len(items)), context, _initialize, (threads,))
     try:
-        futures = {pool.submit(_tried, run, piece): piece for piece in pieces}
+        futures = {pool.submit(_run_or_error, run, item): item for item in items}
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool:
         raise ResizeKitError(
-            "a job ended by itself, perhaps for want of memory; take fewer --jobs: the same command goes on"
+            "a worker process died, possibly out of memory; use fewer --jobs and run the same command again to continue"
         ) from None
     except BaseException:
-        for child in set(multiprocessing.active_children()) - others:
+        for child in set(multiprocessing.active_children()) - existing:
             child.terminate()
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+def _initialize(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     torch.set_num_threads(threads)
     keep_freed_memory()
 
 
-def _tried(run: Callable[[Work], Answer], piece: Work) -> Answer | ResizeKitError:
+def _run_or_error(run: Callable[[Item], Result], item: Item) -> Result | ResizeKitError:
     try:
-        return run(piece)
+        return run(item)
     except ResizeKitError as error:
         return error

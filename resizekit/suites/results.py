@@ -1,4 +1,4 @@
-"""What a suite measured, as a file: every picture's figures, the means over them, what was printed elsewhere.
+"""The file of results of a suite: the metrics of every picture, their means, and published results.
 
 evaluate --suite  ─►  RESULTS.json  ─►  Results  ─►  a table, a report, a README
 """
@@ -32,90 +32,93 @@ __all__ = [
 ]  # fmt: skip
 
 FORMAT = 1
-"""Version of the file; a newer one is refused."""
+"""Version of the file format. Files of a newer version are refused."""
 Metric = Literal["high_rgb", "high_y", "ssim_rgb", "ssim_y", "low_rgb", "low_y"]
 METRICS: tuple[Metric, ...] = ("high_rgb", "high_y", "ssim_rgb", "ssim_y", "low_rgb", "low_y")
-"""PSNR in dB of the restored picture, its SSIM, PSNR of the small picture against bicubic; RGB and Y."""
-_LARGEST = 64 * 2**20
+"""PSNR in dB and SSIM of the restored picture, and PSNR of the small picture against bicubic; for RGB and Y."""
+_MAX_BYTES = 64 * 2**20
 
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=0)]
 
 
-class _Told(BaseModel):
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-class Provenance(_Told):
-    """What measured, and on what; nothing in it names anybody's computer."""
+class Provenance(_Record):
+    """The run that measured columns: command and machine, without the name of a computer or a user."""
 
     command: Command
     machine: Label
     torch: Label
     threads: int = Field(ge=1)
     columns: tuple[Label, ...] = ()
-    """Keys of the columns that it measured; empty: all that no other one names."""
+    """Keys of the columns that the run measured; empty: all columns that no other run lists."""
 
 
-class SetResult(_Told):
+class SetResult(_Record):
     """A set of pictures."""
 
     name: Label
     expected: _Count | None = None
-    """Pictures that the set is known to have; None: nobody said."""
+    """Number of pictures that the set should have; None: unknown."""
     found: _Count
-    """Pictures in the folder; 0 if there is no such folder."""
+    """Pictures in the folder; 0 if the folder does not exist."""
     measured: _Count
-    """Pictures of which there are figures."""
+    """Pictures with metrics in at least one column."""
 
     @property
     def pictures(self) -> int:
-        """How many the whole set has: as many as are known, or else as were found."""
+        """Number of pictures in the complete set: the expected number, or else the number found."""
         return self.found if self.expected is None else self.expected
 
 
-class TrainingInfo(_Told):
-    """The budget of a training, as far as it is known."""
+class TrainingInfo(_Record):
+    """The budget of a training. Unknown values are None."""
 
     steps: _Count | None = None
     seconds: float | None = Field(None, ge=0)
     steps_before: _Count = 0
-    """Of the weights that it began with, and of what these began with; 0 if with nothing learned."""
+    """Steps of all earlier trainings that the initial weights come from; 0 without initial weights."""
     seconds_before: float = Field(0.0, ge=0)
+    """Seconds of the same trainings."""
     data: Label | None = None
     hardware: Label | None = None
 
 
-class ColumnResult(_Told):
-    """One way down and up, at one factor."""
+class ColumnResult(_Record):
+    """An encoder and a decoder, at one factor."""
 
     key: Label
     """Such as "tad-x2"; unique in the file."""
     label: Label
-    """For people: "TAD -> TAU"."""
+    """Display name, such as "TAD -> TAU"."""
     group: Label
-    """What the suite compares with one another: by the way down, "TAD" or "bicubic", or "ours"."""
+    """Columns of the same group are listed together."""
     factor: int = Field(ge=1)
     channels: int = Field(3, ge=1)
-    """1: networks for one channel, measured on luma, so that only figures of Y exist."""
+    """1: networks for one channel, measured on the luma. Only metrics of Y exist."""
     weights: Label | None = None
-    """None: no networks at all, or none that are trained."""
+    """None: bicubic, or networks that are not trained."""
     digest: _Digest | None = None
     self_ensemble: bool = False
-    beside: Label | None = None
-    """The column whose printed figures this one is compared with; its own if it has some."""
-    trained: TrainingInfo | None = None
+    compare_with: Label | None = None
+    """Key of the column whose published results apply, if this column has none."""
+    featured: bool = False
+    """True for the weights of the suite's own project; reports show these first."""
+    training: TrainingInfo | None = None
     status: Literal["measured", "not trained"]
-    """Of a column that is not trained there is never a figure."""
+    """A column that is not trained has no metrics."""
 
 
-class PictureResult(_Told):
-    """The figures of one picture in one column; None where a figure does not exist or is infinite."""
+class PictureResult(_Record):
+    """Metrics of one picture in one column; None if a metric does not exist or is infinite."""
 
     column: Label
     set: Label
     picture: Label
-    """Name of the file inside the set's folder."""
+    """Path of the file inside the folder of the set."""
     high_rgb: float | None = None
     high_y: float | None = None
     ssim_rgb: float | None = None
@@ -123,11 +126,11 @@ class PictureResult(_Told):
     low_rgb: float | None = None
     low_y: float | None = None
     low_bytes: _Count | None = None
-    """Of the small picture as a file."""
+    """Size of the small picture as a file."""
 
 
-class PublishedMetric(_Told):
-    """What is printed elsewhere, such as in a paper: PSNR in dB of the restored pictures."""
+class PublishedMetric(_Record):
+    """A result from a publication: PSNR in dB of the restored pictures of a set."""
 
     column: Label
     set: Label
@@ -135,103 +138,113 @@ class PublishedMetric(_Told):
     y: float | None = None
 
 
-class TimingResult(_Told):
-    """How long a column takes to restore one picture of height x width pixels."""
+class TimingResult(_Record):
+    """Time of a column to restore one picture of height x width pixels."""
 
     column: Label
     height: int = Field(ge=1)
     width: int = Field(ge=1)
     seconds: float = Field(ge=0)
     note: Label = ""
-    """What was timed, and how."""
-    printed: float | None = Field(None, ge=0)
-    """Seconds printed elsewhere."""
+    """Network, precision and device."""
+    published: float | None = Field(None, ge=0)
+    """Seconds from a publication."""
 
 
-class _Head(_Told):
-    """What every format begins with."""
+class _Head(_Record):
+    """The part that all versions of the format share."""
 
     format: int
 
 
-class Results(_Told):
-    """All that a suite measured, in one run or, by columns, in several."""
+class Results(_Record):
+    """All results of a suite. Several runs can contribute columns."""
 
     format: Literal[1] = 1
     suite: Label
     version: Label = Field(default_factory=lambda: version("resizekit"))
     made_by: Provenance
     """The run that wrote the file."""
-    earlier: tuple[Provenance, ...] = ()
-    """Earlier runs, the latest first, of which columns are still in the file."""
+    earlier_runs: tuple[Provenance, ...] = ()
+    """Earlier runs whose columns are still in the file, the latest first."""
     border: Literal["factor"] | Annotated[int, Field(ge=0)] = "factor"
-    """Pixels left out on each side: "factor" leaves out so many of Y and none of RGB, a number so many of both."""
+    """Pixels left out on each side, of Y and RGB; "factor": the factor of Y, and none of RGB."""
     sets: tuple[SetResult, ...] = ()
     columns: tuple[ColumnResult, ...] = ()
     pictures: tuple[PictureResult, ...] = ()
-    printed: tuple[PublishedMetric, ...] = ()
+    published: tuple[PublishedMetric, ...] = ()
     timings: tuple[TimingResult, ...] = ()
 
     def column(self, key: str) -> ColumnResult | None:
-        """Find a column."""
+        """Return the column with this key, or None."""
         return next((column for column in self.columns if column.key == key), None)
 
-    def of(self, column: str, which: str) -> tuple[PictureResult, ...]:
-        """Give the pictures of a set in a column, in the order of the file."""
-        return self._by_place.get((column, which), ())
+    def of(self, column: str, set_name: str) -> tuple[PictureResult, ...]:
+        """Return the pictures of a set in a column, in the order of the file."""
+        return self._by_place.get((column, set_name), ())
 
-    def mean(self, column: str, which: str, figure: Metric) -> float | None:
-        """Give the mean over those pictures of a set that have the figure; None if none has."""
-        values = [value for one in self.of(column, which) if (value := getattr(one, figure)) is not None]
+    def mean(self, column: str, set_name: str, metric: Metric) -> float | None:
+        """Compute the mean of a metric over the pictures of a set that have it; None if no picture has it."""
+        values = [value for item in self.of(column, set_name) if (value := getattr(item, metric)) is not None]
         return fmean(values) if values else None
 
-    def means(self, column: str, which: str) -> dict[Metric, float | None]:
-        """Give the means of every figure."""
-        return {figure: self.mean(column, which, figure) for figure in METRICS}
+    def means(self, column: str, set_name: str) -> dict[Metric, float | None]:
+        """Compute the means of all metrics."""
+        return {metric: self.mean(column, set_name, metric) for metric in METRICS}
 
-    def low_bytes(self, column: str, which: str) -> float | None:
-        """Give the mean size of the small files."""
-        sizes = [one.low_bytes for one in self.of(column, which) if one.low_bytes is not None]
+    def low_bytes(self, column: str, set_name: str) -> float | None:
+        """Compute the mean size of the small files in bytes; None if it is unknown."""
+        sizes = [item.low_bytes for item in self.of(column, set_name) if item.low_bytes is not None]
         return fmean(sizes) if sizes else None
 
-    def printed_beside(self, column: str, which: str) -> PublishedMetric | None:
-        """Give what is printed of a column on a set, or else of the column that it stands beside."""
-        told = self.column(column)
-        keys = (column, told.beside) if told else (column,)
+    def published_for(self, column: str, set_name: str) -> PublishedMetric | None:
+        """Return the published result of a column on a set, or else that of its `compare_with` column."""
+        result = self.column(column)
+        keys = (column, result.compare_with) if result else (column,)
         return next(
-            (found for key in keys for found in self.printed if (found.column, found.set) == (key, which)), None
+            (item for key in keys for item in self.published if (item.column, item.set) == (key, set_name)), None
         )
 
     def write(self, path: Path) -> None:
-        """Write the file beside the target and rename it; each record is a line, since there may be thousands."""
+        """Write the results as JSON, atomically, with one line for each record."""
         parts = []
         for key, value in self.model_dump(mode="json").items():
             text = json.dumps(value, allow_nan=False)
             if isinstance(value, list) and value:
                 text = "[\n  " + ",\n  ".join(json.dumps(row, allow_nan=False) for row in value) + "\n ]"
             parts.append(f" {json.dumps(key)}: {text}")
-        with atomic_write(path) as beside:
-            beside.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+        with atomic_write(path) as temporary:
+            temporary.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, str], tuple[PictureResult, ...]]:
         places: dict[tuple[str, str], list[PictureResult]] = {}
-        for one in self.pictures:
-            places.setdefault((one.column, one.set), []).append(one)
-        return {place: tuple(those) for place, those in places.items()}
+        for item in self.pictures:
+            places.setdefault((item.column, item.set), []).append(item)
+        return {place: tuple(pictures) for place, pictures in places.items()}
 
 
 def read_results(path: Path) -> Results:
-    """Read a file of results; a `ResizeKitError` for one that is missing, too large, newer or none of ours."""
-    text = read_untrusted(path, _LARGEST, "a file that `evaluate --suite` wrote")
+    """Read a file of results.
+
+    Args:
+        path: A file that `resizekit evaluate --suite` wrote.
+
+    Returns:
+        The results.
+
+    Raises:
+        ResizeKitError: If the file cannot be read, is too large, is not a file of results, or is of a newer format.
+    """
+    text = read_untrusted(path, _MAX_BYTES, "a file that `evaluate --suite` wrote")
     try:
         head = _Head.model_validate_json(text)
         if head.format <= FORMAT:
             return Results.model_validate_json(text)
     except ValidationError as error:
         raise ResizeKitError(
-            f"{path} holds no results of a suite ({first_error(error)}): give a file that `evaluate --suite` wrote"
+            f"{path} is not a file of suite results ({first_error(error)}): give a file that `evaluate --suite` wrote"
         ) from None
     raise ResizeKitError(
-        f"{path} has results of format {head.format}; this one reads up to {FORMAT}: upgrade resizekit"
+        f"{path} has format {head.format}, but this version reads formats up to {FORMAT}: upgrade resizekit"
     )

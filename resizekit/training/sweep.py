@@ -87,7 +87,9 @@ class Sweep:
                 samples.append(to_display(roundtrip(codec, high)[0]))
             return measure(codec, high)
 
-        measured = [evaluate_folder(codec, path, value_range=run.train.value_range, how=how) for path in self.sets]
+        measured = [
+            evaluate_folder(codec, path, value_range=run.train.value_range, measure_with=how) for path in self.sets
+        ]
         small = folder / "small.png"
         write_picture(small, Picture(pixels=samples[0]), overwrite=True)
         rows = [row for one in measured for row in one.each.values()]

@@ -213,8 +213,8 @@ def test_plots_that_cannot_be(cli, write, room):
     (room / "same.png").symlink_to(results)
     before = sorted(path.name for path in room.iterdir())
     refused = {
-        "r.gif": "end it in one of .png, .svg",
-        "r": "end it in one of .png, .svg",
+        "r.gif": "use one of the suffixes .png, .svg",
+        "r": "use one of the suffixes .png, .svg",
         "old.png": "exists",
         "dangling.svg": "exists",
         "folder.png": "is a folder",

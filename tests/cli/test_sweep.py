@@ -38,7 +38,7 @@ def test_sweep(cli, config, room):
         (["--guide-weight", "nan"], "say numbers"),
         (["--guide-weight", ""], "say numbers"),
         (["--steps", "2", "--budget", "2 s"], "contradict one another"),
-        (["--plot", "p.pdf"], "cannot tell a format"),
+        (["--plot", "p.pdf"], "unknown plot format"),
         (["--out", "c.toml"], "end its name in .json"),
         (["--compression", "zip"], "no compression 'zip'"),
     ],

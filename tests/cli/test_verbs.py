@@ -127,7 +127,7 @@ def test_infinite_figures_are_null_in_json(cli, weights, room):
     assert told["sets"][0]["mean"]["bicubic_rgb"] is None
 
 
-def test_evaluate(cli, weights, grey_weights, picture, room):
+def test_evaluate_prints_means_and_skips_broken_files(cli, weights, grey_weights, picture, room):
     for name in ("[b]set/a.png", "[b]set/deep/a.png", "two/c.png"):
         picture(name)
     (room / "two" / "broken.png").write_bytes(b"no picture")
@@ -144,12 +144,12 @@ def test_evaluate(cli, weights, grey_weights, picture, room):
     assert "RGB" not in cli("evaluate", "two", "--weights", grey_weights).out.splitlines()[0]
 
 
-def test_evaluate_at_several_depths(cli, weights, picture, room):
+def test_evaluate_measures_several_depths(cli, weights, picture, room):
     picture("set/a.png")
     picture("set/speck.png", 5, 6)
     run = cli("evaluate", "set", "--weights", weights, "--times", "1,3", "--json")
     assert run.code == 0
-    assert run.err.count("\n") == 1, "the speck is measured at x2"
+    assert run.err.count("\n") == 1, "the tiny picture is measured at x2"
     assert "speck.png is too small to be measured" in run.err
     once, thrice = strict(run.out)["sets"]
     assert [(row["name"], row["times"], row["factor"], row["pictures"]) for row in (once, thrice)] == [
@@ -157,16 +157,16 @@ def test_evaluate_at_several_depths(cli, weights, picture, room):
         ("set", 3, "x8", 1),
     ]
     assert once["gain_rgb"] == once["mean"]["high_rgb"] - once["mean"]["bicubic_rgb"]
-    plain = strict(cli("evaluate", "set", "--weights", weights, "--json").out)["sets"][0]
-    assert plain == {key: once[key] for key in plain}, "as it is without depths"
-    assert set(once) - set(plain) == {"times", "factor", "gain_rgb", "gain_y"}
+    single = strict(cli("evaluate", "set", "--weights", weights, "--json").out)["sets"][0]
+    assert single == {key: once[key] for key in single}, "same as without --times"
+    assert set(once) - set(single) == {"times", "factor", "gain_rgb", "gain_y"}
     rows = [line.split() for line in cli("evaluate", "set", "--weights", weights, "--times", "3").out.splitlines()]
     assert rows[2][:3] == ["set", "x8", "1"]
     assert rows[2][3] == f"{thrice['mean']['high_rgb']:.2f}"
     assert rows[2][-1] == f"{thrice['gain_y']:.2f}"
 
 
-def test_a_depth_that_no_picture_reaches_is_left_out(cli, weights, picture, room):
+def test_evaluate_leaves_out_a_depth_without_pictures(cli, weights, picture, room):
     picture("set/a.png")
     run = cli("evaluate", "set", "--weights", weights, "--times", "9,1", "--json")
     assert (run.code, run.err.count("\n")) == (0, 1)
@@ -201,21 +201,21 @@ def test_pyramid(cli, weights, picture, room):
     assert np.array_equal(pixels("back.png"), pixels("two/restored-x4.png"))
 
 
-def test_evaluating_an_ensemble_leaves_low_as_it_is(cli, weights, picture):
+def test_evaluate_self_ensemble_changes_only_the_restored_picture(cli, weights, picture):
     picture("set/a.png")
     run = cli("evaluate", "set", "--weights", weights, "--self-ensemble")
     assert "PSNR in dB of tiny+:" in run.out
-    plain, more = (
+    single, averaged = (
         strict(cli("evaluate", "set", "--weights", weights, "--json", *flag).out) for flag in ([], ["--self-ensemble"])
     )
-    assert (plain["self_ensemble"], more["self_ensemble"]) == (False, True)
-    figures = [
-        told["sets"][0]["mean"]
-        for told in (plain, more, strict(cli("evaluate", "set", "--weights", weights, "--json").out))
+    assert (single["self_ensemble"], averaged["self_ensemble"]) == (False, True)
+    means = [
+        output["sets"][0]["mean"]
+        for output in (single, averaged, strict(cli("evaluate", "set", "--weights", weights, "--json").out))
     ]
-    assert figures[0]["low_rgb"] == figures[1]["low_rgb"]
-    assert figures[0]["high_rgb"] != figures[1]["high_rgb"]
-    assert figures[2] == figures[0], "and the next one is none"
+    assert means[0]["low_rgb"] == means[1]["low_rgb"]
+    assert means[0]["high_rgb"] != means[1]["high_rgb"]
+    assert means[2] == means[0], "the next run does not average"
 
 
 def test_tasks_and_schema(cli):
@@ -230,7 +230,7 @@ def test_tasks_and_schema(cli):
     assert "steps" in schema["properties"]["train"]["properties"]
 
 
-def test_one_task_described(cli):
+def test_tasks_describe_shows_one_task(cli):
     run = cli("tasks", "--describe", "sr", "--json")
     assert (run.code, run.err) == (0, "")
     assert strict(run.out)["shapes"] == "b c (2 h) (2 w) -> b c h w"

@@ -1,4 +1,4 @@
-"""Tiny weights for colour and for grey, with something in them: no training is needed for that."""
+"""Tiny random weights for colour and for grey."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from resizekit import load
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory, small_weights):
-    """The files by channels: {1: ..., 3: ...}."""
+    """Files by number of channels: {1: ..., 3: ...}."""
     folder = tmp_path_factory.mktemp("weights")
     paths = {channels: folder / f"tiny-{channels}.safetensors" for channels in (1, 3)}
     for channels, path in paths.items():

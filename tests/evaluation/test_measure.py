@@ -1,4 +1,4 @@
-"""Measuring one picture: bicubic by hand, and figures that are those of the pictures."""
+"""Metrics of one picture: bicubic calculated by hand, and PSNR of the actual pictures."""
 
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ from resizekit.evaluation.metrics import luma, psnr
 from resizekit.storage.compressions import Float
 
 
-def test_bicubic_by_hand(codecs):
-    """A bright column through Keys' kernel (a = -1/2), stretched to twice its width on the way down."""
+def test_bicubic_matches_a_calculation_by_hand(codecs):
+    """A bright column through Keys' kernel (a = -1/2), which downscaling stretches to twice its width."""
     high = np.full((16, 16, 3), 100, np.uint8)
     high[:, 7] = 200
     low, restored = bicubic_roundtrip(codecs[3], high)
-    # distances 5/4, 1/4, 3/4, 7/4 have the weights -0.0703, 0.8672, 0.2266, -0.0234; half of each for the stretch
+    # distances 5/4, 1/4, 3/4, 7/4 have weights -0.0703, 0.8672, 0.2266, -0.0234; downscaling halves them
     row = [100, 100, 96, 143, 111, 99, 100, 100]
     assert low.shape == (8, 8, 3)
     assert (low == np.array(row)[None, :, None]).all()
@@ -25,15 +25,15 @@ def test_bicubic_by_hand(codecs):
     assert (restored[:, 7] == 140).all()
 
 
-def test_a_flat_picture_stays_flat(codecs):
-    flat = np.full((8, 12, 3), 77, np.uint8)
-    low, restored = bicubic_roundtrip(codecs[3], flat)
+def test_bicubic_keeps_a_constant_picture(codecs):
+    constant = np.full((8, 12, 3), 77, np.uint8)
+    low, restored = bicubic_roundtrip(codecs[3], constant)
     assert low.shape == (4, 6, 3)
     assert (low == 77).all()
-    assert np.array_equal(restored, flat)
+    assert np.array_equal(restored, constant)
 
 
-def test_each_axis_has_its_own_factor(picture):
+def test_roundtrip_supports_a_factor_per_axis(picture):
     codec = build("sr", spec={"s": 3, "r": "3/2"}, network={"width": 4, "blocks": 0}).eval()
     high = picture(18, 24)
     for low, restored in (bicubic_roundtrip(codec, high), roundtrip(codec, high)):
@@ -42,54 +42,53 @@ def test_each_axis_has_its_own_factor(picture):
         assert low.dtype == restored.dtype == np.uint8
 
 
-def test_a_fresh_codec_stores_the_guide(picture):
-    """Its encoder adds nothing yet, so low is bicubic's to the last code but rounding between the passes."""
+def test_untrained_codec_stores_the_guide(picture):
+    """An untrained encoder adds nothing, so low equals bicubic except for rounding between the two passes."""
     codec = build("sr", network={"width": 8, "blocks": 1}).eval()
     low, _ = roundtrip(codec, picture())
     guide, _ = bicubic_roundtrip(codec, picture())
     assert np.abs(low.astype(int) - guide).max() <= 1
 
 
-def test_without_a_compression_the_decoder_sees_the_very_numbers(codecs, picture):
-    """What is measured is rounded, what is restored was made from what was not."""
+def test_roundtrip_without_compression_does_not_round_low(codecs, picture):
+    """Low is rounded for the measurement, but the decoder receives the unrounded values."""
     codec, high = codecs[3].with_compression(Float()), picture()
     low, restored = roundtrip(codec, high)
-    whole = to_tensor(high)
     with torch.no_grad():
-        out = codec(whole)
-    for told, wanted in ((low, out.low), (restored, out.restored)):
-        assert np.array_equal(told, from_tensor(wanted.clamp(0, 1), like=high))
+        out = codec(to_tensor(high))
+    for actual, expected in ((low, out.low), (restored, out.restored)):
+        assert np.array_equal(actual, from_tensor(expected.clamp(0, 1), like=high))
     rounded = codecs[3].up(low)
     assert (rounded != restored).any()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_figures_are_those_of_the_pictures(codecs, picture, channels):
+def test_metrics_are_those_of_the_pictures(codecs, picture, channels):
     codec, high = codecs[channels], picture(c=channels)
-    (low, restored), (guide, plain) = roundtrip(codec, high), bicubic_roundtrip(codec, high)
+    (low, restored), (guide, baseline) = roundtrip(codec, high), bicubic_roundtrip(codec, high)
     assert measure(codec, high) == {
         "high_rgb": psnr(restored, high),
         "high_y": psnr(luma(restored), luma(high), border=2),
         "low_rgb": psnr(low, guide),
         "low_y": psnr(luma(low), luma(guide), border=2),
-        "bicubic_rgb": psnr(plain, high),
-        "bicubic_y": psnr(luma(plain), luma(high), border=2),
+        "bicubic_rgb": psnr(baseline, high),
+        "bicubic_y": psnr(luma(baseline), luma(high), border=2),
     }
-    assert psnr(low, guide) < 60  # these weights do change something
+    assert psnr(low, guide) < 60  # these weights differ from bicubic
 
 
-def test_a_size_that_does_not_divide_is_refused(codecs, picture):
+def test_measure_rejects_a_size_that_does_not_divide(codecs, picture):
     with pytest.raises(ResizeShapeError):
         measure(codecs[3], picture(9, 8))
 
 
-def test_a_border_that_would_leave_nothing_is_not_taken_off(codecs, picture):
-    """Low of a deep codec is a few pixels, and its factor is a large border."""
+def test_border_that_leaves_nothing_is_ignored(codecs, picture):
+    """At a large factor, low has few pixels and the border is wide."""
     high = picture(64, 64)
     deep = codecs[3].at(5)
     low, restored = roundtrip(deep, high)
     guide, _ = bicubic_roundtrip(deep, high)
-    told = measure(deep, high)
+    metrics = measure(deep, high)
     assert low.shape == (2, 2, 3)
-    assert told["low_y"] == psnr(luma(low), luma(guide))
-    assert told["high_y"] == psnr(luma(restored), luma(high)), "2 * 32 leave nothing of 64"
+    assert metrics["low_y"] == psnr(luma(low), luma(guide))
+    assert metrics["high_y"] == psnr(luma(restored), luma(high)), "a border of 32 leaves nothing of 64 pixels"

@@ -1,4 +1,4 @@
-"""PSNR by hand, luma by MATLAB's own numbers."""
+"""PSNR calculated by hand, and luma with values from MATLAB."""
 
 import math
 
@@ -9,40 +9,40 @@ from resizekit.errors import ResizeShapeError
 from resizekit.evaluation.metrics import luma, psnr
 
 
-def plain(value, shape=(10, 12, 3)):
+def constant(value, shape=(10, 12, 3)):
     return np.full(shape, value, np.uint8)
 
 
-def test_psnr_by_hand():
-    assert psnr(plain(100), plain(101)) == pytest.approx(48.1308, abs=1e-4)  # 20 log10(255)
-    assert psnr(plain(0), plain(255)) == 0
-    one_pixel = plain(7, (4, 5))
+def test_psnr_matches_a_calculation_by_hand():
+    assert psnr(constant(100), constant(101)) == pytest.approx(48.1308, abs=1e-4)  # 20 log10(255)
+    assert psnr(constant(0), constant(255)) == 0
+    one_pixel = constant(7, (4, 5))
     one_pixel[2, 2] += 10  # mean squared error 100 / 20
-    assert psnr(one_pixel, plain(7, (4, 5))) == pytest.approx(10 * math.log10(255**2 / 5))
+    assert psnr(one_pixel, constant(7, (4, 5))) == pytest.approx(10 * math.log10(255**2 / 5))
 
 
-def test_psnr_of_equal_pictures_is_infinite_and_of_any_order_the_same():
+def test_psnr_is_symmetric_and_infinite_for_equal_pictures():
     a, b = (np.random.default_rng(i).integers(0, 256, (9, 8, 3), np.uint8) for i in (0, 1))
     assert psnr(a, a) == math.inf
     assert psnr(a, b) == psnr(b, a)
 
 
-def test_a_border_is_left_out_on_every_side():
-    framed = plain(9)
+def test_psnr_leaves_out_the_border_on_each_side():
+    framed = constant(9)
     framed[:2], framed[-2:], framed[:, :2], framed[:, -2:] = 200, 200, 200, 200
-    assert psnr(framed, plain(9), border=2) == math.inf
-    assert psnr(framed, plain(9), border=1) < 20
+    assert psnr(framed, constant(9), border=2) == math.inf
+    assert psnr(framed, constant(9), border=1) < 20
 
 
 @pytest.mark.parametrize(
     ("a", "b", "border"),
     [
-        (plain(0, (4, 4)), plain(0, (4, 5)), 0),
-        (plain(0, (4, 4, 1)), plain(0, (4, 4)), 0),
-        (plain(0, (4, 9)), plain(0, (4, 9)), 2),
+        (constant(0, (4, 4)), constant(0, (4, 5)), 0),
+        (constant(0, (4, 4, 1)), constant(0, (4, 4)), 0),
+        (constant(0, (4, 9)), constant(0, (4, 9)), 2),
     ],
 )
-def test_what_cannot_be_compared_is_refused(a, b, border):
+def test_psnr_rejects_different_shapes_and_too_wide_borders(a, b, border):
     with pytest.raises(ResizeShapeError):
         psnr(a, b, border=border)
 
@@ -54,13 +54,13 @@ def test_what_cannot_be_compared_is_refused(a, b, border):
         ((128, 128, 128), 126), ((255, 255, 0), 210),
     ],
 )  # fmt: skip
-def test_luma_is_what_matlab_rgb2ycbcr_gives(rgb, y):
+def test_luma_equals_matlab_rgb2ycbcr(rgb, y):
     pixels = np.array(rgb, np.uint8)[None, None].repeat(2, 0)
     assert luma(pixels).tolist() == [[y], [y]]
     assert luma(pixels).dtype == np.uint8
 
 
-def test_grey_is_its_own_luma():
+def test_luma_of_grey_is_unchanged():
     grey = np.arange(6, dtype=np.uint8).reshape(2, 3)
     assert np.array_equal(luma(grey), grey)
     assert np.array_equal(luma(grey[:, :, None]), grey)

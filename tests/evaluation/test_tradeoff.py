@@ -1,4 +1,4 @@
-"""The plot of a sweep: both curves, a place apart for 0, small pictures under them."""
+"""The plot of a sweep: both curves, a separate panel for a weight of 0, small pictures under them."""
 
 import re
 
@@ -29,32 +29,32 @@ def panels(svg):
     return len(re.findall(r'<g id="axes_\d+">', svg))
 
 
-@pytest.mark.parametrize(("weights", "wanted"), [((0, 0.01, 1), 2), ((0.01, 1), 1), ((0,), 1), ((0.5,), 1)], ids=str)
-def test_zero_stands_apart_where_there_is_something_to_stand_apart_from(tmp_path, weights, wanted):
+@pytest.mark.parametrize(("weights", "expected"), [((0, 0.01, 1), 2), ((0.01, 1), 1), ((0,), 1), ((0.5,), 1)], ids=str)
+def test_zero_has_its_own_panel_only_next_to_other_weights(tmp_path, weights, expected):
     svg = drawn(tmp_path, *weights)
-    assert panels(svg) == wanted
+    assert panels(svg) == expected
     for text in ("PSNR (dB)", "guide weight", "restored against the original", "small against guide"):
         assert f">{text}<" in svg
 
 
-def test_small_pictures_that_are_there_are_shown(tmp_path):
+def test_existing_small_pictures_are_drawn(tmp_path):
     svg = drawn(tmp_path, 0, 0.01, 1, samples=(0, 2))
     assert panels(svg) == 2 + 2
     assert svg.count("<image") == 2
 
 
-def test_of_many_both_ends_are_shown(tmp_path):
+def test_many_small_pictures_are_sampled_including_both_ends(tmp_path):
     svg = drawn(tmp_path, 0, *(10.0**-i for i in range(10, 0, -1)), samples=range(11))
     assert svg.count("<image") == 7
     assert ">0.1<" in svg
 
 
-def test_the_same_points_give_the_same_bytes(tmp_path):
+def test_plot_bytes_are_reproducible(tmp_path):
     assert drawn(tmp_path, 0, 1, samples=(0,)) == drawn(tmp_path, 0, 1, samples=(0,))
 
 
-def test_a_plot_that_cannot_be_written_is_told_before_anything_is_computed(tmp_path, monkeypatch):
-    with pytest.raises(UsageError, match=r"cannot tell a format from .*\.png, \.svg"):
+def test_check_plot_rejects_what_cannot_be_written(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match=r"unknown plot format .*\.png, \.svg"):
         check_plot(tmp_path / "p.pdf")
     (tmp_path / "p.svg").touch()
     with pytest.raises(UsageError, match="exists"):

@@ -1,4 +1,4 @@
-"""Results, a sweep and folders with something in them, of tiny weights and blocky pictures."""
+"""Results, a sweep and weights for the tests of the report, made with tiny weights and blocky pictures."""
 
 import json
 
@@ -21,9 +21,9 @@ from resizekit.suites.results import (
 )
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&.png"
-"""A file may be called so."""
+"""A valid file name that is also HTML."""
 INSTALLED = "tiny-report"
-"""The name of weights that are installed for these tests."""
+"""Name of the weights that are installed for these tests."""
 NAMES = ["a.png", HOSTILE, "c.png", "d.png", "e.png"]
 
 
@@ -40,19 +40,19 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def results(data, weights_file):
-    """Figures of these pictures, measured, in four columns: bicubic, one that is not trained, theirs, ours."""
+    """Results of these pictures in four columns: bicubic, an untrained one, a competitor, and a featured one."""
     codec = load(weights_file[0])
     pictures = []
     for name in NAMES:
-        told = measure(codec, np.array(Image.open(data / "Set" / name)))
+        metrics = measure(codec, np.array(Image.open(data / "Set" / name)))
         where = {"set": "Set", "picture": name}
-        high = {f"high_{kind}": told[f"bicubic_{kind}"] for kind in ("rgb", "y")}
-        pictures.append(PictureResult(column="plain-x2", **where, **high))
-        ours = {key: value for key, value in told.items() if not key.startswith("bicubic")}
-        pictures += [PictureResult(column=key, **where, **ours) for key in ("theirs-x2", "ours-x2")]
-    mean = sum(one.high_rgb for one in pictures if one.column == "ours-x2") / len(NAMES)
-    networks = {"factor": 2, "weights": INSTALLED, "digest": codec.digest, "status": "measured"}
-    trained = {"steps": 12_345, "seconds": 600, "data": "<b>photographs</b>", "hardware": "one core"}
+        high = {f"high_{kind}": metrics[f"bicubic_{kind}"] for kind in ("rgb", "y")}
+        pictures.append(PictureResult(column="bicubic-x2", **where, **high))
+        networks = {key: value for key, value in metrics.items() if not key.startswith("bicubic")}
+        pictures += [PictureResult(column=key, **where, **networks) for key in ("other-x2", "own-x2")]
+    mean = sum(item.high_rgb for item in pictures if item.column == "own-x2") / len(NAMES)
+    shared = {"factor": 2, "weights": INSTALLED, "digest": codec.digest, "status": "measured"}
+    training = {"steps": 12_345, "seconds": 600, "data": "<b>photographs</b>", "hardware": "one core"}
     return Results(
         suite="tiny",
         made_by=Provenance(command="made up", machine="a machine", torch="2.13.0", threads=1),
@@ -61,18 +61,26 @@ def results(data, weights_file):
             SetResult(name="Missing", expected=14, found=0, measured=0),
         ),
         columns=(
-            ColumnResult(key="plain-x2", label="bicubic", group="bicubic", factor=2, status="measured"),
+            ColumnResult(key="bicubic-x2", label="bicubic", group="bicubic", factor=2, status="measured"),
             ColumnResult(key="big-x2", label="BIG+", group="bicubic", factor=2, status="not trained"),
-            ColumnResult(key="theirs-x2", label="THEIRS", group="theirs", **networks),
-            ColumnResult(key="ours-x2", label="OURS", group="ours", beside="theirs-x2", trained=trained, **networks),
+            ColumnResult(key="other-x2", label="OTHER", group="others", **shared),
+            ColumnResult(
+                key="own-x2",
+                label="OWN",
+                group="own",
+                compare_with="other-x2",
+                featured=True,
+                training=training,
+                **shared,
+            ),
         ),
         pictures=tuple(pictures),
-        printed=(
-            PublishedMetric(column="plain-x2", set="Set", y=20.0),
+        published=(
+            PublishedMetric(column="bicubic-x2", set="Set", y=20.0),
             PublishedMetric(column="big-x2", set="Set", rgb=99.25),
-            PublishedMetric(column="theirs-x2", set="Set", rgb=mean + 1.5),
+            PublishedMetric(column="other-x2", set="Set", rgb=mean + 1.5),
         ),
-        timings=(TimingResult(column="ours-x2", height=1080, width=1920, seconds=1.25),),
+        timings=(TimingResult(column="own-x2", height=1080, width=1920, seconds=1.25),),
     )
 
 
@@ -85,7 +93,7 @@ def weights_file(tmp_path_factory, small_weights):
 
 @pytest.fixture(scope="module", autouse=True)
 def weights_name(weights_file):
-    """Installed weights: the tiny ones under a name of their own, for these tests alone."""
+    """Install the tiny weights under their own name for these tests."""
     path, digest = weights_file
     offer = Offer(value=("sr", Weights(file=path, digest=digest)), provider="a test", plugin="test")
     with pytest.MonkeyPatch.context() as patch:
@@ -103,7 +111,7 @@ def file(tmp_path, results):
 
 @pytest.fixture
 def sweep(tmp_path):
-    """A file of a sweep with a small picture of its own, and one that leads out of the folder."""
+    """A file of a sweep with an existing picture, one outside the folder, and a missing one."""
     (tmp_path / "sweep").mkdir()
     small = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
     Image.fromarray(small).save(tmp_path / "sweep" / "small.png")
@@ -128,5 +136,5 @@ def sweep(tmp_path):
 
 @pytest.fixture
 def hostile():
-    """The name of one of the pictures."""
+    """The hostile name of one of the pictures."""
     return HOSTILE

@@ -1,4 +1,4 @@
-"""Ladders and triptychs from what `pyramid` and `roundtrip` wrote."""
+"""Views of the folders that `pyramid` and `roundtrip` wrote."""
 
 from base64 import b64decode
 from io import BytesIO
@@ -9,7 +9,7 @@ from PIL import Image
 
 from resizekit.codec.convert import with_bits
 from resizekit.errors import ImageError
-from resizekit.report.folders import ladder, triptych
+from resizekit.report.folders import pyramid_views, roundtrip_view
 from resizekit.showcase.pyramid import pyramid_file
 from resizekit.showcase.roundtrip import roundtrip_file
 
@@ -26,49 +26,51 @@ def decoded(picture):
     return np.array(Image.open(BytesIO(b64decode(picture.uri.partition(",")[2]))))
 
 
-def test_a_triptych_shows_a_picture_whole(source, weights_name, tmp_path):
-    figures = roundtrip_file(source, tmp_path / "out", weights=weights_name, device="cpu")
-    shown = triptych(tmp_path / "out")
-    assert (shown.name, shown.size, shown.trip.factor) == ("source.png", (26, 21), "x2")
-    assert shown.trip.restored_rgb == figures.restored_rgb
-    for picture, file in ((shown.original, source), (shown.restored, tmp_path / "out" / "restored.png")):
+def test_roundtrip_view_shows_the_entire_picture(source, weights_name, tmp_path):
+    metrics = roundtrip_file(source, tmp_path / "out", weights=weights_name, device="cpu")
+    view = roundtrip_view(tmp_path / "out")
+    assert (view.name, view.size, view.record.factor) == ("source.png", (21, 26), "x2")
+    assert view.record.restored_rgb == metrics.restored_rgb
+    for picture, file in ((view.original, source), (view.restored, tmp_path / "out" / "restored.png")):
         assert np.array_equal(decoded(picture), np.array(Image.open(file)))
-    assert np.array_equal(decoded(shown.small), np.array(Image.open(tmp_path / "out" / "small.png")))
+    assert np.array_equal(decoded(view.small), np.array(Image.open(tmp_path / "out" / "small.png")))
 
 
-def test_of_a_large_picture_it_shows_one_place_three_times(source, weights_name, tmp_path, monkeypatch):
-    monkeypatch.setattr("resizekit.report.folders._WHOLE", 40)
+def test_roundtrip_view_shows_a_detail_of_a_large_picture(source, weights_name, tmp_path, monkeypatch):
+    monkeypatch.setattr("resizekit.report.folders._MAX_SIDE", 40)
     monkeypatch.setattr("resizekit.report.folders._DETAIL", 20)
     roundtrip_file(source, tmp_path / "out", weights=weights_name, device="cpu")
-    shown = triptych(tmp_path / "out")
-    assert (shown.original.width, shown.restored.height, shown.size) == (20, 20, (26, 21))
-    assert shown.small.width in (10, 11)
+    view = roundtrip_view(tmp_path / "out")
+    assert (view.original.width, view.restored.height, view.size) == (20, 20, (21, 26))
+    assert view.small.width in (10, 11)
 
 
-def test_a_ladder_shows_every_depth(source, weights_name, tmp_path):
+def test_pyramid_views_show_every_depth(source, weights_name, tmp_path):
     pyramid_file(source, tmp_path / "out", weights=weights_name, times=3, device="cpu")
-    rungs = ladder(tmp_path / "out")
-    assert [rung.trip.factor for rung in rungs] == ["x2", "x4", "x8"]
-    assert [rung.size for rung in rungs] == [(26, 21), (13, 11), (7, 6)]
-    assert len({(one.width, one.height) for rung in rungs for one in (rung.original, rung.small, rung.restored)}) == 1
+    views = pyramid_views(tmp_path / "out")
+    assert [view.record.factor for view in views] == ["x2", "x4", "x8"]
+    assert [view.size for view in views] == [(21, 26), (11, 13), (6, 7)]
+    assert (
+        len({(item.width, item.height) for view in views for item in (view.original, view.small, view.restored)}) == 1
+    )
 
 
-def test_a_picture_that_changed_is_not_taken_for_the_original(source, weights_name, tmp_path):
+def test_views_reject_a_changed_or_missing_original(source, weights_name, tmp_path):
     roundtrip_file(source, tmp_path / "out", weights=weights_name, device="cpu")
     Image.new("RGB", (51, 41)).save(source)
-    with pytest.raises(ImageError, match=r"source\.png, which is not there any more or has changed"):
-        triptych(tmp_path / "out")
+    with pytest.raises(ImageError, match=r"source\.png, which is missing or has changed"):
+        roundtrip_view(tmp_path / "out")
     source.unlink()
     with pytest.raises(ImageError, match="make the folder again"):
-        ladder(tmp_path / "out")
+        pyramid_views(tmp_path / "out")
 
 
-def test_grey_and_16_bits_are_shown(weights_name, tmp_path, small_weights):
+def test_roundtrip_view_converts_grey_pictures_of_16_bits(weights_name, tmp_path, small_weights):
     grey = np.random.default_rng(1).integers(0, 65536, (24, 28), np.uint16)
     Image.fromarray(grey).save(tmp_path / "deep.png")
     small_weights(tmp_path / "grey.safetensors", 1)
     options = {"compression": "uint16", "device": "cpu"}
     roundtrip_file(tmp_path / "deep.png", tmp_path / "out", weights=tmp_path / "grey.safetensors", **options)
-    shown = triptych(tmp_path / "out")
-    told = decoded(shown.original).reshape(24, 28, -1)
-    assert np.array_equal(told, with_bits(grey, 8)[..., None].repeat(told.shape[2], 2))
+    view = roundtrip_view(tmp_path / "out")
+    pixels = decoded(view.original).reshape(24, 28, -1)
+    assert np.array_equal(pixels, with_bits(grey, 8)[..., None].repeat(pixels.shape[2], 2))

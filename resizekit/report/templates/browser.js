@@ -1,4 +1,4 @@
-// The picture browser: a list of cases, a stage with a divider, and panes that all show the same place.
+// The picture browser: a list of cases, a stage with a divider, and panes that always show the same place.
 (() => {
   "use strict";
   const browser = document.getElementById("browser");
@@ -9,34 +9,34 @@
   const cases = [...browser.querySelectorAll(".case")];
   const buttons = [...browser.querySelectorAll("[data-case]")];
   const view = new View(browser);
-  let shown = cases[0];
+  let current = cases[0];
 
-  for (const one of cases) {
-    for (const [key, words] of [["bicubic", "Error of bicubic"], ["restored", "Error of restored"]]) {
+  for (const item of cases) {
+    for (const [key, title] of [["bicubic", "Error of bicubic"], ["restored", "Error of restored"]]) {
       const figure = document.createElement("figure");
       const pane = Object.assign(document.createElement("div"), { className: "pane" });
-      const image = Object.assign(document.createElement("img"), { className: "layer", alt: words, draggable: false });
+      const image = Object.assign(document.createElement("img"), { className: "layer", alt: title, draggable: false });
       image.dataset.view = `error-${key}`;
       pane.append(image);
-      figure.append(pane, Object.assign(document.createElement("figcaption"), { textContent: words }));
-      one.querySelector(".panes").append(figure);
+      figure.append(pane, Object.assign(document.createElement("figcaption"), { textContent: title }));
+      item.querySelector(".panes").append(figure);
     }
   }
-  const layer = (key) => shown.querySelector(`[data-view="${key}"]`);
+  const layer = (key) => current.querySelector(`[data-view="${key}"]`);
   const ratio = () => `${layer("original").naturalWidth} / ${layer("original").naturalHeight}`;
 
   async function errors() {
-    const [here, times] = [shown, Number(by("amplify").value)];
-    by("times").textContent = times;
+    const [here, factor] = [current, Number(by("amplify").value)];
+    by("times").textContent = factor;
     for (const key of ["bicubic", "restored"]) {
-      const map = await errorMap(layer(key), layer("original"), times);
-      if (here !== shown || times !== Number(by("amplify").value)) return; // somebody went on meanwhile
+      const map = await errorMap(layer(key), layer("original"), factor);
+      if (here !== current || factor !== Number(by("amplify").value)) return; // the selection has changed meanwhile
       layer(`error-${key}`).src = map;
     }
-    sidesShown();
+    updateSides();
   }
 
-  function sidesShown() {
+  function updateSides() {
     for (const [side, select] of Object.entries(sides)) {
       const from = layer(select.value);
       const over = by(`over-${side}`);
@@ -48,13 +48,13 @@
   }
 
   async function choose(id) {
-    shown = cases.find((one) => one.id === id);
-    for (const one of cases) one.hidden = one !== shown;
+    current = cases.find((item) => item.id === id);
+    for (const item of cases) item.hidden = item !== current;
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.case === id));
     await layer("original").decode();
-    for (const pane of [stage, ...shown.querySelectorAll(".pane")]) pane.style.aspectRatio = ratio();
-    view.whole();
-    sidesShown();
+    for (const pane of [stage, ...current.querySelectorAll(".pane")]) pane.style.aspectRatio = ratio();
+    view.reset();
+    updateSides();
     await errors();
   }
 
@@ -66,14 +66,14 @@
     cover.style.clipPath = `inset(0 ${100 - at}% 0 0)`;
   }
 
-  view.after = () => { by("scale").textContent = `${view.z.toFixed(view.z < 10 ? 1 : 0).replace(".0", "")}×`; };
+  view.onChange = () => { by("scale").textContent = `${view.z.toFixed(view.z < 10 ? 1 : 0).replace(".0", "")}×`; };
   for (const pane of browser.querySelectorAll(".pane")) view.listen(pane);
   stage.addEventListener("keydown", (event) => view.key(event));
   by("in").addEventListener("click", () => view.zoom(1.5));
   by("out").addEventListener("click", () => view.zoom(1 / 1.5));
-  by("whole").addEventListener("click", () => view.whole());
+  by("reset").addEventListener("click", () => view.reset());
   for (const button of buttons) button.addEventListener("click", () => choose(button.dataset.case));
-  for (const select of Object.values(sides)) select.addEventListener("change", sidesShown);
+  for (const select of Object.values(sides)) select.addEventListener("change", updateSides);
   by("amplify").addEventListener("input", errors);
   slider.addEventListener("input", () => divide(Number(slider.value)));
   divider.addEventListener("pointerdown", (event) => {
@@ -87,7 +87,7 @@
   });
   divider.addEventListener("dblclick", (event) => event.stopPropagation());
 
-  for (const one of browser.querySelectorAll("[hidden]")) one.hidden = false;
+  for (const item of browser.querySelectorAll("[hidden]")) item.hidden = false;
   divide(50);
   choose(cases[0].id);
 })();

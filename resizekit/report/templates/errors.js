@@ -1,20 +1,20 @@
-// Error maps: the largest difference of a pixel's channels between two pictures of one size, amplified; black is exact.
-async function errorMap(picture, original, times) {
+// Error map: the largest difference between the channels of two pictures of the same size, amplified. Black means equal.
+async function errorMap(picture, original, factor) {
   await Promise.all([picture.decode(), original.decode()]);
   const [width, height] = [original.naturalWidth, original.naturalHeight];
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  const codes = (image) => {
+  const pixels = (image) => {
     context.drawImage(image, 0, 0);
     return context.getImageData(0, 0, width, height);
   };
-  const [made, truth] = [codes(picture), codes(original)];
-  for (let i = 0; i < made.data.length; i += 4) {
-    let most = 0;
-    for (let c = i; c < i + 3; c++) most = Math.max(most, Math.abs(made.data[c] - truth.data[c]));
-    made.data.fill(most * times, i, i + 3);
-    made.data[i + 3] = 255;
+  const [map, target] = [pixels(picture), pixels(original)];
+  for (let i = 0; i < map.data.length; i += 4) {
+    let largest = 0;
+    for (let c = i; c < i + 3; c++) largest = Math.max(largest, Math.abs(map.data[c] - target.data[c]));
+    map.data.fill(largest * factor, i, i + 3);
+    map.data[i + 3] = 255;
   }
-  context.putImageData(made, 0, 0);
+  context.putImageData(map, 0, 0);
   return canvas.toDataURL();
 }

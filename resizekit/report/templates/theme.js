@@ -1,27 +1,27 @@
-// Light or dark: the system's choice until the button says otherwise, and then that, also next time.
+// Light or dark: follow the system until the user clicks the button, then remember the choice.
 (() => {
   "use strict";
   const root = document.documentElement;
   const button = document.getElementById("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const kept = {
+  const stored = {
     read() { try { return localStorage.getItem("resizekit-theme"); } catch { return null; } },
-    write(value) { try { localStorage.setItem("resizekit-theme", value); } catch { /* a page on a disk may not */ } },
+    write(value) { try { localStorage.setItem("resizekit-theme", value); } catch { /* pages from files may have no storage */ } },
   };
   const dark = () => (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
-  const tell = () => {
+  const update = () => {
     button.textContent = dark() ? "Light" : "Dark";
     button.setAttribute("aria-label", dark() ? "Use light colours" : "Use dark colours");
   };
-  const before = kept.read();
-  if (before === "dark" || before === "light") root.dataset.theme = before;
+  const previous = stored.read();
+  if (previous === "dark" || previous === "light") root.dataset.theme = previous;
   root.classList.add("scripted");
   button.hidden = false;
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
-    kept.write(root.dataset.theme);
-    tell();
+    stored.write(root.dataset.theme);
+    update();
   });
-  system.addEventListener("change", tell);
-  tell();
+  system.addEventListener("change", update);
+  update();
 })();

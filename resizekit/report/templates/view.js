@@ -1,26 +1,26 @@
-// One view shared by many panes: how far it is zoomed, and where its middle lies, as fractions of the picture.
+// A view shared by many panes: its zoom and its centre, as fractions of the picture.
 class View {
   constructor(browser) {
     this.browser = browser;
     this.z = 1;
     this.x = this.y = 0.5;
-    this.held = new Map();
-    this.after = () => {};
+    this.pointers = new Map();
+    this.onChange = () => {};
   }
 
   show() {
-    const most = 1 - 0.5 / this.z;
-    this.x = Math.min(most, Math.max(1 - most, this.x));
-    this.y = Math.min(most, Math.max(1 - most, this.y));
-    const move = (middle) => `${((0.5 - middle * this.z) * 100).toFixed(4)}%`;
+    const limit = 1 - 0.5 / this.z;
+    this.x = Math.min(limit, Math.max(1 - limit, this.x));
+    this.y = Math.min(limit, Math.max(1 - limit, this.y));
+    const move = (centre) => `${((0.5 - centre * this.z) * 100).toFixed(4)}%`;
     const transform = `translate(${move(this.x)}, ${move(this.y)}) scale(${this.z})`;
     for (const layer of this.browser.querySelectorAll(".layer")) layer.style.transform = transform;
     this.browser.classList.toggle("zoomed", this.z > 1);
     this.browser.classList.toggle("near", this.z >= 3);
-    this.after();
+    this.onChange();
   }
 
-  // Keep what lies under a place of the pane, both as fractions, where it is.
+  // Zoom around a point of the pane, given as fractions of its size.
   zoom(by, px = 0.5, py = 0.5) {
     const z = Math.min(16, Math.max(1, this.z * by));
     this.x += (px - 0.5) * (1 / this.z - 1 / z);
@@ -35,12 +35,12 @@ class View {
     this.show();
   }
 
-  whole() {
+  reset() {
     this.z = 1;
     this.show();
   }
 
-  // Let a pane be dragged, pinched, clicked twice and, while something in the browser has the focus, zoomed by a wheel.
+  // Support dragging, pinching and double clicks in a pane, and the wheel while the browser has the focus.
   listen(pane) {
     const place = (event) => {
       const box = pane.getBoundingClientRect();
@@ -48,23 +48,23 @@ class View {
     };
     pane.addEventListener("pointerdown", (event) => {
       if (event.button) return;
-      this.held.set(event.pointerId, place(event));
+      this.pointers.set(event.pointerId, place(event));
       pane.setPointerCapture(event.pointerId);
       pane.classList.add("moving");
     });
     pane.addEventListener("pointermove", (event) => {
-      const from = this.held.get(event.pointerId);
+      const from = this.pointers.get(event.pointerId);
       if (!from) return;
       const to = place(event);
-      const other = [...this.held].find(([id]) => id !== event.pointerId)?.[1];
-      this.held.set(event.pointerId, to);
+      const other = [...this.pointers].find(([id]) => id !== event.pointerId)?.[1];
+      this.pointers.set(event.pointerId, to);
       if (other) {
-        const far = ([x, y]) => Math.hypot(x - other[0], y - other[1]) || 0.01;
-        this.zoom(far(to) / far(from), (to[0] + other[0]) / 2, (to[1] + other[1]) / 2);
+        const distance = ([x, y]) => Math.hypot(x - other[0], y - other[1]) || 0.01;
+        this.zoom(distance(to) / distance(from), (to[0] + other[0]) / 2, (to[1] + other[1]) / 2);
       } else this.pan(to[0] - from[0], to[1] - from[1]);
     });
     const release = (event) => {
-      this.held.delete(event.pointerId);
+      this.pointers.delete(event.pointerId);
       pane.classList.remove("moving");
     };
     pane.addEventListener("pointerup", release);
@@ -79,13 +79,13 @@ class View {
 
   key(event) {
     const step = 0.1;
-    const does = {
-      "+": () => this.zoom(1.5), "=": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), "0": () => this.whole(),
+    const action = {
+      "+": () => this.zoom(1.5), "=": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), "0": () => this.reset(),
       ArrowLeft: () => this.pan(step, 0), ArrowRight: () => this.pan(-step, 0),
       ArrowUp: () => this.pan(0, step), ArrowDown: () => this.pan(0, -step),
     }[event.key];
-    if (!does || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    does();
+    action();
   }
 }
