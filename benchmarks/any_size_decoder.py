@@ -1,10 +1,10 @@
-"""The paper's other way to sizes in between (3.2, end): one decoder for every factor, such as VDSR, beside ours.
+"""Compare intermediate sizes with the alternative in section 3.2 of the paper: one decoder for all factors, as VDSR.
 
     python benchmarks/any_size_decoder.py B100 Urban100 --data PICTURES --seconds 240 --limit 10 --out FILE
 
-The decoder takes a small picture enlarged by bicubic and adds what it has learned; it is trained once on bicubic small
-pictures, as VDSR was, and once on those that `resizekit down --scale` makes, all factors mixed.  PSNR is RGB in dB of
-the middle of each picture; seconds are of computing on one core.
+The decoder receives a small picture enlarged by bicubic and predicts the residual. It is trained twice with all factors
+mixed: on bicubic small pictures, like VDSR, and on small pictures of `resizekit down --scale`. PSNR is RGB in dB of the
+centre of each picture. Times are CPU time on one core.
 """
 
 import math
@@ -39,7 +39,7 @@ Down = Callable[[Pixels, Fraction], Pixels]
 
 
 class Residual(nn.Module):
-    """VDSR made small: 3x3 convolutions over the enlarged picture, and their sum with it (Kim et al. 2016)."""
+    """A small VDSR: 3x3 convolutions predict the residual of the enlarged picture (Kim et al., 2016)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,23 +49,23 @@ class Residual(nn.Module):
         self.layers = nn.Sequential(*[layer for conv in convs for layer in (conv, nn.ReLU())][:-1])
 
     def forward(self, enlarged: Tensor) -> Tensor:
-        """Restore: `b c h w` in [0, 1] to the same."""
+        """Restore an enlarged picture: `b c h w -> b c h w`, values in [0, 1]."""
         out: Tensor = enlarged + self.layers(enlarged)
         return out
 
 
 def as_bicubic(high: Pixels, factor: Fraction) -> Pixels:
-    """Make small by bicubic alone."""
+    """Reduce a picture with bicubic."""
     return bicubic(high, (math.ceil(high.shape[0] / factor), math.ceil(high.shape[1] / factor)))
 
 
 def enlarged(low: Pixels, high: Pixels) -> Pixels:
-    """Bring low to the size of high by bicubic."""
+    """Enlarge low to the size of high with bicubic."""
     return bicubic(low, (high.shape[0], high.shape[1]))
 
 
-def trained(down: Down, pictures: list[Pixels], seconds: float) -> tuple[Residual, int]:
-    """Train a decoder for the small pictures that `down` makes of crops; gives it and its steps."""
+def train(down: Down, pictures: list[Pixels], seconds: float) -> tuple[Residual, int]:
+    """Train a decoder for the small pictures that `down` creates; return it and the number of steps."""
     torch.manual_seed(0)
     pick = np.random.default_rng(0)
     pairs = [(enlarged(down(high, factor), high), high) for high in pictures for factor in FACTORS]
@@ -87,48 +87,48 @@ def trained(down: Down, pictures: list[Pixels], seconds: float) -> tuple[Residua
 
 
 def restored(model: Residual, low: Pixels, high: Pixels) -> Pixels:
-    """Bring low back to the size of high."""
+    """Restore low to the size of high."""
     with torch.inference_mode():
         return from_codes(to_uint8(model(to_tensor(enlarged(low, high)))), like=high)
 
 
 def study(
-    folders: Annotated[list[Path], typer.Argument(help="Sets of pictures.")],
-    data: Annotated[Path, typer.Option(help="Pictures to learn from.")],
-    out: Annotated[Path, typer.Option(help="The results, as JSON.")],
-    weights: Annotated[str, typer.Option(help="Installed weights, or a file.")] = "sr-x2",
-    seconds: Annotated[float, typer.Option(help="For each of two trainings.")] = 240,
-    crops: Annotated[int, typer.Option(help="Of pictures to learn from.")] = 100,
-    limit: Annotated[int, typer.Option(help="Pictures of each set.")] = 10,
-    side: Annotated[int, typer.Option(help="Of the part that is taken of each picture.")] = 180,
+    folders: Annotated[list[Path], typer.Argument(help="Folders of pictures.")],
+    data: Annotated[Path, typer.Option(help="Folder of training pictures.")],
+    out: Annotated[Path, typer.Option(help="JSON file of the results.")],
+    weights: Annotated[str, typer.Option(help="Name of installed weights, or file.")] = "sr-x2",
+    seconds: Annotated[float, typer.Option(help="CPU time of each of the two trainings.")] = 240,
+    crops: Annotated[int, typer.Option(help="Number of training pictures.")] = 100,
+    limit: Annotated[int, typer.Option(help="Number of pictures of each set.")] = 10,
+    side: Annotated[int, typer.Option(help="Side of the measured part of each picture.")] = 180,
 ) -> None:
-    """Train two decoders, measure them beside ours, write JSON and print a table."""
+    """Train two decoders, compare them with the codec, write JSON and print a table."""
     codec: Codec = load(weights)
 
-    def ours(high: Pixels, factor: Fraction) -> Pixels:
+    def by_codec(high: Pixels, factor: Fraction) -> Pixels:
         return down_picture(codec, Picture(pixels=high), wanted=TargetSize(scale=factor))[0].pixels
 
     pictures = [high for high in parts(data, crops, 120) if min(high.shape[:2]) == 120]
     models = {}
-    for name, down in (("bicubic", as_bicubic), ("ours", ours)):
-        models[name], steps = trained(down, pictures, seconds)
+    for name, down in (("bicubic", as_bicubic), ("ours", by_codec)):
+        models[name], steps = train(down, pictures, seconds)
         typer.echo(f"{name}: {steps} steps", err=True)
     rows: list[dict[str, Any]] = []
     for folder, factor in product(folders, FACTORS):
-        found: list[dict[str, float]] = []
+        results: list[dict[str, float]] = []
         for high in parts(folder, limit, side):
-            plain = as_bicubic(high, factor)
+            bicubic_low = as_bicubic(high, factor)
             small, manifest = down_picture(codec, Picture(pixels=high), wanted=TargetSize(scale=factor))
-            found.append(
+            results.append(
                 {
-                    "bicubic": psnr(enlarged(plain, high), high),
-                    "decoder on bicubic": psnr(restored(models["bicubic"], plain, high), high),
+                    "bicubic": psnr(enlarged(bicubic_low, high), high),
+                    "decoder on bicubic": psnr(restored(models["bicubic"], bicubic_low, high), high),
                     "decoder on ours": psnr(restored(models["ours"], small.pixels, high), high),
                     "ours": psnr(up_picture(codec, small, manifest).pixels, high),
                 }
             )
-        mean = {key: round(fmean(row[key] for row in found), 2) for key in found[0]}
-        rows.append({"set": folder.name, "pictures": len(found), "factor": str(factor)} | mean)
+        mean = {key: round(fmean(row[key] for row in results), 2) for key in results[0]}
+        rows.append({"set": folder.name, "pictures": len(results), "factor": str(factor)} | mean)
         write_results(out, {"weights": weights, "seconds": seconds, "side": side, "rows": rows})
     heads = [key for key in rows[0] if key != "pictures"]
     typer.echo(

@@ -1,10 +1,10 @@
-"""Which weights suit a size in between: those by 2 or those by 4, and from where on.
+"""Compare weights by 2 and by 4 at intermediate sizes, to find the scale at which to switch between them.
 
     python benchmarks/any_size_weights.py Set14 B100 Urban100 --limit 14 --limit 10 --limit 10 --out FILE
 
-Each takes a picture down to every size and back as `resizekit roundtrip --scale` does: as many steps as fit, at least
-one, and a bicubic remainder.  PSNR is RGB in dB, high against the original; of each picture a part in the middle is
-taken.  Beside the figures stands whom `resizekit.images.suited` takes where nobody says which.
+All weights resize each picture to all sizes and back, as `resizekit roundtrip --scale` does: with as many learned steps
+as fit, at least one, and a bicubic resize. PSNR is RGB in dB of high against the original, in the centre of each
+picture. The last column shows the weights that `best_weights_for` selects.
 """
 
 from itertools import product
@@ -28,34 +28,34 @@ SCALES = "3/2", "2", "11/5", "9/4", "12/5", "5/2", "3", "4", "5", "6", "8", "12"
 
 
 def study(
-    folders: Annotated[list[Path], typer.Argument(help="Sets of pictures.")],
-    limit: Annotated[list[int], typer.Option(help="Pictures of each set.")],
-    out: Annotated[Path, typer.Option(help="The results, as JSON.")],
-    weights: Annotated[str, typer.Option(help="Installed weights of one task, with commas.")] = "sr-x2,sr-x4",
-    task: Annotated[str, typer.Option(help="Whose they are.")] = "sr",
-    side: Annotated[int, typer.Option(help="Of the part that is taken of each picture.")] = 240,
+    folders: Annotated[list[Path], typer.Argument(help="Folders of pictures.")],
+    limit: Annotated[list[int], typer.Option(help="Number of pictures of a set; pass it once for each set.")],
+    out: Annotated[Path, typer.Option(help="JSON file of the results.")],
+    weights: Annotated[str, typer.Option(help="Installed weights of one task, separated by commas.")] = "sr-x2,sr-x4",
+    task: Annotated[str, typer.Option(help="Task of the weights.")] = "sr",
+    side: Annotated[int, typer.Option(help="Side of the measured part of each picture.")] = 240,
 ) -> None:
-    """Measure all of them at every size on every set, write JSON and print a table."""
+    """Measure all weights at all sizes on all sets, write JSON and print a table."""
     codecs = {name: load(name) for name in weights.split(",")}
     rows: list[dict[str, Any]] = []
-    for (folder, many), scale in product(zip(folders, limit, strict=True), SCALES):
-        wanted, found = TargetSize(scale=scale), {name: list[float]() for name in codecs}
-        pictures = [Picture(pixels=pixels) for pixels in parts(folder, many, side)]
+    for (folder, count), scale in product(zip(folders, limit, strict=True), SCALES):
+        target, results = TargetSize(scale=scale), {name: list[float]() for name in codecs}
+        pictures = [Picture(pixels=pixels) for pixels in parts(folder, count, side)]
         for picture, (name, codec) in product(pictures, codecs.items()):
-            small, manifest = down_picture(codec, picture, wanted=wanted)
-            found[name].append(psnr(up_picture(codec, small, manifest).pixels, picture.pixels))
+            small, manifest = down_picture(codec, picture, wanted=target)
+            results[name].append(psnr(up_picture(codec, small, manifest).pixels, picture.pixels))
         rows.append(
             {
                 "set": folder.name,
                 "pictures": len(pictures),
                 "scale": scale,
-                "high": {name: round(fmean(values), 2) for name, values in found.items()},
-                "taken": best_weights_for(task, 3, pictures[0].size, wanted),
+                "high": {name: round(fmean(values), 2) for name, values in results.items()},
+                "taken": best_weights_for(task, 3, pictures[0].size, target),
             }
         )
         write_results(out, {"side": side, "rows": rows})
         typer.echo(str(rows[-1]), err=True)
-    cells = [["set", "scale", *codecs, "taken"]]
+    cells = [["set", "scale", *codecs, "selected"]]
     for row in rows:
         cells.append([row["set"], row["scale"], *(f"{high:.2f}" for high in row["high"].values()), row["taken"]])
     typer.echo(lines(cells))

@@ -1,4 +1,4 @@
-"""A picture of 1920x1080 down and up, from 8-bit codes to 8-bit codes."""
+"""Time down and up of a picture of 1920x1080, from uint8 to uint8."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ def codec() -> resizekit.Codec:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("tile", ["off", 512])
-@pytest.mark.parametrize("way", ["down", "up"])
-def bench_full_hd(benchmark: Any, codec: resizekit.Codec, way: str, tile: Any, precision: Any) -> None:
+@pytest.mark.parametrize("direction", ["down", "up"])
+def bench_full_hd(benchmark: Any, codec: resizekit.Codec, direction: str, tile: Any, precision: Any) -> None:
     codec.precision = precision
     high = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
-    picture = high if way == "down" else high[:540, :960]
-    run = tiled_down if way == "down" else tiled_up
+    picture = high if direction == "down" else high[:540, :960]
+    run = tiled_down if direction == "down" else tiled_up
     benchmark.pedantic(lambda: run(codec, picture, tile), rounds=5, warmup_rounds=1)

@@ -1,4 +1,4 @@
-"""How long the first thing a user sees takes, each in a process of its own."""
+"""Time the start of Python, of the import and of two commands, each in its own process."""
 
 import subprocess
 import sys

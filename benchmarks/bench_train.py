@@ -1,8 +1,8 @@
-"""One step of a training, whole, beside the bare forward, backward and Adam of the same network.
+"""Time a complete training step against only the forward pass, backward pass and Adam of the same network.
 
-On a CPU 8 crops of 64×64, on a GPU the paper's 16 of 96×96; trunks in bfloat16 where the device multiplies it.  A round
-on a GPU is many steps, since only the last one's loss is waited for.  Compare the minima: other work on the machine
-only ever adds.
+On a CPU the batch is 8 crops of 64×64, on a GPU 16 of 96×96 as in the paper. The trunks use bfloat16 if the device
+supports it. On a GPU a round consists of many steps and waits only for the last loss. Compare the minima: other
+programs can only increase the times.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,9 @@ import torch.nn.functional as F
 
 from resizekit.recipes.config import RunConfig, TrainConfig
 from resizekit.system.device import pick_precision
-from resizekit.training.loop import stepper
 from resizekit.training.session import Session
+from resizekit.training.setup import set_up
+from resizekit.training.step import make_step
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 BATCH, PATCH, STEPS = (16, 96, 50) if DEVICE.type == "cuda" else (8, 64, 1)
@@ -40,7 +41,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def session_of(network: str, kind: str, pictures: Path, out: Path) -> Session:
     name, options = NETWORKS[network]
-    recipe = TrainConfig(
+    settings = TrainConfig(
         data=(pictures,),
         batch=BATCH,
         patch=PATCH,
@@ -48,19 +49,19 @@ def session_of(network: str, kind: str, pictures: Path, out: Path) -> Session:
         compile=kind == "compiled",
     )
     config = {"network": name, "guide_loss": "l2"}
-    return Session.start(RunConfig(task="sr", config=config, network=options, train=recipe), out, DEVICE.type)
+    return set_up(RunConfig(task="sr", config=config, network=options, train=settings), out, DEVICE.type)
 
 
 def bare(session: Session) -> Callable[[], torch.Tensor]:
-    """Both networks once each way on made-up numbers: no crops, guide, rounding, clipping or averages."""
-    codec = session.learner.codec
+    """Return a step of both networks on random numbers, without crops, guide, rounding, clipping or averages."""
+    codec = session.state.codec
     optimizer = torch.optim.Adam(codec.parameters(), fused=True)
     shape = (BATCH, 3, PATCH, PATCH)
     high = torch.rand(shape, device=DEVICE).contiguous(memory_format=torch.channels_last)
-    half = pick_precision("auto", DEVICE) == "bfloat16"
+    bfloat16 = pick_precision("auto", DEVICE) == "bfloat16"
 
     def step() -> torch.Tensor:
-        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=half):
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bfloat16):
             restored = codec.decoder(codec.encoder(high))  # type: ignore[misc]
         loss = F.l1_loss(restored, high)
         optimizer.zero_grad()
@@ -71,12 +72,12 @@ def bare(session: Session) -> Callable[[], torch.Tensor]:
     return step
 
 
-@pytest.mark.filterwarnings("ignore")  # the compiler warns of what it does itself
+@pytest.mark.filterwarnings("ignore")  # the compiler warns about its own code
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("network", NETWORKS)
 def bench_step(benchmark: Any, network: str, kind: str, pictures: Path, tmp_path: Path) -> None:
     session = session_of(network, kind, pictures, tmp_path)
-    step = bare(session) if kind == "bare" else stepper(session, session.legs(10_000)[0])
+    step = bare(session) if kind == "bare" else make_step(session, session.segments(10_000)[0])
 
     def steps() -> float:
         for _ in range(STEPS):

@@ -1,9 +1,9 @@
-"""What weights that live through JPEG are worth at each quality, beside bicubic and beside weights made for a PNG.
+"""Compare weights trained for JPEG with bicubic and with weights trained for PNG, at several JPEG qualities.
 
     python benchmarks/jpeg_quality.py Set14 --weights sr-x2-jpeg75 --weights sr-x2 --out benchmarks/results/jpeg.json
 
-Every small picture is a real JPEG.  PSNR is RGB in dB against the original; bytes are those of the small file, since a
-small picture that carries a message takes more of them at the same quality.
+All small pictures are real JPEG files. PSNR is RGB in dB against the original. The file size is reported too: a small
+picture with encoded details needs more bytes at the same quality.
 """
 
 from io import BytesIO
@@ -25,47 +25,47 @@ from resizekit.storage.jpeg import Jpeg, JpegOptions
 
 
 def at_quality(codec: Codec, quality: int) -> Codec:
-    """Give the codec of these networks that stores a JPEG of this quality."""
+    """Return the codec with JPEG of a quality as its compression."""
     return codec.with_compression(Jpeg(JpegOptions(quality=quality)))
 
 
-def size(codec: Codec, given: Pixels) -> int:
-    """Count the bytes of the small file."""
+def file_size(codec: Codec, low: Pixels) -> int:
+    """Return the size of the small file in bytes."""
     file = BytesIO()
-    codec.storage.save(file, given)
+    codec.storage.save(file, low)
     return file.tell()
 
 
-def one(codec: Codec, high: Pixels) -> dict[str, float]:
-    """Measure a picture: ours and bicubic's, PSNR of high and bytes of the small file."""
-    given = codec.down_pixels(high)
-    restored = codec.up(codec.storage.read_back(given))
-    guide, plain = bicubic_roundtrip(codec, high)
+def measure(codec: Codec, high: Pixels) -> dict[str, float]:
+    """Measure PSNR and file size of a picture, with the codec and with bicubic."""
+    low = codec.down_pixels(high)
+    restored = codec.up(codec.storage.read_back(low))
+    bicubic_low, bicubic_restored = bicubic_roundtrip(codec, high)
     return {
         "high": psnr(restored, high),
-        "bytes": size(codec, given),
-        "bicubic": psnr(plain, high),
-        "bicubic_bytes": size(codec, guide),
+        "bytes": file_size(codec, low),
+        "bicubic": psnr(bicubic_restored, high),
+        "bicubic_bytes": file_size(codec, bicubic_low),
     }
 
 
 def study(
-    folders: Annotated[list[Path], typer.Argument(help="Sets of pictures.")],
-    weights: Annotated[list[str], typer.Option(help="Installed weights, or files.")],
-    out: Annotated[Path, typer.Option(help="The results, as JSON.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders of pictures.")],
+    weights: Annotated[list[str], typer.Option(help="Name of installed weights, or file. Can be repeated.")],
+    out: Annotated[Path, typer.Option(help="JSON file of the results.")],
     qualities: Annotated[
-        list[int] | None, typer.Option("--quality", help="Of the JPEG.  [default: 50, 75, 90]")
+        list[int] | None, typer.Option("--quality", help="JPEG quality. Can be repeated. [default: 50, 75, 90]")
     ] = None,
 ) -> None:
-    """Measure weights at several qualities of JPEG, write JSON and print a table."""
+    """Measure weights at several JPEG qualities, write JSON and print a table."""
     codecs = {name: load(name) for name in weights}
     rows: list[dict[str, Any]] = []
     for folder, quality in product(folders, qualities or [50, 75, 90]):
         row: dict[str, Any] = {"set": folder.name, "quality": quality}
         for name, codec in codecs.items():
-            measured = evaluate_folder(at_quality(codec, quality), folder, measure_with=one)
+            measured = evaluate_folder(at_quality(codec, quality), folder, measure_with=measure)
             for line in measured.skipped:
-                typer.echo(f"warning: left out: {line}", err=True)
+                typer.echo(f"warning: skipped: {line}", err=True)
             mean = {key: round(value, 3) for key, value in measured.mean.items()}
             row |= {"bicubic": mean.pop("bicubic"), "bicubic_bytes": mean.pop("bicubic_bytes"), name: mean}
         rows.append(row)

@@ -1,9 +1,9 @@
-"""What it is worth on a CPU that freed memory stays with the process, as every verb of the command line has it.
+"""Measure the effect of `keep_freed_memory` on a CPU, which all commands of the command line call.
 
     python benchmarks/kept_memory.py --out FILE
 
-A picture of 1920x1080 goes down and up in processes of their own, with and without, in turn.  Seconds are the fastest
-of all rounds; memory is the most that a process ever held.
+Down and up of a picture of 1920x1080 run in separate processes, alternately with and without the setting. Times are the
+minimum over all rounds; memory is the maximum that a process used.
 """
 
 import json
@@ -24,8 +24,8 @@ import resizekit
 from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.system.malloc import keep_freed_memory
 
-weights, kept = sys.argv[1], sys.argv[2] == "kept"
-assert not kept or keep_freed_memory()
+weights, keeps = sys.argv[1], sys.argv[2] == "kept"
+assert not keeps or keep_freed_memory()
 codec = resizekit.load(weights)
 high = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
 seconds = {"down": [], "up": []}
@@ -36,35 +36,43 @@ for _ in range(3):
     tiled_up(codec, low)
     seconds["down"].append(between - start)
     seconds["up"].append(time.perf_counter() - between)
-most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({way: min(found[1:]) for way, found in seconds.items()} | {"megabytes": most}))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({direction: min(times[1:]) for direction, times in seconds.items()} | {"megabytes": peak}))
 """
 
 
 def study(
-    out: Annotated[Path, typer.Option(help="The results, as JSON.")],
-    weights: Annotated[str, typer.Option(help="Installed weights, with commas.")] = "sr-x2-fast,sr-x2,sr-x4",
-    rounds: Annotated[int, typer.Option(min=1, help="Processes of each kind.")] = 2,
+    out: Annotated[Path, typer.Option(help="JSON file of the results.")],
+    weights: Annotated[
+        str, typer.Option(help="Names of installed weights, separated by commas.")
+    ] = "sr-x2-fast,sr-x2,sr-x4",
+    rounds: Annotated[int, typer.Option(min=1, help="Number of processes with and without the setting.")] = 2,
 ) -> None:
-    """Time both ways of all weights, write JSON and print a table."""
+    """Time down and up of all weights, write JSON and print a table."""
     rows: list[dict[str, Any]] = []
     for name in weights.split(","):
         best: dict[str, dict[str, float]] = {"left": {}, "kept": {}}
         for _ in range(rounds):
-            for kind, found in best.items():
+            for kind, minima in best.items():
                 run = [sys.executable, "-c", CODE, name, kind]
-                told = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
-                found |= {key: min(value, found.get(key, value)) for key, value in told.items()}
-        rounded = {kind: {key: round(value, 2) for key, value in found.items()} for kind, found in best.items()}
+                measured = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+                minima |= {key: min(value, minima.get(key, value)) for key, value in measured.items()}
+        rounded = {kind: {key: round(value, 2) for key, value in minima.items()} for kind, minima in best.items()}
         rows.append({"weights": name} | rounded)
         write_results(out, {"rows": rows})
         typer.echo(str(rows[-1]), err=True)
-    cells = [["weights", "way", "left", "kept", "times as fast", "MB left", "MB kept"]]
+    cells = [["weights", "direction", "default, s", "kept, s", "speedup", "default, MB", "kept, MB"]]
     for row in rows:
-        for way in ("down", "up"):
-            left, kept = row["left"], row["kept"]
-            seconds = f"{left[way]:.2f}", f"{kept[way]:.2f}", f"{left[way] / kept[way]:.2f}"
-            cells.append([row["weights"], way, *seconds, f"{left['megabytes']:.0f}", f"{kept['megabytes']:.0f}"])
+        for direction in ("down", "up"):
+            default, kept = row["left"], row["kept"]
+            seconds = (
+                f"{default[direction]:.2f}",
+                f"{kept[direction]:.2f}",
+                f"{default[direction] / kept[direction]:.2f}",
+            )
+            cells.append(
+                [row["weights"], direction, *seconds, f"{default['megabytes']:.0f}", f"{kept['megabytes']:.0f}"]
+            )
     typer.echo(lines(cells))
 
 

@@ -1,6 +1,6 @@
-"""What is trained, in which order, and on what it is measured: weights of any plugin are one line here.
+"""The plan of `train_all`: which weights are trained, in which order, and on which sets they are measured.
 
-The config of a name lies in `plugins/resizekit_*/configs`; what is shipped goes to `weights` beside that folder.
+The config of a name is in `plugins/resizekit_*/configs`; shipped weights are in the folder `weights` next to it.
 """
 
 from collections.abc import Mapping
@@ -9,30 +9,34 @@ from dataclasses import dataclass, field
 __all__ = ["PLAN", "SETS", "Floors", "Planned"]
 
 Floors = Mapping[str, float]
-"""dB that low must keep, by set, or by set and factor such as "B100 x8"; "others" for those not named.  Empty: none."""
+"""Minimum PSNR of low in dB, by set, or by set and factor such as "B100 x8"; "others" for the remaining sets."""
 
 SETS = "Set5", "Set14", "B100", "Urban100"
-"""The benchmark sets; what ships is measured on all of them, unless its plan names some."""
+"""The benchmark sets; shipped weights are measured on all of them, unless their plan lists other sets."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What is asked of weights beyond their config."""
+    """Plan of one weights file, in addition to its config."""
 
     share: float
-    """Of the budget, relative to the others."""
+    """Share of the budget, relative to the other shares."""
     summary: str
     floors: Floors = field(default_factory=dict)
-    """What keeps the small picture watchable."""
+    """Minimum quality of the small pictures."""
     sets: tuple[str, ...] = ()
-    """Names of the only folders that they are measured on, of those that are given; empty: on all of them."""
+    """Names of the sets to measure on; empty for all sets."""
     times: tuple[int, ...] = ()
-    """Depths that they are measured at, how often the networks are applied; empty: as often as they say themselves."""
+    """Numbers of steps to measure with; empty for the default of the weights."""
 
 
 X2: Floors = {"others": 37.0, "Urban100": 36.0}
 X4: Floors = {"others": 36.0, "Urban100": 34.0}
-GREY: Floors = {"others": 36.0, "Set5": 34.0, "Set14": 34.0}  # vivid pictures, which have more to hide
+GREY: Floors = {
+    "others": 36.0,
+    "Set5": 34.0,
+    "Set14": 34.0,
+}  # their pictures are more colourful, so more has to be encoded
 
 PLAN: Mapping[str, Planned] = {
     "sr-x2": Planned(3, "colour pictures, half as high and wide", X2),
@@ -55,4 +59,4 @@ PLAN: Mapping[str, Planned] = {
     "tad-grey": Planned(1, "colours guessed from an ordinary grey picture, the paper's baseline"),
     "thumb-grey-x2": Planned(2, "colour pictures kept as grey ones half as high and wide", {"others": 34.0}),
 }
-"""In the order in which they are trained; within a plugin it is the one in which they are offered."""
+"""In the order of training; a plugin lists its weights in the same order."""

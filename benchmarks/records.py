@@ -1,6 +1,6 @@
-"""What is known of shipped weights: the JSON beside each file; model cards and README are written from it.
+"""Records of shipped weights: the JSON file next to each weights file, from which model cards and tables are written.
 
-Configs and weights lie in the folders of the plugins: `plugins/resizekit_*/{configs,weights}`.
+Configs and weights are in the folders of the plugins: `plugins/resizekit_*/{configs,weights}`.
 """
 
 import json
@@ -14,8 +14,8 @@ from resizekit.errors import ConfigError
 from resizekit.system.atomic_write import atomic_write
 
 __all__ = [
-    "ROOT", "Figures", "Part", "Record", "Training", "config_file", "plugin_of", "plugins", "read_record",
-    "read_records", "told_as",
+    "ROOT", "Figures", "Part", "Record", "Training", "config_file", "label_of", "plugin_of", "plugins", "read_record",
+    "read_records",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +26,7 @@ class _Data(BaseModel):
 
 
 class Figures(_Data):
-    """Mean PSNR in dB over one set, as `resizekit evaluate` gives it; grey weights have no RGB."""
+    """Mean PSNR in dB over one set, as in `resizekit evaluate`; weights with one channel have no RGB values."""
 
     pictures: int
     high_rgb: float | None = None
@@ -36,21 +36,21 @@ class Figures(_Data):
     bicubic_rgb: float | None = None
     bicubic_y: float
     times: int | None = None
-    """How often the networks were applied, where a record tells of several depths."""
+    """Number of steps, if the record contains several factors."""
     factor: str | None = None
-    """What that makes, such as "x8"."""
+    """Factor of these steps, such as "x8"."""
     equal: dict[str, int] | None = None
-    """Of how many pictures a figure, such as "bicubic_rgb", is infinite, and so left out of its mean; None: of none."""
+    """Number of pictures whose value is infinite and therefore excluded from the mean, by key such as "bicubic_rgb"."""
 
     def main(self, side: str) -> float:
-        """Give the figure that counts, "high" or "low": RGB, or Y where there is no colour."""
+        """Return the main value of a side, "high" or "low": RGB, or Y for weights with one channel."""
         colour: float | None = getattr(self, f"{side}_rgb")
         grey: float = getattr(self, f"{side}_y")
         return grey if colour is None else colour
 
 
 class Part(_Data):
-    """A part of a training with crops of its own."""
+    """A phase of a training with its own crop size and batch."""
 
     share: float
     batch: int
@@ -58,101 +58,110 @@ class Part(_Data):
 
 
 class Training(_Data):
-    """How weights came about."""
+    """The training of some weights."""
 
     command: str
     steps: int
     seconds: float
     pictures: int
     steps_before: int = 0
-    """Of the weights that it began with, and of what these began with; 0 if with nothing learned."""
+    """Steps of all earlier trainings that led to the initial weights; 0 for a training from scratch."""
     seconds_before: float = 0.0
     start: str | None = None
-    """What it began with."""
+    """Name and digest of the initial weights."""
     parts: list[Part]
-    """One after another; a training without phases is a single part."""
+    """The phases in order; one element for a training without phases."""
     seed: int
     precision: str
     hardware: str | None = None
-    """None: nobody noted it."""
+    """None: unknown."""
 
 
 class Record(_Data):
-    """All that is said of one file of weights."""
+    """Description of one weights file: network, training and measurements."""
 
     name: str
     summary: str
     task: str
     digest: str
     config: str
-    """Name of the config that it was trained from."""
+    """Name of the config of the training."""
     network: str
     alone: bool = False
-    """Whether the decoder stands alone: low is its guide."""
+    """Whether there is no encoder, so that low is the guide."""
     compression: str
     spec: str
     border: int
-    """Pixels left out on each side where Y is measured."""
+    """Pixels excluded on each side when Y is measured."""
     channels: int
     parameters: int
     kmac_per_pixel: float
-    """Thousand multiply-adds of both ways, for each pixel of the high picture."""
+    """Thousand multiply-adds of down and up together, per pixel of the high-resolution picture."""
     bytes: int
     stored: str
     training: Training
     command: str
-    """What measured the figures."""
+    """Command that measured the values."""
     sets: dict[str, Figures]
-    """By set; by set and factor, such as "B100 x8", where a record tells of several depths."""
+    """Measurements by label, see `label_of`."""
 
     @property
     def as_png(self) -> bool:
-        """Whether low is an ordinary PNG of 8 bits."""
+        """Whether low is stored as a PNG of 8 bits."""
         return self.compression in ("uint8", "round")
 
     @property
     def deep(self) -> bool:
-        """Whether it tells of several depths."""
+        """Whether the record contains several factors."""
         return any(figures.factor for figures in self.sets.values())
 
     def rows(self) -> Iterator[tuple[str, str | None, Figures]]:
-        """Give (set, factor or None, figures)."""
+        """Yield (set, factor or None, measurements)."""
         for label, figures in self.sets.items():
             yield label.removesuffix(f" {figures.factor}"), figures.factor, figures
 
     def write(self, folder: Path) -> None:
-        """Write NAME.json into a folder; what is unknown is left out."""
-        told = json.loads(self.model_dump_json(exclude_none=True))
-        with atomic_write(folder / f"{self.name}.json") as beside:
-            beside.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        """Write NAME.json into a folder, without unknown values."""
+        values = json.loads(self.model_dump_json(exclude_none=True))
+        with atomic_write(folder / f"{self.name}.json") as temporary:
+            temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def told_as(which: str, factor: str | None) -> str:
-    """Give the key of figures in `Record.sets`."""
+def label_of(which: str, factor: str | None) -> str:
+    """Return the key of measurements in `Record.sets`: the set, and its factor if there are several."""
     return which if factor is None else f"{which} {factor}"
 
 
 def plugins(root: Path) -> list[Path]:
-    """Name the folders of all plugins in a tree."""
+    """Return the folders of all plugins in a source tree."""
     return sorted(path for path in (root / "plugins").glob("resizekit_*") if path.is_dir())
 
 
 def plugin_of(root: Path, kind: str, file: str) -> Path | None:
-    """Find the plugin that has a file in its folder "configs" or "weights"; `ConfigError` if two of them do."""
-    found = [plugin for plugin in plugins(root) if (plugin / kind / file).is_file()]
-    if len(found) > 1:
-        raise ConfigError(f"{found[0] / kind / file} and {found[1] / kind / file} have one name; rename one of them")
-    return found[0] if found else None
+    """Return the folder of the plugin that contains a file, or None.
+
+    Args:
+        root: Root of the source tree.
+        kind: "configs" or "weights".
+        file: Name of the file.
+
+    Raises:
+        ConfigError: If two plugins contain a file of this name.
+    """
+    matches = [plugin for plugin in plugins(root) if (plugin / kind / file).is_file()]
+    if len(matches) > 1:
+        raise ConfigError(f"{matches[0] / kind / file} and {matches[1] / kind / file} have the same name; rename one")
+    return matches[0] if matches else None
 
 
 def config_file(root: Path, name: str) -> Path | None:
-    """Find the config of a name, whichever plugin has it."""
+    """Return the path of a config in any plugin, or None."""
     plugin = plugin_of(root, "configs", f"{name}.toml")
     return plugin and plugin / "configs" / f"{name}.toml"
 
 
 def read_record(root: Path, name: str) -> Record | None:
-    """Read NAME.json, whichever plugin has it; None if there is none, `ConfigError` for one that is broken."""
+    """Read NAME.json from any plugin; None if no plugin contains it, `ConfigError` if it is broken."""
     plugin = plugin_of(root, "weights", f"{name}.json")
     if plugin is None:
         return None
@@ -161,12 +170,12 @@ def read_record(root: Path, name: str) -> Record | None:
         return Record.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the whole"
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigError(f"{path}: {key}: {first['msg']}; restore it from the repository") from None
 
 
 def read_records(root: Path) -> list[Record]:
-    """Read every record of a tree, in the order of the plan; what nobody plans comes last."""
+    """Read all records of a source tree, in the order of the plan; names that are not in the plan come last."""
     names = {path.stem for plugin in plugins(root) for path in (plugin / "weights").glob("*.json")}
     order = [name for name in PLAN if name in names] + sorted(names - set(PLAN))
     return [record for name in order if (record := read_record(root, name)) is not None]

@@ -1,4 +1,4 @@
-"""What is written down about the machine: enough to understand a figure, nothing that names anybody's computer."""
+"""Write benchmark results as JSON with a description of the machine, without the name of the computer."""
 
 import json
 import platform
@@ -11,11 +11,11 @@ __all__ = ["machine_info", "write_results"]
 
 
 def machine_info() -> dict[str, Any]:
-    """Tell processor, threads, GPU and versions."""
-    ask = getattr(torch.cpu, "get_capabilities", dict)()
+    """Return processor, threads, GPU and versions."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return {
-        "processor": ask.get("cpu_name", platform.processor()),
-        "bfloat16": bool(ask.get("avx512_bf16") or ask.get("amx_bf16")),
+        "processor": capabilities.get("cpu_name", platform.processor()),
+        "bfloat16": bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.system(),
@@ -24,7 +24,7 @@ def machine_info() -> dict[str, Any]:
     }
 
 
-def write_results(path: Path, told: dict[str, Any]) -> None:
-    """Write results as JSON with the machine they come from, as pytest-benchmark does with its own."""
-    text = json.dumps({"machine_info": machine_info()} | told, indent=2)
+def write_results(path: Path, results: dict[str, Any]) -> None:
+    """Write results as JSON together with `machine_info`, like pytest-benchmark."""
+    text = json.dumps({"machine_info": machine_info()} | results, indent=2)
     path.write_text(text + "\n", encoding="utf-8")

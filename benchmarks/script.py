@@ -1,4 +1,4 @@
-"""A script's command line: what is wrong with its input ends in one line, as the program's own verbs end."""
+"""Run a benchmark script so that errors in its input end in one line, like those of the `resizekit` commands."""
 
 import sys
 from collections.abc import Callable
@@ -12,7 +12,7 @@ __all__ = ["run_script"]
 
 
 def run_script(main: Callable[..., None]) -> None:
-    """Run a function with the arguments of the command line."""
+    """Run a typer function with the arguments of the command line; exit with code 1 on a `ResizeKitError`."""
     try:
         typer.run(main)
     except ResizeKitError as error:

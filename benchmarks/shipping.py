@@ -1,4 +1,4 @@
-"""From a finished training to shipped weights: what they cost, whether they are better, and putting them in place."""
+"""Ship the weights of a completed training: describe them, compare them with the shipped ones, and copy them."""
 
 import shutil
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 import cards
 from plan import Floors
-from records import Figures, Part, Record, Training, config_file, told_as
+from records import Figures, Part, Record, Training, config_file, label_of
 
 from resizekit.errors import ConfigError
 from resizekit.evaluation.cost import multiply_adds
@@ -17,11 +17,11 @@ from resizekit.recipes.checkpoint import Header, read_header
 from resizekit.recipes.config import RunConfig
 from resizekit.system.atomic_write import atomic_write
 
-__all__ = ["describe", "ship", "verdict"]
+__all__ = ["compare", "describe", "ship"]
 
 
-def parts(header: Header, run: RunConfig | None) -> list[Part]:
-    """Give the parts of a training: the phases of its config, or a single one."""
+def phases_of(header: Header, run: RunConfig | None) -> list[Part]:
+    """Return the phases of a training; one element for a config without phases."""
     batch, patch = int(header.training["batch"]), int(header.training["patch"])
     phases = run.train.phases if run else ()
     if not phases:
@@ -40,17 +40,28 @@ def describe(
     run: RunConfig | None = None,
     hardware: str | None = None,
 ) -> Record:
-    """Put together all that is said of a file of weights; `run` is the config that it was trained with.
+    """Create the record of a weights file.
 
-    Raises `ConfigError` for a config that no plugin in the tree `root` has.
+    Args:
+        root: Root of the source tree.
+        file: Weights file.
+        name: Name of the weights.
+        summary: One line for tables.
+        config: Name of the config of the training.
+        sets: Measurements by label, see `records.label_of`.
+        run: Config of the training, if known.
+        hardware: Description of the hardware of the training, if known.
+
+    Raises:
+        ConfigError: If no plugin contains the config.
     """
     header = read_header(file)
     codec = assemble(header.recipe).eval()
-    told = header.training
-    command = f"resizekit train {where(root, config)} --data FOLDERS --validation FOLDER"
-    # the time is another machine's matter, the steps are not
-    if run is not None and (run.train.budget is not None or run.train.steps != told["steps"]):
-        command += f" --steps {told['steps']}"
+    training = header.training
+    command = f"resizekit train {config_path(root, config)} --data FOLDERS --validation FOLDER"
+    # a budget leads to a different number of steps on other machines
+    if run is not None and (run.train.budget is not None or run.train.steps != training["steps"]):
+        command += f" --steps {training['steps']}"
     return Record(
         name=name,
         summary=summary,
@@ -66,91 +77,98 @@ def describe(
         parameters=sum(p.numel() for p in codec.parameters()),
         kmac_per_pixel=round(sum(multiply_adds(codec)) / 1000, 3),
         bytes=file.stat().st_size,
-        stored=stored(file),
+        stored=data_types(file),
         training=Training(
             command=command,
-            steps=told["steps"],
-            seconds=told["seconds"],
-            steps_before=told.get("steps_before", 0),
-            seconds_before=told.get("seconds_before", 0.0),
-            start=begun(told),
-            pictures=told["pictures"],
-            parts=parts(header, run),
-            seed=told["seed"],
-            precision=told["precision"],
+            steps=training["steps"],
+            seconds=training["seconds"],
+            steps_before=training.get("steps_before", 0),
+            seconds_before=training.get("seconds_before", 0.0),
+            start=initial_weights(training),
+            pictures=training["pictures"],
+            parts=phases_of(header, run),
+            seed=training["seed"],
+            precision=training["precision"],
             hardware=hardware,
         ),
-        command=measured(name, sets),
+        command=measuring_command(name, sets),
         sets=dict(sets),
     )
 
 
-def where(root: Path, config: str) -> str:
-    """Say where a config lies, seen from the tree's root."""
+def config_path(root: Path, config: str) -> str:
+    """Return the path of a config relative to the root of the source tree."""
     path = config_file(root, config)
     if path is None:
-        raise ConfigError(f"no plugin has a config {config}.toml; put it into plugins/resizekit_*/configs")
+        raise ConfigError(f"no plugin contains the config {config}.toml; add it to plugins/resizekit_*/configs")
     return path.relative_to(root).as_posix()
 
 
-def measured(name: str, sets: Mapping[str, Figures]) -> str:
-    """Say what measures such figures."""
+def measuring_command(name: str, sets: Mapping[str, Figures]) -> str:
+    """Return the command that reproduces the measurements."""
     folders = dict.fromkeys(label.removesuffix(f" {figures.factor}") for label, figures in sets.items())
-    depths = dict.fromkeys(str(figures.times) for figures in sets.values() if figures.times)
-    several = f" --times {','.join(depths)}" if depths else ""
-    return f"resizekit evaluate {' '.join(folders)} --weights {name}{several} --precision float32"
+    steps = dict.fromkeys(str(figures.times) for figures in sets.values() if figures.times)
+    times = f" --times {','.join(steps)}" if steps else ""
+    return f"resizekit evaluate {' '.join(folders)} --weights {name}{times} --precision float32"
 
 
-def begun(told: Mapping[str, Any]) -> str | None:
-    """Say which weights a training began with."""
-    return f"{told['start']} ({told['start_digest'][:12]})" if "start_digest" in told else None
+def initial_weights(training: Mapping[str, Any]) -> str | None:
+    """Return name and digest of the initial weights, or None for a training from scratch."""
+    if "start_digest" not in training:
+        return None
+    return f"{training['start']} ({training['start_digest'][:12]})"
 
 
-def stored(file: Path) -> str:
-    """Say in which type a file holds its tensors."""
+def data_types(file: Path) -> str:
+    """Return the data types of a weights file, such as "float16"."""
     from safetensors import safe_open
 
-    with safe_open(file, framework="pt") as held:
-        kinds = {held.get_slice(name).get_dtype() for name in held.keys()}  # noqa: SIM118
+    with safe_open(file, framework="pt") as tensors:
+        kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118
     return " and ".join(sorted({"F16": "float16", "F32": "float32"}.get(kind, kind) for kind in kinds))
 
 
-def verdict(new: Record, old: Record | None, floors: Floors) -> tuple[bool, str]:
-    """Tell whether to ship `new` in the place of `old`, and why.
+def compare(new: Record, old: Record | None, floors: Floors) -> tuple[bool, str]:
+    """Decide whether to ship new weights, and give the reason.
 
-    Yes if its mean high PSNR over the sets is larger while low keeps its floor on every set, or if what is shipped
-    comes from another config.
+    They are shipped if low reaches its minimum on each set and the mean PSNR of high over the sets is higher than that
+    of the shipped weights. They are also shipped if the shipped weights were trained with a different config.
+
+    Args:
+        new: Record of the new weights.
+        old: Record of the shipped weights, or None.
+        floors: Minimum PSNR of low in dB by set.
     """
     low = [
-        f"low {figures.main('low'):.2f} on {told_as(which, factor)} is below {floor:g}"
+        f"low {figures.main('low'):.2f} on {label_of(which, factor)} is below {floor:g}"
         for which, factor, figures in new.rows()
         if (floor := floor_of(floors, which, factor)) > figures.main("low")
     ]
     if old is None:
-        return not low, ", ".join(low) or "the first of this name"
+        return not low, ", ".join(low) or "no shipped weights of this name"
     if old.digest == new.digest:
-        return False, "these very weights are shipped"
+        return False, "the same weights are already shipped"
     if missing := [which for which in old.sets if which not in new.sets]:
-        return False, f"not measured on {', '.join(missing)}, and what is shipped is: name these with --sets"
+        return False, f"not measured on {', '.join(missing)} like the shipped weights: pass these with --sets"
     if old.config != new.config:
-        return True, ", although ".join([f"what was shipped is of config {old.config}", *low])
+        return True, ", although ".join([f"the shipped weights were trained with config {old.config}", *low])
     if low:
         return False, ", ".join(low)
-    ours, theirs = (fmean(record.sets[which].main("high") for which in old.sets) for record in (new, old))
-    return ours > theirs, f"mean high {ours:.3f} dB, shipped {theirs:.3f} dB"
+    mean, shipped = (fmean(record.sets[which].main("high") for which in old.sets) for record in (new, old))
+    return mean > shipped, f"mean high {mean:.3f} dB, shipped {shipped:.3f} dB"
 
 
 def floor_of(floors: Floors, which: str, factor: str | None) -> float:
-    """Give what low must keep on a set, at one depth where floors say so."""
-    keys = told_as(which, factor), which, "others"
+    """Return the minimum PSNR of low on a set, for one factor if the floors contain it."""
+    keys = label_of(which, factor), which, "others"
     return next((floors[key] for key in keys if key in floors), float("-inf"))
 
 
 def ship(file: Path, record: Record, root: Path) -> list[Path]:
-    """Put weights and record beside the plugin's config, card and README in place; gives the texts that changed."""
-    folder = (root / where(root, record.config)).parents[1] / "weights"
+    """Copy weights and record to the plugin of the config, update cards and tables, and return the changed texts."""
+    folder = (root / config_path(root, record.config)).parents[1] / "weights"
     folder.mkdir(exist_ok=True)
-    with atomic_write(folder / f"{record.name}.safetensors") as beside:
-        shutil.copyfile(file, beside)
+    with atomic_write(folder / f"{record.name}.safetensors") as temporary:
+        shutil.copyfile(file, temporary)
     record.write(folder)
     return cards.write(root)

@@ -1,9 +1,10 @@
-"""Which network and which recipe is worth its time: equal computing time, equal data, one target for the small picture.
+"""Compare networks and training settings with equal computing time, equal data and equal quality of the small picture.
 
     python benchmarks/study.py networks --data FOLDER --sets Set14 --sets B100 --out benchmarks/results/NAME.json
 
-Seconds a step are measured first, all variants in turn so that other work on the machine meets them alike.  Each is
-then trained for as many steps as the time pays for, so a noisy hour harms nobody.  A run that was interrupted goes on.
+First the duration of a step is measured, with all variants in turn, so that other programs slow all of them equally.
+Each variant is then trained for the number of steps that fits the time. Other programs that run later therefore do not
+affect the comparison. To resume after an interruption, run the same command again.
 """
 
 import json
@@ -22,10 +23,10 @@ from resizekit.recipes.config import RunConfig, validate
 MUON = {"optimizer": "muon", "muon_lr": 2e-3}
 
 
-def wavelet(width: int, down: int, up: int, *, carry: bool = False, **train: Any) -> dict[str, Any]:
+def wavelet(width: int, down: int, up: int, *, adds_average: bool = False, **train: Any) -> dict[str, Any]:
     return {
         "config": {"network": "wavelet"},
-        "network": {"width": width, "down_blocks": down, "up_blocks": up, "adds_average": carry},
+        "network": {"width": width, "down_blocks": down, "up_blocks": up, "adds_average": adds_average},
         "train": MUON | train,
     }
 
@@ -39,7 +40,7 @@ def recurrent(width: int, down: int, up: int) -> dict[str, Any]:
 
 
 def shipped(config: dict[str, Any] | None = None, **train: Any) -> dict[str, Any]:
-    """The recipe of the shipped weights on a small network, with changes."""
+    """Return the settings of the shipped weights on a small network, with changes."""
     variant = wavelet(48, 3, 5, **train)
     return variant | {"config": {"network": "wavelet", "restoration_loss": "rms"} | (config or {})}
 
@@ -83,14 +84,14 @@ STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "recursion": {
         "tad": {"config": {"network": "tad"}, "network": {"init_as_average": True}, "train": MUON},
-        "wavelet 32, 4 + 7": wavelet(32, 4, 7, carry=True),
-        "wavelet 48, 3 + 5": wavelet(48, 3, 5, carry=True),
+        "wavelet 32, 4 + 7": wavelet(32, 4, 7, adds_average=True),
+        "wavelet 48, 3 + 5": wavelet(48, 3, 5, adds_average=True),
         "recurrent 32, 4 + 7": recurrent(32, 4, 7),
         "recurrent 64, 4 + 6": recurrent(64, 4, 6),
         "invertible 32, 6 couplings": {"config": {"network": "invertible"}, "train": MUON},
     },
 }
-"""What differs from the common config; guide weights are steered to one target unless that is it."""
+"""Differences from the common config by study and variant. The guide weight is adjusted to the same target for all."""
 
 COMMON: dict[str, Any] = {
     "task": "sr",
@@ -98,114 +99,125 @@ COMMON: dict[str, Any] = {
     "train": {"batch": 8, "patch": 64, "lr": 7e-4, "log": "none", "validate_every": 10**9, "target_low_psnr": 36.2},
 }
 
-OF_ITS_OWN: dict[str, dict[str, Any]] = {
+STUDY_SETTINGS: dict[str, dict[str, Any]] = {
     "recursion": {
         "task": "extreme",
         "config": COMMON["config"]
         | {"restoration_loss": "rms", "guide_weight": 1.5, "shares": (1, 0, 4), "deepest": 4},
-        # depths that learn together have no one target for low, so the weight is fixed
+        # several factors have no common target for low, so the guide weight is constant
         "train": COMMON["train"] | {"target_low_psnr": None},
         "times": (1, 2, 3, 4),
     }
 }
-"""What a study has in common with no other, and the depths that it measures at; one, if it names none."""
+"""Common settings of one study, and the numbers of steps to measure with; by default that of the weights."""
 
 
-def config_of(which: str, variant: dict[str, Any], data: list[Path], validation: list[Path]) -> RunConfig:
-    common = COMMON | OF_ITS_OWN.get(which, {})
+def config_of(name: str, variant: dict[str, Any], data: list[Path], validation: list[Path]) -> RunConfig:
+    """Return the config of a variant of the study `name`."""
+    common = COMMON | STUDY_SETTINGS.get(name, {})
     merged = {key: common.get(key, {}) | variant.get(key, {}) for key in ("config", "network", "train")}
     merged["train"] |= {"data": data, "validation": validation}
     return validate(RunConfig, {"task": common["task"]} | merged, where="study")
 
 
 def slug(name: str) -> str:
-    """The folder of a variant's run."""
+    """Return the folder name of a variant."""
     return name.replace(" ", "-").replace(",", "")
 
 
-def seconds_a_step(runs: dict[str, RunConfig], folder: Path, device: str, rounds: int = 20) -> dict[str, float]:
-    """Time one step of every variant in turn, `rounds` times; the median of each."""
-    from resizekit.training.loop import stepper
-    from resizekit.training.session import Session
+def seconds_per_step(runs: dict[str, RunConfig], folder: Path, device: str, rounds: int = 20) -> dict[str, float]:
+    """Measure one step of each variant in turn, `rounds` times, and return the medians."""
+    from resizekit.training.setup import set_up
+    from resizekit.training.step import make_step
 
     steps = {}
     for name, run in runs.items():
-        session = Session.start(run, folder / slug(name), device)
-        leg = max(session.legs(session.steps), key=lambda leg: leg.end - leg.first)
-        steps[name] = stepper(session, leg)
+        session = set_up(run, folder / slug(name), device)
+        longest = max(session.segments(session.steps), key=lambda segment: segment.end - segment.first)
+        steps[name] = make_step(session, longest)
     times: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(rounds + 3):
+    warmup = 3
+    for turn in range(rounds + warmup):
         for name, step in steps.items():
             began = time.perf_counter()
             step().item()
-            if turn >= 3:
+            if turn >= warmup:
                 times[name].append(time.perf_counter() - began)
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
 def study(
-    which: Annotated[str, typer.Argument(help=f"One of {', '.join(STUDIES)}.")],
-    data: Annotated[list[Path], typer.Option(help="Folders of pictures to learn from.")],
-    sets: Annotated[list[Path], typer.Option(help="Folders to measure on, none of them learnt from.")],
-    out: Annotated[Path, typer.Option(help="The results, as JSON.")],
-    validation: Annotated[list[Path] | None, typer.Option(help="Folders of held-out pictures.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of the runs, which go on if they are there.")] = Path("runs/study"),
-    seconds: Annotated[float, typer.Option(min=1, help="Computing time of each variant.")] = 300,
+    name: Annotated[str, typer.Argument(metavar="STUDY", help=f"One of {', '.join(STUDIES)}.")],
+    data: Annotated[list[Path], typer.Option(help="Folder of training pictures. Can be repeated.")],
+    sets: Annotated[list[Path], typer.Option(help="Folder of pictures to measure on. Can be repeated.")],
+    out: Annotated[Path, typer.Option(help="JSON file of the results.")],
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="Folder of validation pictures. Can be repeated.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs; existing runs are resumed.")] = Path("runs/study"),
+    seconds: Annotated[float, typer.Option(min=1, help="Computing time of each variant in seconds.")] = 300,
     device: str = "auto",
 ) -> None:
-    """Train all variants of a study for equal time, measure them, write JSON and print a table."""
+    """Train all variants of a study for the same time, measure them, write JSON and print a table."""
     from resizekit import load
     from resizekit.evaluation.cost import multiply_adds
     from resizekit.evaluation.folder import evaluate_folder
     from resizekit.training.loop import train
 
-    if which not in STUDIES:
-        raise typer.BadParameter(f"{which!r} is no study; choose one of {', '.join(STUDIES)}")
-    configs = {name: config_of(which, variant, data, validation or []) for name, variant in STUDIES[which].items()}
+    if name not in STUDIES:
+        raise typer.BadParameter(f"unknown study {name!r}; known studies: {', '.join(STUDIES)}")
+    configs = {label: config_of(name, variant, data, validation or []) for label, variant in STUDIES[name].items()}
     runs.mkdir(parents=True, exist_ok=True)
-    plan = runs / f"{which}-plan.json"
+    plan = runs / f"{name}-plan.json"
     if not plan.exists():
-        plan.write_text(json.dumps(seconds_a_step(configs, runs, device)), encoding="utf-8")
+        plan.write_text(json.dumps(seconds_per_step(configs, runs, device)), encoding="utf-8")
     speeds: dict[str, float] = json.loads(plan.read_text(encoding="utf-8"))
     rows = []
-    for name, run in configs.items():
-        steps = max(1, round(seconds / speeds[name]))
+    for label, run in configs.items():
+        steps = max(1, round(seconds / speeds[label]))
         run = run.model_copy(update={"train": run.train.model_copy(update={"steps": steps})})
-        result = train(run, runs / slug(name), device=device)
+        result = train(run, runs / slug(label), device=device)
         if result.weights is None:
             raise typer.Exit(130)
         codec = load(result.weights)
-        depths = [codec.at(times) for times in OF_ITS_OWN.get(which, {}).get("times", (codec.times,))]
-        figures = {
-            f"{path.name}{f' x{deep.spec.s}' if len(depths) > 1 else ''}": evaluate_folder(deep, path).mean
+        codecs = [codec.at(times) for times in STUDY_SETTINGS.get(name, {}).get("times", (codec.times,))]
+        metrics = {
+            f"{path.name}{f' x{repeated.spec.s}' if len(codecs) > 1 else ''}": evaluate_folder(repeated, path).mean
             for path in sets
-            for deep in depths
+            for repeated in codecs
         }
         down, up = multiply_adds(codec)
         rows.append(
             {
-                "variant": name,
+                "variant": label,
                 "parameters": sum(p.numel() for p in codec.parameters()),
                 "kmac_per_pixel": round((down + up) / 1000, 1),
-                "step_ratio": round(speeds[name] / min(speeds.values()), 2),
+                "step_ratio": round(speeds[label] / min(speeds.values()), 2),
                 "steps": steps,
-                "high_rgb": {k: round(v["high_rgb"], 2) for k, v in figures.items()},
-                "low_rgb": {k: round(v["low_rgb"], 2) for k, v in figures.items()},
+                "high_rgb": {k: round(v["high_rgb"], 2) for k, v in metrics.items()},
+                "low_rgb": {k: round(v["low_rgb"], 2) for k, v in metrics.items()},
             }
         )
-        write_results(out, {"study": which, "seconds": seconds, "rows": rows})
+        write_results(out, {"study": name, "seconds": seconds, "rows": rows})
         typer.echo(table(rows))
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Write the rows as Markdown: high and low PSNR in dB for each set."""
+    """Return the rows as a Markdown table: high and low PSNR in dB for each set."""
     names = list(rows[0]["high_rgb"])
-    head = ["variant", "parameters", "kMAC a pixel", "time a step", "steps", *(f"{name} high / low" for name in names)]
+    head = [
+        "variant",
+        "parameters",
+        "kMAC per pixel",
+        "relative time per step",
+        "steps",
+        *(f"{name} high / low" for name in names),
+    ]
     cells = [head]
     for row in rows:
         pairs = [f"{row['high_rgb'][name]:.2f} / {row['low_rgb'][name]:.2f}" for name in names]
-        told = [row[key] for key in ("variant", "parameters", "kmac_per_pixel", "step_ratio", "steps")]
-        cells.append([*map(str, told), *pairs])
+        cells_of_row = [row[key] for key in ("variant", "parameters", "kmac_per_pixel", "step_ratio", "steps")]
+        cells.append([*map(str, cells_of_row), *pairs])
     return lines(cells)
 
 

@@ -1,14 +1,15 @@
-"""One run folder of `train_all`: trained once, measured once, whatever interrupts it.
+"""One run folder of `train_all`: train once and measure once, also after interruptions.
 
-plan.json     the config that the run began with, the machine, and the digest once it is finished
-figures.json  what was measured of the weights of one digest, set by set and depth by depth
+plan.json     the config of the training, the hardware, and the digest of the completed weights
+figures.json  the measurements of the weights with one digest, by set and factor
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from records import Figures, told_as
+from records import Figures, label_of
 from rich.console import Console
 
 from resizekit.cli.progress import counted, training_progress
@@ -16,17 +17,19 @@ from resizekit.codec import Codec
 from resizekit.errors import ConfigError, ResizeKitError, UsageError
 from resizekit.evaluation.folder import evaluate_folder
 from resizekit.images.io.find import find_pictures
-from resizekit.recipes.assemble import assemble, recipe_of, resolve
+from resizekit.recipes.assemble import assemble, complete, recipe_of
 from resizekit.recipes.checkpoint import load, read_header
 from resizekit.recipes.config import RunConfig
 from resizekit.system.atomic_write import atomic_write
 from resizekit.system.device import machine, pick_device
 from resizekit.training.loop import train
 
-__all__ = ["Done", "StoppedError", "figures_of", "finished", "trained"]
+__all__ = ["CompletedRun", "StoppedError", "complete_run", "existing_run", "measure_weights"]
 
-_INCIDENTAL = {"train": {"data", "validation", "log", "checkpoint_minutes", "budget"}}
-"""Keys that may differ from one start to the next: the time is planned once."""
+_IGNORED = {"train": {"data", "validation", "log", "checkpoint_minutes", "budget"}}
+"""Keys of the config that may differ when a run is resumed; the budget is planned only once."""
+
+_Content = TypeVar("_Content", bound=BaseModel)
 
 
 class StoppedError(ResizeKitError):
@@ -34,151 +37,183 @@ class StoppedError(ResizeKitError):
 
 
 class Plan(BaseModel):
-    """What a run folder is for."""
+    """Content of plan.json."""
 
     model_config = ConfigDict(extra="forbid")
 
     run: RunConfig
     hardware: str | None = None
     digest: str | None = None
-    """Of the finished weights."""
+    """Digest of the completed weights; None before they exist."""
 
 
-class Measured(BaseModel):
-    """Figures of the weights of one digest."""
+class Measurements(BaseModel):
+    """Content of figures.json."""
 
     digest: str
     files: dict[str, int] = {}
-    """How many pictures a set had."""
+    """Number of pictures by label of `sets`."""
     sets: dict[str, Figures] = {}
 
 
 @dataclass(frozen=True)
-class Done:
-    """A finished training."""
+class CompletedRun:
+    """A completed training."""
 
     weights: Path
     run: RunConfig
-    """The config, with the budget that was planned with."""
+    """Config of the training, with the budget that its number of steps was planned for."""
     hardware: str | None
     steps: int
     seconds: float
 
 
-def _read(path: Path, kind: type[BaseModel]) -> BaseModel | None:
-    try:
-        return kind.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValidationError:
-        raise ConfigError(f"{path} is none of ours or broken; name another --runs folder or remove {path}") from None
+def complete_run(run: RunConfig, folder: Path, *, device: str, hardware: str | None, console: Console) -> CompletedRun:
+    """Start a training, resume it, or return the completed one.
 
+    A state that `resizekit train` wrote is resumed too, with the number of steps in the config.
 
-def _write(path: Path, value: BaseModel) -> None:
-    with atomic_write(path) as beside:
-        beside.write_text(value.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    Args:
+        run: Config of the training.
+        folder: Run folder.
+        device: "auto", "cpu" or "cuda".
+        hardware: Description of the hardware; None for that of this machine.
+        console: Destination of the progress.
 
-
-def _taken_up(run: RunConfig, folder: Path) -> Plan | None:
-    """Read the plan of a run that has begun; `ConfigError` if that had another config."""
-    plan = _read(folder / "plan.json", Plan)
-    if not isinstance(plan, Plan) or not ((folder / "state.safetensors").exists() or plan.digest):
-        return None
-    if plan.run.model_dump(exclude=_INCIDENTAL) != run.model_dump(exclude=_INCIDENTAL):
-        raise ConfigError(f"{folder} was begun with another config; name another --runs folder or remove it")
-    return plan
-
-
-def trained(run: RunConfig, folder: Path, *, device: str, hardware: str | None, console: Console) -> Done:
-    """Train into a folder, or go on there, or find that all is done; raises `StoppedError` if interrupted.
-
-    A state that `resizekit train` left there is taken up as well, with the steps that the config says.
+    Raises:
+        ConfigError: If the folder belongs to a different config.
+        StoppedError: If the training was interrupted.
     """
     weights = folder / "weights.safetensors"
-    plan = _taken_up(run, folder)
+    plan = _resumable_plan(run, folder)
     if plan is None:
-        begun = (folder / "state.safetensors").exists()
-        if begun:
+        has_state = (folder / "state.safetensors").exists()
+        if has_state:
             run = run.model_copy(update={"train": run.train.model_copy(update={"budget": None})})
-        plan = Plan(run=run, hardware=hardware or (None if begun else machine(pick_device(device))))
+        plan = Plan(run=run, hardware=hardware or (None if has_state else machine(pick_device(device))))
     if hardware:
         plan.hardware = hardware
     if not (plan.digest and weights.exists() and read_header(weights).digest == plan.digest):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
+            raise UsageError(f"cannot create the folder {folder}: {error.strerror}") from None
         _write(folder / "plan.json", plan)
         budget = {"budget": plan.run.train.budget}
-        again = run.model_copy(update={"train": run.train.model_copy(update=budget)})
+        planned = run.model_copy(update={"train": run.train.model_copy(update=budget)})
         with training_progress(console) as progress:
-            result = train(again, folder, device=device, progress=progress)
+            result = train(planned, folder, device=device, progress=progress)
         for line in result.skipped:
-            console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True)
+            console.print(f"skipped: {line}", style="yellow", highlight=False, soft_wrap=True)
         if result.header is None:
             raise StoppedError(f"stopped after {result.steps} steps")
         plan.digest = result.header.digest
     _write(folder / "plan.json", plan)
-    told = read_header(weights).training
-    return Done(weights, plan.run, plan.hardware, int(told["steps"]), float(told["seconds"]))
+    training = read_header(weights).training
+    return CompletedRun(weights, plan.run, plan.hardware, int(training["steps"]), float(training["seconds"]))
 
 
-def finished(run: RunConfig, folder: Path, *, hardware: str | None) -> Done:
-    """Take the weights of a folder as they are; `ConfigError` if they are of another config."""
+def existing_run(run: RunConfig, folder: Path, *, hardware: str | None) -> CompletedRun:
+    """Return the run of existing weights without training.
+
+    Args:
+        run: Config that the weights were trained with.
+        folder: Run folder with weights.safetensors.
+        hardware: Description of the hardware of the training.
+
+    Raises:
+        ConfigError: If the weights were trained with a different config.
+    """
     weights = folder / "weights.safetensors"
     header = read_header(weights)
-    said, held = recipe_of(run), header.recipe
-    same = resolve(said) == resolve(held) and said.model_dump(exclude={"config"}) == held.model_dump(exclude={"config"})
+    same = complete(recipe_of(run)) == complete(header.recipe)
     if not same or any(header.training.get(key) != getattr(run.train, key) for key in ("lr", "seed")):
-        raise ConfigError(f"{weights} was trained from another config; give the config what it was trained with")
-    return Done(weights, run, hardware, int(header.training["steps"]), float(header.training["seconds"]))
+        raise ConfigError(f"{weights} was trained with a different config; set the same values in the config")
+    return CompletedRun(weights, run, hardware, int(header.training["steps"]), float(header.training["seconds"]))
 
 
-def figures_of(
+def measure_weights(
     weights: Path, folders: list[Path], *, device: str, console: Console, times: tuple[int, ...] = ()
 ) -> dict[str, Figures]:
-    """Measure weights on sets of pictures, in float32; what is measured already is read from beside them.
+    """Measure weights on sets of pictures in float32, and store the results next to them for the next call.
 
-    `times` are the depths to measure at; none: the one that the weights say, and nothing is said of depths.
+    Args:
+        weights: Weights file.
+        folders: Sets of pictures; their folder names must differ.
+        device: "auto", "cpu" or "cuda".
+        console: Destination of the progress.
+        times: Numbers of steps to measure. Empty: the default of the weights, and labels without a factor.
+
+    Returns:
+        Results by label, see `records.label_of`.
+
+    Raises:
+        UsageError: If two sets have the same name.
     """
     digest = read_header(weights).digest
     cache = weights.parent / "figures.json"
-    known = _read(cache, Measured)
-    if not isinstance(known, Measured) or known.digest != digest:
-        known = Measured(digest=digest)
+    known = _read(cache, Measurements)
+    if known is None or known.digest != digest:
+        known = Measurements(digest=digest)
     codec = None
-    wanted: dict[str, Figures] = {}
+    results: dict[str, Figures] = {}
     names = [folder.resolve().name for folder in folders]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"two sets are called {twice}; figures are told by the name of the folder")
+    if duplicate := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"two sets are named {duplicate}; rename one of the folders")
     for name, folder in zip(names, folders, strict=True):
         files = len(list(find_pictures([folder])))
-        for depth in times or (None,):
-            label = told_as(name, depth and factor_at(weights, depth))
+        for steps in times or (None,):
+            label = label_of(name, steps and factor_at(weights, steps))
             if known.files.get(label) != files:
                 if codec is None:
                     codec = load(weights, device=pick_device(device))
-                known.sets[label] = _measured(codec, folder, label, depth, console)
+                known.sets[label] = _measure(codec, folder, label, steps, console)
                 known.files[label] = files
                 _write(cache, known)
-            wanted[label] = known.sets[label]
-    return wanted
+            results[label] = known.sets[label]
+    return results
 
 
 def factor_at(weights: Path, times: int) -> str:
-    """Say what so many applications of weights make, such as "x8"."""
+    """Return the factor of `times` steps of some weights, such as "x8"."""
     return assemble(read_header(weights).recipe.model_copy(update={"times": times})).spec.short
 
 
-def _measured(codec: Codec, folder: Path, label: str, times: int | None, console: Console) -> Figures:
+def _resumable_plan(run: RunConfig, folder: Path) -> Plan | None:
+    """Read the plan of a run that has a state or weights; refuse one of a different config."""
+    plan = _read(folder / "plan.json", Plan)
+    if plan is None or not ((folder / "state.safetensors").exists() or plan.digest):
+        return None
+    if plan.run.model_dump(exclude=_IGNORED) != run.model_dump(exclude=_IGNORED):
+        raise ConfigError(f"{folder} belongs to a different config; pass a different --runs folder or delete it")
+    return plan
+
+
+def _measure(codec: Codec, folder: Path, label: str, times: int | None, console: Console) -> Figures:
     if times is not None:
         codec = codec.at(times)
     with counted(console, label, 1) as count:
         measured = evaluate_folder(codec, folder, progress=count.part)
     for line in measured.skipped:
-        console.print(f"left out: {line}", style="yellow", highlight=False, soft_wrap=True)
+        console.print(f"skipped: {line}", style="yellow", highlight=False, soft_wrap=True)
     kinds = ("_y",) if codec.channels == 1 else ("_rgb", "_y")
     mean = {key: round(value, 6) for key, value in measured.mean.items() if key.endswith(kinds)}
     equal = {key: n for key, n in measured.equal.items() if key in mean} or None
-    depth = {} if times is None else {"times": times, "factor": codec.spec.short}
-    return Figures.model_validate(mean | {"pictures": measured.pictures, "equal": equal} | depth)
+    factor = {} if times is None else {"times": times, "factor": codec.spec.short}
+    return Figures.model_validate(mean | {"pictures": measured.pictures, "equal": equal} | factor)
+
+
+def _read(path: Path, kind: type[_Content]) -> _Content | None:
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValidationError:
+        raise ConfigError(
+            f"{path} is not a file of train_all or is broken; pass a different --runs folder or delete {path}"
+        ) from None
+
+
+def _write(path: Path, content: BaseModel) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@
 Every name below is loaded when it is first used, so that `import resizekit` costs next to nothing.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 from resizekit.system.lazy import lazy_names
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from resizekit.recipes.checkpoint import save as save
     from resizekit.spec import ResizeSpec as ResizeSpec
     from resizekit.storage.formats import Storage as Storage
+    from resizekit.system.malloc import keep_freed_memory as keep_freed_memory
 
 _WHERE = {
     "Codec": "resizekit.codec.codec",
@@ -69,6 +71,7 @@ _WHERE = {
     "from_toml": "resizekit.recipes.assemble",
     "guides": "resizekit.codec.guides",
     "hookimpl": "resizekit.plugin.marker",
+    "keep_freed_memory": "resizekit.system.malloc",
     "load": "resizekit.recipes.checkpoint",
     "losses": "resizekit.losses",
     "ops": "resizekit.ops",
@@ -80,3 +83,9 @@ _WHERE = {
 
 __all__ = sorted(_WHERE)
 __getattr__, __dir__ = lazy_names(__name__, _WHERE)
+
+if os.environ.get("RESIZEKIT_KEEP_MEMORY") == "1":
+    from resizekit.system import malloc
+
+    malloc.keep_freed_memory()
+    del malloc

@@ -1,4 +1,7 @@
-"""Losses: how far `restored` is from `high`, plus how far `low` is from its guide (Eq. 4)."""
+"""The loss of Equation 4: the error of `restored` against `high`, plus the error of `low` against its guide.
+
+loss = restoration_norm(restored - high) + guide_weight * guide_norm(low - guide)
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +13,17 @@ from torch import Tensor
 from resizekit.codec import Resized
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Guided", "Loss", "Norm", "Weighted", "guided", "guided_l1"]
+__all__ = ["Guided", "Loss", "LossConfig", "Norm", "guided", "guided_l1"]
 
 Loss = Callable[[Resized, Tensor], Tensor]
+"""Maps the codec's output and the original `b c h w` to a scalar."""
 Norm = Literal["l1", "l2", "charbonnier", "rms"]
 _EPSILON = 1e-3
-"""Of Charbonnier's norm, in units of the picture's range: a quarter of an 8-bit step."""
+"""Smoothing of the Charbonnier norm, for values in [0, 1]: a quarter of an 8-bit step."""
 
 
-class Weighted(Protocol):
-    """What a loss asks of a task's config."""
+class LossConfig(Protocol):
+    """The settings of a task's config that a loss uses."""
 
     @property
     def guide_weight(self) -> float:
@@ -48,34 +52,58 @@ _NORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "charbonnier": _charbonnier,
     "rms": _rms,
 }
-"""Mean absolute error; mean squared error; a smooth form of the first; each picture's root mean square, averaged."""
+"""l1: mean absolute error. l2: mean squared error. charbonnier: a smooth form of l1. rms: root mean square error of
+each picture, averaged over the batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class Guided:
-    """Equation 4: an error of `restored` against `high`, plus `weight` times one of `low` against its guide.
+    """The loss of Equation 4. To change the weight or a norm, use `dataclasses.replace(loss, weight=...)`.
 
-    Whoever trains may steer the weight and change the norms: `dataclasses.replace(loss, weight=...)`.
+    >>> import torch
+    >>> from resizekit import Resized
+    >>> high = torch.zeros(1, 3, 4, 4)
+    >>> out = Resized(low=torch.full((1, 3, 2, 2), 0.5), guide=torch.zeros(1, 3, 2, 2), restored=high + 0.25)
+    >>> Guided(weight=0.1)(out, high)
+    tensor(0.3000)
     """
 
     weight: float | Tensor
+    """Weight of the guide term, the paper's lambda."""
     restoration: Norm = "l1"
+    """Norm of the restoration term."""
     guide: Norm = "l1"
+    """Norm of the guide term."""
 
     def __call__(self, out: Resized, high: Tensor) -> Tensor:
-        """Give the loss of one pass: a scalar."""
+        """Return the loss of one batch, a scalar.
+
+        Args:
+            out: Output of a codec: `low` and `guide` of equal shape, and `restored`.
+            high: Original pictures `b c h w` in [0, 1].
+        """
         return _NORMS[self.restoration](out.restored, high) + self.weight * _NORMS[self.guide](out.low, out.guide)
 
 
-def guided_l1(spec: ResizeSpec, config: Weighted) -> Loss:
-    """Equation 4: mean absolute error of `restored`, plus `guide_weight` times that of `low` against the guide."""
-    return Guided(config.guide_weight)
+def guided(spec: ResizeSpec, config: LossConfig) -> Loss:
+    """Create the loss of Equation 4 with the norms and the guide weight of a config.
 
+    With the default norms, l1, it equals the paper's loss. A squared guide norm (l2) allows a better restoration at the
+    same quality of low: small deviations from the guide cost almost nothing, and the last bits of low can encode
+    details of high. The l1 norm penalizes each deviation in proportion to its size.
 
-def guided(spec: ResizeSpec, config: Weighted) -> Loss:
-    """Equation 4 with the norms that the config names; its defaults are the paper's, so it then equals `guided_l1`.
-
-    A squared guide term costs next to nothing close to the guide, where the last bits of `low` carry their message; the
-    paper's absolute one taxes every step away from it alike.
+    Args:
+        spec: Not used; part of the signature of all losses of tasks.
+        config: Config of a task.
     """
     return Guided(config.guide_weight, config.restoration_loss, config.guide_loss)
+
+
+def guided_l1(spec: ResizeSpec, config: LossConfig) -> Loss:
+    """Create the loss of Equation 4 with the paper's norms, regardless of the norms in the config.
+
+    Args:
+        spec: Not used; part of the signature of all losses of tasks.
+        config: Config of a task; only its guide weight is used.
+    """
+    return Guided(config.guide_weight)

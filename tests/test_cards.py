@@ -8,8 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from resizekit.errors import ConfigError
-from resizekit.plugin.registry import installed
-from resizekit.recipes.assemble import recipe_of, resolve
+from resizekit.recipes.assemble import complete, recipe_of
 from resizekit.recipes.checkpoint import read_header
 from resizekit.recipes.config import read_toml
 
@@ -76,11 +75,7 @@ def test_config_of_a_record_rebuilds_its_recipe(ours, name):
     record = ours.records.read_record(ROOT, name)
     run = read_toml(ours.records.config_file(ROOT, record.config))
     header = read_header(WEIGHTS[name] / f"{name}.safetensors")
-    config, saved = recipe_of(run), header.recipe  # keys of the config that are newer than the file have their defaults
-    assert resolve(config) == resolve(saved)
-    assert config.model_dump(exclude={"config", "network"}) == saved.model_dump(exclude={"config", "network"})
-    options = installed().network(config.config.get("network", saved.config["network"])).options
-    assert options.model_validate(config.network) == options.model_validate(saved.network)
+    assert complete(recipe_of(run)) == complete(header.recipe)
     assert {key: getattr(run.train, key) for key in ("lr", "seed")} == {k: header.training[k] for k in ("lr", "seed")}
     steps = f"--steps {header.training['steps']}"
     assert run.train.steps == header.training["steps"] or record.training.command.endswith(steps)
@@ -163,7 +158,9 @@ def test_weights_with_several_depths_have_a_separate_table(ours, copied):
     assert "(plugins/resizekit_deep/weights/deep.md)" in readme
     assert "| `deep` | B100 | 30" not in readme, "no row among those of a single depth"
     assert "`deep` on" not in readme, "no comparison with the paper's pairs of one depth"
-    assert ours.shipping.measured("deep", sets).startswith("resizekit evaluate B100 --weights deep --times 1,3 ")
+    assert ours.shipping.measuring_command("deep", sets).startswith(
+        "resizekit evaluate B100 --weights deep --times 1,3 "
+    )
 
 
 def test_mean_over_some_pictures_is_marked_and_over_none_is_equal(ours, copied):
@@ -196,7 +193,7 @@ def test_same_name_in_two_plugins_is_refused(ours, copied):
     other = root / "plugins/resizekit_two/weights"
     other.mkdir(parents=True)
     record.write(other)
-    with pytest.raises(ConfigError, match=r"resizekit_sr.*resizekit_two.*tad-x2\.json have one name"):
+    with pytest.raises(ConfigError, match=r"resizekit_sr.*resizekit_two.*tad-x2\.json have the same name"):
         ours.cards.texts(root)
 
 

@@ -1,4 +1,4 @@
-"""`resizekit sweep`."""
+"""The command `resizekit sweep`."""
 
 import math
 from pathlib import Path
@@ -13,24 +13,32 @@ __all__ = ["sweep"]
 
 
 def sweep(
-    config: Annotated[Path, typer.Argument(help="A TOML config, trained once for each guide weight.")],
-    out: Annotated[Path, typer.Option(help="File of the results; gone on with if it holds some.")],
-    sets: Annotated[list[Path], typer.Option(help="Folders of pictures to measure on.")],
+    config: Annotated[Path, typer.Argument(help="TOML config; it is trained once for each guide weight.")],
+    out: Annotated[Path, typer.Option(help="JSON file of the results. Guide weights that it contains are reused.")],
+    sets: Annotated[list[Path], typer.Option(help="Folder of pictures to measure on. Can be repeated.")],
     guide_weight: Annotated[
-        str, typer.Option(help="Guide weights, with commas between them.")
+        str, typer.Option(help="Guide weights, separated by commas.")
     ] = "0,0.001,0.01,0.1,1,10,100",
-    data: Annotated[list[Path] | None, typer.Option(help="Folders of pictures, instead of the config's.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each, instead of the config's.")] = None,
-    budget: Annotated[str | None, typer.Option(help='Time for each, such as "20 min", instead of steps.')] = None,
-    compression: Annotated[str, typer.Option(help="How low is stored, instead of the config's.")] = "none",
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Folder of training pictures; replaces the config's. Can be repeated.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Number of steps of each training; replaces the config's.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help='Duration of each training, such as "20 min", instead of a number of steps.')
+    ] = None,
+    compression: Annotated[
+        str, typer.Option(help="Compression of the small pictures; replaces the config's.")
+    ] = "none",
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the curves too: a .png or .svg file.", show_default=False)
+        Path | None, typer.Option(help="Plot the curves to this .png or .svg file.", show_default=False)
     ] = None,
     device: Device = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a plot that exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing plot.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train once for each guide weight, and show what restored and small picture gain and lose by it."""
+    """Train once for each guide weight and measure the restored and the small pictures."""
     from rich.console import Console
     from rich.table import Table
 
@@ -42,46 +50,54 @@ def sweep(
     from resizekit.training.sweep import Sweep
 
     if steps is not None and budget is not None:
-        raise UsageError("--steps and --budget contradict one another; say one of them")
+        raise UsageError("--steps and --budget cannot be combined: pass only one of them")
     weights = _read_weights(guide_weight)
     if plot is not None:
         check_plot(plot, overwrite=overwrite)
     run = read_toml(config)
-    if steps is not None:  # a number said here comes before a time in the file
+    if steps is not None:  # takes precedence over a budget in the config
         run = run.model_copy(update={"train": run.train.model_copy(update={"budget": None})})
-    told = Sweep(
-        apply_overrides(run, {"data": data, "steps": steps, "budget": budget}), sets, out, compression=compression
-    )
+    run = apply_overrides(run, {"data": data, "steps": steps, "budget": budget})
+    results = Sweep(run, sets, out, compression=compression)
     console = Console(stderr=True, markup=False, emoji=False)
     for i, weight in enumerate(weights, start=1):
-        if weight not in told.points:
+        if weight not in results.points:
             console.print(f"guide weight {weight:g} ({i} of {len(weights)})", highlight=False)
         with training_progress(console) as progress:
-            whole = told.add(weight, device=device, progress=progress)
-        if not whole:
-            console.print("stopped; the same command goes on", highlight=False)
+            complete = results.add(weight, device=device, progress=progress)
+        if not complete:
+            console.print("stopped; run the same command again to resume", highlight=False)
             raise typer.Exit(130)
-    points = told.in_order()
+    points = results.in_order()
     if plot is not None:
         draw_tradeoff(points, plot, folder=out.parent, overwrite=overwrite)
     if as_json:
-        echo_json(told.as_dict())
+        echo_json(results.as_dict())
         return
     table = Table("guide weight", "high", "low", box=None, header_style="bold")
     for point in points:
         table.add_row(f"{point.guide_weight:g}", f"{point.high:.2f}", f"{point.low:.2f}")
-    shown = Console(markup=False, emoji=False)
-    shown.print(table)
-    words = "mean PSNR in dB: high against the original, low against bicubic, or its guide where the channels change; "
-    shown.print(f"{words}compression {compression}, {points[0].steps} steps each", highlight=False, soft_wrap=True)
+    stdout = Console(markup=False, emoji=False)
+    stdout.print(table)
+    legend = (
+        "mean PSNR in dB: high against the original, low against bicubic, or against its guide if the number of "
+        f"channels changes; compression {compression}, {points[0].steps} steps each"
+    )
+    stdout.print(legend, highlight=False, soft_wrap=True)
 
 
 def _read_weights(text: str) -> list[float]:
-    """Read --guide-weight; a `UsageError` for what is no list of weights, each once."""
+    """Parse --guide-weight.
+
+    Raises:
+        UsageError: If the text is not a list of distinct, finite numbers of at least 0.
+    """
     try:
         weights = [float(part) for part in text.split(",")]
     except ValueError:
         weights = [math.nan]
     if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or len(set(weights)) < len(weights):
-        raise UsageError(f"--guide-weight {text!r}: say numbers of at least 0, each once, as in 0,0.01,0.1,1")
+        raise UsageError(
+            f"invalid --guide-weight {text!r}: expected distinct numbers of at least 0, as in 0,0.01,0.1,1"
+        )
     return weights

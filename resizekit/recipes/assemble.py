@@ -19,7 +19,7 @@ from resizekit.spec import ResizeSpec
 from resizekit.storage import CompressionModule, as_compression
 
 __all__ = [
-    "NO_ENCODER", "Recipe", "assemble", "build", "find_compression", "from_toml", "json_schema", "recipe_of",
+    "NO_ENCODER", "assemble", "build", "complete", "find_compression", "from_toml", "json_schema", "recipe_of",
     "resolve", "tasks",
 ]  # fmt: skip
 
@@ -42,6 +42,32 @@ def resolve(recipe: Recipe, *, where: str = "config") -> tuple[Task[Any], TaskCo
     """
     task = installed().task(recipe.task)
     return task, cast(TaskConfig, validate(task.config, recipe.config, where=where))
+
+
+def complete(recipe: Recipe) -> Recipe:
+    """Fill in every default of a recipe, so that two recipes of the same codec are equal.
+
+    Raises:
+        UnknownNameError: If no installed plugin offers a name.
+        ConfigError: If options do not fit.
+    """
+    task, config = resolve(recipe)
+    records = {"network": config.network, "encoder": config.encoder}
+    options: dict[str, Any] = {
+        table: validate(installed().network(name).options, getattr(recipe, table), where=table).model_dump(mode="json")
+        for table, name in records.items()
+        if name not in (None, NO_ENCODER)
+    }
+    compression = installed().compression(config.compression)
+    settings = validate(compression.options, recipe.compression, where="compression")
+    return recipe.model_copy(
+        update=options
+        | {
+            "config": config.model_dump(mode="json"),
+            "compression": settings.model_dump(mode="json"),
+            "times": task.times(config) if recipe.times is None else recipe.times,
+        }
+    )
 
 
 def assemble(recipe: Recipe, *, where: str = "config") -> Codec:

@@ -1,1 +1,1 @@
-"""The machine: files that are never half written, devices and precision, and the C library's allocator."""
+"""Access to the machine: atomic file writes, devices and precision, and the settings of malloc."""

@@ -1,4 +1,7 @@
-"""Files that are never half written, nor over what should stay: written beside the target, then renamed."""
+"""Write files atomically: to a temporary file in the same folder, which is renamed at the end.
+
+An interrupted write leaves either the previous file or no file, never an incomplete one.
+"""
 
 import os
 import secrets
@@ -12,40 +15,59 @@ __all__ = ["atomic_write", "check_target"]
 
 
 def check_target(path: Path, *, source: str | Path | None = None, overwrite: bool = False) -> None:
-    """Refuse, with a `UsageError`, what must not be written: no plain file, the input `source`, a file that exists."""
+    """Check that a file may be written.
+
+    Args:
+        path: File to write.
+        source: Input file, which must not be overwritten.
+        overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        UsageError: If the path is a folder or device, is the input, or exists and `overwrite` is false.
+    """
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is a folder or device: name a file to write")
     if source is not None and path.exists() and path.samefile(source):
         raise UsageError(f"{path} is the input itself: name another output")
-    if not overwrite and os.path.lexists(path):  # a link that leads nowhere is somebody's too
+    if not overwrite and os.path.lexists(path):  # includes links to missing files
         raise UsageError(f"{path} exists: name another output, or allow it with --overwrite")
 
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Give a path in the target's folder to write to; rename it at the end, remove it if anything goes wrong.
+    """Provide a temporary file that replaces the target at the end of the block.
 
-    Raises `UsageError` for a folder that is missing or cannot be written to.
+    If the block raises, the temporary file is deleted and the target stays unchanged. The file gets the usual
+    permissions of a new file (umask), whatever the writer inside the block sets.
+
+    Args:
+        target: File to write.
+
+    Yields:
+        Path of the temporary file, in the folder of the target.
+
+    Raises:
+        UsageError: If the folder does not exist or is not writable, or the target is a folder.
     """
-    short = os.fsencode(target.name)[:100].decode(errors="ignore")  # file systems count bytes, 255 at most
-    beside = target.with_name(f".{short}.{secrets.token_hex(4)}.part")
-    try:  # from before it exists: a signal may come at any time
-        mode = _begun(beside, target)
-        yield beside
-        beside.chmod(mode)
-        beside.replace(target)
+    short = os.fsencode(target.name)[:100].decode(errors="ignore")  # names are limited to 255 bytes, not characters
+    temporary = target.with_name(f".{short}.{secrets.token_hex(4)}.part")
+    try:  # includes the creation, because a signal can arrive at any time
+        mode = _create(temporary, target)
+        yield temporary
+        temporary.chmod(mode)
+        temporary.replace(target)
     except IsADirectoryError:
         raise UsageError(f"cannot write {target}: it is a folder; name a file") from None
     finally:
-        with suppress(OSError):  # renamed, never made, or in what is no folder
-            beside.unlink()
+        with suppress(OSError):  # already renamed, or never created
+            temporary.unlink()
 
 
-def _begun(path: Path, target: Path) -> int:
-    """Make the file, which fails before any work is done; give its mode as the umask wants it."""
+def _create(path: Path, target: Path) -> int:
+    """Create an empty file, so that errors occur before any work is done, and return its mode."""
     try:
         with path.open("xb") as file:
-            return os.fstat(file.fileno()).st_mode  # some writers make files private
+            return os.fstat(file.fileno()).st_mode
     except FileNotFoundError:
         raise UsageError(f"the folder {target.parent} does not exist; make it first") from None
     except OSError as error:

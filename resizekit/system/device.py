@@ -1,4 +1,4 @@
-"""Where to compute and how precisely: the two choices that depend on the machine."""
+"""Choose the device and precision of the computation."""
 
 from typing import Any, Literal
 
@@ -9,13 +9,17 @@ from resizekit.errors import UsageError
 __all__ = ["Precision", "machine", "pick_device", "pick_precision"]
 
 Precision = Literal["float32", "bfloat16"]
-"""What the networks compute in."""
+"""Data type in which the networks compute."""
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Turn "auto", "cpu" or "cuda" into a device; "auto" takes a GPU where there is one.
+    """Convert a device name to a device.
 
-    Raises `UsageError` for any other name, and for "cuda" where there is none.
+    Args:
+        name: "cpu", "cuda", "cuda:N", or "auto" for a GPU if there is one and the CPU otherwise.
+
+    Raises:
+        UsageError: If the name is unknown or the GPU is not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -26,13 +30,23 @@ def pick_device(name: str = "auto") -> torch.device:
     except RuntimeError:
         raise UsageError(f"device {name!r} is unknown; use auto, cpu or cuda") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        seen = torch.cuda.device_count() or "no"
-        raise UsageError(f"device {name!r}: torch sees {seen} CUDA device here; use --device cpu")
+        count = torch.cuda.device_count()
+        raise UsageError(
+            f"device {name!r} is not available: torch finds {count or 'no'} CUDA devices; use --device cpu"
+        )
     return device
 
 
 def pick_precision(name: str, device: torch.device) -> Precision:
-    """Turn "auto", "float32" or "bfloat16" into a precision; "auto" takes bfloat16 where the hardware multiplies it."""
+    """Convert a precision name to a precision.
+
+    Args:
+        name: "float32", "bfloat16", or "auto" for bfloat16 if the device has instructions for it.
+        device: Device of the computation.
+
+    Raises:
+        UsageError: If the name is unknown.
+    """
     if name == "auto":
         return "bfloat16" if _multiplies_bfloat16(device) else "float32"
     if name not in ("float32", "bfloat16"):
@@ -40,18 +54,23 @@ def pick_precision(name: str, device: torch.device) -> Precision:
     return "bfloat16" if name == "bfloat16" else "float32"
 
 
+def machine(device: torch.device) -> str:
+    """Describe the hardware of a device, such as "NVIDIA H200", without the name of the computer."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    capabilities = _cpu_capabilities()
+    threads = torch.get_num_threads()
+    return f"{capabilities.get('cpu_name') or 'CPU'}, {threads} thread{'s' if threads > 1 else ''}"
+
+
 def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    ask = getattr(torch.cpu, "get_capabilities", None)  # absent from older releases of torch
-    able = ask() if ask is not None else {}
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    capabilities = _cpu_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def machine(device: torch.device) -> str:
-    """Say in words what computes here, and nothing that names a computer."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    ask: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    threads = torch.get_num_threads()
-    return f"{ask.get('cpu_name') or 'CPU'}, {threads} thread{'s' if threads > 1 else ''}"
+def _cpu_capabilities() -> dict[str, Any]:
+    get = getattr(torch.cpu, "get_capabilities", None)  # missing in older releases of torch
+    capabilities: dict[str, Any] = get() if get is not None else {}
+    return capabilities

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used, so that importing the package stays fast."""
+"""Import the public names of a package on first use, so that importing the package stays fast."""
 
 import importlib
 import sys
@@ -8,15 +8,15 @@ __all__ = ["lazy_names"]
 
 
 def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Make the `__getattr__` and `__dir__` of a package (PEP 562).
+    """Create the functions `__getattr__` and `__dir__` of a package (PEP 562).
 
     Args:
         package: Name of the package, its `__name__`.
-        modules: For each public name the module that defines it. A name that equals the last part of its module
-            stands for the module itself.
+        modules: Module that defines each public name. A name that equals the last part of its module stands for the
+            module itself.
 
     Returns:
-        The two functions, to be bound in the package.
+        The two functions, to be assigned to `__getattr__` and `__dir__` in the package.
     """
 
     def get(name: str) -> object:

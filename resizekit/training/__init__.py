@@ -1,1 +1,4 @@
-"""Learning a codec: data, schedule, state that resumes exactly, and the loop."""
+"""Train a codec: data, schedule, optimizer, a state that resumes exactly, and the loop that joins them.
+
+config ─► Session ─► for each segment of the schedule: crops ─► codec ─► loss ─► optimizer ─► averaged weights
+"""

@@ -1,14 +1,10 @@
-"""Pictures held as 8-bit tensors, and crops of them that are a pure function of (seed, step).
+"""Read training pictures as 8-bit tensors and report the files that cannot be used."""
 
-No generator state exists, so none has to be stored: step 5000 sees the same crops, interrupted before or not.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,17 +14,17 @@ from resizekit.evaluation.channels import read_values
 from resizekit.images.io.find import find_pictures
 from resizekit.images.value_range import ValueRange
 
-__all__ = ["Crops", "PixelBuffer", "load_pictures"]
-
-Places = npt.NDArray[np.int64]
+__all__ = ["LoadedPictures", "load_pictures"]
 
 
 @dataclass
-class Loaded:
-    """Pictures `c h w` uint8, and the files that were left out, each with the reason."""
+class LoadedPictures:
+    """The usable pictures of some files and folders, and the reasons why others were skipped."""
 
     pictures: list[Tensor] = field(default_factory=list)
+    """`c h w`, uint8, sorted by file name."""
     skipped: list[str] = field(default_factory=list)
+    """One line for each skipped file: its path and the reason."""
 
 
 def load_pictures(
@@ -38,103 +34,43 @@ def load_pictures(
     folds: bool = False,
     smallest: int = 1,
     value_range: ValueRange | None = None,
-) -> Loaded:
-    """Read every picture below the given files and folders: `c h w`, uint8, in the order of their names.
+) -> LoadedPictures:
+    """Read all pictures in the given files and folders as `c h w` uint8 tensors.
 
-    Those of more bits are rounded to 8; `value_range` is the range of their values, which float32 needs.  With one channel a
-    colour picture becomes its luma; channels other than 1 and 3 are those of cubes.  Broken pictures, those of other
-    channels, grey ones where `folds` says that channels are folded, and those with a side under `smallest` are left
-    out and named.  Raises `ConfigError` if nothing usable
-    remains.
+    Values of more than 8 bits are rounded to 8 bits. If `channels` is 1, a colour picture is reduced to its luma.
+
+    Args:
+        paths: Picture files, and folders that are searched recursively.
+        channels: Number of channels that the codec takes. Numbers other than 1 and 3 require arrays (cubes).
+        folds: Whether the codec reduces the number of channels. If true, grey pictures are skipped.
+        smallest: Minimum height and width in pixels. Smaller pictures are skipped.
+        value_range: (LOW, HIGH) of the values in the files. Required for float32 files.
+
+    Returns:
+        The pictures in the order of their file names, and the reasons for the skipped files: broken files, files with a
+        different number of channels, and pictures that are too small.
+
+    Raises:
+        ConfigError: If `paths` is empty or contains no usable picture.
+        ImageError: If a path does not exist.
     """
-    given = list(paths)
-    if not given:
-        raise ConfigError("no pictures are named to learn from; name folders in train.data or with --data")
-    loaded = Loaded()
-    for path in find_pictures(given):
+    paths = list(paths)
+    if not paths:
+        raise ConfigError("no training pictures: set train.data in the config or pass folders with --data")
+    loaded = LoadedPictures()
+    for path in find_pictures(paths):
         try:
             pixels = with_bits(read_values(path, channels, folds=folds, value_range=value_range), 8)
         except (ImageError, MissingExtraError) as error:
             loaded.skipped.append(str(error))
             continue
-        if min(pixels.shape[:2]) < smallest:
-            size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-            loaded.skipped.append(f"{path} is {size}, smaller than the {smallest} pixels a side that it takes")
+        height, width = pixels.shape[:2]
+        if min(height, width) < smallest:
+            loaded.skipped.append(f"{path} is {width}x{height}: each side needs at least {smallest} pixels")
             continue
         loaded.pictures.append(torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))))
     if not loaded.pictures:
-        where = ", ".join(str(path) for path in given)
-        reason = f" ({len(loaded.skipped)} left out; the first: {loaded.skipped[0]})" if loaded.skipped else ""
-        raise ConfigError(f"no usable picture in {where}{reason}; name a folder of pictures")
+        searched = ", ".join(str(path) for path in paths)
+        reason = f" ({len(loaded.skipped)} skipped, for example: {loaded.skipped[0]})" if loaded.skipped else ""
+        raise ConfigError(f"no usable picture in {searched}{reason}; pass a folder that contains pictures")
     return loaded
-
-
-@dataclass(frozen=True)
-class PixelBuffer:
-    """Pictures in one row of bytes on a device, where one gather takes a whole batch of crops."""
-
-    codes: Tensor
-    """All pictures as `(h w c)`, one after another."""
-    sides: Places
-    """Height and width of each: `n 2`."""
-    starts: Places
-    """First byte of each: `n`."""
-    channels: int
-
-    @classmethod
-    def of(cls, pictures: Sequence[Tensor], device: torch.device) -> "PixelBuffer":
-        """Take pictures `c h w`, uint8, onto a device."""
-        return cls(
-            codes=torch.cat([p.permute(1, 2, 0).reshape(-1) for p in pictures]).to(device),
-            sides=np.array([p.shape[1:] for p in pictures]),
-            starts=np.cumsum([0, *(p.numel() for p in pictures[:-1])]),
-            channels=pictures[0].shape[0],
-        )
-
-
-class Crops:
-    """Random crops, flipped and turned, each from another picture where there are enough (4.1).
-
-    A crop in any of its eight symmetries is a first byte and two strides.
-    """
-
-    def __init__(self, held: PixelBuffer, *, patch: int, seed: int) -> None:
-        self.patch, self.seed, self.channels = patch, seed, held.channels
-        large = held.sides.min(1) >= patch
-        if not large.any():
-            raise ConfigError(f"no picture is as large as a crop of {patch}; use a smaller patch")
-        self._bytes, self._sides, self._starts = held.codes, held.sides[large], held.starts[large]
-        sizes = (self._sides - patch + 1).prod(1)
-        self._chance = sizes / sizes.sum()
-        device = held.codes.device
-        along = torch.arange(patch, device=device)
-        self._row, self._column = along[:, None, None], along[None, :, None]
-        self._channel = torch.arange(self.channels, device=device)
-
-    def batch(self, step: int, size: int, *, part: tuple[int, int] = (0, 1)) -> Tensor:
-        """Give the crops of one step: `b c patch patch`, uint8 codes that lie in memory as `b patch patch c`.
-
-        `part` = (which, of how many) takes one process's share of the same batch.
-        """
-        random = np.random.Generator(np.random.Philox(key=np.array([self.seed, step], np.uint64)))
-        replace = size > len(self._sides)
-        chosen = random.choice(len(self._sides), size, replace=replace, p=self._chance)
-        place = random.random((size, 2))
-        turns = random.integers(0, 8, size)
-        first, down, across = (way[part[0] :: part[1]] for way in self._ways(chosen, place, turns))
-        ways = torch.from_numpy(np.stack((first, down, across))).to(self._bytes.device, non_blocking=True)
-        first, down, across = ways[:, :, None, None, None]
-        index = first + down * self._row + across * self._column + self._channel
-        return self._bytes[index].permute(0, 3, 1, 2)
-
-    def _ways(self, chosen: Places, place: npt.NDArray[np.float64], turns: Places) -> tuple[Places, Places, Places]:
-        """For each crop its first byte, and how many bytes on the next pixel below and the next to the right are."""
-        corner = (place * (self._sides[chosen] - self.patch + 1)).astype(np.int64)  # top, left
-        pixel = np.full(len(chosen), self.channels)
-        row = self._sides[chosen, 1] * self.channels
-        left_right, upside_down, transposed = ((turns & bit) > 0 for bit in (1, 2, 4))
-        far = self.patch - 1
-        first = self._starts[chosen] + corner[:, 0] * row + corner[:, 1] * pixel
-        first += upside_down * far * row + left_right * far * pixel
-        row, pixel = np.where(upside_down, -row, row), np.where(left_right, -pixel, pixel)
-        return first, np.where(transposed, pixel, row), np.where(transposed, row, pixel)

@@ -1,4 +1,7 @@
-"""One training at a time in a folder: two would write one state in turn, and neither could be resumed exactly."""
+"""Allow only one training at a time in a folder.
+
+Two trainings would overwrite each other's state file, and neither could be resumed exactly.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,21 +16,25 @@ __all__ = ["folder_lock"]
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder for one training; raises `UsageError` while another holds it, or if it cannot be written to.
+    """Lock a folder for one training. The operating system releases the lock when the process ends.
 
-    The system lets go of it when a process ends, however it ends.
+    Raises:
+        UsageError: If another process holds the lock, or the folder is not writable.
     """
     path = folder / ".lock"
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise UsageError(f"another training is at work in {folder}; wait for it, or name another folder") from None
+        raise UsageError(
+            f"another training is running in {folder}; wait until it ends or pass a different --out folder"
+        ) from None
     except OSError as error:
         raise UsageError(f"cannot write into the folder {folder}: {error.strerror}") from None
     try:
         yield
     finally:
-        with suppress(OSError):  # removed while held: whoever opened it meanwhile finds that it is gone, and tries anew
+        # Remove the file before the release: a process that opened it meanwhile notices the removal and tries again.
+        with suppress(OSError):
             path.unlink()
         lock.release()

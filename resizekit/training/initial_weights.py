@@ -1,4 +1,4 @@
-"""What a training begins with: a device, a precision, and perhaps weights that have learned something already."""
+"""Start a training from trained weights: copy them, freeze one side, and record their origin."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,99 +7,104 @@ from typing import Any
 from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.errors import ConfigError, MissingExtraError
+from resizekit.errors import ConfigError
 from resizekit.recipes.checkpoint import header_of, load
 from resizekit.recipes.config import Side, TrainConfig
-from resizekit.system.device import pick_device, pick_precision
 
-__all__ = ["accelerator_for", "freeze_sides", "load_initial_weights", "provenance"]
+__all__ = ["freeze_sides", "load_initial_weights", "provenance"]
 
 
 def load_initial_weights(
     codec: Codec, start: str, *, strict: bool = True, side: Side | None = None, frozen: Side | None = None
 ) -> None:
-    """Copy trained weights, an installed name or a file, into a codec; `ConfigError` if they are of other shapes.
+    """Copy trained weights into a codec.
 
-    With a `side` only that one is copied, and compared.  A `frozen` side must be among what is copied, and whole.
-    Not strict, what agrees in name and shape is copied and the rest keeps its first values: so the trunk of a network
-    for x2 serves x4 (EDSR, Lim et al., 2017, begins so).  `ConfigError` if nothing agrees.
+    With `strict=False`, tensors whose name and shape match are copied and the others keep their initial values. This
+    allows, for example, the trunk of a x2 network to initialize a x4 network, as in EDSR (Lim et al., 2017).
+
+    Args:
+        codec: Codec to initialize; it is modified in place.
+        start: Name of installed weights, or path of a .safetensors file.
+        strict: Whether all tensors must match.
+        side: If given, only the tensors of this side are compared and copied.
+        frozen: Side that will be frozen. All its tensors must be copied.
+
+    Raises:
+        ConfigError: If the weights do not match: any tensor with `strict=True`, all tensors with `strict=False`, or any
+            tensor of the frozen side.
     """
-    held, wanted = (_of(side, source.state_dict()) for source in (load(start), codec))
-    fitting = {name: t for name, t in held.items() if name in wanted and wanted[name].shape == t.shape}
-    if strict and not held.keys() == wanted.keys() == fitting.keys():
+    source, target = (_tensors_of(side, tensors) for tensors in (load(start).state_dict(), codec.state_dict()))
+    matching = {name: t for name, t in source.items() if name in target and target[name].shape == t.shape}
+    if strict and not source.keys() == target.keys() == matching.keys():
         raise ConfigError(
-            f"train.start = {start!r}: these weights are of other networks than the config's; "
-            "give the config their network, its options, spec and channels (resizekit info tells), leave it out, "
-            "or take the layers that fit with start_strict = false"
+            f"train.start = {start!r}: these weights belong to a different network than the config's; set the same "
+            "network, options, spec and channels (see `resizekit info`), remove start, or copy only the matching "
+            "layers with start_strict = false"
         )
-    if not fitting:
-        raise ConfigError(f"train.start = {start!r}: no layer of these weights fits the config's network; leave it out")
-    if frozen is not None and not _of(frozen, codec.state_dict()).keys() <= fitting.keys():
+    if not matching:
+        raise ConfigError(f"train.start = {start!r}: no layer matches the config's network; remove start")
+    if frozen is not None and not _tensors_of(frozen, codec.state_dict()).keys() <= matching.keys():
         raise ConfigError(
-            f"train.start = {start!r}: the {frozen} of these weights is not the config's, and train.freeze keeps it; "
-            f"give config.encoder or config.network their network and options (resizekit info tells)"
+            f"train.start = {start!r}: the {frozen} of these weights does not match the config's, but train.freeze "
+            "needs it; set config.encoder or config.network to their network and options (see `resizekit info`)"
         )
-    codec.load_state_dict(codec.state_dict() | fitting)
-
-
-def _of(side: Side | None, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those tensors of a codec that belong to a side, or all."""
-    return {name: t for name, t in tensors.items() if side is None or name.startswith(f"{side}.")}
-
-
-def provenance(start: str | None) -> dict[str, Any]:
-    """Say what weights to begin with are, and how long they and what they began with were trained."""
-    if start is None:
-        return {}
-    header = header_of(start)
-    told: dict[str, Any] = {"start": Path(start).stem, "start_digest": header.digest}
-    for name in ("steps", "seconds"):
-        before = (header.training.get(key) for key in (name, f"{name}_before"))
-        told[f"{name}_before"] = sum(value for value in before if isinstance(value, int | float))
-    return told
-
-
-def accelerator_for(device: str, precision: str) -> Any:
-    """Make Hugging Face's `Accelerator` for one training; `MissingExtraError` without it."""
-    try:
-        from accelerate import Accelerator
-        from accelerate.state import AcceleratorState
-    except ImportError:
-        raise MissingExtraError('training needs accelerate: pip install "resizekit[train]"') from None
-    chosen = pick_device(device)
-    half = pick_precision(precision, chosen) == "bfloat16"
-    AcceleratorState._reset_state()  # a process may train more than once, with other settings
-    return Accelerator(cpu=chosen.type == "cpu", mixed_precision="bf16" if half else "no")
+    codec.load_state_dict(codec.state_dict() | matching)
 
 
 def freeze_sides(codec: Codec, config: TrainConfig) -> None:
-    """Freeze the side that the config names; `ConfigError` where that leaves nothing to learn, or nothing to steer."""
+    """Freeze the side that `train.freeze` names.
+
+    Raises:
+        ConfigError: If no start weights are set, the side cannot be frozen, nothing is left to train, or
+            `target_low_psnr` is set although no encoder is trained.
+    """
     for key, side in {"freeze": config.freeze, "start_side": config.start_side}.items():
         if side is not None and config.start is None:
-            raise ConfigError(
-                f"train.{key} = {side!r} speaks of the weights of train.start, and it names none; name some"
-            )
+            raise ConfigError(f"train.{key} = {side!r} needs initial weights, but train.start is not set; set it")
     if config.freeze is not None:
         _freeze(codec, config.freeze)
     if not any(parameter.requires_grad for parameter in codec.parameters()):
-        raise ConfigError("nothing is left to learn: no side of this codec has weights that may change")
-    moving = codec.encoder is not None and any(parameter.requires_grad for parameter in codec.encoder.parameters())
-    if config.target_low_psnr is not None and not moving:
-        raise ConfigError(
-            "train.target_low_psnr steers low towards its guide, and no encoder learns here; leave it out"
-        )
+        raise ConfigError("nothing to train: no side of this codec has trainable weights")
+    trains_encoder = codec.encoder is not None and any(p.requires_grad for p in codec.encoder.parameters())
+    if config.target_low_psnr is not None and not trains_encoder:
+        raise ConfigError("train.target_low_psnr needs an encoder that is trained; remove target_low_psnr")
+
+
+def provenance(start: str | None) -> dict[str, Any]:
+    """Describe the initial weights of a training for its header.
+
+    Args:
+        start: Name or path of the initial weights, or None for a training from scratch.
+
+    Returns:
+        Name and digest of the weights, and the total steps and seconds of all trainings that led to them. Empty for a
+        training from scratch.
+    """
+    if start is None:
+        return {}
+    header = header_of(start)
+    origin: dict[str, Any] = {"start": Path(start).stem, "start_digest": header.digest}
+    for name in ("steps", "seconds"):
+        amounts = (header.training.get(key) for key in (name, f"{name}_before"))
+        origin[f"{name}_before"] = sum(amount for amount in amounts if isinstance(amount, int | float))
+    return origin
 
 
 def _freeze(codec: Codec, side: Side) -> None:
-    """Let no gradient reach a side: its optimiser has no moments, and its average is itself."""
+    """Exclude the parameters of a side from training: the optimizer then skips them, and their average is constant."""
     sides = {"encoder": codec.encoder, "decoder": codec.decoder}
-    named = {name: set() if module is None else set(module.parameters()) for name, module in sides.items()}
-    if not named[side]:
-        raise ConfigError(f"train.freeze = {side!r}: the {side} of this codec has no weights; leave it out")
-    if named["encoder"] & named["decoder"]:
+    parameters = {name: set() if module is None else set(module.parameters()) for name, module in sides.items()}
+    if not parameters[side]:
+        raise ConfigError(f"train.freeze = {side!r}: the {side} of this codec has no weights; remove freeze")
+    if parameters["encoder"] & parameters["decoder"]:
         raise ConfigError(
-            f"train.freeze = {side!r}: both sides of network {codec.info.network!r} are one set of weights, "
-            "so neither can stay while the other learns; leave it out"
+            f"train.freeze = {side!r}: encoder and decoder of network {codec.info.network!r} share their weights, "
+            "so one side cannot be trained alone; remove freeze"
         )
-    for parameter in named[side]:
+    for parameter in parameters[side]:
         parameter.requires_grad_(False)
+
+
+def _tensors_of(side: Side | None, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of one side, or all tensors if side is None."""
+    return {name: t for name, t in tensors.items() if side is None or name.startswith(f"{side}.")}

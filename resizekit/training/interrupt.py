@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish, not a blow: the step in progress ends, the state is written, then the run stops."""
+"""Handle Ctrl-C gracefully: finish the current step, write the state, then stop."""
 
 import signal
 import threading
@@ -8,22 +8,20 @@ __all__ = ["Interrupt"]
 
 
 class Interrupt:
-    """While entered, the first SIGINT or SIGTERM only sets `asked`; a second one interrupts as usual."""
+    """Context manager that turns the first SIGINT or SIGTERM into a request to stop.
+
+    The first signal sets `requested`; the second raises `KeyboardInterrupt`. Outside the main thread nothing changes.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, object] = {}
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
+        self.requested = False
+        self._previous: dict[int, object] = {}
 
     def __enter__(self) -> "Interrupt":
-        """Take over the two signals, if this is the main thread."""
+        """Install the signal handlers if this is the main thread."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
+                self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -32,6 +30,11 @@ class Interrupt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the signals back."""
-        for number, handler in self._before.items():
+        """Restore the previous signal handlers."""
+        for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True

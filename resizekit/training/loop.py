@@ -1,11 +1,11 @@
-"""The loop: crops in, weights out, interruptible at any step.
+"""Train a codec: the phases of a training, in order.
 
-crops(seed, step) ─► codec ─► loss ─► optimiser ─► averaged weights ─► state every few minutes ─► weights at the end
+set up ─► lock the folder ─► resume or plan ─► steps, with validation, log and state file ─► weights
 """
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,38 +13,40 @@ from pathlib import Path
 import torch
 
 from resizekit.errors import ConfigError, UsageError
-from resizekit.nn import to_float
 from resizekit.recipes.checkpoint import Header
 from resizekit.recipes.config import RunConfig
 from resizekit.training.folder_lock import folder_lock
 from resizekit.training.interrupt import Interrupt
 from resizekit.training.log import open_log
-from resizekit.training.schedule import Segment, StepSettings, rate
+from resizekit.training.schedule import Segment, learning_rate
 from resizekit.training.session import Session
+from resizekit.training.setup import set_up
+from resizekit.training.step import make_step
 from resizekit.training.time_budget import plan_steps
 
-__all__ = ["Progress", "Result", "stepper", "train"]
+__all__ = ["Progress", "Result", "train"]
 
 Progress = Callable[[int, Mapping[str, float]], None]
-"""Called after each step with the number of steps done and the newest figures; "steps" is how many there will be."""
+"""Receives the number of completed steps and the newest metrics; "steps" is the number of steps in total."""
 
-_LOOK = 50
-"""Steps between two looks at the loss: on a GPU each look waits for it."""
+_LOSS_INTERVAL = 50
+"""Steps between two readings of the loss; reading it waits for the GPU."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a training left behind."""
+    """Outcome of a training."""
 
     weights: Path | None
-    """The averaged weights; None if the run was interrupted, and in all but the main process."""
+    """The averaged weights; None if the training was interrupted, and in all processes except the main one."""
     steps: int
-    """Steps done."""
+    """Number of completed steps."""
     planned: int
-    """Steps that the whole training has."""
+    """Number of steps of the entire training."""
     header: Header | None
+    """Header of the weights; None if `weights` is None."""
     skipped: list[str]
-    """Pictures that could not be used, with the reasons."""
+    """Pictures that could not be used, each with the reason."""
 
 
 def train(
@@ -53,106 +55,95 @@ def train(
     *,
     device: str = "auto",
     finish: bool = False,
-    progress: Progress = lambda step, figures: None,
+    progress: Progress = lambda step, metrics: None,
 ) -> Result:
-    """Train the codec of a config into the folder `out`: `state.safetensors` while it runs, `weights.safetensors` last.
+    """Train the codec of a config.
 
-    A folder that holds a state of the same config is resumed exactly, with the steps that a `budget` once planned.
-    Ctrl-C writes the state and returns.  With `finish` nothing more is learned: the weights are written as an
-    interrupted run has left them, and its state stays for it to go on.  Raises `ConfigError` for a config or data that
-    do not fit or a loss that is no longer finite, `CheckpointError` for a state that cannot be read or written,
-    `UsageError` while another process trains into the folder or if there is nothing to finish, and `MissingExtraError`
-    without `accelerate`.
+    While the training runs, it writes its state to `state.safetensors` in the folder `out`. At the end it writes the
+    averaged weights to `weights.safetensors`. If the folder contains a state of the same config, the training resumes
+    from it and computes the same numbers as an uninterrupted one. Ctrl-C writes the state and returns.
+
+    Args:
+        run: Config of the training, see `resizekit.recipes.config.read_toml`.
+        out: Folder of the training.
+        device: "auto", "cpu" or "cuda".
+        finish: Do not train: write the weights of an interrupted training. Its state stays, so it can still be resumed.
+        progress: Called after each step.
+
+    Returns:
+        The weights with their header, and the number of steps.
+
+    Raises:
+        ConfigError: If config and pictures do not match, or the loss becomes infinite or NaN.
+        CheckpointError: If the state cannot be read or written.
+        UsageError: If another process trains in the folder, or there is nothing to finish.
+        MissingExtraError: If accelerate is not installed.
     """
-    session = Session.start(run, out, device)
-    learner = session.learner
+    session = set_up(run, out, device)
     with ExitStack() as stack:
-        if session.accelerator.is_main_process:
+        if session.is_main:
             stack.enter_context(folder_lock(out))
-        restored = session.restore()
+        resumed = session.restore()
         if finish:
-            if not restored:
-                raise UsageError(
-                    f"{out} holds no state of a training, not one step of it; run the same command without --finish"
-                )
-            return _ended(session, learner.step)
-        if not restored and run.train.budget is not None:
-            session.steps = plan_steps(session, run.train.budget.total_seconds(), stepper)
+            if not resumed:
+                raise UsageError(f"{out} contains no training state; run the same command without --finish first")
+            return _result(session, planned=session.state.step)
+        if not resumed and run.train.budget is not None:
+            session.steps = plan_steps(session, run.train.budget.total_seconds())
+
         interrupt = stack.enter_context(Interrupt())
-        log = stack.enter_context(open_log(session.log_kind, out, resumed_at=learner.step))
-        written = time.monotonic()
-        for leg in session.segments(session.steps):
-            if learner.step >= leg.end:
-                continue
-            step = stepper(session, leg)
-            while learner.step < leg.end and not session.stops(interrupt.asked):
-                _look(session, leg, step())
-                if learner.step % run.train.validate_every == 0 or learner.step == session.steps:
-                    session.validate()
-                    log(learner.step, session.figures)
-                progress(learner.step, session.figures)
-                if time.monotonic() - written > 60 * run.train.checkpoint_minutes:
-                    session.write_state()
-                    written = time.monotonic()
+        log = stack.enter_context(open_log(session.log_kind, out, resumed_at=session.state.step))
+        last_write = time.monotonic()
+        for segment, loss in _run_steps(session, interrupt):
+            step = session.state.step
+            _record_loss(session, segment, loss)
+            if step % run.train.validate_every == 0 or step == session.steps:
+                session.validate()
+                log(step, session.metrics)
+            progress(step, session.metrics)
+            if time.monotonic() - last_write > 60 * run.train.checkpoint_minutes:
+                session.write_state()
+                last_write = time.monotonic()
         session.write_state()
-    return _ended(session, session.steps)
+    return _result(session, planned=session.steps)
 
 
-def _ended(session: Session, planned: int) -> Result:
-    """Write the weights if all planned steps are done; of several processes, one does."""
-    step = session.learner.step
-    written = step == planned and session.accelerator.is_main_process
-    weights, header = session.write_weights() if written else (None, None)
-    return Result(weights, step, planned, header, session.skipped)
+def _run_steps(session: Session, interrupt: Interrupt) -> Iterator[tuple[Segment, torch.Tensor]]:
+    """Perform the remaining steps until the end or an interruption; yield the segment and loss of each step."""
+    state = session.state
+    for segment in session.segments(session.steps):
+        if state.step >= segment.end:
+            continue
+        step = make_step(session, segment)
+        while state.step < segment.end:
+            if session.should_stop(interrupt.requested):
+                return
+            yield segment, step()
 
 
-def stepper(session: Session, leg: Segment) -> Callable[[], torch.Tensor]:
-    """Make ready for a leg: gives what does one step of the optimiser and returns its loss, still on its device."""
-    steps, learner, seed = [_stepper(session, part) for part in leg.parts], session.learner, session.run.train.seed
-    return lambda: steps[leg.drawn(seed, learner.step)]()
-
-
-def _stepper(session: Session, part: StepSettings) -> Callable[[], torch.Tensor]:
-    config = session.run.train
-    model = session.accelerator.prepare_model(part.stage.codec)
-    if config.compile:
-        graphs = session.accelerator.device.type == "cuda"
-        mode = "reduce-overhead" if graphs else "default"
-        model = torch.compile(model, mode=mode, dynamic=False)  # few sizes, each worth a graph of its own
-    learner, balance = session.learner, session.learner.balance
-    crops, criterion = session.crops(part), session.loss(part)
-    share = session.accelerator.process_index, session.accelerator.num_processes
-
-    def step() -> torch.Tensor:
-        learner.optimizer.set_rate(rate(learner.step, config, part, session.steps))
-        stored = crops.batch(learner.step, part.batch, part=share)
-        out = model(stored)
-        loss: torch.Tensor = (balance.weigh(criterion) if balance else criterion)(out, to_float(stored))
-        learner.optimizer.zero_grad()
-        session.accelerator.backward(loss)
-        if config.clip:
-            session.accelerator.clip_grad_norm_(learner.codec.parameters(), config.clip)
-        learner.update()
-        if balance:  # all processes move their weight alike
-            balance.update(session.accelerator.reduce(balance.measure(out), "mean"))
-        return loss.detach()
-
-    return step
-
-
-def _look(session: Session, leg: Segment, loss: torch.Tensor) -> None:
-    """Note loss and rate now and then; a loss that is not finite ends the run before its state is written."""
-    config, learner = session.run.train, session.learner
-    session.figures["steps"] = session.steps
-    if learner.step % _LOOK and learner.step % config.validate_every and learner.step != session.steps:
+def _record_loss(session: Session, segment: Segment, loss: torch.Tensor) -> None:
+    """Read the loss from time to time, before the state is written, and stop if it is infinite or NaN."""
+    config, state = session.run.train, session.state
+    session.metrics["steps"] = session.steps
+    if state.step % _LOSS_INTERVAL and state.step % config.validate_every and state.step != session.steps:
         return
     value = loss.item()
     if not math.isfinite(value):
-        raise ConfigError(f"the loss is {value} at step {learner.step}; use a smaller train.lr or train.clip")
-    session.figures |= {
+        raise ConfigError(f"the loss is {value} at step {state.step}; set a smaller train.lr or train.clip")
+    last = state.step - 1
+    settings = segment.settings[segment.draw(config.seed, last)]
+    session.metrics |= {
         "loss": value,
-        "lr": rate(learner.step - 1, config, leg.parts[leg.drawn(config.seed, learner.step - 1)], session.steps),
+        "lr": learning_rate(last, config, settings, session.steps),
         "seconds": session.elapsed(),
     }
-    if learner.balance:
-        session.figures["guide_weight"] = learner.balance.log_weight.exp().item()
+    if state.guide_controller:
+        session.metrics["guide_weight"] = state.guide_controller.log_weight.exp().item()
+
+
+def _result(session: Session, *, planned: int) -> Result:
+    """Write the weights if all planned steps are completed; only the main process does."""
+    step = session.state.step
+    complete = step == planned and session.is_main
+    weights, header = session.write_weights() if complete else (None, None)
+    return Result(weights, step, planned, header, session.skipped)

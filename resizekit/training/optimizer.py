@@ -1,7 +1,4 @@
-"""The optimiser: Adam for every parameter, or Muon for those between feature maps and Adam for the rest.
-
-Muon is meant for hidden layers: here the convolutions with as many channels out as in.
-"""
+"""Update the trainable parameters: Adam for all of them, or Muon for the hidden layers and Adam for the others."""
 
 import torch
 from torch import Tensor, nn
@@ -9,58 +6,70 @@ from torch import Tensor, nn
 from resizekit.recipes.config import TrainConfig
 from resizekit.training.muon import Muon
 
-__all__ = ["Optimizer", "hidden"]
+__all__ = ["Optimizer", "is_hidden_kernel"]
 
-_SMALLEST = 16
-"""Fewer channels than this make a matrix too small to be worth a step of its own."""
-_MOMENTS = "exp_avg", "exp_avg_sq", "step"
-"""What Adam remembers of a parameter: a mixture's step does not step them all, so each has a count of its own."""
+_MIN_CHANNELS = 16
+"""Kernels with fewer channels are left to Adam: their matrices are too small for Muon to be worth its cost."""
+_ADAM_MOMENTS = "exp_avg", "exp_avg_sq", "step"
+"""Adam's state of a parameter. Each has its own step count, because a step of a stage mixture updates only some."""
 
 
-def hidden(parameter: Tensor) -> bool:
-    """Tell whether Muon serves a parameter: a kernel from a feature map to one with as many channels."""
-    return parameter.ndim == 4 and parameter.shape[0] == parameter.shape[1] >= _SMALLEST
+def is_hidden_kernel(parameter: Tensor) -> bool:
+    """Return whether Muon can update a parameter: a convolution kernel with as many output as input channels."""
+    return parameter.ndim == 4 and parameter.shape[0] == parameter.shape[1] >= _MIN_CHANNELS
 
 
 class Optimizer:
-    """What a training steps: a module's parameters that learn, by name, with moments to be stored and filled again."""
+    """Optimizer of a module's trainable parameters whose entire state can be saved and restored.
+
+    Args:
+        module: Module to train. Parameters with `requires_grad=False` are skipped.
+        config: Source of `optimizer`, `lr`, `muon_lr` and `betas`.
+    """
 
     def __init__(self, module: nn.Module, config: TrainConfig) -> None:
-        named = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        chosen = {name for name, p in named.items() if config.optimizer == "muon" and hidden(p)}
-        self._adam_names = {name: p for name, p in named.items() if name not in chosen}
-        self._adam = torch.optim.Adam(self._adam_names.values(), lr=config.lr, betas=config.betas, fused=True)
-        self._muon = Muon({name: named[name] for name in chosen})
+        trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        muon = {name: p for name, p in trainable.items() if config.optimizer == "muon" and is_hidden_kernel(p)}
+        self._adam_parameters = {name: p for name, p in trainable.items() if name not in muon}
+        self._adam = torch.optim.Adam(self._adam_parameters.values(), lr=config.lr, betas=config.betas, fused=True)
+        self._muon = Muon(muon)
         self._muon_rate, self._ratio = config.muon_lr, config.muon_lr / config.lr
 
     def set_rate(self, lr: float) -> None:
-        """Set Adam's learning rate of the next step; Muon's keeps its proportion to it."""
+        """Set Adam's learning rate of the next step; Muon's changes in proportion."""
         for group in self._adam.param_groups:
             group["lr"] = lr
         self._muon_rate = lr * self._ratio
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Remove all gradients."""
         self._adam.zero_grad()
         self._muon.zero_grad()
 
     def step(self) -> None:
-        """Step along the gradients that the module's parameters hold."""
+        """Update all parameters that have a gradient."""
         self._adam.step()
         self._muon.step(self._muon_rate)
 
     def moments(self) -> dict[str, Tensor]:
-        """Give what the next step depends on besides weights and gradients, by name; empty before the first step."""
-        held = {}
-        for name, parameter in self._adam_names.items():
-            for moment in _MOMENTS:
+        """Return the optimizer's state by name; empty before the first step.
+
+        Together with weights and gradients it determines the next step.
+        """
+        moments = {}
+        for name, parameter in self._adam_parameters.items():
+            for moment in _ADAM_MOMENTS:
                 if moment in self._adam.state.get(parameter, {}):
-                    held[f"{moment}.{name}"] = self._adam.state[parameter][moment]
-        return held | {f"momentum.{name}": momentum for name, momentum in sorted(self._muon.momenta.items())}
+                    moments[f"{moment}.{name}"] = self._adam.state[parameter][moment]
+        return moments | {f"momentum.{name}": momentum for name, momentum in sorted(self._muon.momenta.items())}
 
     def make_moments(self, names: set[str]) -> None:
-        """Make the moments of these names, zero as yet, for `moments` to give."""
-        for name, parameter in self._adam_names.items():
+        """Create the moments with these names, filled with zeros, so that `moments` returns them.
+
+        Args:
+            names: Keys that `moments` of another optimizer returned.
+        """
+        for name, parameter in self._adam_parameters.items():
             if f"exp_avg.{name}" in names:
                 self._adam.state[parameter] = {
                     "step": torch.zeros((), dtype=torch.float32, device=parameter.device),

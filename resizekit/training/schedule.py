@@ -1,58 +1,78 @@
-"""Learning rate and stage as pure functions of the step, so that neither has to be stored."""
+"""Compute the settings and the learning rate of each step as pure functions of the step.
+
+The state file therefore stores only the number of completed steps.
+
+    stages of the task  ─┐
+                         ├─► segments ─► settings of a step: stage, crop size, batch, norm
+    phases of the config ─┘
+"""
 
 import math
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
-import torch
 
 from resizekit.errors import ConfigError
 from resizekit.losses import Norm
 from resizekit.plugin.records import Stage, StageMixture
 from resizekit.recipes.config import Phase, TrainConfig
 
-__all__ = ["Segment", "StepSettings", "check_compiler", "check_part", "rate", "segments"]
+__all__ = ["Segment", "StepSettings", "check_divisible", "learning_rate", "segments"]
 
 
 @dataclass(frozen=True)
 class StepSettings:
-    """What a step is: a stage, crops, batch, norm."""
+    """Settings of one training step."""
 
     stage: Stage
     patch: int
-    """Side of a crop, in high pixels."""
+    """Side of a crop in pixels of the high-resolution picture."""
     batch: int
-    """Crops a step."""
+    """Number of crops in a step, over all processes."""
     restoration_loss: Norm | None
-    """Norm of the restoration term; None: as the stage's or the task's loss has it."""
+    """Norm of the restoration term; None: the norm in the loss of the stage or task."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Steps from `first` up to but not including `end`, each of them one of `parts`."""
+    """Consecutive steps of a training, from `first` up to and excluding `end`, that share their settings."""
 
-    parts: tuple[StepSettings, ...]
+    settings: tuple[StepSettings, ...]
+    """One element, or one for each stage of a mixture. In a mixture each step draws one of them."""
     first: int
     end: int
 
-    def drawn(self, seed: int, step: int) -> int:
-        """Tell which part a step is: a pure function of (seed, step), as its crops are, and independent of them."""
-        if len(self.parts) == 1:  # as in most trainings, whose every step would make a generator for nothing
+    def draw(self, seed: int, step: int) -> int:
+        """Return the index of the settings that a step uses.
+
+        The index is a pure function of (seed, step), like the crops, and statistically independent of them.
+        """
+        if len(self.settings) == 1:  # the usual case; avoids a generator for each step
             return 0
-        shares = np.array([part.stage.share for part in self.parts])
+        shares = np.array([settings.stage.share for settings in self.settings])
         random = np.random.Generator(np.random.Philox(key=np.array([seed, step], np.uint64), counter=[0, 0, 0, 1]))
         return int(random.choice(len(shares), p=shares / shares.sum()))
 
 
 def segments(stages: Sequence[Stage | StageMixture], config: TrainConfig, steps: int) -> list[Segment]:
-    """Divide all steps among a task's stages and a config's phases, each by its shares; a leg is a bit of both.
+    """Divide the steps of a training among the stages of the task and the phases of the config.
 
-    A stage's own crops and batch come before a phase's, and a phase's before the config's.  Raises `ConfigError` for a
-    curriculum, or a mixture, without a positive share.
+    Stages and phases divide the steps independently, each in proportion to its share. A segment is the overlap of one
+    stage and one phase. The crop size and batch of a stage take precedence over those of a phase, and those of a phase
+    over those of the config.
+
+    Args:
+        stages: Curriculum of the task.
+        config: Source of the phases and of the default crop size and batch.
+        steps: Number of steps of the entire training.
+
+    Returns:
+        Segments without gaps from step 0 to `steps`. Shares that round to zero steps have no segment.
+
+    Raises:
+        ConfigError: If the curriculum or one of its mixtures has no positive share.
     """
     phases = config.phases or (Phase(share=1),)
     stage_ends = _ends([stage.share for stage in stages], steps)
@@ -62,36 +82,31 @@ def segments(stages: Sequence[Stage | StageMixture], config: TrainConfig, steps:
     for end in sorted({*stage_ends, *phase_ends}):
         if end == first:
             continue
-        stage = next(stage for stage, last in zip(stages, stage_ends, strict=True) if last >= end)
-        phase = next(phase for phase, last in zip(phases, phase_ends, strict=True) if last >= end)
+        stage = next(stage for stage, stage_end in zip(stages, stage_ends, strict=True) if stage_end >= end)
+        phase = next(phase for phase, phase_end in zip(phases, phase_ends, strict=True) if phase_end >= end)
         mixed = stage.stages if isinstance(stage, StageMixture) else (stage,)
-        if not any(one.share > 0 for one in mixed):
+        drawn = [stage for stage in mixed if stage.share > 0]
+        if not drawn:
             raise ConfigError("a mixture of the task's curriculum has no stage with a positive share; it needs one")
-        divided.append(Segment(tuple(_part(one, phase, config) for one in mixed if one.share > 0), first, end))
+        divided.append(Segment(tuple(_settings(stage, phase, config) for stage in drawn), first, end))
         first = end
     return divided
 
 
-def _part(stage: Stage, phase: Phase, config: TrainConfig) -> StepSettings:
-    patch = stage.patch or phase.patch or config.patch
-    batch = stage.batch or phase.batch or config.batch
-    fewer = max(1, batch // stage.enlarge**2)
-    return StepSettings(stage, patch * stage.enlarge, fewer, phase.restoration_loss)
+def learning_rate(step: int, config: TrainConfig, settings: StepSettings, steps: int) -> float:
+    """Return Adam's learning rate at a step.
 
+    The rate rises linearly during the warm-up. Then "constant" keeps it, "cosine" follows half a cosine, and
+    "trapezoid" keeps it for three quarters of the steps before a linear fall. The last two fall to a hundredth of the
+    peak. A short training gains most from "trapezoid", whose rate stays high for longer than that of "cosine".
 
-def _ends(shares: Sequence[float], steps: int) -> list[int]:
-    total = sum(shares)
-    if total <= 0:
-        raise ConfigError("the task's curriculum has no stage with a positive share; it needs one")
-    return [round(steps * passed / total) for passed in accumulate(shares)]
-
-
-def rate(step: int, config: TrainConfig, part: StepSettings, steps: int) -> float:
-    """The learning rate at one of `steps`: linear warm-up, then the schedule's shape, down to a hundredth.
-
-    A short run learns most from a trapezoid, whose rate stays high for longer than half a cosine's.
+    Args:
+        step: Index of the step.
+        config: Source of `lr`, `warmup` and `schedule`.
+        settings: Settings of the step; a stage can set its own peak rate.
+        steps: Number of steps of the entire training.
     """
-    peak = config.lr if part.stage.lr is None else part.stage.lr
+    peak = config.lr if settings.stage.lr is None else settings.stage.lr
     warm = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
     if config.schedule == "constant":
         return peak * warm
@@ -102,22 +117,30 @@ def rate(step: int, config: TrainConfig, part: StepSettings, steps: int) -> floa
     return peak * warm * (0.01 + 0.99 * fall)
 
 
-def check_part(part: StepSettings, processes: int) -> None:
-    """Refuse crops that the factors do not divide, and a batch that the processes do not; `ConfigError`."""
-    rows, columns = part.stage.codec.spec.s.numerator, part.stage.codec.spec.r.numerator
-    if part.patch % rows or part.patch % columns:
-        raise ConfigError(
-            f"train.patch = {part.patch}: crops are divided by {rows} and {columns}; use a multiple of both"
-        )
-    if (
-        part.batch % processes
-    ):  # gradients are averaged over processes, so shares of other sizes would weigh differently
-        words = f"train.batch = {part.batch} does not divide among {processes} processes; use a multiple of them"
-        raise ConfigError(words)
+def check_divisible(settings: StepSettings, processes: int) -> None:
+    """Check that the resize factors divide the crops and the number of processes divides the batch.
+
+    Raises:
+        ConfigError: If the crops or the batch cannot be divided.
+    """
+    rows, columns = settings.stage.codec.spec.s.numerator, settings.stage.codec.spec.r.numerator
+    if settings.patch % rows or settings.patch % columns:
+        raise ConfigError(f"train.patch = {settings.patch}: set a multiple of the resize factors, {rows} and {columns}")
+    # gradients are averaged over processes, so shares of different sizes would have different weights
+    if settings.batch % processes:
+        raise ConfigError(f"train.batch = {settings.batch}: set a multiple of the number of processes, {processes}")
 
 
-def check_compiler(device: torch.device) -> None:
-    """Refuse to compile for a CPU without a C++ compiler, which torch would say in a hundred lines; `ConfigError`."""
-    compilers = (os.environ.get("CXX", ""), "c++", "g++", "clang++")
-    if device.type == "cpu" and not any(shutil.which(name) for name in compilers if name):
-        raise ConfigError("train.compile needs a C++ compiler here, and none is found: install g++, or leave it out")
+def _settings(stage: Stage, phase: Phase, config: TrainConfig) -> StepSettings:
+    patch = stage.patch or phase.patch or config.patch
+    batch = stage.batch or phase.batch or config.batch
+    fewer = max(1, batch // stage.enlarge**2)  # the cost of a step stays the same
+    return StepSettings(stage, patch * stage.enlarge, fewer, phase.restoration_loss)
+
+
+def _ends(shares: Sequence[float], steps: int) -> list[int]:
+    """Return the end of each share when all steps are divided in proportion to the shares."""
+    total = sum(shares)
+    if total <= 0:
+        raise ConfigError("the task's curriculum has no stage with a positive share; it needs one")
+    return [round(steps * passed / total) for passed in accumulate(shares)]

@@ -1,4 +1,7 @@
-"""One short training for each guide weight: what the restored picture gains, the small one loses (4.2, figure 4)."""
+"""Train once for each of several guide weights and measure both pictures (section 4.2 and Figure 4 of the paper).
+
+A larger guide weight improves the small picture and degrades the restored one.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,17 +26,17 @@ from resizekit.recipes.config import RunConfig
 from resizekit.storage.formats import Pixels
 from resizekit.system.atomic_write import atomic_write
 from resizekit.system.device import pick_device
+from resizekit.training.config_identity import config_identity, first_difference
 from resizekit.training.loop import Progress, train
-from resizekit.training.session import difference, identity
 
 __all__ = ["Sweep"]
 
-_EQUAL = 100.0
-"""dB that stand for pictures without any difference, whose PSNR is infinite."""
+_MAX_PSNR = 100.0
+"""Value in dB that replaces the infinite PSNR of equal pictures."""
 
 
-class _Told(BaseModel):
-    """The file of results."""
+class _SweepFile(BaseModel):
+    """Content of the results file."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -43,34 +46,58 @@ class _Told(BaseModel):
 
 
 class Sweep:
-    """The points of one config, each trained alike but for its guide weight, in a file that grows by them.
+    """Trainings of one config that differ only in the guide weight, with their results in a JSON file.
 
-    Runs and small pictures lie in the folder of the file's name without its suffix.  A file of the same config and sets
-    is gone on with: what it holds stays.  Raises `UsageError` for one of others, or that is none of ours.
+    The trainings and one small picture of each are stored in a folder named like the file without its suffix. If the
+    file exists and belongs to the same config and sets, its points are reused.
+
+    Args:
+        run: Config to train; its own guide weight is ignored.
+        sets: Folders of pictures to measure on.
+        out: Results file; its name must end in .json.
+        compression: Name of the compression of the small pictures.
+
+    Raises:
+        ConfigError: If the config sets `target_low_psnr`, which adjusts the guide weight.
+        UsageError: If `out` is not a valid name, or contains different results.
+        ImageError: If one of the sets does not exist.
     """
 
     def __init__(self, run: RunConfig, sets: Sequence[Path], out: Path, *, compression: str = "none") -> None:
         if run.train.target_low_psnr is not None:
-            raise ConfigError("train.target_low_psnr steers the guide weight, which a sweep sets; leave it out")
+            raise ConfigError(
+                "train.target_low_psnr adjusts the guide weight, but a sweep sets it; remove target_low_psnr"
+            )
         if out.suffix.lower() != ".json":
-            raise UsageError(f"{out} is to hold JSON: end its name in .json")
+            raise UsageError(f"invalid results file {out}: expected a name that ends in .json")
         if not out.parent.is_dir():
             raise UsageError(f"the folder {out.parent} does not exist; make it first")
-        list(find_pictures(sets))  # a name that means nothing is told before the first training
-        if compression != run.config.get("compression", "uint8"):  # its options are of no use to another
+        list(find_pictures(sets))  # report a missing set before the first training
+        if compression != run.config.get("compression", "uint8"):  # its options belong to the config's compression
             run = run.model_copy(update={"compression": {}})
         settings = {key: value for key, value in run.config.items() if key != "guide_weight"}
-        alone = run.train.model_copy(update={"validation": ()})  # the points are measured on the sets
-        self.run = run.model_copy(update={"config": settings | {"compression": compression}, "train": alone})
+        without_validation = run.train.model_copy(update={"validation": ()})  # points are measured on the sets
+        self.run = run.model_copy(
+            update={"config": settings | {"compression": compression}, "train": without_validation}
+        )
         self.sets, self.out, self.folder = sets, out, out.with_suffix("")
-        self.points: dict[float, Point] = self._kept()
+        self.points: dict[float, Point] = self._read()
 
     def add(
-        self, guide_weight: float, *, device: str = "auto", progress: Progress = lambda step, figures: None
+        self, guide_weight: float, *, device: str = "auto", progress: Progress = lambda step, metrics: None
     ) -> bool:
-        """Train and measure a point, unless it is there, and write the file; False if the training was interrupted.
+        """Train and measure one point, and write the results file. An existing point is not trained again.
 
-        Raises what `train` and `evaluate_folder` raise.
+        Args:
+            guide_weight: Guide weight of the point.
+            device: "auto", "cpu" or "cuda".
+            progress: Called after each training step.
+
+        Returns:
+            Whether the point is complete; False if the training was interrupted.
+
+        Raises:
+            ResizeKitError: As `train` and `evaluate_folder`.
         """
         if guide_weight in self.points:
             return True
@@ -82,22 +109,25 @@ class Sweep:
         codec = load(result.weights, device=pick_device(device))
         samples: list[Pixels] = []
 
-        def how(codec: Codec, high: Pixels) -> Mapping[str, float]:
+        def measure_and_sample(codec: Codec, high: Pixels) -> Mapping[str, float]:
             if not samples:
                 samples.append(to_display(roundtrip(codec, high)[0]))
             return measure(codec, high)
 
         measured = [
-            evaluate_folder(codec, path, value_range=run.train.value_range, measure_with=how) for path in self.sets
+            evaluate_folder(codec, path, value_range=run.train.value_range, measure_with=measure_and_sample)
+            for path in self.sets
         ]
         small = folder / "small.png"
         write_picture(small, Picture(pixels=samples[0]), overwrite=True)
-        rows = [row for one in measured for row in one.each.values()]
+        rows = [row for table in measured for row in table.each.values()]
         self.points[guide_weight] = Point(
             guide_weight=guide_weight,
-            high=min(_EQUAL, fmean(row["high_rgb"] for row in rows)),
-            low=min(_EQUAL, fmean(row["low_rgb"] for row in rows)),
-            sets={one.name: {name: min(_EQUAL, value) for name, value in one.mean.items()} for one in measured},
+            high=min(_MAX_PSNR, fmean(row["high_rgb"] for row in rows)),
+            low=min(_MAX_PSNR, fmean(row["low_rgb"] for row in rows)),
+            sets={
+                table.name: {name: min(_MAX_PSNR, value) for name, value in table.mean.items()} for table in measured
+            },
             steps=result.steps,
             digest=codec.digest,
             small=small.relative_to(self.out.parent).as_posix(),
@@ -106,37 +136,43 @@ class Sweep:
         return True
 
     def in_order(self) -> list[Point]:
-        """Give the points, smallest guide weight first."""
+        """Return the points sorted by guide weight."""
         return [self.points[weight] for weight in sorted(self.points)]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Return the content of the results file as JSON-compatible values."""
         return {
             "resizekit": version("resizekit"),
-            "config": identity(self.run),
-            "sets": self._names,
+            "config": config_identity(self.run),
+            "sets": self._set_names,
             "points": [point.model_dump(mode="json") for point in self.in_order()],
         }
 
     @property
-    def _names(self) -> list[str]:
+    def _set_names(self) -> list[str]:
         return [path.resolve().name for path in self.sets]
 
-    def _write(self) -> None:
-        with atomic_write(self.out) as beside:
-            beside.write_text(json.dumps(self.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-
-    def _kept(self) -> dict[float, Point]:
+    def _read(self) -> dict[float, Point]:
+        """Read the points of an existing results file and check that they belong to this sweep."""
         if not self.out.exists():
             return {}
         try:
-            told = _Told.model_validate_json(self.out.read_text(encoding="utf-8"))
+            content = _SweepFile.model_validate_json(self.out.read_text(encoding="utf-8"))
         except (ValidationError, ValueError) as error:
             reason = " ".join(str(error).split())[:120]
-            raise UsageError(f"{self.out} holds no results of a sweep ({reason}); name another --out") from None
-        theirs, ours = identity(told.config), identity(self.run)
-        if theirs != ours:
-            raise UsageError(f"{self.out} belongs to another config{difference(theirs, ours)}; name another --out")
-        if told.sets != self._names:
-            raise UsageError(f"{self.out} was measured on {', '.join(told.sets)}; name these --sets, or another --out")
-        return {point.guide_weight: point for point in told.points}
+            raise UsageError(
+                f"{self.out} is not a results file of a sweep ({reason}); pass a different --out"
+            ) from None
+        stored, current = config_identity(content.config), config_identity(self.run)
+        if stored != current:
+            difference = first_difference(stored, current)
+            raise UsageError(f"{self.out} belongs to a different config{difference}; pass a different --out")
+        if content.sets != self._set_names:
+            names = ", ".join(content.sets)
+            raise UsageError(f"{self.out} was measured on {names}; pass these --sets or a different --out")
+        return {point.guide_weight: point for point in content.points}
+
+    def _write(self) -> None:
+        with atomic_write(self.out) as temporary:
+            text = json.dumps(self.as_dict(), indent=1, allow_nan=False)
+            temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,54 +1,64 @@
-"""How many steps a time pays for: measured at the start of a training, which then begins anew.
+"""Convert a time budget into a number of steps by measuring the speed at the start of a training.
 
-The learning rate falls over all steps, so their number is planned once, stored with the state, and kept on resuming.
+The learning rate depends on the total number of steps. The number is therefore planned once, stored in the state file,
+and reused when the training is resumed.
 """
 
 import time
-from collections.abc import Callable, Iterator
-
-from torch import Tensor
+from collections.abc import Iterator
 
 from resizekit.training.schedule import Segment
 from resizekit.training.session import Session
+from resizekit.training.step import Step, make_step
 
 __all__ = ["plan_steps"]
 
-_SHARE, _LONGEST, _FEWEST = 0.02, 10.0, 3
-"""All probes together take a fiftieth of the budget and ten seconds at most, but each some steps after its first."""
-
-_MANY = 1_000_000
-"""Steps to divide, so many that shares come out exactly."""
-
-Stepper = Callable[[Session, Segment], Callable[[], Tensor]]
-"""Makes ready for a leg: gives what does one step of it."""
+_MAX_SHARE, _MAX_SECONDS = 0.02, 10.0
+"""Limits of the time for all measurements together: a share of the budget, and seconds."""
+_MIN_STEPS = 3
+"""Minimum number of measured steps for each settings, after a first step that is not measured."""
+_RESOLUTION = 1_000_000
+"""Number of steps that is divided to compute the shares; large, so that rounding does not matter."""
 
 
-def plan_steps(session: Session, budget: float, stepper: Stepper) -> int:
-    """Measure each part and a validation, undo it all, and give the steps that fit into the seconds still left."""
-    start = session.learner.keep()
-    shares = [(only, share) for leg in session.segments(_MANY) for only, share in _parts(leg)]
-    allowed = min(_SHARE * budget, _LONGEST) / len(shares)
-    mean = sum(share * _seconds_a_step(stepper(session, only), allowed) for only, share in shares)
+def plan_steps(session: Session, budget: float) -> int:
+    """Measure the duration of steps and validation, then undo the steps.
+
+    Args:
+        session: A training at step 0. Its state is reset after the measurement.
+        budget: Seconds for the entire training, including the measurement.
+
+    Returns:
+        The number of steps that fit into the remaining time, at least 1.
+    """
+    initial = session.state.copy_weights()
+    shares = [part for segment in session.segments(_RESOLUTION) for part in _split(segment)]
+    allowed = min(_MAX_SHARE * budget, _MAX_SECONDS) / len(shares)
+    mean = sum(share * _seconds_per_step(make_step(session, segment), allowed) for segment, share in shares)
     began = time.monotonic()
     session.validate()
     validation = time.monotonic() - began
-    session.learner.begin_anew(start)
-    session.figures.clear()
-    left = budget - session.elapsed() - validation
-    return max(1, int(left / (mean + validation / session.run.train.validate_every)))
+    session.state.reset(initial)
+    session.metrics.clear()
+    remaining = budget - session.elapsed() - validation
+    return max(1, int(remaining / (mean + validation / session.run.train.validate_every)))
 
 
-def _parts(leg: Segment) -> Iterator[tuple[Segment, float]]:
-    """Give each part of a leg as a leg alone, with its share of all steps: what a first step makes is made by each."""
-    total = sum(part.stage.share for part in leg.parts)
-    for part in leg.parts:
-        yield Segment((part,), leg.first, leg.end), (leg.end - leg.first) / _MANY * part.stage.share / total
+def _split(segment: Segment) -> Iterator[tuple[Segment, float]]:
+    """Split a segment into one for each of its settings, with its share of all steps.
+
+    They are measured separately, because the first step with some settings is slower than the others.
+    """
+    total = sum(settings.stage.share for settings in segment.settings)
+    for settings in segment.settings:
+        share = (segment.end - segment.first) / _RESOLUTION * settings.stage.share / total
+        yield Segment((settings,), segment.first, segment.end), share
 
 
-def _seconds_a_step(step: Callable[[], Tensor], allowed: float) -> float:
-    step().item()  # the first one makes the moments, and compiles what is compiled
+def _seconds_per_step(step: Step, allowed: float) -> float:
+    step().item()  # the first step creates the optimizer's moments and compiles the model
     began, done = time.monotonic(), 0
-    while done < _FEWEST or time.monotonic() - began < allowed:
-        step().item()  # reading the loss waits for a GPU
+    while done < _MIN_STEPS or time.monotonic() - began < allowed:
+        step().item()  # reading the loss waits for the GPU
         done += 1
     return (time.monotonic() - began) / done

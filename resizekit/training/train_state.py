@@ -1,4 +1,4 @@
-"""All that learning changes: a codec, its optimiser, its averages, the guide weight that is steered, the steps done."""
+"""Hold everything that a training step changes: weights, optimizer, averaged weights, guide weight and step count."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,66 +14,85 @@ from resizekit.training.guide_weight_controller import GuideWeightController
 from resizekit.training.optimizer import Optimizer
 from resizekit.training.state_file import load_state, save_state
 
-__all__ = ["TrainState", "averaged", "averages"]
+__all__ = ["TrainState"]
 
 
 class TrainState:
-    """A codec that learns; `guide_weight` is where steering towards a `target_low_psnr` begins."""
+    """The state of a training.
+
+    Args:
+        codec: Codec to train, on its device.
+        config: Settings of optimizer, averaging and guide weight.
+        guide_weight: Guide weight at the start, used if `config.target_low_psnr` is set.
+    """
+
+    step: int
+    """Number of completed steps."""
+    optimizer: Optimizer
+    guide_controller: GuideWeightController | None
+    """None if the guide weight is constant."""
 
     def __init__(self, codec: Codec, config: TrainConfig, *, guide_weight: float) -> None:
         self.codec, self._config, self._guide_weight = codec, config, guide_weight
-        self._begin()
-
-    def _begin(self) -> None:
-        config = self._config
-        self.step = 0
-        """Steps done."""
-        self.optimizer = Optimizer(self.codec, config)
-        self.average = averages(self.codec, config.ema)
-        self.balance: GuideWeightController | None = None
-        if config.target_low_psnr is not None:
-            self.balance = GuideWeightController(config.target_low_psnr, self._guide_weight).to(self.codec.device)
-
-    def keep(self) -> dict[str, torch.Tensor]:
-        """Give a copy of the weights for `begin_anew`."""
-        return {name: tensor.clone() for name, tensor in self.codec.state_dict().items()}
-
-    def begin_anew(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Go back to step 0 with these weights, as if no step had been done."""
-        self.codec.load_state_dict(weights)
-        self._begin()
+        self._initialize()
 
     def update(self) -> None:
-        """Take one step along the gradients that the codec's parameters hold."""
+        """Perform one step with the gradients of the codec's parameters."""
         self.optimizer.step()
-        self.average.update_parameters(self.codec)
+        self._average.update_parameters(self.codec)
         self.step += 1
 
     def averaged(self) -> Codec:
-        """Give the codec of the averaged weights, in eval mode."""
-        return averaged(self.average)
+        """Return the codec with the averaged weights, in eval mode."""
+        assert isinstance(self._average.module, Codec)
+        return self._average.module.eval()
+
+    def copy_weights(self) -> dict[str, torch.Tensor]:
+        """Return a copy of the current weights for `reset`."""
+        return {name: tensor.clone() for name, tensor in self.codec.state_dict().items()}
+
+    def reset(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Return to step 0 with the given weights and without any moments or averages."""
+        self.codec.load_state_dict(weights)
+        self._initialize()
+
+    def save(self, path: Path, counters: Mapping[str, object]) -> None:
+        """Write the state to a file, with additional counters in its header."""
+        save_state(path, self._modules, self.optimizer, {"step": self.step, **counters})
+
+    def load(self, path: Path) -> dict[str, object]:
+        """Load the state from a file and return its counters.
+
+        Raises:
+            CheckpointError: If the file is not a training state, or belongs to a different network.
+        """
+        counters = load_state(path, self._modules, self.optimizer)
+        self.step = int(str(counters["step"]))
+        self._average.n_averaged.fill_(self.step)
+        return counters
+
+    def _initialize(self) -> None:
+        config = self._config
+        self.step = 0
+        self.optimizer = Optimizer(self.codec, config)
+        self._average = _average_of(self.codec, config.ema)
+        self.guide_controller = None
+        if config.target_low_psnr is not None:
+            controller = GuideWeightController(config.target_low_psnr, self._guide_weight)
+            self.guide_controller = controller.to(self.codec.device)
 
     @property
     def _modules(self) -> dict[str, nn.Module]:
-        held: dict[str, nn.Module] = {"model": self.codec, "average": self.average.module}
-        return held | ({"balance": self.balance} if self.balance else {})
-
-    def save(self, path: Path, told: Mapping[str, object]) -> None:
-        """Write all of it, with what else is to be `told`."""
-        save_state(path, self._modules, self.optimizer, {"step": self.step, **told})
-
-    def load(self, path: Path) -> dict[str, object]:
-        """Put a saved state into place and give back what it told; `CheckpointError` if it does not fit."""
-        told = load_state(path, self._modules, self.optimizer)
-        self.step = int(str(told["step"]))
-        self.average.n_averaged.fill_(self.step)
-        return told
+        """Modules by the prefix of their tensors in the state file; the prefixes are part of the file format."""
+        modules: dict[str, nn.Module] = {"model": self.codec, "average": self._average.module}
+        return modules | ({"balance": self.guide_controller} if self.guide_controller else {})
 
 
-def averages(codec: Codec, decay: float) -> AveragedModel:
-    """Follow a codec's weights by an exponential average, closely at first.
+def _average_of(codec: Codec, decay: float) -> AveragedModel:
+    """Create an exponential moving average of a codec's weights.
 
-    A plain average with a decay near 1 would be a short run's first steps for the most part.
+    The decay starts small and grows to `decay`. With a constant decay close to 1, the average of a short training would
+    consist mostly of the first steps.
     """
 
     def update(average: Any, current: Any, count: Any) -> None:
@@ -81,9 +100,3 @@ def averages(codec: Codec, decay: float) -> AveragedModel:
         get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(average, current, count)  # type: ignore[no-untyped-call]
 
     return AveragedModel(codec, multi_avg_fn=update)
-
-
-def averaged(model: AveragedModel) -> Codec:
-    """Give the codec that holds the averages, in eval mode."""
-    assert isinstance(model.module, Codec)
-    return model.module.eval()

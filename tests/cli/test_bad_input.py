@@ -225,7 +225,7 @@ def test_depths_that_do_not_work(cli, weights, picture, room):
         complains(cli("pyramid", source, "mine", *ours), USAGE, "restored-x4.png exists", "--overwrite")
         complains(cli("pyramid", source, source, *ours), USAGE, "cannot make the folder")
         complains(cli("down", source, "o.png", *ours, "--times", "12"), DATA, "padded to 65536x65536", "too many")
-        complains(cli("down", source, "o.png", *ours, "--times", "20"), USAGE, "times=20", "the most that works is 19")
+        complains(cli("down", source, "o.png", *ours, "--times", "20"), USAGE, "times=20", "use at most 19")
         complains(cli("down", source, "o.png", *ours, "--times", "99"), USAGE, "times=99", "take fewer")
         complains(cli("evaluate", source, *ours, "--times", "1,99"), USAGE, "times=99")
         for text in ("", "0", "1,", "-1", "x2", "1.5", "1;2"):
@@ -264,7 +264,7 @@ def half_weights(tmp_path, monkeypatch):
 
 
 OPTIONS = {
-    "tile too small": (["--tile", "63"], "tile=63", "at least 64"),
+    "tile too small": (["--tile", "63"], "invalid tile 63", "at least 64"),
     "tile no number": (["--tile", "big"], "--tile 'big'"),
     "tile negative": (["--tile", "-64"], "--tile '-64'"),
     "device": (["--device", "tpu"], "'tpu'", "auto, cpu or cuda"),
@@ -377,8 +377,8 @@ CONFIGS = {
     "unknown task": (b'task = "nope"', "no task 'nope'", "sr"),
     "unknown network": (b'task = "sr"\n[config]\nnetwork = "nope"', "no network 'nope'", "tad"),
     "unknown compression": (b'task = "sr"\n[config]\ncompression = "nope"', "no compression 'nope'", "uint8"),
-    "unknown table": (b'task = "sr"\n[trian]\nsteps = 3', "trian", "known here", "train"),
-    "unknown key": (TRAIN.replace("steps", "stepps").encode(), "train.stepps", "known here", "steps"),
+    "unknown table": (b'task = "sr"\n[trian]\nsteps = 3', "trian", "known keys", "train"),
+    "unknown key": (TRAIN.replace("steps", "stepps").encode(), "train.stepps", "known keys", "steps"),
     "a budget that is no time": (TRAIN.encode() + b'budget = "soon"', "train.budget = 'soon'", "20 min"),
     "a phase without a share": (TRAIN.encode() + b"phases = [{ patch = 8 }]", "train.phases.0.share", "missing"),
     "an unknown norm": (
@@ -391,7 +391,7 @@ CONFIGS = {
     "no width": (TRAIN.replace("width = 8", "width = 0").encode(), "width = 0", "greater than or equal to 1"),
     "inexact factor": (TRAIN.replace("[net", "[config]\nspec = { s = 2.5 }\n[net").encode(), "spec.s", "exact", "3/2"),
     "patch": (TRAIN.replace("patch = 16", "patch = 15").encode(), "train.patch = 15", "multiple"),
-    "patch too large": (TRAIN.replace("patch = 16", "patch = 64").encode(), "smaller than the 64 pixels"),
+    "patch too large": (TRAIN.replace("patch = 16", "patch = 64").encode(), "each side needs at least 64 pixels"),
     "no data": (TRAIN.replace('"data"', "").encode(), "--data"),
 }
 
@@ -415,9 +415,9 @@ def test_what_training_reads_and_writes(cli, picture, room):
         complains(cli("train", "data"), USAGE, "cannot read the config data", "directory")
         complains(cli("train", "run.toml", "--data", "absent"), DATA, "no file or folder absent")
         complains(cli("train", "run.toml", "--data", "bare"), USAGE, "no usable picture in bare")
-        complains(cli("train", "run.toml", "--data", "broken"), USAGE, "1 left out", "broken/a.png")
+        complains(cli("train", "run.toml", "--data", "broken"), USAGE, "1 skipped", "broken/a.png")
         complains(cli("train", "run.toml", "--validation", "bare"), USAGE, "no usable picture in bare")
-        complains(cli("train", "run.toml", "--out", "run.toml"), USAGE, "cannot make the folder run.toml")
+        complains(cli("train", "run.toml", "--out", "run.toml"), USAGE, "cannot create the folder run.toml")
         complains(cli("train", "run.toml", "--device", "tpu"), USAGE, "'tpu'")
         complains(cli("train", "run.toml", "--budget", ""), USAGE, "command line: budget = ''", "20 min")
         complains(cli("schema", "nope"), USAGE, "no task 'nope'")

@@ -1,4 +1,4 @@
-"""`sweep` from the command line."""
+"""The command `resizekit sweep`."""
 
 import json
 
@@ -14,7 +14,7 @@ def config(picture, room):
     return "c.toml"
 
 
-def test_sweep(cli, config, room):
+def test_sweep_trains_measures_and_resumes(cli, config, room):
     argv = ("sweep", config, "--data", "data", "--sets", "data", "--steps", "2", "--out", "r.json", "--device", "cpu")
     run = cli(*argv, "--guide-weight", "1,0", "--plot", "p.svg")
     assert run.code == 0, run
@@ -24,29 +24,29 @@ def test_sweep(cli, config, room):
     assert (room / "p.svg").read_text().count("<image") == 2
     more = cli(*argv, "--guide-weight", "0,0.5", "--json")
     assert "guide weight 0 " not in more.err
-    told = json.loads(more.out)
-    assert told == json.loads((room / "r.json").read_text())
-    assert [point["guide_weight"] for point in told["points"]] == [0, 0.5, 1]
+    results = json.loads(more.out)
+    assert results == json.loads((room / "r.json").read_text())
+    assert [point["guide_weight"] for point in results["points"]] == [0, 0.5, 1]
 
 
 @pytest.mark.parametrize(
-    ("argv", "words"),
+    ("argv", "message"),
     [
-        (["--guide-weight", "0,x"], "--guide-weight '0,x': say numbers"),
-        (["--guide-weight", "0,-1"], "say numbers of at least 0"),
-        (["--guide-weight", "1,1.0"], "each once"),
-        (["--guide-weight", "nan"], "say numbers"),
-        (["--guide-weight", ""], "say numbers"),
-        (["--steps", "2", "--budget", "2 s"], "contradict one another"),
+        (["--guide-weight", "0,x"], "invalid --guide-weight '0,x': expected distinct numbers"),
+        (["--guide-weight", "0,-1"], "expected distinct numbers of at least 0"),
+        (["--guide-weight", "1,1.0"], "expected distinct numbers"),
+        (["--guide-weight", "nan"], "expected distinct numbers"),
+        (["--guide-weight", ""], "expected distinct numbers"),
+        (["--steps", "2", "--budget", "2 s"], "--steps and --budget cannot be combined"),
         (["--plot", "p.pdf"], "unknown plot format"),
-        (["--out", "c.toml"], "end its name in .json"),
+        (["--out", "c.toml"], "expected a name that ends in .json"),
         (["--compression", "zip"], "no compression 'zip'"),
     ],
     ids=" ".join,
 )
-def test_bad_input_is_one_line_and_leaves_nothing(cli, config, room, argv, words):
+def test_invalid_arguments_end_in_one_line_without_files(cli, config, room, argv, message):
     before = sorted(room.rglob("*"))
     run = cli("sweep", config, "--data", "data", "--sets", "data", "--out", "r.json", *argv)
     assert (run.code, run.out) == (2, "")
-    assert words in run.err.splitlines()[-1]
+    assert message in run.err.splitlines()[-1]
     assert sorted(room.rglob("*")) == before

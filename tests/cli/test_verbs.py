@@ -251,14 +251,14 @@ def test_train(cli, picture, room):
     run = cli("train", "run.toml", "--steps", "2", "--device", "cpu")
     assert run.code == 0
     assert run.out.startswith("runs/run/weights.safetensors  high_rgb ")
-    assert "left out: data/broken.png is no picture" in run.err
+    assert "skipped: data/broken.png is no picture" in run.err
     assert strict(cli("info", "runs/run/weights.safetensors", "--json").out)["training"]["steps"] == 2
     assert cli("down", "data/a.png", "s.png", "--weights", "runs/run/weights.safetensors").code == 0
     timed = cli("train", "run.toml", "--budget", "2 s", "--out", "timed", "--device", "cpu")
     assert timed.code == 0
     assert strict(cli("info", "timed/weights.safetensors", "--json").out)["training"]["steps"] != 9
     both = cli("train", "run.toml", "--budget", "2 s", "--steps", "3", "--out", "both")
-    assert (both.code, "--steps and --budget contradict one another" in both.err) == (2, True)
+    assert (both.code, "--steps and --budget cannot be combined" in both.err) == (2, True)
     assert "step 1/2 " in run.err
 
 
@@ -270,7 +270,7 @@ def test_who_brings_pictures_need_not_have_those_that_the_config_validates_on(cl
     )
     run = cli("train", "run.toml", "--data", "mine", "--device", "cpu")
     assert (run.code, run.out) == (0, "runs/run/weights.safetensors\n")
-    assert "not validated, since data/validation is not there: name pictures with --validation" in run.err
+    assert "no validation: data/validation does not exist; pass a folder with --validation" in run.err
     missing = cli("train", "run.toml", "--data", "mine", "--validation", "others", "--out", "other")
     assert (missing.code, "no file or folder others" in missing.err) == (1, True)
 

@@ -1,4 +1,4 @@
-"""TOML configs: what is wrong is said with its key, what came and what would do; what ships works."""
+"""TOML configs: errors name the key, its value and what was expected; the shipped configs are valid."""
 
 import json
 import re
@@ -23,12 +23,12 @@ def written(folder: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "mine.toml: key 'task' is missing"),
         ("task = ", "mine.toml is not TOML: Invalid value"),
-        ("task = 'sr'\nstep = 3", "unknown key 'step'; known here: compression, config, encoder, network, task, train"),
-        ("task = 'sr'\n[train]\nstep = 3", "unknown key 'train.step'; known here: batch, .*steps"),
+        ("task = 'sr'\nstep = 3", "unknown key 'step'; known keys: compression, config, encoder, network, task, train"),
+        ("task = 'sr'\n[train]\nstep = 3", "unknown key 'train.step'; known keys: batch, .*steps"),
         ("task = 'sr'\n[train]\nsteps = 0", "train.steps = 0: should be greater than or equal to 1"),
         ("task = 'sr'\n[train]\nsteps = 'many'", "train.steps = 'many': should be a valid integer"),
         ("task = 'sr'\n[train]\nschedule = 'linear'", "schedule = 'linear': .*'cosine', 'trapezoid' or 'constant'"),
@@ -39,27 +39,27 @@ def written(folder: Path, text: str) -> Path:
         ("task = 'sr'\n[config]\ncompression = 'zip'", "no compression 'zip'.*none, round, uint16, uint8"),
         ("task = 'sr'\n[config]\nspec = { s = 1.5 }", "spec.s = 1.5: a factor is exact: write 2 or '3/2', not 1.5"),
         ("task = 'sr'\n[config]\nspec = { s = true }", "spec.s = True: a factor is exact"),
-        ("task = 'sr'\n[config]\nspec = { q = 2 }", "unknown key 'spec.q'; known here: r, s, t"),
-        ("task = 'sr'\n[config]\nchanels = 1", "unknown key 'chanels'; known here: channels, "),
+        ("task = 'sr'\n[config]\nspec = { q = 2 }", "unknown key 'spec.q'; known keys: r, s, t"),
+        ("task = 'sr'\n[config]\nchanels = 1", "unknown key 'chanels'; known keys: channels, "),
         ("task = 'sr'\n[config]\nguide_loss = 'l3'", "guide_loss = 'l3': should be 'l1', 'l2', 'charbonnier' or 'rms'"),
         ("task = 'sr'\n[network]\nwidth = 4096", r"\[network\] of tad: width = 4096: .*less than or equal to 1024"),
         (
             "task = 'sr'\n[network]\ndepth = 3",
-            r"\[network\] of tad: unknown key 'depth'; known here: blocks, init_as_average, width",
+            r"\[network\] of tad: unknown key 'depth'; known keys: blocks, init_as_average, width",
         ),
-        ("task = 'sr'\n[compression]\nbits = 4", r"\[compression\] of uint8: unknown key 'bits'; known here: none"),
+        ("task = 'sr'\n[compression]\nbits = 4", r"\[compression\] of uint8: unknown key 'bits'; known keys: none"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str, told: str) -> None:
+def test_invalid_config_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ResizeKitError) as caught:
         resizekit.from_toml(written(tmp_path, text))
     assert isinstance(caught.value, ConfigError | UnknownNameError)
     assert caught.value.exit_code == 2
     assert len(str(caught.value).splitlines()) == 1
-    assert re.search(told, str(caught.value))
+    assert re.search(message, str(caught.value))
 
 
-def test_files_that_are_no_text(tmp_path: Path) -> None:
+def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read the config .*nowhere.toml: No such file"):
         read_toml(tmp_path / "nowhere.toml")
     (tmp_path / "image.toml").write_bytes(b"\x89PNG\xff")
@@ -67,19 +67,19 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
         read_toml(tmp_path / "image.toml")
 
 
-def test_a_long_value_is_shown_short() -> None:
+def test_error_truncates_a_long_value() -> None:
     with pytest.raises(ConfigError) as caught:
         validate(TrainConfig, {"steps": "9" * 10_000 + "x"}, where="here")
     assert len(str(caught.value)) < 200
 
 
-def test_data_lies_beside_the_config(tmp_path: Path) -> None:
+def test_data_paths_are_relative_to_the_config(tmp_path: Path) -> None:
     run = read_toml(written(tmp_path, "task = 'sr'\n[train]\ndata = ['pictures', '/elsewhere']"))
     assert run.train.data == (tmp_path / "pictures", Path("/elsewhere"))
     assert run.train.validation == ()
 
 
-def test_from_toml_is_build(tmp_path: Path) -> None:
+def test_from_toml_equals_build(tmp_path: Path) -> None:
     text = "task = 'sr'\n[config]\nspec = { s = '3/2', r = 2 }\n[network]\nwidth = 4\nblocks = 0"
     codec = resizekit.from_toml(written(tmp_path, text))
     built = resizekit.build("sr", spec={"s": "3/2", "r": 2}, network={"width": 4, "blocks": 0})
@@ -91,7 +91,7 @@ def test_from_toml_is_build(tmp_path: Path) -> None:
 # --- schema ------------------------------------------------------------------------------------
 
 
-def test_the_schema_is_that_of_the_whole_file() -> None:
+def test_schema_covers_the_entire_file() -> None:
     schema = json.loads(json.dumps(json_schema("sr")))
     tables = schema["properties"]
     assert set(tables) == set(RunConfig.model_fields)
@@ -101,13 +101,13 @@ def test_the_schema_is_that_of_the_whole_file() -> None:
         assert set(tables[name].get("properties", {})) == set(model.model_fields), name
         assert tables[name]["additionalProperties"] is False
     assert set(tables["config"]["properties"]) > set(TaskConfig.model_fields)
-    asked = re.findall(r'"\$ref": "#/\$defs/(\w+)"', json.dumps(schema))
-    assert asked
-    assert set(asked) <= set(schema["$defs"]), "a reference leads nowhere"
+    references = re.findall(r'"\$ref": "#/\$defs/(\w+)"', json.dumps(schema))
+    assert references
+    assert set(references) <= set(schema["$defs"]), "undefined reference"
 
 
-def test_the_schema_and_the_model_agree() -> None:
-    """What the schema gives as defaults the models take; what its bounds exclude they refuse."""
+def test_schema_defaults_and_bounds_match_the_model() -> None:
+    """The models accept the defaults in the schema and refuse values outside its bounds."""
     tables = json_schema("sr")["properties"]
     example = {name: field["default"] for name, field in tables["train"]["properties"].items()}
     assert validate(TrainConfig, example, where="train") == TrainConfig()
@@ -121,24 +121,32 @@ def test_the_schema_and_the_model_agree() -> None:
     assert tried >= 8
 
 
-def test_the_schema_of_a_factor_says_what_the_model_takes() -> None:
+def test_schema_of_a_factor_matches_the_model() -> None:
     factor = json_schema("sr")["$defs"]["ResizeSpec"]["properties"]["s"]
     integer, text = factor["anyOf"]
     assert (integer["minimum"], integer["maximum"]) == (1, 999_999)
-    for value, fits in {"3/2": True, "2": True, "1.5": False, "0": False, "3/0": False, "-2": False, "": False}.items():
-        assert bool(re.search(text["pattern"], value)) is fits
-        if fits:
+    for value, valid in {
+        "3/2": True,
+        "2": True,
+        "1.5": False,
+        "0": False,
+        "3/0": False,
+        "-2": False,
+        "": False,
+    }.items():
+        assert bool(re.search(text["pattern"], value)) is valid
+        if valid:
             resizekit.ResizeSpec(s=value)
         else:
             with pytest.raises(ValueError, match="factor"):
                 resizekit.ResizeSpec(s=value)
 
 
-# --- what ships --------------------------------------------------------------------------------
+# --- shipped configs --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_shipped_configs_build(path: Path) -> None:
+def test_shipped_config_builds(path: Path) -> None:
     run = read_toml(path)
     recipe = recipe_of(run)
     codec = assemble(recipe)
@@ -149,22 +157,22 @@ def test_shipped_configs_build(path: Path) -> None:
     codec.spec.low_shape((codec.channels, run.train.patch, run.train.patch))
 
 
-def test_some_configs_ship() -> None:
+def test_shipped_configs_are_found() -> None:
     assert {"sr-x2.toml"} <= {path.name for path in SHIPPED}
 
 
-@pytest.mark.parametrize(("told", "seconds"), [("90 s", 90), ("20 min", 1200), ("1.5h", 5400), (" 2 min ", 120)])
-def test_a_budget_is_a_time(told, seconds):
-    assert TrainConfig(budget=told).budget.total_seconds() == seconds
+@pytest.mark.parametrize(("text", "seconds"), [("90 s", 90), ("20 min", 1200), ("1.5h", 5400), (" 2 min ", 120)])
+def test_budget_is_a_duration(text, seconds):
+    assert TrainConfig(budget=text).budget.total_seconds() == seconds
 
 
-@pytest.mark.parametrize("told", ["20", "0 min", "-3 s", "soon", "20 minutes 5", "1e3 s", ""])
-def test_what_is_no_time_is_refused(told):
-    with pytest.raises(ConfigError, match='a time is written like "90 s"'):
-        validate(TrainConfig, {"budget": told}, where="here")
+@pytest.mark.parametrize("text", ["20", "0 min", "-3 s", "soon", "20 minutes 5", "1e3 s", ""])
+def test_invalid_budget_is_refused(text):
+    with pytest.raises(ConfigError, match='expected a duration such as "90 s"'):
+        validate(TrainConfig, {"budget": text}, where="here")
 
 
-def test_a_budget_survives_being_written_down():
+def test_budget_survives_a_json_round_trip():
     config = TrainConfig(budget="20 min")
     assert TrainConfig.model_validate(config.model_dump(mode="json")) == config
     assert TrainConfig.model_validate(config.model_dump()) == config

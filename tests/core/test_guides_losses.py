@@ -1,4 +1,4 @@
-"""Guides and Equation 4, against numbers worked out by hand."""
+"""Guides and the loss of Equation 4, compared with numbers computed by hand."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from resizekit.errors import ResizeShapeError
 
 HIGH = torch.tensor([0.0, 0.2, 0.4, 0.6]).reshape(1, 1, 2, 2)
 OUT = Resized(low=torch.tensor([[[[0.5]]]]), guide=torch.tensor([[[[0.3]]]]), restored=HIGH + torch.tensor([0.1, -0.3]))
-# |restored - high| is 0.1 and 0.3 in turn, |low - guide| is 0.2
+# |restored - high| alternates between 0.1 and 0.3; |low - guide| is 0.2
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,12 @@ OUT = Resized(low=torch.tensor([[[[0.5]]]]), guide=torch.tensor([[[[0.3]]]]), re
         ({"restoration_loss": "l2", "guide_loss": "l2", "guide_weight": 2}, 0.05 + 2 * 0.04),
     ],
 )
-def test_equation_4(config: dict[str, object], value: float) -> None:
+def test_guided_loss_is_equation_4(config: dict[str, object], value: float) -> None:
     loss = losses.guided(ResizeSpec(s=2, r=2), TaskConfig(**config))
     assert loss(OUT, HIGH).item() == pytest.approx(value, rel=1e-6)
 
 
-def test_guided_with_defaults_is_the_papers() -> None:
+def test_guided_with_default_norms_equals_the_papers_loss() -> None:
     spec, config = ResizeSpec(s=2, r=2), TaskConfig()
     assert torch.equal(losses.guided(spec, config)(OUT, HIGH), losses.guided_l1(spec, config)(OUT, HIGH))
     assert losses.guided_l1(spec, TaskConfig(guide_loss="l2"))(OUT, HIGH).item() == pytest.approx(0.22)

@@ -1,4 +1,4 @@
-"""Reading the pictures: in order, with the right channels, and every one that is left out by name."""
+"""Reading training pictures: order, channels, and a reason for each skipped file."""
 
 import numpy as np
 import pytest
@@ -22,41 +22,43 @@ def mixed(tmp_path):
     return tmp_path, colour
 
 
-def test_pictures_come_in_the_order_of_their_names_with_three_channels(mixed):
+def test_pictures_are_sorted_by_name_and_have_three_channels(mixed):
     folder, colour = mixed
     pictures = load_pictures([folder], 3).pictures
     assert [tuple(p.shape) for p in pictures] == [(3, 9, 7), (3, 9, 7), (3, 5, 5)]
-    assert np.array_equal(pictures[0].numpy(), colour[:, :, :1].repeat(3, 2).transpose(2, 0, 1))  # grey, three times
+    assert np.array_equal(
+        pictures[0].numpy(), colour[:, :, :1].repeat(3, 2).transpose(2, 0, 1)
+    )  # grey, repeated three times
     assert np.array_equal(pictures[1].numpy(), colour.transpose(2, 0, 1))
 
 
-def test_one_channel_is_the_luma_of_colour_and_grey_as_it_is(mixed):
+def test_one_channel_is_the_luma_of_colour_or_grey_unchanged(mixed):
     folder, colour = mixed
-    grey, of_colour, _ = load_pictures([folder], 1).pictures
+    grey, colour_luma, _ = load_pictures([folder], 1).pictures
     assert np.array_equal(grey[0].numpy(), colour[:, :, 0])
-    assert np.array_equal(of_colour[0].numpy(), luma(colour))
+    assert np.array_equal(colour_luma[0].numpy(), luma(colour))
 
 
-def test_broken_and_small_pictures_are_left_out_by_name(mixed):
+def test_broken_and_small_pictures_are_skipped_by_name(mixed):
     folder, _ = mixed
     loaded = load_pictures([folder], 3, smallest=6)
     assert len(loaded.pictures) == 2
     assert [line.split()[0].removeprefix(f"{folder}/") for line in loaded.skipped] == [
         "broken.png", "deep/c.png", "empty.jpg",
     ]  # fmt: skip
-    assert "5x5" in loaded.skipped[1]
+    assert "is 5x5: each side needs at least 6 pixels" in loaded.skipped[1]
     assert all("\n" not in line for line in loaded.skipped)
 
 
-def test_nothing_usable_is_refused_with_the_first_reason(mixed, tmp_path):
+def test_folder_without_usable_pictures_is_refused_with_a_reason(mixed, tmp_path):
     folder, _ = mixed
-    with pytest.raises(ConfigError, match=r"no usable picture .* \(5 left out; the first: .*a\.png is 7x9"):
+    with pytest.raises(ConfigError, match=r"no usable picture .* \(5 skipped, for example: .*a\.png is 7x9"):
         load_pictures([folder], 3, smallest=100)
-    bare = tmp_path / "bare"
-    bare.mkdir()
-    with pytest.raises(ConfigError, match=r"no usable picture in .*bare"):
-        load_pictures([bare], 3)
-    with pytest.raises(ConfigError, match=r"train\.data or with --data"):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ConfigError, match=r"no usable picture in .*empty"):
+        load_pictures([empty], 3)
+    with pytest.raises(ConfigError, match=r"no training pictures: set train\.data .* --data"):
         load_pictures([], 3)
     with pytest.raises(ImageError, match="no file or folder"):
         load_pictures([tmp_path / "absent"], 3)

@@ -1,4 +1,4 @@
-"""Ctrl-C from outside: the command line leaves a state, says so, and the run goes on exactly."""
+"""Ctrl-C: the command writes a state, reports it, and the resumed training is exact."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ validate_every = 1
 """
 
 
-def test_a_run_interrupted_from_outside_resumes_exactly(pictures, tmp_path):
+def test_resume_after_ctrl_c_is_exact(pictures, tmp_path):
     config, out = tmp_path / "tiny.toml", tmp_path / "run"
     config.write_text(CONFIG.format(data=pictures))
     command = [sys.executable, "-m", "resizekit", "train", str(config), "--out", str(out), "--device", "cpu"]
@@ -35,15 +35,15 @@ def test_a_run_interrupted_from_outside_resumes_exactly(pictures, tmp_path):
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     ) as process:
         log = out / "log.csv"
-        give_up = time.monotonic() + 60
-        while not (log.is_file() and log.read_text().count("\n") > 3) and time.monotonic() < give_up:
+        deadline = time.monotonic() + 60
+        while not (log.is_file() and log.read_text().count("\n") > 3) and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        told, complaint = process.communicate(timeout=60)
-    assert process.returncode == 130, complaint
-    assert told == ""
-    assert f"the same command goes on from {out}" in complaint
-    assert "Traceback" not in complaint
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert output == ""
+    assert f"run the same command again to resume from {out}" in errors
+    assert "Traceback" not in errors
     assert sorted(path.name for path in out.iterdir()) == ["log.csv", "state.safetensors"]
     resumed, straight = train(read_toml(config), out), train(read_toml(config), tmp_path / "straight")
     assert resumed.header.digest == straight.header.digest
@@ -51,12 +51,12 @@ def test_a_run_interrupted_from_outside_resumes_exactly(pictures, tmp_path):
     assert [line.split(",")[0] for line in lines[1:]] == [str(step) for step in range(1, 121)]
 
 
-def test_the_first_signal_asks_and_the_second_interrupts():
+def test_first_signal_requests_a_stop_and_second_interrupts():
     before = signal.getsignal(signal.SIGINT)
     with Interrupt() as interrupt:
-        assert not interrupt.asked
+        assert not interrupt.requested
         signal.raise_signal(signal.SIGINT)
-        assert interrupt.asked
+        assert interrupt.requested
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

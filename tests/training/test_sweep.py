@@ -1,7 +1,6 @@
-"""A sweep over guide weights: what it leaves, that it goes on, and what it refuses before the first step."""
+"""A sweep over guide weights: results, resume, and the checks before the first step."""
 
 import json
-import signal
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from resizekit.training.sweep import Sweep
 
 @pytest.fixture
 def swept(recipe, pictures, tmp_path):
-    """Begin, or go on with, the sweep of a tiny config: `swept(**train)`."""
+    """Start or resume the sweep of a tiny config: `swept(**train)`."""
 
     def make(config=None, *, out=tmp_path / "r.json", sets=None, compression="none", **train):
         return Sweep(recipe(config, **train), sets or [pictures], out, compression=compression)
@@ -23,15 +22,15 @@ def swept(recipe, pictures, tmp_path):
     return make
 
 
-def test_points_are_trainings_that_differ_in_their_guide_weight_alone(swept, pictures, tmp_path):
+def test_points_differ_only_in_their_guide_weight(swept, pictures, tmp_path):
     sweep = swept({"compression": "uint8", "guide_weight": 5.0}, steps=60, lr=5e-3, ema=0.8)
     for weight in (100.0, 0.0):
         assert sweep.add(weight)
-    told = json.loads((tmp_path / "r.json").read_text())
-    assert [point["guide_weight"] for point in told["points"]] == [0, 100]
-    free, bound = sweep.in_order()
-    assert free.low < bound.low
-    for point, folder in ((free, "0"), (bound, "100")):
+    results = json.loads((tmp_path / "r.json").read_text())
+    assert [point["guide_weight"] for point in results["points"]] == [0, 100]
+    free, constrained = sweep.in_order()
+    assert free.low < constrained.low
+    for point, folder in ((free, "0"), (constrained, "100")):
         codec = load(tmp_path / "r" / folder / "weights.safetensors")
         assert (codec.digest, codec.info.compression) == (point.digest, "none")
         assert codec.recipe.config["guide_weight"] == point.guide_weight
@@ -41,55 +40,49 @@ def test_points_are_trainings_that_differ_in_their_guide_weight_alone(swept, pic
             assert small.size == (24, 20)
 
 
-def test_a_finished_point_is_kept_and_an_interrupted_one_goes_on(swept, tmp_path, monkeypatch):
-    def at_three(step, figures):
-        if step == 3:
-            signal.raise_signal(signal.SIGINT)
-
+def test_complete_points_are_reused_and_interrupted_ones_resume(swept, tmp_path, monkeypatch, interrupt_after):
     assert swept(steps=5).add(0.1)
-    assert not swept(steps=5).add(1.0, progress=at_three)
+    assert not swept(steps=5).add(1.0, progress=interrupt_after(3))
     assert list(swept(steps=5).points) == [0.1]
-    begun = []
-    assert swept(steps=5).add(1.0, progress=lambda step, figures: begun.append(step))
-    assert begun == [4, 5]
+    steps = []
+    assert swept(steps=5).add(1.0, progress=lambda step, metrics: steps.append(step))
+    assert steps == [4, 5]
     straight = swept(steps=5, out=tmp_path / "other.json")
     straight.add(1.0)
     assert straight.points[1.0].digest == swept(steps=5).points[1.0].digest
     monkeypatch.setattr(sweeping, "train", None)
-    assert swept(steps=5).add(0.1), "nothing is trained anew"
+    assert swept(steps=5).add(0.1), "the point is not trained again"
 
 
-@pytest.mark.parametrize(("compression", "left"), [("jpeg", {"quality": 50}), ("none", {})])
-def test_a_compression_may_be_said_and_only_the_configs_own_keeps_its_options(
-    recipe, pictures, tmp_path, compression, left
-):
+@pytest.mark.parametrize(("compression", "options"), [("jpeg", {"quality": 50}), ("none", {})])
+def test_only_the_configs_compression_keeps_its_options(recipe, pictures, tmp_path, compression, options):
     run = recipe({"compression": "jpeg"}).model_copy(update={"compression": {"quality": 50}})
     swept = Sweep(run, [pictures], tmp_path / "r.json", compression=compression).run
-    assert (swept.config["compression"], swept.compression) == (compression, left)
+    assert (swept.config["compression"], swept.compression) == (compression, options)
 
 
-def test_results_of_something_else_are_refused_and_stay(swept, pictures, tmp_path):
+def test_results_of_another_config_or_set_are_refused(swept, pictures, tmp_path):
     swept(steps=1).add(1.0)
     before = (tmp_path / "r.json").read_bytes()
-    for train, words in (
-        ({"steps": 2}, r"r.json belongs to another config \(train.steps was 1, is 2\)"),
-        ({"steps": 1, "sets": [pictures / "0.png"]}, r"was measured on .*; name these --sets"),
+    for train, message in (
+        ({"steps": 2}, r"r.json belongs to a different config \(train.steps was 1, is 2\)"),
+        ({"steps": 1, "sets": [pictures / "0.png"]}, r"was measured on .*; pass these --sets"),
     ):
-        with pytest.raises(UsageError, match=words):
+        with pytest.raises(UsageError, match=message):
             swept(**train)
-    with pytest.raises(UsageError, match=r"belongs to another config \(config.compression was none, is uint8\)"):
+    with pytest.raises(UsageError, match=r"belongs to a different config \(config.compression was none, is uint8\)"):
         swept(steps=1, compression="uint8")
     assert (tmp_path / "r.json").read_bytes() == before
-    assert list(swept({"guide_weight": 7.0}, steps=1).points) == [1.0], "the config's own guide weight is of no account"
+    assert list(swept({"guide_weight": 7.0}, steps=1).points) == [1.0], "the config's own guide weight is ignored"
     (tmp_path / "r.json").write_text('{"points": 3}')
-    with pytest.raises(UsageError, match="holds no results of a sweep"):
+    with pytest.raises(UsageError, match="is not a results file of a sweep"):
         swept(steps=1)
 
 
-def test_what_cannot_be_swept_is_refused_at_once(swept, tmp_path):
-    with pytest.raises(ConfigError, match="target_low_psnr steers the guide weight, which a sweep sets"):
+def test_invalid_sweep_is_refused_at_once(swept, tmp_path):
+    with pytest.raises(ConfigError, match="target_low_psnr adjusts the guide weight, but a sweep sets it"):
         swept(target_low_psnr=38.0)
-    with pytest.raises(UsageError, match=r"end its name in .json"):
+    with pytest.raises(UsageError, match=r"expected a name that ends in \.json"):
         swept(out=tmp_path / "r.txt")
     with pytest.raises(UsageError, match="does not exist; make it first"):
         swept(out=tmp_path / "no" / "r.json")

@@ -1,0 +1,97 @@
+"""Create the session of a training from its config, and check that config, pictures and hardware match.
+
+All checks come before the first write, so a training that cannot start leaves no files.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from resizekit.codec import Codec, Recipe
+from resizekit.errors import UsageError
+from resizekit.plugin.records import Stage, StageMixture
+from resizekit.recipes.assemble import assemble, recipe_of, resolve
+from resizekit.recipes.config import RunConfig, TrainConfig
+from resizekit.training.accelerator import check_compiler, make_accelerator
+from resizekit.training.data import LoadedPictures, load_pictures
+from resizekit.training.initial_weights import freeze_sides, load_initial_weights, provenance
+from resizekit.training.schedule import check_divisible, segments
+from resizekit.training.session import STATE_FILE, Session
+from resizekit.training.train_state import TrainState
+
+__all__ = ["set_up"]
+
+
+def set_up(run: RunConfig, out: Path, device: str) -> Session:
+    """Build the codec and optimizer, read the pictures, check everything, and create the folder.
+
+    Args:
+        run: Config of the training.
+        out: Folder of the training. If it contains a state, initial weights are not loaded.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        ConfigError: If config and pictures do not match.
+        UsageError: If the folder cannot be created or the device is not available.
+        MissingExtraError: If accelerate is not installed.
+    """
+    config = run.train
+    accelerator = make_accelerator(device, config.precision)
+    if config.compile:
+        check_compiler(accelerator.device)
+    recipe = recipe_of(run)
+    task, task_config = resolve(recipe)
+    start = None if (out / STATE_FILE).exists() else config.start  # a resumed training does not need initial weights
+    codec = _make_codec(recipe, config, start, accelerator.device)
+    stages = list(task.curriculum(codec, task_config))
+    smallest_crop = _check_crops(stages, config, accelerator.num_processes)
+    training = _read_pictures(config.data, codec, config, smallest=smallest_crop)
+    validation = LoadedPictures()
+    if config.validation:
+        validation = _read_pictures(config.validation, codec, config, smallest=max(codec.spec.multiple[1:]))
+    _make_folder(out)
+    return Session(
+        run=run,
+        out=out,
+        accelerator=accelerator,
+        task=task,
+        task_config=task_config,
+        state=TrainState(codec, config, guide_weight=task_config.guide_weight),
+        stages=stages,
+        pictures=training.pictures,
+        validation_pictures=validation.pictures,
+        skipped=training.skipped + validation.skipped,
+        steps=config.steps,
+        origin=provenance(start),
+    )
+
+
+def _make_codec(recipe: Recipe, config: TrainConfig, start: str | None, device: torch.device) -> Codec:
+    torch.manual_seed(config.seed)
+    codec = assemble(recipe).train()
+    if start is not None:
+        load_initial_weights(codec, start, strict=config.start_strict, side=config.start_side, frozen=config.freeze)
+    freeze_sides(codec, config)
+    codec.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return codec
+
+
+def _check_crops(stages: list[Stage | StageMixture], config: TrainConfig, processes: int) -> int:
+    """Check crops and batch of all segments; return the side of the smallest crop."""
+    settings = [settings for segment in segments(stages, config, config.steps) for settings in segment.settings]
+    for checked in settings:
+        check_divisible(checked, processes)
+    return min(checked.patch for checked in settings)
+
+
+def _read_pictures(paths: Iterable[Path], codec: Codec, config: TrainConfig, *, smallest: int) -> LoadedPictures:
+    folds = codec.spec.t > 1
+    return load_pictures(paths, codec.channels, folds=folds, smallest=smallest, value_range=config.value_range)
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot create the folder {out}: {error.strerror}") from None
