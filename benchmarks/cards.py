@@ -1,4 +1,4 @@
-"""Model cards and the README's numbers, written from the JSON beside the weights and from nothing else.
+"""Write the model cards and docs/numbers.md from the JSON files next to the weights, and from nothing else.
 
 python benchmarks/cards.py            # writes them
 python benchmarks/cards.py --check    # lists the files that would change
@@ -23,6 +23,7 @@ NETWORKS = {
     "recurrent": "the network `recurrent`, a residual encoder and decoder that pass a state from step to step",
     "invertible": "the network `invertible`, reversible couplings of low and high frequency bands",
 }
+NUMBERS = Path("docs/numbers.md")
 MARKS = "<!-- numbers -->", "<!-- end of numbers -->"
 
 
@@ -152,13 +153,13 @@ def texts(root: Path) -> dict[Path, str]:
         others = [other for other in records if other.name != record.name]
         path = plugin / "weights" / f"{record.name}.md"
         made[path] = card(record, others, data_of(root, plugin))
-        places[record.name] = path.relative_to(root).as_posix()
-    readme = root / "README.md"
-    old = readme.read_text(encoding="utf-8")
+        places[record.name] = f"../{path.relative_to(root).as_posix()}"
+    page = root / NUMBERS
+    old = page.read_text(encoding="utf-8")
     pattern = re.compile(rf"{MARKS[0]}\n.*\n{MARKS[1]}", flags=re.DOTALL)
     if len(pattern.findall(old)) != 1:
-        raise ConfigError(f"{readme} has no place for the numbers: put them between {MARKS[0]} and {MARKS[1]}")
-    made[readme] = pattern.sub(lambda _: f"{MARKS[0]}\n{numbers(records, places)}\n{MARKS[1]}", old)
+        raise ConfigError(f"{page} has no place for the numbers: put them between {MARKS[0]} and {MARKS[1]}")
+    made[page] = pattern.sub(lambda _: f"{MARKS[0]}\n{numbers(records, places)}\n{MARKS[1]}", old)
     return made
 
 
@@ -184,7 +185,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
 ) -> None:
-    """Write the model cards and the README's numbers from the JSON beside the weights."""
+    """Write the model cards and docs/numbers.md from the JSON files next to the weights."""
     from resizekit.cli.output import echo_error
 
     try:

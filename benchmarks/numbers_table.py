@@ -1,4 +1,4 @@
-"""The README's numbers: what each file of weights costs, and what it reaches beside bicubic and the paper."""
+"""The tables of docs/numbers.md: the cost of each weights file, and its PSNR next to bicubic's and the paper's."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -12,32 +12,41 @@ __all__ = ["cell", "lines", "numbers", "whole"]
 
 
 PAPER = {"bicubic + EDSR+": "edsr", "paper's TAD": "tad", "TAD + \\*EDSR+": "edsr-on-tad"}
-"""What stands beside ours: head, and name of the column in the suite `paper`."""
+"""Table heads of the published columns, and their keys in the suite `paper`."""
 GREY = {False: {"B100": 36.14, "Urban100": 33.68}, True: {"B100": 24.21, "Urban100": 23.29}}
-"""RGB of the paper's pair for colours kept in a grey picture (4.3), and of its decoder alone."""
+"""Published RGB PSNR of colour restored from grey (paper 4.3): of the trained pair, and of a decoder alone (True)."""
 
-SAYS = """\
-Mean PSNR in dB over whole benchmark sets, 8-bit pictures, every small picture stored as a real PNG. *High* is the
-restored picture against the original, *low* the small one against MATLAB's bicubic; RGB without a border, Y (16 to 235)
-with a border of the factor. Cost is what both ways together take for each pixel of the original, in thousand
-multiply-adds. The last three columns are the paper's (Table 1; its border rule is not stated): a large super-resolution
-network on bicubic thumbnails, the paper's own pair, and that large network trained anew on the pair's small pictures.
-They are RGB for colour weights and Y for grey ones. Where the channels change, low is measured against its guide, such
-as luma, in bicubic's place stands that guide, repeated in every channel, and the paper's pair is that of its section
-4.3, or where a decoder stands alone the baseline there. A star marks a mean without those pictures that have no
-difference at all, as one without colours has none from its luma; *equal*: on none of them is there any."""
+INTRODUCTION = """\
+Every value is a mean PSNR in dB over a benchmark set. The pictures have 8 bits per channel, and every small picture is
+stored as a real PNG file.
 
-DEEP = """\
-One pair of networks, applied once for each doubling of the factor; measured by `resizekit evaluate` with `--times`."""
+- **high**: the restored picture against the original.
+- **low**: the small picture against MATLAB's bicubic picture of the same size.
+- **RGB** is measured without a border, **Y** (luma, 16 to 235) without a border as wide as the factor.
+- **cost**: thousand multiply-adds per pixel of the original, for `down` and `up` together.
+- The last three columns are published results (Table 1 of the paper, which does not state its border rule):
+  a large super-resolution network on bicubic thumbnails, the paper's own pair, and that large network trained anew on
+  the small pictures of the pair. They are RGB for colour weights and Y for grey weights.
+- Where the number of channels changes, low is measured against its guide, such as luma. The bicubic column then holds
+  the guide repeated in every channel. The paper's column holds the results of its section 4.3, or its baseline
+  where the decoder works alone.
+- A star (\\*) marks a mean that leaves out pictures without any difference. For example, a picture without colours is
+  equal to its own luma. *equal*: no picture of the set has a difference."""
+
+DEEP = "One pair of networks, applied once per doubling of the factor, measured by `resizekit evaluate` with `--times`."
+
+END = """\
+Measured by `resizekit evaluate Set5 Set14 B100 Urban100 --weights NAME --precision float32`. The model card of each
+weights file describes its training; the first table links to the cards."""
 
 
 def whole(value: int) -> str:
-    """Write a number with its thousands apart."""
+    """Format an integer with a space between groups of three digits."""
     return f"{value:,}".replace(",", " ")
 
 
-def told(paper: str, record: Record, which: str) -> float | None:
-    """Give the figure that is printed, where there is one of the same factors and channels and the same storing."""
+def published(paper: str, record: Record, which: str) -> float | None:
+    """Find the published PSNR for the same factors, channels and storage, or None."""
     if not record.as_png or which not in SETS:
         return None
     if record.spec == "t=3":
@@ -45,37 +54,37 @@ def told(paper: str, record: Record, which: str) -> float | None:
     if record.alone or record.spec != f"s={record.border} r={record.border}":
         return None
     key = f"{PAPER[paper]}-x{record.border}{'-y' if record.channels == 1 else ''}"
-    figures = installed().suite("paper").published
-    found = next((one for one in figures if (one.column, one.set) == (key, which)), None)
-    return found and (found.y if record.channels == 1 else found.rgb)
+    rows = installed().suite("paper").published
+    row = next((row for row in rows if (row.column, row.set) == (key, which)), None)
+    return row and (row.y if record.channels == 1 else row.rgb)
 
 
 def cell(figures: Figures, *keys: str) -> str:
-    """Write figures into one cell; one whose mean leaves out pictures gets a star."""
+    """Format metrics as one table cell; a star marks a mean that leaves out pictures."""
     left_out = figures.equal or {}
-    written = []
+    parts = []
     for key in keys:
         value: float | None = getattr(figures, key)
         star = "\\*" if key in left_out and value is not None and isfinite(value) else ""
-        written.append(shown(value) + star)
-    return " / ".join(written)
+        parts.append(decibels(value) + star)
+    return " / ".join(parts)
 
 
-def shown(value: float | None) -> str:
-    """Write a figure, or a dash for none."""
+def decibels(value: float | None) -> str:
+    """Format a PSNR: a dash for None, "equal" for infinity."""
     if value is None:
         return "–"
     return f"{value:.2f}" if isfinite(value) else "equal"
 
 
 def lines(rows: list[list[str]]) -> str:
-    """Write a table; the first row is its head."""
+    """Format a Markdown table; the first row is its head."""
     head, *others = ("| " + " | ".join(row) + " |" for row in rows)
     return "\n".join([head, "|" + "---|" * len(rows[0]), *others])
 
 
 def costs(records: list[Record], cards: Mapping[str, str]) -> str:
-    """Write what each file is and costs; `cards` says where its card lies."""
+    """Write the table of purposes, networks and costs; `cards` maps a name to the link of its model card."""
     rows = [["weights", "for", "network", "cost", "parameters", "file"]]
     for record in records:
         link = f"[`{record.name}`]({cards[record.name]})"
@@ -85,71 +94,75 @@ def costs(records: list[Record], cards: Mapping[str, str]) -> str:
     return lines(rows)
 
 
-def reached(records: list[Record]) -> str:
-    """Write what each file of a single depth reaches on each set."""
+def results(records: list[Record]) -> str:
+    """Write the table of the weights that are measured at one depth, a row per set."""
     heads = ["weights", "set", "high RGB", "high Y", "low RGB", "low Y", "bicubic down+up RGB / Y"]
     rows = [[*heads, *PAPER]]
     for record in records:
         if record.deep:
             continue
-        for which, f in record.sets.items():
-            ours = [cell(f, key) for key in ("high_rgb", "high_y", "low_rgb", "low_y")]
-            theirs = [shown(told(paper, record, which)) for paper in PAPER]
-            rows.append([f"`{record.name}`", which, *ours, cell(f, "bicubic_rgb", "bicubic_y"), *theirs])
+        for which, metrics in record.sets.items():
+            measured = [cell(metrics, key) for key in ("high_rgb", "high_y", "low_rgb", "low_y")]
+            printed = [decibels(published(paper, record, which)) for paper in PAPER]
+            rows.append([f"`{record.name}`", which, *measured, cell(metrics, "bicubic_rgb", "bicubic_y"), *printed])
     return lines(rows)
 
 
 def depths(records: list[Record]) -> str:
-    """Write what one file reaches at several depths, bicubic beside it."""
+    """Write the table of the weights that are measured at several depths, a row per set and factor."""
     heads = ["weights", "set", "factor", "high RGB / Y", "bicubic down+up RGB / Y", "low RGB / Y"]
     rows = [
         [
             f"`{record.name}`", which, factor or "–",
-            *(cell(f, f"{side}_rgb", f"{side}_y") for side in ("high", "bicubic", "low")),
+            *(cell(metrics, f"{side}_rgb", f"{side}_y") for side in ("high", "bicubic", "low")),
         ]
         for record in records
         if record.deep
-        for which, factor, f in record.rows()
+        for which, factor, metrics in record.rows()
     ]  # fmt: skip
     return f"{DEEP}\n\n{lines([heads, *rows])}" if rows else ""
 
 
 def behind(records: list[Record]) -> str:
-    """Say openly where weights stay behind the paper's own pair, and behind super-resolution."""
+    """List the weights that are worse than the paper's own pair, and worse than super-resolution."""
     lost = {paper: _lost(records, paper) for paper in PAPER}
-    said = [f"Behind {head}: {lost[head]}." for head in ("paper's TAD", "bicubic + EDSR+") if lost[head]]
-    if said:
-        said[0] = said[0].replace("Behind paper's", "Behind the paper's")
-        said.append("The paper trained for 300 000 steps of 16 crops of 96x96.")
-    return "\n\n".join(said)
+    parts = [f"Behind {head}: {lost[head]}." for head in ("paper's TAD", "bicubic + EDSR+") if lost[head]]
+    if parts:
+        parts[0] = parts[0].replace("Behind paper's", "Behind the paper's")
+        parts.append("The paper trained for 300 000 steps of 16 crops of 96x96 pixels.")
+    return "\n\n".join(parts)
 
 
 def _lost(records: list[Record], paper: str) -> str:
     lost: dict[str, tuple[list[str], str]] = {}  # by digest, as the same weights may have two names
     for record in records:
         gaps = []
-        for which, figures in record.sets.items():
-            theirs = told(paper, record, which)
-            gap = 0.0 if theirs is None else theirs - round(figures.main("high"), 2)
+        for which, metrics in record.sets.items():
+            printed = published(paper, record, which)
+            gap = 0.0 if printed is None else printed - round(metrics.main("high"), 2)
             if gap >= 0.005:
                 gaps.append(f"{which} by {gap:.2f} dB")
         if gaps:
-            name = f"`{record.name}`" + (", against the baseline there," if record.alone else "")
+            name = f"`{record.name}`" + (", against the paper's baseline," if record.alone else "")
             lost.setdefault(record.digest, ([], ", ".join(gaps)))[0].append(name)
     return "; ".join(f"{' and '.join(names)} on {gaps}" for names, gaps in lost.values())
 
 
-def others(records: list[Record]) -> str:
-    """Say whose small pictures are no PNG."""
-    said = [f"`{one.name}` by its compression `{one.compression}`" for one in records if not one.as_png]
-    return f"Stored otherwise: {', '.join(said)}." if said else ""
+def other_storage(records: list[Record]) -> str:
+    """List the weights whose small pictures are not PNG files."""
+    parts = [f"`{record.name}` with its compression `{record.compression}`" for record in records if not record.as_png]
+    return f"Not stored as a PNG: {', '.join(parts)}." if parts else ""
 
 
 def numbers(records: list[Record], cards: Mapping[str, str]) -> str:
-    """Write the whole section; `cards` says where the card of each name lies."""
-    end = (
-        "Measured by `resizekit evaluate Set5 Set14 B100 Urban100 --weights NAME --precision float32`; how each was\n"
-        "trained stands in its model card, which the first table links."
-    )
-    parts = [SAYS, others(records), costs(records, cards), reached(records), behind(records), depths(records), end]
+    """Write all tables; `cards` maps a name to the link of its model card."""
+    parts = [
+        INTRODUCTION,
+        other_storage(records),
+        costs(records, cards),
+        results(records),
+        behind(records),
+        depths(records),
+        END,
+    ]
     return "\n\n".join(part for part in parts if part)

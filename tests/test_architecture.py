@@ -1,6 +1,7 @@
 """The shape of the house: every import goes down, the core names nobody, and the wheel holds what it should."""
 
 import ast
+import re
 import subprocess
 import sys
 import zipfile
@@ -219,3 +220,36 @@ def test_the_wheel_holds_all_that_is_needed_and_nothing_else(wheel: list[str]) -
             if path.suffix in (".py", ".toml", ".md", ".json", ".safetensors"):
                 assert path.relative_to(folder).as_posix() in wheel
     assert not [name for name in wheel if "__pycache__" in name or "tests/" in name]
+
+
+# --- the page ----------------------------------------------------------------------------------
+
+PAGE = ROOT / "docs" / "architecture.md"
+
+
+def test_the_picture_of_the_floors_matches_the_code() -> None:
+    lines = re.findall(r"^ ?(\d+)  (\S.*?)(?:   +(\S.*))?$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    picture = {int(floor): set(names.split()) for floor, names, _ in lines}
+    assert picture == {floor: set(names.split()) for floor, names in FLOORS.items()}
+    assert [int(floor) for floor, _, _ in lines] == sorted(FLOORS, reverse=True), "the top floor is the first line"
+    assert all(meaning for _, _, meaning in lines), "each line says what is on the floor"
+
+
+def test_the_table_of_imports_matches_the_code() -> None:
+    table = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    folders: dict[str, set[str]] = {name: set() for name in FLOOR}
+    for path in MODULES:
+        here = room(dotted(path))
+        ours = {room(name) for name in imports(path) if name.split(".")[0] == "resizekit"}
+        folders[here] |= ours - {here}
+    expected = []
+    for name in sorted(folders, key=lambda name: -FLOOR[name]):
+        below = sorted(folders[name], key=lambda other: (-FLOOR[other], other))
+        expected.append((name, ", ".join(f"`{other}`" for other in below) or "–"))
+    rows = "\n".join(f"| `{name}` | {cell} |" for name, cell in expected)
+    assert sorted(table) == sorted(expected), f"the rows of docs/architecture.md must be\n{rows}"
+
+
+def test_no_module_is_over_350_lines() -> None:
+    long = {dotted(path): n for path in MODULES if (n := len(path.read_text(encoding="utf-8").splitlines())) > 350}
+    assert not long

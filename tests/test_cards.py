@@ -1,4 +1,4 @@
-"""Model cards and the README's numbers are what the JSON beside the weights says, and that is what the files are."""
+"""Model cards and docs/numbers.md follow from the JSON next to the weights, and the JSON describes the files."""
 
 import importlib
 from math import inf
@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from resizekit.errors import ConfigError
+from resizekit.plugin.registry import installed
 from resizekit.recipes.assemble import complete, recipe_of
 from resizekit.recipes.checkpoint import read_header
 from resizekit.recipes.config import read_toml
@@ -24,9 +25,9 @@ def ours(scripts):
     return scripts(ROOT / "benchmarks", *MODULES)
 
 
-def test_cards_and_readme_are_what_the_records_say(ours):
+def test_cards_and_page_are_what_the_records_say(ours):
     texts = ours.cards.texts(ROOT)
-    assert set(texts) == {ROOT / "README.md"} | {folder / f"{name}.md" for name, folder in WEIGHTS.items()}
+    assert set(texts) == {ROOT / "docs" / "numbers.md"} | {folder / f"{name}.md" for name, folder in WEIGHTS.items()}
     for path, text in texts.items():
         assert path.read_text(encoding="utf-8") == text, f"{path}: run python benchmarks/cards.py"
 
@@ -83,30 +84,32 @@ def test_config_of_a_record_rebuilds_its_recipe(ours, name):
 
 @pytest.fixture
 def copied(ours, tmp_path):
-    """The records and the README in a tree of their own: its root, and a record of it to be changed."""
+    """A copy of the records and of docs/numbers.md: its root, and a record to be changed."""
     folder = tmp_path / "plugins/resizekit_sr/weights"
     folder.mkdir(parents=True)
-    (tmp_path / "README.md").write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    text = (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8")
+    (tmp_path / "docs" / "numbers.md").write_text(text, encoding="utf-8")
     record = ours.records.read_record(ROOT, "tad-x2")
     record.write(folder)
     ours.cards.write(tmp_path)
     return tmp_path, folder, record
 
 
-def test_every_figure_of_a_record_reaches_card_and_readme(ours, copied):
+def test_every_figure_of_a_record_reaches_card_and_page(ours, copied):
     root, folder, record = copied
     figures = record.sets["B100"].model_copy(update={"high_rgb": 12.345678, "low_y": 98.7654})
     other = record.model_copy(update={"sets": record.sets | {"B100": figures}, "kmac_per_pixel": 4567.8})
     other.write(folder)
-    assert set(ours.cards.stale(root)) == {root / "README.md", folder / "tad-x2.md"}
+    assert set(ours.cards.stale(root)) == {root / "docs" / "numbers.md", folder / "tad-x2.md"}
     assert ours.cards.write(root)
     assert ours.cards.stale(root) == []
-    card, readme = ((folder / "tad-x2.md").read_text(), (root / "README.md").read_text())
-    for text in (card, readme):
+    card, page = ((folder / "tad-x2.md").read_text(), (root / "docs" / "numbers.md").read_text())
+    for text in (card, page):
         assert "| 12.35 |" in text
         assert "| 98.77 |" in text
         assert "4568" in text
-    assert "`tad-x2` on B100 by 24.33 dB" in readme, "what stays behind the paper is said"
+    assert "`tad-x2` on B100 by 24.33 dB" in page, "what stays behind the paper is said"
 
 
 def test_card_shows_phases_identical_weights_and_other_storage(ours, copied):
@@ -116,13 +119,13 @@ def test_card_shows_phases_identical_weights_and_other_storage(ours, copied):
     changes = {"name": "sr-x2-jpeg75", "training": training, "compression": "jpeg75", "network": "new"}
     record.model_copy(update=changes).write(folder)
     ours.cards.write(root)
-    card, readme = (folder / "sr-x2-jpeg75.md").read_text(), (root / "README.md").read_text()
+    card, page = (folder / "sr-x2-jpeg75.md").read_text(), (root / "docs" / "numbers.md").read_text()
     assert "75%: batch 16, crops of 64x64; 25%: batch 4, crops of 128x128, seed 0" in card
     assert "These weights are identical to [tad-x2](tad-x2.md)." in card
     assert "the network `new`, 819 270 parameters" in card
     assert "| hardware | float32; 130 minutes |" in card
-    assert "`sr-x2-jpeg75` by its compression `jpeg75`" in readme
-    (row,) = (line for line in readme.splitlines() if line.startswith("| `sr-x2-jpeg75` | Set5 |"))
+    assert "`sr-x2-jpeg75` with its compression `jpeg75`" in page
+    (row,) = (line for line in page.splitlines() if line.startswith("| `sr-x2-jpeg75` | Set5 |"))
     assert row.endswith("| – | – | – |"), "the paper has no JPEG"
 
 
@@ -148,16 +151,16 @@ def test_weights_with_several_depths_have_a_separate_table(ours, copied):
     record.model_copy(update={"name": "deep", "sets": sets, "digest": "f" * 64}).write(other)
     assert [item.name for item in ours.records.read_records(root)] == ["tad-x2", "deep"]
     ours.cards.write(root)
-    card, readme = (other / "deep.md").read_text(), (root / "README.md").read_text()
+    card, page = (other / "deep.md").read_text(), (root / "docs" / "numbers.md").read_text()
     bicubic = f"{plain.bicubic_rgb:.2f}"
     assert "[DATA.md](../../resizekit_sr/weights/DATA.md)" in card
     assert "[DATA.md](DATA.md)" in (folder / "tad-x2.md").read_text()
     assert "| set | factor | high RGB | high Y | bicubic RGB | bicubic Y | low RGB | low Y |" in card
     assert f"| B100 | x8 | 30.03 | {plain.high_y:.2f} | {bicubic} |" in card
-    assert f"| `deep` | B100 | x8 | 30.03 / {plain.high_y:.2f} | {bicubic} /" in readme
-    assert "(plugins/resizekit_deep/weights/deep.md)" in readme
-    assert "| `deep` | B100 | 30" not in readme, "no row among those of a single depth"
-    assert "`deep` on" not in readme, "no comparison with the paper's pairs of one depth"
+    assert f"| `deep` | B100 | x8 | 30.03 / {plain.high_y:.2f} | {bicubic} /" in page
+    assert "(../plugins/resizekit_deep/weights/deep.md)" in page
+    assert "| `deep` | B100 | 30" not in page, "no row among those of a single depth"
+    assert "`deep` on" not in page, "no comparison with the paper's pairs of one depth"
     assert ours.shipping.measuring_command("deep", sets).startswith(
         "resizekit evaluate B100 --weights deep --times 1,3 "
     )
@@ -172,14 +175,14 @@ def test_mean_over_some_pictures_is_marked_and_over_none_is_equal(ours, copied):
     record.model_copy(update=changes).write(folder)
     assert ours.records.read_record(root, "tad-x2") == record.model_copy(update=changes)
     ours.cards.write(root)
-    card, readme = (folder / "tad-x2.md").read_text(), (root / "README.md").read_text()
+    card, page = (folder / "tad-x2.md").read_text(), (root / "docs" / "numbers.md").read_text()
     assert "its decoder alone, on the guide itself, 819 270 parameters" in card
     assert "| 22.75\\* |" in card
     assert "\\* The mean leaves out pictures without colours, which equal their guide: B100 7 of 100." in card
     assert "| equal | equal |" in card
-    assert f"| 22.75\\* / {plain.bicubic_y:.2f} | – | 24.21 | – |" in readme
-    assert "| equal | equal |" in readme
-    assert "Stored otherwise" not in readme, "rounding as training goes on is a PNG too"
+    assert f"| 22.75\\* / {plain.bicubic_y:.2f} | – | 24.21 | – |" in page
+    assert "| equal | equal |" in page
+    assert "Not stored as a PNG" not in page, "rounding as training goes on is a PNG too"
     assert "inf" not in card.split("## Figures")[1]
 
 
@@ -207,7 +210,7 @@ def test_command_checks_and_writes(ours, copied, monkeypatch):
     told = run(ours.cards.app)
     assert (told.exit_code, told.output) == (0, "wrote plugins/resizekit_sr/weights/tad-x2.md\n")
     assert run(ours.cards.app, ["--check"]).exit_code == 0
-    (root / "README.md").write_text("no marks")
+    (root / "docs" / "numbers.md").write_text("no marks")
     told = run(ours.cards.app)
     assert (told.exit_code, "has no place for the numbers" in told.output) == (2, True)
     (folder / "tad-x2.json").write_text('{"name": 3}')

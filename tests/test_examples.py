@@ -1,4 +1,4 @@
-"""The example that makes cubes: what it writes is read, and is more than its photograph."""
+"""The script in examples/ makes a picture of many bands that resizekit reads."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from resizekit.images.io.read import read_picture
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def test_a_cube_is_made_the_same_each_time_and_hides_more_than_three_bands(scripts, tmp_path, monkeypatch):
+def test_make_cube_is_deterministic_and_adds_to_three_channels(scripts, tmp_path, monkeypatch):
     make = scripts(EXAMPLES, "make_cube").make_cube
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         argv = ["make_cube", str(EXAMPLES / "astronaut.png"), str(tmp_path / f"{name}.npy"), "--side", "48"]

@@ -50,7 +50,8 @@ def tree(tmp_path, monkeypatch, scripts) -> SimpleNamespace:
         for i in range(count):
             small = np.random.default_rng(i).integers(0, 256, (10, 8, 3), np.uint8)
             Image.fromarray(small).resize((32, 40), Image.Resampling.BICUBIC).save(tmp_path / folder / f"{i}.png")
-    (tmp_path / "README.md").write_text("above\n<!-- numbers -->\nold\n<!-- end of numbers -->\nbelow\n")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/numbers.md").write_text("above\n<!-- numbers -->\nold\n<!-- end of numbers -->\nbelow\n")
     here = tmp_path / "benchmarks"
     here.mkdir()
     for name in MODULES:
@@ -112,9 +113,9 @@ def test_weights_with_a_config_are_trained_measured_and_shipped(tree):
         assert {which: figures["pictures"] for which, figures in record["sets"].items()} == {"Set5": 2, "Urban100": 1}
         assert ("high_rgb" in record["sets"]["Set5"]) is (channels == 3)
         assert f"`{record['digest']}`" in (tree.weights / f"{name}.md").read_text()
-    readme = (tree.root / "README.md").read_text()
-    assert readme.startswith("above\n<!-- numbers -->\nMean PSNR")
-    assert readme.endswith("<!-- end of numbers -->\nbelow\n")
+    page = (tree.root / "docs/numbers.md").read_text()
+    assert page.startswith("above\n<!-- numbers -->\nEvery value is a mean PSNR")
+    assert page.endswith("<!-- end of numbers -->\nbelow\n")
     assert tree.cards.stale(tree.root) == []
 
 
