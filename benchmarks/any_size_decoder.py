@@ -106,7 +106,7 @@ def study(
     codec: Codec = load(weights)
 
     def by_codec(high: Pixels, factor: Fraction) -> Pixels:
-        return down_picture(codec, Picture(pixels=high), wanted=TargetSize(scale=factor))[0].pixels
+        return down_picture(codec, Picture(pixels=high), target=TargetSize(scale=factor))[0].pixels
 
     pictures = [high for high in parts(data, crops, 120) if min(high.shape[:2]) == 120]
     models = {}
@@ -118,7 +118,7 @@ def study(
         results: list[dict[str, float]] = []
         for high in parts(folder, limit, side):
             bicubic_low = as_bicubic(high, factor)
-            small, manifest = down_picture(codec, Picture(pixels=high), wanted=TargetSize(scale=factor))
+            small, manifest = down_picture(codec, Picture(pixels=high), target=TargetSize(scale=factor))
             results.append(
                 {
                     "bicubic": psnr(enlarged(bicubic_low, high), high),

@@ -32,6 +32,7 @@ from resizekit.images.io.find import find_pictures
 from resizekit.images.io.read import read_picture
 from resizekit.images.pad import reflect_pad_or_crop
 from resizekit.ops import resample, resample_uint8, to_uint8
+from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 
 Size = tuple[int, int]
@@ -68,12 +69,12 @@ def first(codec: Codec, high: Pixels, intermediate: Size) -> tuple[Pixels, Pixel
 def last(codec: Codec, high: Pixels, size: Size) -> tuple[Pixels, Pixels]:
     """Apply the learned steps, then resize, in float with one rounding at the end."""
     (s, r), (h, w) = (codec.spec.s, codec.spec.r), high.shape[:2]
-    padded = reflect_pad_or_crop(high, (-(-h // int(s)) * int(s), -(-w // int(r)) * int(r)))
+    padded = reflect_pad_or_crop(high, HW(-(-h // int(s)) * int(s), -(-w // int(r)) * int(r)))
     with torch.inference_mode():
         inner = codec.encode(to_tensor(padded))
         low = from_codes(to_uint8(resample(inner, size)), like=high)
         restored = to_uint8(codec.decode(resample(to_tensor(low), (inner.shape[2], inner.shape[3]))))
-    return low, reflect_pad_or_crop(from_codes(restored, like=high), (h, w))
+    return low, reflect_pad_or_crop(from_codes(restored, like=high), HW(h, w))
 
 
 def orders(codec: Codec, high: Pixels, size: Size) -> Iterator[tuple[str, tuple[Pixels, Pixels]]]:

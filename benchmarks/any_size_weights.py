@@ -22,7 +22,7 @@ from resizekit import TargetSize, load
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
-from resizekit.images.suited import best_weights_for
+from resizekit.images.selection import best_weights_for
 
 SCALES = "3/2", "2", "11/5", "9/4", "12/5", "5/2", "3", "4", "5", "6", "8", "12", "16"
 
@@ -42,7 +42,7 @@ def study(
         target, results = TargetSize(scale=scale), {name: list[float]() for name in codecs}
         pictures = [Picture(pixels=pixels) for pixels in parts(folder, count, side)]
         for picture, (name, codec) in product(pictures, codecs.items()):
-            small, manifest = down_picture(codec, picture, wanted=target)
+            small, manifest = down_picture(codec, picture, target=target)
             results[name].append(psnr(up_picture(codec, small, manifest).pixels, picture.pixels))
         rows.append(
             {
@@ -50,7 +50,7 @@ def study(
                 "pictures": len(pictures),
                 "scale": scale,
                 "high": {name: round(fmean(values), 2) for name, values in results.items()},
-                "taken": best_weights_for(task, 3, pictures[0].size, target),
+                "taken": best_weights_for(task, 3, pictures[0].hw, target),
             }
         )
         write_results(out, {"side": side, "rows": rows})

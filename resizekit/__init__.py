@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
+    from resizekit.images.run_options import RunOptions as RunOptions
     from resizekit.images.target_size import TargetSize as TargetSize
     from resizekit.ops.kernel import Kernel as Kernel
     from resizekit.plugin.marker import hookimpl as hookimpl
@@ -57,6 +58,7 @@ _WHERE = {
     "ResizeKitError": "resizekit.errors",
     "ResizeSpec": "resizekit.spec",
     "Resized": "resizekit.codec.codec",
+    "RunOptions": "resizekit.images.run_options",
     "Stage": "resizekit.plugin.records",
     "Storage": "resizekit.storage.formats",
     "Suite": "resizekit.plugin.suite",

@@ -129,12 +129,12 @@ class ResizeSpec(BaseModel):
             )
         return c, h, w
 
-    def pad(self, high_hw: tuple[int, int]) -> tuple[int, int]:
+    def pad(self, high_hw: tuple[int, int]) -> HW:
         """Smallest `(H, W)` around high that divides; `ResizeShapeError` for an empty one."""
         (height, width), (_, s, r) = high_hw, self.multiple
         if min(high_hw) < 1:
             raise ResizeShapeError(f"a size (H, W) of {high_hw} is empty: give at least (1, 1)")
-        return -(-height // s) * s, -(-width // r) * r
+        return HW(-(-height // s) * s, -(-width // r) * r)
 
     def inverse(self) -> "ResizeSpec":
         """The way back: `spec * spec.inverse()` is the identity."""

@@ -1,4 +1,4 @@
-"""What every test shares: one thread, one hypothesis profile, a device for kernels, small weights, the command line."""
+"""Shared by all tests: one thread, a hypothesis profile, a device for kernels, small weights, the command line."""
 
 import importlib
 import os
@@ -15,7 +15,7 @@ import torch
 from hypothesis import settings
 
 if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read where Triton is imported, and much imports it
+    os.environ["TRITON_INTERPRET"] = "1"  # Triton reads this when it is imported, and many modules import it
 
 from resizekit import build, save
 
@@ -25,8 +25,8 @@ settings.register_profile("local", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
 
 
-class Told(NamedTuple):
-    """What a run of the command line ended with."""
+class CliResult(NamedTuple):
+    """Exit code and output of a command line run."""
 
     code: int
     out: str
@@ -40,13 +40,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture
 def kernel_device() -> torch.device:
-    """Where the same kernel tests run: on the GPU, or on the CPU in Triton's interpreter."""
+    """Return the device of the kernel tests: the GPU, or the CPU with Triton's interpreter."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.fixture
 def scripts(monkeypatch) -> Iterator[Callable[..., SimpleNamespace]]:
-    """Import modules of a folder that is no package: `scripts(folder, *names)`; all it gave is forgotten afterwards."""
+    """Import modules from a folder that is not a package: `scripts(folder, *names)`; unloaded after the test."""
     folders = []
 
     def load(folder: Path, *names: str) -> SimpleNamespace:
@@ -55,14 +55,14 @@ def scripts(monkeypatch) -> Iterator[Callable[..., SimpleNamespace]]:
         return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
 
     yield load
-    for name, module in list(sys.modules.items()):  # the named, and those that they import from beside them
+    for name, module in list(sys.modules.items()):  # the modules, and those that they import from the same folder
         if Path(getattr(module, "__file__", None) or "/").parent in folders:
             del sys.modules[name]
 
 
 @pytest.fixture(scope="session")
 def small_weights() -> Callable[..., str]:
-    """Write weights that do something, without any training: `small_weights(path, channels, task=...)`; the digest."""
+    """Write small random weights: `small_weights(path, channels, task=...)` returns their digest."""
 
     def write(path: Path, channels: int = 3, *, task: str = "sr", seed: int = 0, compression: str = "uint8") -> str:
         torch.manual_seed(seed or channels)
@@ -76,25 +76,25 @@ def small_weights() -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def told() -> type[Told]:
-    """Give the record of a run."""
-    return Told
+def cli_result() -> type[CliResult]:
+    """Return the class for the result of a run."""
+    return CliResult
 
 
 @pytest.fixture
-def cli(capsys, monkeypatch) -> Iterator[Callable[..., Told]]:
-    """Run the command line in this process, where torch is loaded already."""
+def cli(capsys, monkeypatch) -> Iterator[Callable[..., CliResult]]:
+    """Run the command line in this process, where torch is already loaded."""
     from resizekit.cli import main
 
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main replaces it
     before = signal.getsignal(signal.SIGTERM)
 
-    def run(*argv: object) -> Told:
+    def run(*argv: object) -> CliResult:
         monkeypatch.setattr(sys, "argv", ["resizekit", *map(str, argv)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
-        return Told(int(ended.value.code or 0), *capsys.readouterr())
+        return CliResult(int(ended.value.code or 0), *capsys.readouterr())
 
     yield run
     signal.signal(signal.SIGTERM, before)

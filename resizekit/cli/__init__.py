@@ -1,6 +1,6 @@
-"""The command line: thin, one file a verb, each a few lines over the library.
+"""The command line: one file per verb, each a few lines on top of the library.
 
-Nothing heavy is imported until a verb runs: `resizekit --help` loads no torch and no plugin.
+Heavy modules are imported inside the verbs, so that `resizekit --help` loads neither torch nor plugins.
 """
 
 from resizekit.cli.app import main as main

@@ -1,4 +1,4 @@
-"""The verbs put together, and errors turned into one line and an exit code."""
+"""The verbs of the command line, and errors as one line with an exit code."""
 
 import functools
 import io
@@ -30,7 +30,7 @@ __all__ = ["main"]
 
 app = typer.Typer(
     name="resizekit",
-    help="Make a picture small in a way that a matching network can undo.",
+    help="Make a picture small so that a matching network can restore it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,8 +38,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"resizekit {version('resizekit')}")
@@ -49,14 +49,14 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     keep_freed_memory()
 
 
-def _told_in_one_line(verb: Callable[..., None]) -> Callable[..., None]:
-    """Let bad input end in one line on stderr and exit code 1 (data), 2 (usage) or 130 (Ctrl-C)."""
+def _with_one_line_errors(verb: Callable[..., None]) -> Callable[..., None]:
+    """Turn errors into one line on stderr and exit code 1 (data), 2 (usage) or 130 (Ctrl-C)."""
 
     @functools.wraps(verb)
     def run(*args: object, **options: object) -> None:
@@ -66,7 +66,7 @@ def _told_in_one_line(verb: Callable[..., None]) -> Callable[..., None]:
             _fail(error, error.exit_code)
         except KeyboardInterrupt:
             _fail("interrupted", 130)
-        except BrokenPipeError:  # the reader of our output went away, as `head` does
+        except BrokenPipeError:  # the program that reads the output has ended, such as `head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except OSError as error:
@@ -80,32 +80,32 @@ def _told_in_one_line(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 for verb in (tasks, down, up, roundtrip, pyramid, info, evaluate, report, export_pairs, bench, train, sweep, schema):
-    app.command()(_told_in_one_line(verb))
+    app.command()(_with_one_line_errors(verb))
 
 
 def main() -> None:
     """Run the command line."""
-    warnings.showwarning = _one_line
-    told: list[int] = []
+    warnings.showwarning = _show_warning
+    received: list[int] = []
 
     def end(number: int, _: object) -> NoReturn:
-        told.append(number)
-        sys.exit(128 + number)  # as a shell would tell, but files begun are cleared away
+        received.append(number)
+        sys.exit(128 + number)  # the exit code of a shell, but unlike a signal it lets temporary files be removed
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what this terminal cannot say
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may not be printable in this terminal
     try:
         app()
     except BaseException:
-        if not told:
+        if not received:
             raise
-        # what `end` raised inside a library may come out of it as something else, such as a failed assertion of torch's
-        if told[0] == signal.SIGINT:
+        # a library may replace the exception of `end` by another one, such as a failed assertion in torch
+        if received[0] == signal.SIGINT:
             echo_error("interrupted")
-        sys.exit(128 + told[0])
-    finally:  # of use to a program that calls this and goes on
-        for number, handler in before.items():
+        sys.exit(128 + received[0])
+    finally:  # restore the handlers for a program that calls this function and continues
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
@@ -114,5 +114,5 @@ def _fail(error: BaseException | str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _one_line(message: object, *_: object, **__: object) -> None:
+def _show_warning(message: object, *_: object, **__: object) -> None:
     typer.echo(f"warning: {' '.join(str(message).split())}", err=True)

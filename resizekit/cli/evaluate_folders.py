@@ -14,7 +14,8 @@ from resizekit.cli.progress import counted
 from resizekit.codec import Codec
 from resizekit.evaluation.folder import SetMetrics, evaluate_depths
 from resizekit.evaluation.measure import baseline_name
-from resizekit.images.selection import choose_codec, repeated
+from resizekit.images.planning import repeated
+from resizekit.images.selection import choose_codec
 
 __all__ = ["FolderOptions", "evaluate_folders"]
 

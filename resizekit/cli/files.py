@@ -1,12 +1,13 @@
 """`resizekit down` and `resizekit up`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from resizekit.cli.jobs import pair_up, work_through
+from resizekit.cli.jobs import Progress, pair_up, work_through
 from resizekit.cli.options import (
     CompressionName,
     Device,
@@ -21,9 +22,9 @@ from resizekit.cli.options import (
     Times,
     ValueRangeText,
     WeightsName,
-    read_tile,
+    read_run_options,
+    read_target,
     read_value_range,
-    read_wanted,
     read_weights,
 )
 from resizekit.cli.output import echo_json
@@ -43,60 +44,54 @@ def down(
     size: Size = None,
     scale: Scale = None,
     max_side: MaxSide = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done to the sizes, and do nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Dry run: print the sizes and steps only.")] = False,
     times: Times = None,
     compression: CompressionName = None,
     value_range: ValueRangeText = None,
     tile: Tile = "auto",
     device: Device = "auto",
-    precision: Precision = "auto",
+    precision: Precision = "float32",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Make pictures small: ordinary PNG files, or what else the weights store, that know how to be restored."""
+    """Make pictures small.  The small files are PNG, or the format that the weights store; `up` restores them."""
     from resizekit.images.files import down_file, plan_file
-    from resizekit.images.selection import choose_storage
+    from resizekit.images.selection import default_suffix
 
-    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_value_range(value_range)
-    wanted = read_wanted(size, scale, max_side)
+    options = read_run_options(tile, device, precision, overwrite)
+    (chosen, of_task), declared_range = read_weights(weights, task), read_value_range(value_range)
+    target = read_target(size, scale, max_side, times)
     rows: list[dict[str, object]] = []
 
-    def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+    def run(source: Path, small: Path, progress: Progress) -> None:
         manifest = down_file(
             source,
-            target,
+            small,
             weights=chosen,
             task=of_task,
             compression=compression,
-            value_range=values,
-            wanted=wanted,
-            times=times,
-            tile=side,
-            device=device,
-            precision=precision,
-            overwrite=overwrite,
-            progress=progress,
+            target=target,
+            value_range=declared_range,
+            options=replace(options, progress=progress),
         )
-        rows.append(
-            {"in": str(source), "out": str(target), "manifest": manifest.model_dump(mode="json", exclude_none=True)}
-        )
+        fields = manifest.model_dump(mode="json", exclude_none=True)
+        rows.append({"in": str(source), "out": str(small), "manifest": fields})
 
-    def tell(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
-        route, name = plan_file(
+    def dry_run(source: Path, small: Path, progress: Progress) -> None:
+        resize, name = plan_file(
             source,
             weights=chosen,
             task=of_task,
             compression=compression,
-            value_range=values,
-            wanted=wanted,
-            times=times,
+            target=target,
+            value_range=declared_range,
         )
-        rows.append(plan_row(source, route, name) if as_json else {"out": plan_text(source, route, name)})
+        rows.append(plan_row(source, resize, name) if as_json else {"out": plan_text(source, resize, name)})
 
     def suffix(_: Path) -> str:
-        return choose_storage(weights=chosen, task=of_task, compression=compression).suffixes[0]
+        return default_suffix(weights=chosen, task=of_task, compression=compression)
 
-    _work(sources, out, suffix, tell if plan else run, rows, as_json, writes=not plan)
+    _run_jobs(sources, out, suffix, dry_run if plan else run, rows, as_json, writes=not plan)
 
 
 def up(
@@ -105,48 +100,42 @@ def up(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="The .safetensors file of weights of your own; installed ones are found.", show_default=False
+            help="The .safetensors file of weights that are not installed; installed weights are found automatically.",
+            show_default=False,
         ),
     ] = None,
     tile: Tile = "auto",
     device: Device = "auto",
-    precision: Precision = "auto",
+    precision: Precision = "float32",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Restore pictures from their small files alone, as PNG where no name says otherwise, cubes and floats as .npy."""
-    from resizekit.images.files import suffix_of_restored, up_file
+    """Restore pictures from their small files alone.  In a folder, they become PNG, cubes and float32 .npy files."""
+    from resizekit.images.files import restored_suffix, up_file
 
-    side = read_tile(tile)
+    options = read_run_options(tile, device, precision, overwrite)
     chosen = None if weights is None else read_weights(weights, None)[0]
     rows: list[dict[str, object]] = []
 
-    def run(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
-        manifest = up_file(
-            source,
-            target,
-            weights=chosen,
-            tile=side,
-            device=device,
-            precision=precision,
-            overwrite=overwrite,
-            progress=progress,
-        )
-        rows.append({"in": str(source), "out": str(target), "size": list(manifest.size)})
+    def run(source: Path, restored: Path, progress: Progress) -> None:
+        manifest = up_file(source, restored, weights=chosen, options=replace(options, progress=progress))
+        row: dict[str, object] = {"in": str(source), "out": str(restored), "size": list(manifest.size)}
+        rows.append(row | {"precision": options.resolved_precision})
 
-    _work(sources, out, suffix_of_restored, run, rows, as_json)
+    _run_jobs(sources, out, restored_suffix, run, rows, as_json)
 
 
-def _work(
+def _run_jobs(
     sources: list[Path],
     out: Path,
     suffix: Callable[[Path], str],
-    run: Callable[[Path, Path, Callable[[int, int], None]], None],
+    run: Callable[[Path, Path, Progress], None],
     rows: list[dict[str, object]],
     as_json: bool,
     *,
     writes: bool = True,
 ) -> None:
+    """Work through all sources, and print the rows of those that succeeded."""
     try:
         work_through(pair_up(sources, out, suffix), run, inside=out if writes else None)
     finally:

@@ -14,7 +14,7 @@ def info(
     file: Annotated[Path, typer.Argument(help="A small image or a weights file.")],
     as_json: Json = False,
 ) -> None:
-    """Show what a small image says of its picture, or a weights file of itself."""
+    """Show the manifest of a small image, or the header of a weights file."""
     import json
 
     from resizekit.cli.output import echo_json
@@ -22,16 +22,16 @@ def info(
     if file.suffix == ".safetensors":
         from resizekit.recipes.checkpoint import read_header
 
-        told = read_header(file).model_dump(mode="json")
+        fields = read_header(file).model_dump(mode="json")
     else:
         from resizekit.images.files import read_small
 
-        told = read_small(file)[1].model_dump(mode="json", exclude_none=True)
+        fields = read_small(file)[1].model_dump(mode="json", exclude_none=True)
     if as_json:
-        echo_json(told)
+        echo_json(fields)
         return
-    width = max(len(key) for key in told)
-    for key, value in told.items():
-        # a file may hold anything: what a terminal would obey is shown, not sent
-        plain = value if isinstance(value, str) and value.isprintable() else json.dumps(value)
-        typer.echo(f"{key:<{width}}  {plain}")
+    width = max(len(key) for key in fields)
+    for key, value in fields.items():
+        # a file may hold control characters of the terminal: escape them
+        text = value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+        typer.echo(f"{key:<{width}}  {text}")

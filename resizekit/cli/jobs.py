@@ -1,7 +1,8 @@
-"""Sources and a destination to pairs of files, and many files worked through with one line for each that fails."""
+"""Pair source files with output files, and work through many files with one line for each that fails."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 
@@ -9,64 +10,81 @@ from resizekit.cli.output import echo_error
 from resizekit.cli.progress import counted
 from resizekit.errors import ImageError, ResizeKitError, UsageError
 
-__all__ = ["Job", "pair_up", "work_through"]
+__all__ = ["Job", "Progress", "pair_up", "work_through"]
 
-Job = tuple[Path, Path]
+Job: TypeAlias = tuple[Path, Path]
+"""A source and its output."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (tiles done, tiles in total)."""
 
 
 def pair_up(sources: Sequence[Path], out: Path, suffix: Callable[[Path], str]) -> list[Job]:
-    """Pair every picture meant with the file to be written.
+    """Pair every source picture with its output file.
 
-    One file goes to `out` itself, unless that is a folder; folders, patterns and several files go into the folder `out`
-    under their own names with the `suffix` of each, a folder's inner structure kept.  Raises `UsageError` where two
-    would become the same file or `out` is a file already.
+    A single file goes to `out` itself, unless `out` is a folder.  Folders, patterns and several files go into the
+    folder `out`, with the structure of subfolders.
+
+    Args:
+        sources: Files, folders and patterns.
+        out: A file or a folder.
+        suffix: Returns the suffix of the output for a source.
+
+    Raises:
+        UsageError: Two sources have the same output, or `out` is a file and the sources need a folder.
+        ImageError: A source does not exist or holds no picture.
     """
     from resizekit.images.io.find import find_pictures
 
-    if len(sources) == 1 and not out.is_dir() and (sources[0].is_file() or not _many(sources[0])):
+    if len(sources) == 1 and not out.is_dir() and (sources[0].is_file() or not _may_be_several(sources[0])):
         return [(sources[0], out)]
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file; name a folder for several pictures")
+        raise UsageError(f"{out} is a file: name a folder for several pictures")
     jobs: list[Job] = []
-    for given in sources:
-        root = given if given.is_dir() else None
-        found = list(find_pictures([given]))
-        if not found:
-            raise ImageError(f"no picture in {given}; name a folder that holds some")
+    for source in sources:
+        root = source if source.is_dir() else None
+        pictures = list(find_pictures([source]))
+        if not pictures:
+            raise ImageError(f"no picture in {source}: name a folder that holds some")
         jobs += [
             (path, out / (path.relative_to(root) if root else Path(path.name)).with_suffix(suffix(path)))
-            for path in found
+            for path in pictures
         ]
-    taken: dict[Path, Path] = {}
-    for source, target in jobs:
-        if target in taken:
-            raise UsageError(f"{taken[target]} and {source} would both become {target}; do them apart")
-        taken[target] = source
+    outputs: dict[Path, Path] = {}
+    for source, output in jobs:
+        if output in outputs:
+            raise UsageError(f"{outputs[output]} and {source} would both become {output}: use separate folders")
+        outputs[output] = source
     return jobs
 
 
-def _many(source: Path) -> bool:
+def _may_be_several(source: Path) -> bool:
     return source.is_dir() or any(mark in source.name for mark in "*?[")
 
 
 def work_through(
     jobs: Sequence[Job],
-    run: Callable[[Path, Path, Callable[[int, int], None]], None],
+    run: Callable[[Path, Path, Progress], None],
     *,
     inside: Path | None = None,
 ) -> None:
-    """Run every job; of several, one that fails is named on stderr, the others go on, and the end is an error.
+    """Run every job.  Of several jobs, a failure is printed on stderr and the others continue.
 
-    Folders for targets below the folder `inside` are made as they are needed.
+    Args:
+        jobs: Sources and outputs.
+        run: Processes a source, an output and a progress callback.
+        inside: Folder in which subfolders for the outputs are created when they are needed.
+
+    Raises:
+        ResizeKitError: At least one job failed.
     """
     failed = 0
     with counted(Console(stderr=True), "", len(jobs)) as count:
-        for source, target in jobs:
+        for source, output in jobs:
             count.begin(source.name)
             try:
-                if inside in target.parents:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                run(source, target, count.part)
+                if inside in output.parents:
+                    output.parent.mkdir(parents=True, exist_ok=True)
+                run(source, output, count.part)
             except (ResizeKitError, OSError) as error:
                 if len(jobs) == 1:
                     raise
@@ -74,6 +92,5 @@ def work_through(
                 echo_error(error)
             count.finish()
     if failed:
-        which = f"{failed} of {len(jobs)}" if failed < len(jobs) else f"none of the {len(jobs)}"
-        words = "could not be done; the others are" if failed < len(jobs) else "could be done"
-        raise ResizeKitError(f"{which} pictures {words}")
+        count_text = f"{failed} of {len(jobs)}" if failed < len(jobs) else f"all {len(jobs)}"
+        raise ResizeKitError(f"{count_text} pictures failed{'; the others are done' if failed < len(jobs) else ''}")

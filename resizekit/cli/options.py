@@ -1,4 +1,4 @@
-"""Options that several verbs share, worded once, and how their texts are read."""
+"""Options that several verbs share, and the functions that read their texts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,6 +8,7 @@ import typer
 from resizekit.errors import UsageError
 
 if TYPE_CHECKING:
+    from resizekit.images.run_options import RunOptions
     from resizekit.images.target_size import TargetSize
 
 __all__ = [
@@ -25,75 +26,87 @@ __all__ = [
     "Times",
     "ValueRangeText",
     "WeightsName",
+    "read_run_options",
+    "read_target",
     "read_tile",
     "read_times",
     "read_value_range",
-    "read_wanted",
     "read_weights",
 ]  # fmt: skip
 
 TASK = "sr"
-"""Whose weights serve when nothing is said: a choice of this product's command line, not of the core."""
+"""The default task: a choice of this command line, not of the core."""
 
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu or cuda.")]
-Precision = Annotated[str, typer.Option(help="Of the networks: auto, float32 or bfloat16.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="Precision of the networks: float32, bfloat16 or auto.  float32 gives the same pixels on every CPU; "
+        "bfloat16 or auto is faster where the hardware supports it."
+    ),
+]
 Tile = Annotated[
     str,
     typer.Option(help="Work in tiles to bound memory: auto, off, or a side in pixels (64 or more)."),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Times = Annotated[
     int | None,
-    typer.Option(min=1, help="Apply the networks so many times: weights by 2 three times make x8.", show_default=False),
+    typer.Option(
+        min=1,
+        help="Number of times to apply the networks: 3 with weights that halve each side gives x8.",
+        show_default=False,
+    ),
 ]
 WeightsName = Annotated[
     str | None,
-    typer.Option(help="Installed weights by name, or a .safetensors file.", show_default=False),
+    typer.Option(help="Name of installed weights, or a .safetensors file.", show_default=False),
 ]
 TaskName = Annotated[
     str | None,
-    typer.Option(help=f"The task whose weights fit the picture best.  [default: {TASK}]", show_default=False),
+    typer.Option(
+        help=f"Name of a task: the best-fitting of its weights are chosen for each picture.  [default: {TASK}]",
+        show_default=False,
+    ),
 ]
 Size = Annotated[
-    str | None, typer.Option(metavar="WxH", help="Exactly so many pixels, WIDTHxHEIGHT: 640x480.", show_default=False)
+    str | None,
+    typer.Option(metavar="WxH", help="Exact size in pixels, WIDTHxHEIGHT, such as 640x480.", show_default=False),
 ]
 Scale = Annotated[
     str | None,
     typer.Option(
         metavar="P/Q",
-        help="Exactly so many times smaller: 3, 5/2, or WIDTHxHEIGHT where they differ: 2x3/2.",
+        help="Exact factor of reduction: 3, 5/2, or one each for width and height: 2x3/2.",
         show_default=False,
     ),
 ]
 MaxSide = Annotated[
-    str | None, typer.Option(metavar="N", help="The longer side has so many pixels at most.", show_default=False)
+    str | None, typer.Option(metavar="N", help="Maximum of width and height in pixels.", show_default=False)
 ]
-
-
 CompressionName = Annotated[
     str | None,
     typer.Option(
         "--compression",
-        help="An installed compression in place of the weights' own: uint16 keeps 16 bits a channel.",
+        help="Name of an installed compression that replaces the compression of the weights, such as uint16, which "
+        "keeps 16 bits per channel.",
         show_default=False,
     ),
 ]
-
-
 ValueRangeText = Annotated[
     str | None,
     typer.Option(
         "--value-range",
         metavar="LOW,HIGH",
-        help="The range of the values in the files; float32 needs it.",
+        help="Lowest and highest possible value in the files; required for float32.",
         show_default=False,
     ),
 ]
 
 
 def read_value_range(text: str | None) -> tuple[float, float] | None:
-    """Read --value-range; a `UsageError` for what is not two finite numbers, the lower first."""
+    """Parse --value-range; raises `UsageError` unless it is two finite numbers in ascending order."""
     if text is None:
         return None
     from resizekit.images.value_range import check_value_range
@@ -101,45 +114,67 @@ def read_value_range(text: str | None) -> tuple[float, float] | None:
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--value-range {text!r}: say LOW,HIGH, such as 0,1") from None
+        raise UsageError(f"invalid --value-range {text!r}: expected LOW,HIGH, such as 0,1") from None
     return check_value_range((low, high))
 
 
 def read_tile(text: str) -> int | Literal["auto", "off"]:
-    """Read --tile; a `UsageError` for what is neither auto, off nor a whole number."""
+    """Parse --tile; raises `UsageError` unless it is auto, off or an integer."""
     if text == "auto":
         return "auto"
     if text == "off":
         return "off"
     if not text.isdecimal():
-        raise UsageError(f"--tile {text!r}: say auto, off or a side in pixels")
+        raise UsageError(f"invalid --tile {text!r}: expected auto, off or a side in pixels")
     return int(text[:9])
 
 
-def read_wanted(size: str | None, scale: str | None, max_side: str | None) -> "TargetSize | None":
-    """Read --size, --scale and --max-side, of which one at most is said; None: none is, so what the weights do."""
+def read_run_options(tile: str, device: str, precision: str, overwrite: bool) -> "RunOptions":
+    """Collect --tile, --device, --precision and --overwrite."""
+    from resizekit.images.run_options import RunOptions
+
+    return RunOptions(tile=read_tile(tile), device=device, precision=precision, overwrite=overwrite)
+
+
+def read_target(
+    size: str | None, scale: str | None, max_side: str | None, times: int | None = None
+) -> "TargetSize | None":
+    """Parse --size, --scale, --max-side and --times; None if none of them is set.
+
+    Raises:
+        UsageError: Several of them are set, or the value is invalid.
+    """
     from resizekit.images.target_size import TargetSize
 
-    said = [f"--{name}" for name, it in (("size", size), ("scale", scale), ("max-side", max_side)) if it is not None]
-    if len(said) > 1:
-        raise UsageError(f"{' and '.join(said)} contradict one another; say one of them")
-    return TargetSize(size=size, scale=scale, max_side=max_side) if said else None
+    values = {"--size": size, "--scale": scale, "--max-side": max_side, "--times": times}
+    names = [name for name, value in values.items() if value is not None]
+    if len(names) > 1:
+        raise UsageError(f"{' and '.join(names)} contradict one another: pass only one of them")
+    return TargetSize(size=size, scale=scale, max_side=max_side, times=times) if names else None
 
 
 def read_times(text: str | None) -> tuple[int, ...]:
-    """Read the depths of `1,2,3`; none for None, a `UsageError` for what is no list of whole numbers from 1 on."""
+    """Parse a list of depths such as `1,2,3`; empty for None.
+
+    Raises:
+        UsageError: The text is not a list of positive integers.
+    """
     if text is None:
         return ()
     parts = [part.strip() for part in text.split(",")]
     if any(not part.isdecimal() or int(part[:9]) == 0 for part in parts):
-        raise UsageError(f"--times {text[:80]!r}: say how often, such as 1,2,3")
+        raise UsageError(f"invalid --times {text[:80]!r}: expected a list of positive integers, such as 1,2,3")
     return tuple(dict.fromkeys(int(part[:9]) for part in parts))
 
 
 def read_weights(weights: str | None, task: str | None) -> tuple[str | Path | None, str | None]:
-    """Read --weights and --task, of which one at most is said: (weights, task), one of them None."""
+    """Resolve --weights and --task to (weights, task), of which exactly one is set.
+
+    Raises:
+        UsageError: Both are set.
+    """
     if weights is not None and task is not None:
-        raise UsageError("--weights and --task contradict one another; say one of them")
+        raise UsageError("--weights and --task contradict one another: pass only one of them")
     if weights is None:
         return None, task or TASK
     return (Path(weights) if weights.endswith(".safetensors") else weights), None

@@ -1,10 +1,12 @@
 """`resizekit roundtrip`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from resizekit.cli.jobs import Progress, work_through
 from resizekit.cli.options import (
     CompressionName,
     Device,
@@ -19,11 +21,12 @@ from resizekit.cli.options import (
     Times,
     ValueRangeText,
     WeightsName,
-    read_tile,
+    read_run_options,
+    read_target,
     read_value_range,
-    read_wanted,
     read_weights,
 )
+from resizekit.cli.output import echo_json
 
 __all__ = ["roundtrip"]
 
@@ -41,50 +44,45 @@ def roundtrip(
     value_range: ValueRangeText = None,
     tile: Tile = "auto",
     device: Device = "auto",
-    precision: Precision = "auto",
+    precision: Precision = "float32",
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Take a picture down and up; write small, restored and a side-by-side picture, and print how good they are."""
+    """Take a picture down and up: write the small, the restored and a side-by-side picture, and print the quality."""
     from rich.console import Console
     from rich.table import Table
 
-    from resizekit.cli.jobs import work_through
-    from resizekit.cli.output import echo_json
-    from resizekit.images.io.find import MADE
+    from resizekit.images.io.find import ROUNDTRIP_SUFFIX
     from resizekit.showcase.roundtrip import RoundtripMetrics, roundtrip_file
 
-    side, (chosen, of_task), values = read_tile(tile), read_weights(weights, task), read_value_range(value_range)
-    wanted = read_wanted(size, scale, max_side)
-    folder = out or picture.parent / f"{picture.stem}{MADE}"
+    options = read_run_options(tile, device, precision, overwrite)
+    (chosen, of_task), declared_range = read_weights(weights, task), read_value_range(value_range)
+    target = read_target(size, scale, max_side, times)
+    folder = out or picture.parent / f"{picture.stem}{ROUNDTRIP_SUFFIX}"
     results: list[RoundtripMetrics] = []
-    work_through(
-        [(picture, folder)],
-        lambda source, target, progress: results.append(
-            roundtrip_file(
-                source,
-                target,
-                weights=chosen,
-                task=of_task,
-                compression=compression,
-                value_range=values,
-                wanted=wanted,
-                times=times,
-                tile=side,
-                device=device,
-                precision=precision,
-                overwrite=overwrite,
-                progress=progress,
-            )
-        ),
-    )
-    figures = results[0]
+
+    def run(source: Path, folder: Path, progress: Progress) -> None:
+        metrics = roundtrip_file(
+            source,
+            folder,
+            weights=chosen,
+            task=of_task,
+            compression=compression,
+            target=target,
+            value_range=declared_range,
+            options=replace(options, progress=progress),
+        )
+        results.append(metrics)
+
+    work_through([(picture, folder)], run)
+    metrics = results[0]
     if as_json:
-        echo_json(figures.as_dict())
+        echo_json(metrics.as_dict())
         return
-    table = Table("", figures.weights, figures.plain, box=None, header_style="bold")
-    for name, ours, theirs in figures.rows():
-        table.add_row(name, ours, theirs)
+    table = Table("", metrics.weights, metrics.baseline, box=None, header_style="bold")
+    for row in metrics.rows():
+        table.add_row(*row)
     console = Console(markup=False, emoji=False)
     console.print(table)
+    console.print(f"precision: {metrics.precision}", highlight=False)
     console.print(f"pictures: {folder}", highlight=False, soft_wrap=True)

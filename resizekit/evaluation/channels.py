@@ -65,7 +65,7 @@ def with_channels(path: Path, picture: Picture, channels: int, *, folds: bool = 
     pixels = normalize(picture.pixels, picture.value_range)
     if (pixels.shape[2], channels) == (3, 1):
         return luma(pixels)[:, :, None]
-    return match_channels(pixels, channels, folds=folds, where=path)
+    return match_channels(pixels, channels, folds=folds, source=path)
 
 
 def to_display(pixels: Pixels) -> Pixels:

@@ -12,7 +12,7 @@ from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.channels import read_for_evaluation
 from resizekit.evaluation.measure import measure
 from resizekit.images.io.find import find_pictures, sample_evenly
-from resizekit.images.selection import repeated
+from resizekit.images.planning import repeated
 from resizekit.images.value_range import ValueRange
 from resizekit.storage.formats import Pixels
 

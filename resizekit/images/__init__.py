@@ -1,22 +1,19 @@
-"""Pictures in files: read, made small, written with a manifest, and brought back.
+"""Pictures in files: read, made small, written with a manifest, and restored.
 
-picture.py    what a file holds: colours, alpha, colour profile
-read.py       any file that Pillow reads, a deep PNG, TIFF or array, or one clear line why not
-array.py      arrays of numpy's, without trusting their headers
-value_range.py       the range of values, where it is not that of codes
-tiff.py       what Pillow reads and writes no TIFF of
-limits.py     how large a picture may be
-upright.py    turned as the camera noted
-write.py      an output that is whole or not there
-manifest.py   the note in the small image that `up` needs
-note.py       where a file carries it
-alpha.py      transparency that leaves no rim
-pad.py        sizes that the factor does not divide, and very small ones
-tile.py       memory bounded by the tile
-weights.py    which networks, and whether a manifest means these
-wanted.py     any size, as it is asked for
-remainder.py  what no learned step divides: bicubic, and that undone
-pictures.py   down and up in memory
-find.py       folders and patterns to pictures
-files.py      the two verbs: down_file, up_file
+files.py              the public functions: down_file, up_file, plan_file
+run_options.py        RunOptions: tiles, device, precision, overwriting, progress
+target_size.py        TargetSize: the requested size of a small image
+selection.py          which weights make a picture small
+planning.py           how many steps, and how much padding
+pipeline.py           down and up in memory
+manifest.py           the record in a small image that `up` needs
+manifest_weights.py   the weights that a manifest names
+picture.py            a decoded picture: colours, alpha, colour profile
+value_range.py        the declared range of values, where it is not that of the integer type
+limits.py             the maximum size of a picture
+channels.py           which channels a picture may have for weights
+pad.py                padding for sizes that the factors do not divide, and very small pictures
+alpha.py              transparency
+bicubic_remainder.py  the part of a resize that no learned step covers
+io/                   reading and writing files
 """

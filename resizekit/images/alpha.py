@@ -1,8 +1,8 @@
-"""Transparency: its own way down and up, and colours that it does not bleed into.
+"""Transparency: resize alpha, and replace hidden colours so that they do not bleed into visible ones.
 
-Colours below transparent pixels are whatever a program left there, often black.  A resize would
-mix them into the visible ones and leave a dark rim, so before going down they are replaced with a
-smooth continuation of what is visible (push-pull: Gortler et al. 1996, "The Lumigraph", 3.4).
+The colours of transparent pixels are arbitrary, often black.  A resize would mix them into the visible colours and
+leave a dark rim, so before the resize they are replaced with a smooth continuation of the visible colours (push-pull:
+Gortler et al. 1996, "The Lumigraph", 3.4).
 """
 
 from fractions import Fraction
@@ -21,23 +21,23 @@ from resizekit.storage.formats import Pixels
 __all__ = ["alpha_down", "alpha_up", "fill_hidden"]
 
 _VISIBLE = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 8 * 257}
-"""From this alpha on, a colour counts fully and is kept exactly; below, it fades into the filling,
-which changes what is seen by at most two codes of 8 bits."""
+"""From this alpha on, a colour has full weight and stays exactly as it is.  Below, it fades into the fill colour, which
+changes the visible result by at most two 8-bit values."""
 _SIDE = 1024
-"""Side of the tiles in high pixels; every tile gives the same bits here."""
+"""Side of the tiles in high pixels; the result does not depend on it."""
 _ROWS = 256
-"""Rows of full size that are floats at once."""
+"""Full-size rows that are in memory as floats at once."""
 
 _Floats = npt.NDArray[np.float32]
 
 
 def alpha_down(spec: ResizeSpec, alpha: Pixels) -> Pixels:
-    """Make alpha small, antialiased: `(s h) (r w) -> h w`, uint8 or uint16; opaque stays opaque."""
+    """Shrink alpha with antialiasing: `(s h) (r w) -> h w`, uint8 or uint16; opaque stays opaque."""
     return _resize(alpha, (spec.s, spec.r))
 
 
 def alpha_up(spec: ResizeSpec, alpha: Pixels) -> Pixels:
-    """Bring alpha back: `h w -> (s h) (r w)`, uint8 or uint16."""
+    """Enlarge alpha: `h w -> (s h) (r w)`, uint8 or uint16."""
     return _resize(alpha, (1 / spec.s, 1 / spec.r))
 
 
@@ -47,62 +47,74 @@ def _resize(alpha: Pixels, factors: tuple[Fraction, Fraction]) -> Pixels:
 
     def run(tile: Pixels) -> Pixels:
         (h, w), (p, q), (h2, w2) = tile.shape[:2], grid.taken, grid.given
-        codes = torch.from_numpy(tile.copy())[None, None, :, :, 0]
-        small = resample_codes(codes, (h // p * h2, w // q * w2), scale=factors)
-        return cast(Pixels, small[0, 0, :, :, None].numpy())
+        x = torch.from_numpy(tile.copy())[None, None, :, :, 0]
+        y = resample_codes(x, (h // p * h2, w // q * w2), scale=factors)
+        return cast(Pixels, y[0, 0, :, :, None].numpy())
 
     return over_tiles(run, alpha[:, :, None], grid, _SIDE, dtype=alpha.dtype)[:, :, 0]
 
 
 def fill_hidden(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """Replace the colours below transparent pixels: `h w c` and `h w` give `h w c`, codes.
+    """Replace the colours of transparent pixels by a smooth continuation of the visible ones.
 
-    Colours of an alpha of 8 or more (of 255) are kept exactly; if nothing is visible, all are.
+    Colours with an alpha of at least 8 (of 255) do not change; if no pixel is visible, no colour changes.
+
+    Args:
+        pixels: `h w c`, uint8 or uint16.
+        alpha: `h w`, of the same type.
+
+    Returns:
+        `h w c`, of the same type.
+
+    Examples:
+        >>> pixels = np.array([[[200], [0]]], np.uint8)
+        >>> fill_hidden(pixels, np.array([[255, 0]], np.uint8)).tolist()
+        [[[200], [200]]]
     """
     if alpha.min() >= _VISIBLE[alpha.dtype] or not alpha.any():
         return pixels
     filled = pixels.copy()
     bands = [slice(top, top + _ROWS) for top in range(0, len(alpha), _ROWS)]
-    halves = [_push(*_floats(pixels[band], alpha[band])) for band in bands]
+    halves = [_push(*_weighted(pixels[band], alpha[band])) for band in bands]
     colours, weight = (np.concatenate(parts) for parts in zip(*halves, strict=True))
     half = _pull(colours, weight)
     for band in bands:
         first, last = max(0, band.start // 2 - 1), band.stop // 2 + 1
-        own, weight = _floats(pixels[band], alpha[band])
+        colours, weight = _weighted(pixels[band], alpha[band])
         begin = band.start - 2 * first
-        behind = _double(half[first:last])[begin : begin + len(own), : own.shape[1]]
-        filled[band] = np.rint(own + (1 - weight) * (behind - own)).astype(pixels.dtype)
+        fill = _double(half[first:last])[begin : begin + len(colours), : colours.shape[1]]
+        filled[band] = np.rint(colours + (1 - weight) * (fill - colours)).astype(pixels.dtype)
     return filled
 
 
-def _floats(pixels: Pixels, alpha: Pixels) -> tuple[_Floats, _Floats]:
-    """Colours `h w c` and how much they count, `h w 1` in [0, 1]."""
+def _weighted(pixels: Pixels, alpha: Pixels) -> tuple[_Floats, _Floats]:
+    """Give colours `h w c` and their weights `h w 1` in [0, 1], as floats."""
     visible = _VISIBLE[alpha.dtype]
     weight = np.minimum(alpha, visible).astype(np.float32) / np.float32(visible)
     return pixels.astype(np.float32), weight[:, :, None]
 
 
 def _push(colours: _Floats, weight: _Floats) -> tuple[_Floats, _Floats]:
-    """Average 2x2 blocks by weight, beyond an odd side 0: `(h 2) (w 2) c -> h w c`."""
-    odd = [(0, n % 2) for n in weight.shape[:2]] + [(0, 0)]
-    weight = np.pad(weight, odd)
-    total = _blocks(weight)
-    sums = _blocks(np.pad(colours, odd) * weight)
+    """Average 2x2 blocks by weight, with zero padding of odd sides: `(h 2) (w 2) c -> h w c`."""
+    padding = [(0, n % 2) for n in weight.shape[:2]] + [(0, 0)]
+    weight = np.pad(weight, padding)
+    total = _sum_blocks(weight)
+    sums = _sum_blocks(np.pad(colours, padding) * weight)
     mean = np.divide(sums, np.maximum(total, 1e-6), dtype=np.float32)
     return mean, np.minimum(total, 1, dtype=np.float32)
 
 
-def _blocks(x: _Floats) -> _Floats:
+def _sum_blocks(x: _Floats) -> _Floats:
     rows = x[0::2] + x[1::2]
     return rows[:, 0::2] + rows[:, 1::2]
 
 
 def _pull(colours: _Floats, weight: _Floats) -> _Floats:
-    """Fill from coarse to fine: where the weight lacks, the next coarser level shows through."""
+    """Fill from coarse to fine: where the weight is below 1, mix in the next coarser level."""
     if weight.min() >= 1 or weight.shape[:2] == (1, 1):
         return colours
-    behind = _double(_pull(*_push(colours, weight)))[: colours.shape[0], : colours.shape[1]]
-    return behind + weight * (colours - behind)
+    fill = _double(_pull(*_push(colours, weight)))[: colours.shape[0], : colours.shape[1]]
+    return fill + weight * (colours - fill)
 
 
 def _double(x: _Floats) -> _Floats:
@@ -111,6 +123,6 @@ def _double(x: _Floats) -> _Floats:
 
 
 def _double_rows(x: _Floats) -> _Floats:
-    around = np.concatenate((x[:1], x, x[-1:]))
-    pairs = np.stack((0.75 * x + 0.25 * around[:-2], 0.75 * x + 0.25 * around[2:]), axis=1)
+    padded = np.concatenate((x[:1], x, x[-1:]))
+    pairs = np.stack((0.75 * x + 0.25 * padded[:-2], 0.75 * x + 0.25 * padded[2:]), axis=1)
     return pairs.reshape(-1, *x.shape[1:])

@@ -1,4 +1,4 @@
-"""Which channels a picture may have for weights: the one rule for files, figures and trainings."""
+"""Match the channels of a picture to those of weights: one rule for files, metrics and training."""
 
 from resizekit.errors import ImageError
 from resizekit.storage.formats import Pixels
@@ -6,19 +6,27 @@ from resizekit.storage.formats import Pixels
 __all__ = ["match_channels"]
 
 
-def match_channels(pixels: Pixels, channels: int, *, folds: bool, where: object = "this picture") -> Pixels:
-    """Give a picture `h w c` the channels that weights take: grey is repeated to three, colour is never dropped.
+def match_channels(pixels: Pixels, channels: int, *, folds: bool, source: object = "this picture") -> Pixels:
+    """Give a picture the channels that weights expect: repeat grey to RGB, and never drop colour.
 
-    `folds` says that the weights keep fewer channels than they take: a grey picture then has nothing that they could
-    hide.  Raises `ImageError` for channels that do not fit.
+    Args:
+        pixels: `h w c`.
+        channels: Number of channels that the weights expect.
+        folds: The weights store fewer channels than they take.  A grey picture then has no colour to embed.
+        source: The picture, for the error message.
+
+    Returns:
+        `h w channels`; the input itself if it has this number of channels.
+
+    Raises:
+        ImageError: The channels do not fit.
     """
     have = pixels.shape[2]
     if have == channels:
         return pixels
     if have == 1 and folds:
         raise ImageError(
-            f"{where} is grey, and these weights fold {channels} channels: there is no colour to hide; "
-            "use weights that keep the channels"
+            f"{source} is grey, and these weights fold {channels} channels: use weights that keep the channels"
         )
     if (have, channels) == (1, 3):
         return pixels.repeat(3, axis=2)
@@ -26,4 +34,4 @@ def match_channels(pixels: Pixels, channels: int, *, folds: bool, where: object 
         advice = "use weights for RGB, or convert the picture to grey first"
     else:
         advice = f"give a picture of {channels}, or use weights for {have}"
-    raise ImageError(f"{where} has {have} channel{'s' * (have > 1)}, and these weights take {channels}: {advice}")
+    raise ImageError(f"{source} has {have} channel{'s' * (have > 1)}, and these weights take {channels}: {advice}")

@@ -1,4 +1,4 @@
-"""The two verbs: a picture file becomes a small one, and from that one alone the picture again."""
+"""Files in, files out: make a picture file small, and restore the picture from the small file alone."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,78 +8,82 @@ import numpy as np
 from resizekit.codec import Codec
 from resizekit.codec.convert import kind_of_bits
 from resizekit.codec.resize_plan import ResizePlan
-from resizekit.codec.tiling import Progress, Tile
-from resizekit.errors import ManifestError, ResizeKitError, UsageError
+from resizekit.errors import ManifestError, ResizeKitError
 from resizekit.images.io.npy import NPY
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import output
 from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
+from resizekit.images.manifest_weights import weights_of_manifest
 from resizekit.images.picture import Picture
-from resizekit.images.pipeline import check_depth, down_picture, padded_sizes, plan_picture, up_picture
-from resizekit.images.selection import (
-    choose_codec,
-    choose_storage,
-    choose_weights,
-    manifest_name,
-    named_codec,
-    repeated,
-)
-from resizekit.images.target_size import TargetSize, check_size
+from resizekit.images.pipeline import check_depth, down_picture, up_picture
+from resizekit.images.planning import padded_sizes
+from resizekit.images.run_options import RunOptions
+from resizekit.images.selection import WeightsChoice, choose_codec, select
+from resizekit.images.target_size import TargetSize
 from resizekit.images.value_range import ValueRange
+from resizekit.spec import HW
 from resizekit.storage.formats import PNG
 
-__all__ = ["down_file", "plan_file", "read_small", "suffix_of_restored", "up_file"]
+__all__ = ["down_file", "plan_file", "read_small", "restored_suffix", "up_file"]
 
-_OTHER_DECODER = "; if it is that very file, this Pillow decodes it otherwise: use the one from Pillow's own wheels"
+_OTHER_DECODER = "; if it is that file, this Pillow decodes it differently: use the one from Pillow's own wheels"
 
 
 def down_file(
     src: str | Path,
     dst: str | Path,
     *,
-    weights: str | Path | None = None,
+    weights: str | Path | Codec | None = None,
     task: str | None = None,
-    codec: Codec | None = None,
     compression: str | None = None,
+    target: TargetSize | None = None,
     value_range: ValueRange | None = None,
-    wanted: TargetSize | None = None,
-    times: int | None = None,
-    tile: Tile = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    overwrite: bool = False,
-    progress: Progress | None = None,
+    options: RunOptions = RunOptions(),
 ) -> Manifest:
-    """Make a picture file small: writes a PNG, or what else the weights store, and gives the manifest in it.
+    """Make a picture file small.
 
-    Say which networks: `weights` (an installed name or a .safetensors file), `task` (those of its weights that are for
-    grey or for colour, whichever the picture is, and whose steps suit a `wanted` size best) or a loaded `codec`, which
-    stays on its device and keeps its precision.  `compression` names an installed one to take the place of the weights'
-    own: "uint16" takes pictures of 16 bits and writes a PNG of 16 bits.  `value_range` is the range of the picture's values,
-    which float32 needs.  `times` is how often the networks are applied, if not as often as they say; `wanted` any other
-    size than these networks make by themselves.  A picture of any size and any mode that `read_picture` takes will do.
-    Raises `ImageError` for the input, `UsageError` for the output and for a size that cannot be, and what loading
-    weights raises.
+    Pass exactly one of `weights` and `task`.
+
+    Args:
+        src: A picture of any size and any mode that `read_picture` reads.
+        dst: The small file: a PNG, or the format that the weights store.
+        weights: Name of installed weights, a .safetensors file, or a loaded codec, which keeps its device and
+            precision.
+        task: Name of a task; the best-fitting of its weights for the channels and the target are chosen.
+        compression: Name of an installed compression that replaces the compression of the weights; "uint16" takes
+            pictures of 16 bits per channel and writes a PNG of 16 bits.
+        target: Requested size; None: the factors of the weights.
+        value_range: Lowest and highest possible value of the picture; float32 pictures need it.
+        options: Tiles, device, precision, overwriting and progress.
+
+    Returns:
+        The manifest that is embedded in the small file.
+
+    Raises:
+        ImageError: The input cannot be read or does not fit the weights.
+        UsageError: The output cannot be written there, or the requested size is not possible.
+        UnknownNameError: The weights, task or compression are not installed.
+        CheckpointError: The weights file is missing or broken.
+
+    Examples:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> Image.new("RGB", (33, 20), "teal").save(folder / "in.png")
+        >>> manifest = down_file(folder / "in.png", folder / "small.png", weights="sr-x2")
+        >>> read_picture(folder / "small.png").hw.wh
+        (17, 10)
     """
-    _one_of(weights, task, codec)
-    check_size(wanted, times)
+    choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
-    channels = picture.pixels.shape[2]
-    if codec is None:
-        weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
-        storage = choose_storage(weights=weights, task=None, compression=compression)
-    else:
-        codec = codec if compression is None else codec.with_compression(compression)
-        storage = codec.storage
-    check_depth(picture, storage, src)
-    with output(dst, picture, source=src, storage=storage, overwrite=overwrite) as save:
-        if codec is None:
-            codec = choose_codec(
-                weights=weights, task=None, compression=compression, device=device, precision=precision
-            )
-        codec = codec if times is None else repeated(codec, times)
-        small, manifest = down_picture(codec, picture, where=src, wanted=wanted, tile=tile, progress=progress)
+    selection = select(choice, picture, target)
+    check_depth(picture, selection.storage, src)
+    with output(dst, picture, source=src, storage=selection.storage, overwrite=options.overwrite) as save:
+        codec = selection.load(options.device, options.precision)
+        small, manifest = down_picture(
+            codec, picture, source=src, target=target, tile=options.tile, progress=options.progress
+        )
         save(small)
     return manifest
 
@@ -87,93 +91,112 @@ def down_file(
 def plan_file(
     src: str | Path,
     *,
-    weights: str | Path | None = None,
+    weights: str | Path | Codec | None = None,
     task: str | None = None,
-    codec: Codec | None = None,
     compression: str | None = None,
+    target: TargetSize | None = None,
     value_range: ValueRange | None = None,
-    wanted: TargetSize | None = None,
-    times: int | None = None,
 ) -> tuple[ResizePlan, str]:
-    """Tell what `down_file` would do with the sizes of a picture, and with which weights, without doing it."""
-    _one_of(weights, task, codec)
-    check_size(wanted, times)
+    """Plan what `down_file` would do, without loading weights or writing a file.
+
+    The arguments and errors are those of `down_file`.
+
+    Returns:
+        The plan and the name of the weights.
+    """
+    choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
-    if codec is None:
-        channels = picture.pixels.shape[2]
-        weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
-        codec = choose_codec(weights=weights, task=None, device="cpu")
-    codec = codec if compression is None else codec.with_compression(compression)
-    check_depth(picture, codec.storage, src)
-    codec = codec if times is None else repeated(codec, times)
-    route = plan_picture(codec, picture.size, wanted)
-    if route.times:  # refused here as it would be there
-        padded_sizes(codec.at(route.times), route.middle or route.high, of=route.high, where=src)
-    return route, manifest_name(codec)
-
-
-def _one_of(*choices: object) -> None:
-    if sum(choice is not None for choice in choices) != 1:
-        raise UsageError("how shall the picture be made small? Say one of weights, task and codec")
+    selection = select(choice, picture, target)
+    check_depth(picture, selection.storage, src)
+    plan = selection.plan
+    if plan.times:  # refuse the same padding as `down_file`
+        padded_sizes(selection.outline.at(plan.times), plan.size_before_steps, original=plan.high, source=src)
+    return plan, selection.name
 
 
 def up_file(
     src: str | Path,
     dst: str | Path,
     *,
-    weights: str | Path | None = None,
-    codec: Codec | None = None,
-    tile: Tile = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    overwrite: bool = False,
-    progress: Progress | None = None,
+    weights: str | Path | Codec | None = None,
+    options: RunOptions = RunOptions(),
 ) -> Manifest:
-    """Restore a picture from its small file alone, in the format that the suffix of `dst` names.
+    """Restore a picture from its small file alone.
 
-    The manifest names installed weights; `weights` (a file) or `codec` stand in for those of one's
-    own training, and must be the very same by their digest.  Raises `ManifestError` for a file
-    that is no small image or has been changed since, and otherwise as `down_file`.
+    Args:
+        src: A small file that `down_file` wrote.
+        dst: The restored picture, in the format of its suffix.
+        weights: A .safetensors file, installed weights by name, or a loaded codec, for weights that are not installed;
+            None: the installed weights that the manifest names.  They must have the digest of the manifest.
+        options: Tiles, device, precision, overwriting and progress.
+
+    Returns:
+        The manifest of the small file.
+
+    Raises:
+        ManifestError: The file has no manifest, was changed, or was made with other weights.
+        UsageError: The output cannot be written there.
+
+    Examples:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> Image.new("RGB", (33, 20), "teal").save(folder / "in.png")
+        >>> manifest = down_file(folder / "in.png", folder / "small.png", weights="sr-x2")
+        >>> manifest = up_file(folder / "small.png", folder / "restored.png")
+        >>> read_picture(folder / "restored.png").hw.wh
+        (33, 20)
     """
     small, manifest = read_small(src)
-    check_values(dst, (manifest.size[1], manifest.size[0], _channels(manifest)))
-    with output(dst, _outline(small, manifest), source=src, overwrite=overwrite) as save:
-        if codec is None:
-            codec = named_codec(manifest, src, weights, device, precision)
-        save(up_picture(codec, small, manifest, where=src, tile=tile, progress=progress))
+    size = HW.from_wh(manifest.size)
+    check_values(dst, (*size, _channels(manifest)))
+    with output(dst, _placeholder(small, manifest), source=src, overwrite=options.overwrite) as save:
+        codec = weights
+        if not isinstance(codec, Codec):
+            codec = choose_codec(
+                weights=weights_of_manifest(manifest, src) if codec is None else codec,
+                compression=manifest.compression,
+                device=options.device,
+                precision=options.precision,
+            )
+        save(up_picture(codec, small, manifest, source=src, tile=options.tile, progress=options.progress))
     return manifest
 
 
-def _outline(small: Picture, manifest: Manifest) -> Picture:
-    """What the restored picture will hold, without taking the memory for it."""
-    shape = (manifest.size[1], manifest.size[0], _channels(manifest))
-    return replace(small, pixels=np.broadcast_to(kind_of_bits(manifest.bits)(0), shape), note=None)
+def _placeholder(small: Picture, manifest: Manifest) -> Picture:
+    """Describe the restored picture without allocating memory for it."""
+    shape = (*HW.from_wh(manifest.size), _channels(manifest))
+    return replace(small, pixels=np.broadcast_to(kind_of_bits(manifest.bits)(0), shape), embedded_manifest=None)
 
 
 def _channels(manifest: Manifest) -> int:
     return manifest.channels or (3 if manifest.mode.startswith("RGB") else 1)
 
 
-def suffix_of_restored(path: str | Path) -> str:
-    """Tell which suffix suits what a small image becomes: .npy for a cube or floats, .png for any other file."""
+def restored_suffix(path: str | Path) -> str:
+    """Return the suffix for the restored picture of a small file: .npy for a cube or float32, .png for any other."""
     try:
-        manifest = Manifest.from_text(read_picture(path).note, path)
-    except ResizeKitError:  # restoring it tells what is wrong
+        manifest = Manifest.from_text(read_picture(path).embedded_manifest, path)
+    except ResizeKitError:  # `up_file` reports the problem
         return PNG.suffixes[0]
     return (NPY if manifest.mode == "CUBE" or manifest.bits == 32 else PNG).suffixes[0]
 
 
 def read_small(path: str | Path) -> tuple[Picture, Manifest]:
-    """Read a small image with its manifest; a `ManifestError` if it is none or has been changed.
+    """Read a small image with its manifest, and check that its pixels did not change.
 
-    The digest is that of the decoded pixels in a lossy format too: they are what the networks see and were trained on,
-    it needs no parser of each format, and a decoder that gives others is found out instead of believed.
+    The digest covers the decoded pixels, in a lossy format as well.  They are the input of the decoder network, no
+    parser for each format is necessary, and a decoder that gives other pixels is detected.
+
+    Raises:
+        ManifestError: The file has no manifest, or its pixels changed.
+        ImageError: The file cannot be read.
     """
     picture = read_picture(path)
-    manifest = Manifest.from_text(picture.note, path)
+    manifest = Manifest.from_text(picture.embedded_manifest, path)
     if manifest.pixels != picture.digest:
         raise ManifestError(
-            f"{path} was changed after it was made small (edited, resized or compressed anew): "
+            f"{path} was changed after it was made small (edited, resized or compressed again): "
             f"give the file as `down` wrote it{'' if Path(path).suffix.lower() == '.png' else _OTHER_DECODER}"
         )
     return picture, manifest

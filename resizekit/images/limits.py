@@ -1,49 +1,70 @@
-"""How large a picture may be, asked before memory is taken for it."""
+"""Limits on the size of a picture, checked before memory is allocated for it."""
 
 from pathlib import Path
 
 import PIL.Image
 
 from resizekit.errors import ImageError
+from resizekit.spec import HW
 
-__all__ = ["CHANNELS", "check_pixels", "check_values", "limit", "too_many"]
+__all__ = ["CHANNELS", "check_pixels", "check_values", "exceeds_limit", "limit_message"]
 
 CHANNELS = 4096
-"""The most channels that a cube may have, and low in a config."""
-_DEEPEST = 4
-"""A cube may hold as many values as the largest picture has in so many channels."""
+"""Maximum number of channels of a cube, and of low in a config."""
+_CUBE_FACTOR = 4
+"""A cube may hold as many values as the largest picture has in this number of channels."""
 
 
-def check_pixels(path: str | Path, size: tuple[int, int]) -> None:
-    """Refuse, before memory is taken, a (width, height) of more pixels than Pillow's limit."""
-    if too_many(size):
-        raise ImageError(f"{path} would have {size[0]}x{size[1]} pixels, too many: {limit()}")
+def check_pixels(path: str | Path, size: HW) -> None:
+    """Refuse a size that exceeds Pillow's pixel limit, before memory is allocated.
+
+    Args:
+        path: The file, for the error message.
+        size: Size of the picture in pixels.
+
+    Raises:
+        ImageError: The size has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+    """
+    if exceeds_limit(size):
+        raise ImageError(f"{path} would have {size.w}x{size.h} pixels, too many: {limit_message()}")
 
 
-def too_many(size: tuple[int, int], channels: int = 1) -> bool:
-    """Whether a size has more pixels than Pillow's limit, or with its channels more values than a cube may hold."""
-    most = PIL.Image.MAX_IMAGE_PIXELS
-    return most is not None and size[0] * size[1] * max(channels, _DEEPEST) > most * _DEEPEST
+def exceeds_limit(size: HW, channels: int = 1) -> bool:
+    """Return whether a size has more pixels than Pillow's limit, or more values than a cube may hold."""
+    maximum = PIL.Image.MAX_IMAGE_PIXELS
+    return maximum is not None and size.h * size.w * max(channels, _CUBE_FACTOR) > maximum * _CUBE_FACTOR
 
 
 def check_values(path: str | Path, shape: tuple[int, ...]) -> None:
-    """Refuse a shape that is no `h w c`, has nothing or too much in it."""
+    """Refuse the shape of an array that is not `h w c`, is empty, or is too large.
+
+    Args:
+        path: The file, for the error message.
+        shape: Shape of the array.
+
+    Raises:
+        ImageError: The shape cannot be a picture or exceeds a limit.
+    """
     if len(shape) != 3:
-        raise ImageError(f"{path} holds an array of shape {shape}: save one of three axes, height, width, channels")
+        raise ImageError(f"{path} holds an array of shape {shape}: save one with three axes, height, width, channels")
     height, width, channels = shape
     if min(shape) < 1:
-        raise ImageError(f"{path} holds nothing (shape {shape}): every side is at least 1")
+        raise ImageError(f"{path} holds an empty array of shape {shape}: every axis needs a length of at least 1")
     if channels > CHANNELS:
-        raise ImageError(f"{path} has {channels} channels, more than {CHANNELS}: are its axes height, width, channels?")
-    check_pixels(path, (width, height))
-    if too_many((width, height), channels):
-        raise ImageError(f"{path} would have {height * width * channels} values, too many: {limit(_DEEPEST)}")
+        raise ImageError(
+            f"{path} has {channels} channels, more than {CHANNELS}: check that its axes are height, width, channels"
+        )
+    check_pixels(path, HW(height, width))
+    if exceeds_limit(HW(height, width), channels):
+        raise ImageError(
+            f"{path} would have {height * width * channels} values, too many: {limit_message(_CUBE_FACTOR)}"
+        )
 
 
-def limit(times: int = 1) -> str:
-    """Say what the limit is, why there is one and what to do."""
-    most = PIL.Image.MAX_IMAGE_PIXELS
+def limit_message(factor: int = 1) -> str:
+    """Return the end of an error message: the limit, the reason for it, and how to raise it."""
+    maximum = PIL.Image.MAX_IMAGE_PIXELS
     return (
-        f"the limit is {most and times * most}, a guard against files that fill the memory; "
+        f"the limit is {maximum and factor * maximum}, a guard against files that exhaust the memory; "
         "cut the picture into parts, or raise PIL.Image.MAX_IMAGE_PIXELS in Python"
     )

@@ -1,7 +1,7 @@
-"""The note in the small image: all that `up` needs besides the pixels and the weights it names.
+"""The manifest in a small image: all that `up` needs in addition to the pixels and the weights.
 
-It is data: it names installed weights, never a path, and it holds no picture.  Its digests tell a changed file from a
-sound one; they are no signature.
+It is data: it names installed weights, never a path, and holds no picture.  Its digests detect a changed file; they are
+not a signature.
 """
 
 import math
@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json, to_json
 
 from resizekit.errors import ManifestError
 from resizekit.images.limits import CHANNELS
@@ -18,22 +19,25 @@ from resizekit.spec import ResizeSpec
 __all__ = ["FORMAT", "KEYWORD", "LIMIT", "MOST", "NAME", "Manifest"]
 
 KEYWORD = "resizekit"
-FORMAT = 2
-"""The newest format that this version reads, and the one it writes."""
+FORMAT = 3
+"""The format that this version writes, and the newest that it reads."""
 LIMIT = 2048
-"""A manifest is shorter than so many bytes, whatever its values."""
+"""Every manifest is shorter than this number of bytes."""
 MOST = 64
-"""So often networks may be applied at most."""
+"""Maximum number of learned steps."""
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-"""What weights may be called in a manifest: no slash, so never a path to elsewhere."""
+"""Pattern of weights names in a manifest: no slash, so that a name is never a path."""
 
 _Name = Annotated[str, Field(pattern=NAME)]
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Side = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
+_RENAMED = {"middle": "intermediate_size", "span": "value_range"}
+"""Field names of formats 1 and 2, and their present names."""
+
 
 class _Head(BaseModel):
-    """What every format, also a later one, begins with."""
+    """The fields that every format has, including later ones."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -42,78 +46,98 @@ class _Head(BaseModel):
 
 
 class Manifest(BaseModel):
-    """How a small image was made."""
+    """How a small image was made.  Sizes are (width, height), the order of image files."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
-    format: Literal[1, 2] = 2
-    """Format of this record; 1 had no `middle`, `bits`, `channels` and `value_range`."""
+    format: Literal[1, 2, 3] = 3
+    """Format of this record.  1 has no intermediate size, bits, channels and value range; 1 and 2 have no precision."""
     resizekit: str = Field(default_factory=lambda: version("resizekit"), pattern=r"^[0-9A-Za-z.!+_-]{1,64}$")
-    """Version of resizekit that made it."""
+    """Version of resizekit that made the image."""
     task: _Name
     """Task of the weights."""
     weights: _Name
-    """Name of the weights: installed ones, or the stem of a file that somebody trained."""
+    """Name of installed weights, or the stem of a weights file."""
     digest: _Digest
-    """SHA-256 over the weights, as `Codec.digest`."""
+    """SHA-256 over the weights, as in `Codec.digest`."""
     spec: ResizeSpec
-    """All that the networks do, from this image to the original, or to `middle`."""
+    """Factors of all learned steps together, from this image to the original or to `intermediate_size`."""
     times: int = Field(1, ge=0, le=MOST)
-    """How often the networks are applied; 0: never, bicubic did everything."""
-    middle: tuple[_Side, _Side] | None = None
-    """Width and height that bicubic gave the original for the networks; None: they took it as it was."""
+    """Number of learned steps; 0: bicubic did the entire resize."""
+    intermediate_size: tuple[_Side, _Side] | None = None
+    """Size after the bicubic resize, before the learned steps; None: no bicubic resize."""
     compression: _Name
-    """How low was stored."""
+    """Compression that stored the small image."""
     size: tuple[_Side, _Side]
-    """Width and height of the original, in pixels."""
+    """Size of the original in pixels."""
     mode: Mode
     """Mode of the original."""
     pixels: _Digest
     """`Picture.digest` of the small image."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Precision of the networks that computed the small image; None: not recorded, as in formats 1 and 2."""
     bits: Literal[8, 16, 32] = 8
-    """Of a channel of the original; 32 are float32."""
+    """Bits per channel of the original; 32 means float32."""
     channels: int | None = Field(None, ge=1, le=CHANNELS)
-    """Of the original, if it is a cube."""
+    """Number of channels of the original, if it is a cube."""
     value_range: tuple[float, float] | None = None
-    """The lowest and the highest value that the original may have; None: those of its codes."""
+    """Lowest and highest possible value of the original; None: the range of its integer type."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _check_consistency(self) -> Self:
         if (self.mode == "CUBE") != (self.channels is not None) or (self.bits == 32 and self.value_range is None):
             raise ValueError("mode, bits, channels and value_range contradict one another")
         if self.value_range is not None and not 0 < self.value_range[1] - self.value_range[0] < math.inf:
-            raise ValueError("the value_range is none")
+            raise ValueError("invalid value_range: expected LOW, HIGH with LOW < HIGH")
+        if self.format == FORMAT and self.precision is None:
+            raise ValueError("precision is missing: expected 'float32' or 'bfloat16'")
         return self
 
     def to_text(self) -> str:
-        """Write compact JSON, always shorter than `LIMIT`."""
+        """Return compact JSON, always shorter than `LIMIT`."""
         return self.model_dump_json(exclude_none=True)
 
     @classmethod
-    def from_text(cls, text: str | None, where: object) -> Self:
-        """Read and check the text of a manifest; `where` names the file in errors.
+    def from_text(cls, text: str | None, source: object) -> Self:
+        """Parse and validate the text of a manifest, of this format or an older one.
 
-        Raises `ManifestError`, in one line, for no manifest, one that is broken and a newer one.
+        Args:
+            text: JSON; None where the file has no manifest.
+            source: The file, for the error message.
+
+        Raises:
+            ManifestError: There is no manifest, it is broken, or its format is newer than `FORMAT`.
         """
         if text is None:
             raise ManifestError(
-                f"{where} carries no manifest: give the file that `down` wrote, not a copy "
-                "that an editor or a messenger has saved anew"
+                f"{source} carries no manifest: give the file that `down` wrote, not a copy "
+                "that an editor or a messenger has saved again"
             )
         if len(text.encode(errors="replace")) >= LIMIT:
-            raise ManifestError(f"{where} has a manifest of over {LIMIT} bytes: it is none of ours")
+            raise ManifestError(
+                f"{source} has a manifest of over {LIMIT} bytes, too long for resizekit: make the small image again"
+            )
         try:
             head = _Head.model_validate_json(text)
             if head.format <= FORMAT:
-                return cls.model_validate_json(text)
+                return cls.model_validate_json(text if head.format == FORMAT else _rename_old_fields(text))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             key = ".".join(str(part) for part in first["loc"])[:60] or "text"
             raise ManifestError(
-                f"{where} has a broken manifest ({' '.join(repr(key)[1:-1].split())}: "
+                f"{source} has a broken manifest ({' '.join(repr(key)[1:-1].split())}: "
                 f"{' '.join(first['msg'].split())[:120]}): make the small image again"
             ) from None
         raise ManifestError(
-            f"{where} was made by resizekit {head.resizekit} in manifest format {head.format}; "
-            f"this one reads up to {FORMAT}: upgrade resizekit"
+            f"{source} was made by resizekit {head.resizekit} in manifest format {head.format}; "
+            f"this version reads formats up to {FORMAT}: upgrade resizekit"
         )
+
+
+def _rename_old_fields(text: str) -> bytes:
+    """Give the fields of formats 1 and 2 their present names.
+
+    The result is JSON again, since strict validation accepts lists for tuples in JSON only.
+    """
+    fields = from_json(text)
+    return to_json({_RENAMED.get(name, name): value for name, value in fields.items()})

@@ -1,57 +1,71 @@
-"""Room around a picture: sizes that the factor does not divide, and very small ones.
+"""Padding: sizes that the factors do not divide, and very small pictures.
 
-The original is reflected at the bottom and the right until it divides, and the way back is cropped
-to the true size.  A picture of a few pixels is reflected further, on both ways, so that the
-networks always see enough; what is stored stays as small as it would be.
+The original is reflected at the bottom and the right until its size divides, and the restored picture is cropped to the
+true size.  A picture of a few pixels is reflected further, down and up, so that the networks always see enough context;
+the stored image keeps its natural size.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from resizekit.spec import ResizeSpec
+from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import Pixels
 
-__all__ = ["SMALLEST", "PaddedSizes", "Size", "padded_sizes_for", "reflect_pad_or_crop"]
+__all__ = ["SMALLEST", "PaddedSizes", "padded_sizes_for", "reflect_pad_or_crop"]
 
 SMALLEST = 16
-"""Sides of low are padded to so much: more than the ten pixels that the paper's network sees to
-either side, and enough for networks that reflect or pool inside."""
-
-Size = tuple[int, int]
+"""Minimum side of low after padding: more than the ten pixels that the paper's network sees to either side, and enough
+for networks that reflect or pool internally."""
 
 
 class PaddedSizes(NamedTuple):
-    """Sizes (height, width) on the way from a picture to its small image."""
+    """Sizes between a picture and its small image."""
 
-    high: Size
-    """What goes into the encoder and comes out of the decoder."""
-    low: Size
-    """What comes out of the encoder and goes into the decoder."""
-    stored: Size
-    """What the small image keeps of `low`: its upper left."""
+    high: HW
+    """Input of the encoder and output of the decoder."""
+    low: HW
+    """Output of the encoder and input of the decoder."""
+    stored: HW
+    """Upper left part of `low` that the small image stores."""
 
 
-def padded_sizes_for(spec: ResizeSpec, size: Size) -> PaddedSizes:
-    """Find the sizes for a picture of (height, width)."""
+def padded_sizes_for(spec: ResizeSpec, size: HW) -> PaddedSizes:
+    """Compute the padded sizes for a picture.
+
+    Args:
+        spec: Factors of the entire resize.
+        size: Size of the picture.
+
+    Returns:
+        Sizes that the factors divide, of which `low` is at least `SMALLEST` on each side.
+
+    Examples:
+        >>> padded_sizes_for(ResizeSpec(s=2, r=2), HW(45, 64)).stored
+        HW(h=23, w=32)
+    """
     factors = spec.s, spec.r
     cells = [-(-side // factor.numerator) for side, factor in zip(size, factors, strict=True)]
-    roomy = [max(n, -(-SMALLEST // factor.denominator)) for n, factor in zip(cells, factors, strict=True)]
+    padded = [max(n, -(-SMALLEST // factor.denominator)) for n, factor in zip(cells, factors, strict=True)]
     (s, r) = factors
     return PaddedSizes(
-        high=(roomy[0] * s.numerator, roomy[1] * r.numerator),
-        low=(roomy[0] * s.denominator, roomy[1] * r.denominator),
-        stored=(cells[0] * s.denominator, cells[1] * r.denominator),
+        high=HW(padded[0] * s.numerator, padded[1] * r.numerator),
+        low=HW(padded[0] * s.denominator, padded[1] * r.denominator),
+        stored=HW(cells[0] * s.denominator, cells[1] * r.denominator),
     )
 
 
-def reflect_pad_or_crop(pixels: Pixels, size: Size) -> Pixels:
-    """Reflect at the bottom and right, or crop there, to (height, width): `h w ... -> h2 w2 ...`.
+def reflect_pad_or_crop(pixels: Pixels, size: HW) -> Pixels:
+    """Reflect or crop a picture at the bottom and right: `h w ... -> h2 w2 ...`.
 
-    A side too short to reflect so far goes to and fro; one of a single pixel repeats it.
+    A side that is too short for one reflection is reflected repeatedly; a side of a single pixel repeats it.
+
+    Args:
+        pixels: `h w` or `h w c`.
+        size: Size of the result.
     """
-    pixels = pixels[: size[0], : size[1]]
-    more = [(0, want - have) for want, have in zip(size, pixels.shape[:2], strict=True)]
-    if more == [(0, 0), (0, 0)]:
+    pixels = pixels[: size.h, : size.w]
+    padding = [(0, target - side) for target, side in zip(size, pixels.shape[:2], strict=True)]
+    if padding == [(0, 0), (0, 0)]:
         return np.ascontiguousarray(pixels)
-    return np.pad(pixels, more + [(0, 0)] * (pixels.ndim - 2), mode="reflect")
+    return np.pad(pixels, padding + [(0, 0)] * (pixels.ndim - 2), mode="reflect")

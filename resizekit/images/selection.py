@@ -1,110 +1,187 @@
-"""Which networks: named by the user on the way down, by the manifest on the way up."""
+"""Choose the weights for a picture, once per file: by name, by file, by task, or a loaded codec.
+
+A choice reads the header of the weights file only.  `Selection.load` loads the weights when the work begins.
+"""
 
 import functools
-import re
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from resizekit.codec import Codec
-from resizekit.errors import ManifestError, ResizeKitError, UsageError
-from resizekit.images.manifest import MOST, NAME, Manifest
-from resizekit.images.suited import best_weights_for
+from resizekit.codec.resize_plan import ResizePlan, plan_resize
+from resizekit.errors import UnknownNameError, UsageError
+from resizekit.images.manifest_weights import manifest_name
+from resizekit.images.picture import Picture
+from resizekit.images.planning import plan_picture
 from resizekit.images.target_size import TargetSize
 from resizekit.plugin.registry import installed
-from resizekit.recipes.checkpoint import default_weights, load, storage_of
-from resizekit.spec import ResizeSpec
+from resizekit.recipes.checkpoint import installed_outline, load, outline
+from resizekit.spec import HW
 from resizekit.storage.formats import Storage
 from resizekit.system.device import Precision, pick_device, pick_precision
 
 __all__ = [
-    "choose_codec", "choose_storage", "choose_weights", "manifest_name", "matching", "must_repeat", "named_codec",
-    "repeated",
+    "Selection", "WeightsChoice", "best_weights_for", "choose_codec", "default_suffix", "default_weights",
+    "fitting_weights", "select",
 ]  # fmt: skip
+
+_SHRINK_COST, _REPEAT_COST = 3.0, 1.5
+"""Cost of shrinking by a factor of e with bicubic, and of a step that the weights were not trained to repeat, where
+enlarging by e with bicubic costs 1.  Measured with steps by 2 and by 4 between 3/2 and 16 (benchmarks/NOTEBOOK.md)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsChoice:
+    """The user's choice of networks: exactly one of `weights` and `task`, and optionally another compression.
+
+    Raises:
+        UsageError: None or both of `weights` and `task` are set.
+    """
+
+    weights: str | Path | Codec | None = None
+    """Name of installed weights, a .safetensors file, or a loaded codec."""
+    task: str | None = None
+    """Name of a task: the best-fitting of its weights are chosen for each picture."""
+    compression: str | None = None
+    """Name of an installed compression that replaces the compression of the weights; None: that of the weights."""
+
+    def __post_init__(self) -> None:
+        if (self.weights is None) == (self.task is None):
+            raise UsageError("pass exactly one of weights and task")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The chosen weights, and what they do to one picture."""
+
+    weights: str | Path | Codec
+    """Name of installed weights, a .safetensors file, or a loaded codec."""
+    storage: Storage
+    """Format of the small image."""
+    plan: ResizePlan
+    """Sizes and steps for the picture."""
+    outline: Codec = field(repr=False)
+    """The codec of the weights as their header describes it; it may have no parameter values and compute nothing."""
+    compression: str | None = None
+    """Name of the compression that replaces the compression of the weights; None: that of the weights."""
+
+    @property
+    def name(self) -> str:
+        """Name of the weights in the manifest; raises `UsageError` for names that a manifest cannot hold."""
+        return manifest_name(self.outline)
+
+    def load(self, device: str = "auto", precision: str = "float32") -> Codec:
+        """Load the codec; the four last loaded stay in memory.
+
+        Args:
+            device: "auto", "cpu" or "cuda"; ignored for a loaded codec, which stays on its device.
+            precision: "float32", "bfloat16" or "auto"; ignored for a loaded codec, which keeps its precision.
+
+        Raises:
+            UsageError: The device or precision is unknown or not available.
+            CheckpointError: The file is broken or does not hold the weights that its header names.
+        """
+        if isinstance(self.weights, Codec):
+            return self.outline
+        return _load(self.weights, device, precision, self.compression)
+
+
+def select(choice: WeightsChoice, picture: Picture, target: TargetSize | None = None) -> Selection:
+    """Choose the weights for a picture and plan its resize.
+
+    Args:
+        choice: The user's choice of networks.
+        picture: The picture, whose channels and size decide among the weights of a task.
+        target: Requested size of the small image; None: the factors of the weights.
+
+    Raises:
+        UnknownNameError: The weights, task or compression are not installed.
+        CheckpointError: The weights file is missing or broken.
+        UsageError: The picture cannot have the requested size.
+    """
+    weights = choice.weights
+    if weights is None:
+        task, channels = str(choice.task), picture.pixels.shape[2]
+        if target is None or target.times is not None:
+            weights = default_weights(task, channels)
+        else:
+            weights = best_weights_for(task, channels, picture.hw, target)
+    if not isinstance(weights, Codec):
+        codec = _outline(weights, choice.compression)
+    else:
+        codec = weights if choice.compression is None else weights.with_compression(choice.compression)
+    return Selection(
+        weights=weights,
+        storage=codec.storage,
+        plan=plan_picture(codec, picture.hw, target),
+        outline=codec,
+        compression=choice.compression,
+    )
 
 
 def choose_codec(
     *,
-    weights: str | Path | None,
-    task: str | None,
+    weights: str | Path | None = None,
+    task: str | None = None,
     channels: int = 3,
     compression: str | None = None,
-    times: int | None = None,
     device: str = "auto",
-    precision: str = "auto",
+    precision: str = "float32",
 ) -> Codec:
-    """Load installed weights by name, a .safetensors file, or the weights of a task that fit the channels.
+    """Load a codec without a picture: installed weights, a .safetensors file, or the first fitting weights of a task.
 
-    `compression` names an installed one to take the place of theirs, `times` is how often the networks are applied;
-    None: as the weights say.  The last four that were loaded stay so.  Raises `UsageError` unless one of `weights` and
-    `task` is said, and for weights that cannot be repeated.
+    Args:
+        weights: Name of installed weights, or a .safetensors file.
+        task: Name of a task, instead of weights.
+        channels: Number of channels of the pictures, which decides among the weights of a task.
+        compression: Name of an installed compression that replaces the compression of the weights.
+        device: "auto", "cpu" or "cuda".
+        precision: "float32", "bfloat16" or "auto".
+
+    Raises:
+        UsageError: Not exactly one of `weights` and `task` is set.
     """
-    chosen = choose_weights(weights=weights, task=task, channels=channels)
+    WeightsChoice(weights=weights, task=task)
+    chosen = default_weights(str(task), channels) if weights is None else weights
+    return _load(chosen, device, precision, compression)
+
+
+def default_suffix(
+    *, weights: str | Path | None = None, task: str | None = None, compression: str | None = None
+) -> str:
+    """Return the suffix of small files, without a picture: that of the weights, or of the task's default weights.
+
+    The arguments and errors are those of `choose_codec`.
+    """
+    WeightsChoice(weights=weights, task=task)
+    chosen = default_weights(str(task), 3) if weights is None else weights
+    return _outline(chosen, compression).storage.suffixes[0]
+
+
+def _outline(weights: str | Path, compression: str | None) -> Codec:
+    codec = _cached_outline(weights, _modified_at(weights))
+    return codec if compression is None else codec.with_compression(compression)
+
+
+def _load(weights: str | Path, device: str, precision: str, compression: str | None) -> Codec:
     place = pick_device(device)
-    codec = _loaded(chosen, _changed(chosen), place, pick_precision(precision, place), compression)
-    return codec if times is None else repeated(codec, times)
+    return _cached_codec(weights, _modified_at(weights), place, pick_precision(precision, place), compression)
 
 
-def repeated(codec: Codec, times: int) -> Codec:
-    """Give the codec that applies these networks `times` times; `UsageError` if its step cannot be repeated."""
-    if times == codec.times:
-        return codec
-    if times > 1:
-        must_repeat(codec)
-    if times > MOST:
-        raise UsageError(f"times={times}: a manifest counts to {MOST}; take fewer")
-    return codec.at(times)
-
-
-def must_repeat(codec: Codec) -> None:
-    """Refuse a codec whose step cannot be repeated, with a `UsageError`."""
-    step = codec.step
-    if step.t != 1 or max(step.s, step.r) <= 1:
-        why = "changes the channels" if step.t != 1 else "makes nothing smaller"
-        raise UsageError(f"weights {codec.info.weights!r} cannot be repeated: their step, {step}, {why}; take others")
-
-
-def choose_storage(
-    *, weights: str | Path | None, task: str | None, channels: int = 3, compression: str | None = None
-) -> Storage:
-    """Tell in which format the weights that `choose_codec` would load keep small images, without loading them."""
-    chosen = choose_weights(weights=weights, task=task, channels=channels)
-    return _storage(chosen, _changed(chosen), compression)
-
-
-def choose_weights(
-    *,
-    weights: str | Path | None,
-    task: str | None,
-    channels: int,
-    size: tuple[int, int] | None = None,
-    wanted: TargetSize | None = None,
-) -> str | Path:
-    """Give the weights that are said, or those of a task that fit the channels and suit a wanted size best.
-
-    `size` is (width, height) of the picture that `wanted` is asked of.  Raises `UsageError` unless one of `weights` and
-    `task` is said.
-    """
-    if (weights is None) == (task is None):
-        raise UsageError("which networks? Say either weights or a task")
-    if weights is not None:
-        return weights
-    if size is None or wanted is None:
-        return default_weights(str(task), channels)
-    return best_weights_for(str(task), channels, size, wanted)
-
-
-def _changed(weights: str | Path) -> int:
-    """When the file was last changed, so that new weights under an old name are loaded; 0 for what is no file."""
+def _modified_at(weights: str | Path) -> int:
+    """Return the time of a file's last change, so that new weights under an old name are loaded; 0 without a file."""
     try:
         return Path(weights).stat().st_mtime_ns
     except OSError:
         return 0
 
 
-@functools.lru_cache(maxsize=4)  # a folder of pictures loads colour and grey weights once each, of two factors
-def _loaded(
-    weights: str | Path, stamp: int, device: torch.device, precision: Precision, compression: str | None
+@functools.lru_cache(maxsize=4)  # a folder of pictures alternates between colour and grey weights of two factors
+def _cached_codec(
+    weights: str | Path, modified_at: int, device: torch.device, precision: Precision, compression: str | None
 ) -> Codec:
     codec = load(weights, device=device)
     codec.precision = precision
@@ -112,67 +189,56 @@ def _loaded(
 
 
 @functools.lru_cache(maxsize=8)
-def _storage(weights: str | Path, stamp: int, compression: str | None) -> Storage:
-    return storage_of(weights, compression)
+def _cached_outline(weights: str | Path, modified_at: int) -> Codec:
+    return outline(weights)
 
 
-def named_codec(manifest: Manifest, src: str | Path, weights: str | Path | None, device: str, precision: str) -> Codec:
-    """Load the weights that a manifest names, or the file that is said to hold them."""
-    if weights is None:
-        weights = _installed_name(manifest, src)
-    return choose_codec(
-        weights=weights, task=None, compression=manifest.compression, device=device, precision=precision
-    )
+def default_weights(task: str, channels: int) -> str:
+    """Return the first of `fitting_weights`, the default where nothing else decides."""
+    return fitting_weights(task, channels)[0]
 
 
-def _installed_name(manifest: Manifest, src: str | Path) -> str:
-    """The name of the very weights: since the image was made, better ones may have taken the name that it knows."""
-    offers = installed().weights
-    for name, offer in offers.items():
-        if offer.value[1].digest == manifest.digest:
-            return name
-    # looked up by name alone: what `load` would take for a path is refused here
-    if manifest.weights not in offers:
-        installed().task(manifest.task)
-        raise ManifestError(
-            f"{src} needs weights {manifest.weights!r} of task {manifest.task!r}, which are "
-            "not installed: pass the file they are in with --weights"
-        )
-    return manifest.weights
+def fitting_weights(task: str, channels: int) -> list[str]:
+    """List the weights of a task for pictures with this number of channels, or all of its weights if none fit.
+
+    Raises:
+        UnknownNameError: The task is not installed, or has no weights.
+    """
+    names = list(installed().task(task).weights)
+    if not names:
+        raise UnknownNameError(f"task {task!r} has no weights: train some and pass --weights FILE")
+    return [name for name in names if installed_outline(name).channels == channels] or names
 
 
-def matching(codec: Codec, manifest: Manifest, where: object) -> Codec:
-    """Check that these are the weights that made the image; gives the codec of its `times` and its compression."""
-    if codec.digest != manifest.digest:
-        raise ManifestError(
-            f"{where} was made with other weights {manifest.weights!r} (digest "
-            f"{manifest.digest[:12]}, these are {codec.digest[:12]}): say no weights if they are installed, pass their "
-            f"file with --weights, or install resizekit {manifest.resizekit}, which had them"
-        )
-    codec = codec.with_compression(manifest.compression)
-    try:
-        if manifest.times not in (0, codec.times):
-            codec = codec.at(manifest.times)
-        spec = codec.spec if manifest.times else ResizeSpec()
-        fits = spec == manifest.spec and codec.info.task == manifest.task
-    except (ValueError, ResizeKitError):  # a power of the step that no picture has
-        fits = False
-    if not fits:
-        raise ManifestError(
-            f"{where} says {manifest.spec} of task {manifest.task!r}, but weights "
-            f"{manifest.weights!r} do not do that: make the small image again"
-        )
-    return codec
+def best_weights_for(task: str, channels: int, size: HW, target: TargetSize) -> str:
+    """Return the weights of a task whose steps leave the least for bicubic to do; of equal ones the first.
+
+    Shrinking by bicubic loses detail; enlarging by bicubic only costs time.
+
+    Args:
+        task: Name of the task.
+        channels: Number of channels of the picture.
+        size: Size of the picture.
+        target: Requested size of the small image.
+
+    Raises:
+        UsageError: The picture cannot have the requested size.
+        UnknownNameError: The task is not installed, or has no weights.
+    """
+    low, names = target.low(size), fitting_weights(task, channels)
+    if len(names) == 1:
+        return names[0]
+
+    def cost(name: str) -> float:
+        codec = installed_outline(name)
+        return _bicubic_cost(plan_resize(size, low, codec.step), codec.times)
+
+    return min(names, key=cost)
 
 
-def manifest_name(codec: Codec) -> str:
-    """Give the name under which a manifest may name a codec's weights."""
-    name = codec.info.weights
-    if name is None:
-        raise UsageError("this codec has no weights that a manifest could name: save and load it first")
-    if re.fullmatch(NAME, name) is None:
-        raise UsageError(
-            f"weights named {name[:80]!r} cannot stand in a manifest: rename the file to "
-            "small letters, digits, dots, - and _, at most 64"
-        )
-    return name
+def _bicubic_cost(plan: ResizePlan, trained_times: int) -> float:
+    if not plan.times:
+        return math.inf
+    logs = [math.log(b / a) for a, b in zip(plan.high, plan.size_before_steps, strict=True)]
+    cost = sum(log if log > 0 else -_SHRINK_COST * log for log in logs) / len(logs)
+    return cost + _REPEAT_COST * max(0, plan.times - trained_times)

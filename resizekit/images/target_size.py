@@ -1,4 +1,4 @@
-"""What size a small image shall have, as somebody asks for it."""
+"""The requested size of a small image."""
 
 import re
 import reprlib
@@ -9,9 +9,9 @@ from typing import TypeAlias
 from pydantic import ValidationError
 
 from resizekit.errors import UsageError
-from resizekit.spec import ResizeSpec
+from resizekit.spec import HW, ResizeSpec
 
-__all__ = ["TargetSize", "check_size"]
+__all__ = ["TargetSize"]
 
 Factor: TypeAlias = int | str | Fraction
 _DIGITS = r"[1-9][0-9]{0,8}"
@@ -19,99 +19,119 @@ _DIGITS = r"[1-9][0-9]{0,8}"
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSize:
-    """One of: an exact size, an exact factor, the most that a side may have.
+    """The requested size of a small image: exactly one of `size`, `scale`, `max_side` and `times`.
 
-    Numbers may be texts, as from a command line.  Raises `UsageError` for none or several, and for what is no size.
+    Sizes and factors may be texts, as on the command line.
+
+    Raises:
+        UsageError: None or several of the fields are set, or the value is invalid.
+
+    Examples:
+        >>> TargetSize(size="320x200").low(HW(480, 640))
+        HW(h=200, w=320)
+        >>> TargetSize(scale="5/2").low(HW(480, 640))
+        HW(h=192, w=256)
+        >>> TargetSize(max_side=512).low(HW(480, 640))
+        HW(h=384, w=512)
     """
 
     size: tuple[int, int] | str | None = None
-    """(width, height), or `640x480`."""
+    """Exact size, (width, height) or `640x480`."""
     scale: Factor | tuple[Factor, Factor] | None = None
-    """How many times smaller: `3`, `5/2`; (for width, for height), or `2x3/2`, where they differ.
+    """Exact factor of reduction: `3`, `5/2`, or one for the width and one for the height: `2x3/2`.
 
     Sizes are rounded up.
     """
     max_side: int | str | None = None
-    """The longer side has so many pixels, in proportion; a picture that is no larger stays as it is."""
+    """Maximum of width and height in pixels; the proportions stay.  A smaller picture keeps its size."""
+    times: int | None = None
+    """Number of learned steps: `times=3` with weights that halve each side gives x8."""
 
     def __post_init__(self) -> None:
-        said = [name for name in ("size", "scale", "max_side") if getattr(self, name) is not None]
-        if len(said) != 1:
-            came = f"{', '.join(said)} contradict one another" if said else "none is said"
-            raise UsageError(f"how small? Say one of size, scale and max side; {came}")
-        self.low((2**31, 2**31))  # what is no size at all is refused here, before any picture is read
+        fields = [name for name in ("size", "scale", "max_side", "times") if getattr(self, name) is not None]
+        if len(fields) != 1:
+            problem = f"{', '.join(fields)} contradict one another" if fields else "none of them is set"
+            raise UsageError(f"invalid target size, {problem}: set exactly one of size, scale, max_side, times")
+        if self.times is not None:
+            if type(self.times) is not int or self.times < 1:
+                raise UsageError(f"invalid times {reprlib.repr(self.times)}: expected an integer of at least 1")
+            return
+        self.low(HW(2**31, 2**31))  # refuse an invalid value before any picture is read
 
-    def low(self, high: tuple[int, int]) -> tuple[int, int]:
-        """Give (height, width) of the small image for those of an original; `UsageError` where it cannot be."""
-        h, w = high
+    def low(self, high: HW) -> HW:
+        """Compute the size of the small image.
+
+        Args:
+            high: Size of the original.
+
+        Raises:
+            UsageError: The original cannot have such a small image, or the target is a number of steps, whose size
+                depends on the weights.
+        """
         if self.size is not None:
-            width, height = self._size()
-            if width > w or height > h:
+            low = self._exact_size()
+            if low.w > high.w or low.h > high.h:
                 raise UsageError(
-                    f"size {width}x{height} is larger than the picture of {w}x{h}, which is to become smaller: "
-                    "say a size inside it"
+                    f"size {low.w}x{low.h} is larger than the picture of {high.w}x{high.h}: "
+                    "give a size inside the picture"
                 )
-            return height, width
+            return low
         if self.max_side is not None:
-            most, longer = min(self._most(), max(h, w)), max(h, w)
-            h, w = (max(1, (2 * side * most + longer) // (2 * longer)) for side in (h, w))
-            return h, w
+            longer = max(high)
+            maximum = min(self._maximum(), longer)
+            h, w = (max(1, (2 * side * maximum + longer) // (2 * longer)) for side in high)
+            return HW(h, w)
+        if self.scale is None:
+            raise UsageError(f"times={self.times} counts steps, so the size depends on the weights")
         s, r = self._factors()
-        for factor, side, what in ((r, w, "width"), (s, h, "height")):
+        for factor, side, axis in ((r, high.w, "width"), (s, high.h, "height")):
             if factor > side:
                 raise UsageError(
-                    f"scale {factor} is too large for a {what} of {side}: the largest factor that works is {side}"
+                    f"scale {factor} is too large for a {axis} of {side}: the largest factor that works is {side}"
                 )
-        return -int(-h // s), -int(-w // r)
+        return HW(-int(-high.h // s), -int(-high.w // r))
 
-    def _size(self) -> tuple[int, int]:
+    def _exact_size(self) -> HW:
         size = self.size
-        if isinstance(size, str) and (found := re.fullmatch(f"({_DIGITS})[xX]({_DIGITS})", size)):
-            return int(found[1]), int(found[2])
+        if isinstance(size, str) and (match := re.fullmatch(f"({_DIGITS})[xX]({_DIGITS})", size)):
+            return HW.from_wh((int(match[1]), int(match[2])))
         if isinstance(size, tuple) and len(size) == 2 and all(type(side) is int and side > 0 for side in size):
-            return size
-        raise UsageError(f"size {reprlib.repr(size)}: write WIDTHxHEIGHT in pixels, as in 640x480")
+            return HW.from_wh(size)
+        raise UsageError(f"invalid size {reprlib.repr(size)}: expected WIDTHxHEIGHT in pixels, such as 640x480")
 
-    def _most(self) -> int:
-        most = self.max_side
-        if type(most) is int and most > 0:
-            return most
-        if isinstance(most, str) and re.fullmatch(_DIGITS, most):
-            return int(most)
-        raise UsageError(f"max side {reprlib.repr(most)}: write a number of pixels, as in 512")
+    def _maximum(self) -> int:
+        maximum = self.max_side
+        if type(maximum) is int and maximum > 0:
+            return maximum
+        if isinstance(maximum, str) and re.fullmatch(_DIGITS, maximum):
+            return int(maximum)
+        raise UsageError(f"invalid max side {reprlib.repr(maximum)}: expected a number of pixels, such as 512")
 
     def _factors(self) -> tuple[Fraction, Fraction]:
-        """Factors of height and width."""
+        """Parse the factors of height and width."""
         scale = self.scale
         if isinstance(scale, str) and "x" in scale:
             scale = tuple(scale.split("x", 1))  # type: ignore[assignment]
-        both = scale if isinstance(scale, tuple) else (scale, scale)
-        if len(both) != 2:
-            raise UsageError(f"scale {reprlib.repr(scale)}: write one factor, or two as in 2x3/2, WIDTHxHEIGHT")
-        r, s = (_factor(one) for one in both)
+        pair = scale if isinstance(scale, tuple) else (scale, scale)
+        if len(pair) != 2:
+            raise UsageError(
+                f"invalid scale {reprlib.repr(scale)}: expected one factor, or two as in 2x3/2, WIDTHxHEIGHT"
+            )
+        r, s = (_parse_factor(factor) for factor in pair)
         return s, r
 
 
-def check_size(wanted: TargetSize | None, times: int | None) -> None:
-    """Refuse a number of steps beside a size, for which a plan counts them; `UsageError`."""
-    if wanted is not None and times is not None:
-        raise UsageError(
-            "times and a wanted size (size, scale, max side) contradict one another, since the size says how many "
-            "steps; say one of them"
-        )
-
-
-def _factor(given: object) -> Fraction:
-    if isinstance(given, str) and re.fullmatch("0|-[0-9]{1,9}", given):  # for the message that fits
-        given = int(given)
+def _parse_factor(value: object) -> Fraction:
+    if isinstance(value, str) and re.fullmatch("0|-[0-9]{1,9}", value):  # an integer gets the better error message
+        value = int(value)
     try:
-        factor = ResizeSpec.model_validate({"s": given}).s
+        factor = ResizeSpec.model_validate({"s": value}).s
     except ValidationError as error:
         hint = ""
-        if re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", str(given)):
-            exact = Fraction(str(given))
-            hint = f"; {given} is {exact}" if exact else ""
-        raise UsageError(f"scale: {error.errors()[0]['msg'].removeprefix('Value error, ')}{hint}") from None
+        if re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", str(value)):
+            exact = Fraction(str(value))
+            hint = f"; {value} is {exact}" if exact else ""
+        raise UsageError(f"invalid scale: {error.errors()[0]['msg'].removeprefix('Value error, ')}{hint}") from None
     if factor < 1:
-        raise UsageError(f"scale {factor}: a picture is to become smaller; write a factor of at least 1, as 3/2")
+        raise UsageError(f"invalid scale {factor}: expected a factor of at least 1, such as 3/2")
     return factor

@@ -1,4 +1,4 @@
-"""The range that a picture's values have, where it is not that of their codes: declared, and kept with them."""
+"""The declared range of a picture's values, where it differs from the range of the integer type."""
 
 import math
 from collections.abc import Iterator
@@ -14,26 +14,35 @@ from resizekit.storage.formats import Pixels
 __all__ = ["ValueRange", "check_value_range", "check_values_in_range", "denormalize", "normalize", "normalized_view"]
 
 ValueRange: TypeAlias = tuple[float, float]
-"""What 0 and 1 stand for: the lowest and the highest value."""
+"""The values that 0 and 1 stand for: the lowest and the highest."""
 
 _BAND = 1_000_000
-"""Values that are float64 at once."""
+"""Values that are in memory as float64 at once."""
 
 
 def check_value_range(value_range: ValueRange) -> ValueRange:
-    """Refuse, with a `UsageError`, a value_range that is none."""
+    """Validate a range and return it.
+
+    Raises:
+        UsageError: An end is not finite, or the first is not lower than the second.
+    """
     low, high = value_range
     if not (math.isfinite(low) and math.isfinite(high) and low < high and math.isfinite(high - low)):
-        raise UsageError(
-            f"a value_range of {low:g},{high:g} is none: say LOW,HIGH with two finite numbers, the lower first"
-        )
+        raise UsageError(f"invalid range {low:g},{high:g}: expected LOW,HIGH with LOW < HIGH, both finite")
     return value_range
 
 
 def check_values_in_range(path: str | Path, pixels: Pixels, value_range: ValueRange | None) -> Pixels:
-    """Check that a picture's values lie in the value_range that is said of them; gives the picture.
+    """Check that all values of a picture lie in its declared range, and return the picture.
 
-    Raises `ImageError` for floats without a value_range, for what is no number and for what lies outside.
+    Args:
+        path: The file, for the error message.
+        pixels: `h w c`.
+        value_range: The declared range; None: the range of the integer type.
+
+    Raises:
+        ImageError: The picture holds float32 values without a declared range, NaN or infinity, or values outside.
+        UsageError: The range itself is invalid.
     """
     if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
         raise ImageError(f"{path} holds NaN or infinity: replace them first")
@@ -41,60 +50,75 @@ def check_values_in_range(path: str | Path, pixels: Pixels, value_range: ValueRa
         if pixels.dtype != np.float32:
             return pixels
         raise ImageError(
-            f"{path} holds float32 values from {pixels.min():g} to {pixels.max():g}: say what range they may have, "
+            f"{path} holds float32 values from {pixels.min():g} to {pixels.max():g}: declare their range "
             "with --value-range LOW,HIGH"
         )
     low, high = (np.float32(end) for end in check_value_range(value_range))
     if pixels.min() < low or pixels.max() > high:
         raise ImageError(
-            f"{path} holds values from {pixels.min():g} to {pixels.max():g}, outside the value_range {low:g},{high:g}: "
-            "say a wider one"
+            f"{path} holds values from {pixels.min():g} to {pixels.max():g}, outside the value range {low:g},{high:g}: "
+            "declare a wider one"
         )
     return pixels
 
 
 def normalize(pixels: Pixels, value_range: ValueRange | None) -> Pixels:
-    """Bring values of a value_range to float32 in [0, 1]; codes without one stay codes."""
+    """Map values of a declared range to float32 in [0, 1]; without a range, return the picture itself.
+
+    Examples:
+        >>> normalize(np.array([[[0], [1023]]], np.uint16), (0, 1023)).tolist()
+        [[[0.0], [1.0]]]
+    """
     if value_range is None:
         return pixels
     low, high = value_range
-    made = np.empty(pixels.shape, np.float32)
-    for rows in _rows(pixels):
-        made[rows] = ((pixels[rows].astype(np.float64) - low) / (high - low)).clip(0, 1)
-    return made
+    normalized = np.empty(pixels.shape, np.float32)
+    for rows in _bands(pixels):
+        normalized[rows] = ((pixels[rows].astype(np.float64) - low) / (high - low)).clip(0, 1)
+    return normalized
 
 
-class _InUnit:
-    """A picture of which each part is brought to [0, 1] when it is taken."""
+class _NormalizedView:
+    """A picture that normalizes each part when it is indexed."""
 
     def __init__(self, pixels: Pixels, value_range: ValueRange) -> None:
         self.shape = pixels.shape
-        self._pixels, self._span = pixels, value_range
+        self._pixels, self._value_range = pixels, value_range
 
     def __getitem__(self, part: Any) -> Pixels:
-        return normalize(self._pixels[part], self._span)
+        return normalize(self._pixels[part], self._value_range)
 
 
 def normalized_view(pixels: Pixels, value_range: ValueRange | None) -> Pixels:
-    """Give what `unit` gives, for a reader of parts: it has the `shape`, and is floats only where a part is taken."""
-    return pixels if value_range is None else cast(Pixels, _InUnit(pixels, value_range))
+    """Give `normalize(pixels, value_range)` lazily, for a reader of parts.
+
+    Returns:
+        An object with a `shape`, which computes floats only for the parts that are indexed.
+    """
+    return pixels if value_range is None else cast(Pixels, _NormalizedView(pixels, value_range))
 
 
 def denormalize(values: Pixels, dtype: npt.DTypeLike, value_range: ValueRange | None) -> Pixels:
-    """Bring values of [0, 1] back to their value_range and type; the inverse of `unit` but for rounding."""
+    """Map [0, 1] back to a declared range; the inverse of `normalize` except for rounding.
+
+    Args:
+        values: float32 in [0, 1]; without a range, any values.
+        dtype: Type of the result: uint8, uint16 or float32.
+        value_range: The declared range; None: return the values themselves.
+    """
     if value_range is None:
         return values
     low, high = value_range
-    kind = np.dtype(dtype)
-    made: Pixels = np.empty(values.shape, kind)
-    for rows in _rows(values):
-        back = low + values[rows].astype(np.float64) * (high - low)
-        # whatever a manifest says, codes stay codes
-        made[rows] = back if kind == np.float32 else np.rint(back).clip(0, np.iinfo(kind).max)
-    return made
+    target = np.dtype(dtype)
+    result: Pixels = np.empty(values.shape, target)
+    for rows in _bands(values):
+        scaled = low + values[rows].astype(np.float64) * (high - low)
+        # clip to the type: a manifest may declare a range that the integer type does not have
+        result[rows] = scaled if target == np.float32 else np.rint(scaled).clip(0, np.iinfo(target).max)
+    return result
 
 
-def _rows(pixels: Pixels) -> Iterator[slice]:
-    """Cut a picture into bands, which are float64 one at a time."""
-    few = max(1, _BAND // max(1, math.prod(pixels.shape[1:])))
-    return (slice(top, top + few) for top in range(0, pixels.shape[0], few))
+def _bands(pixels: Pixels) -> Iterator[slice]:
+    """Cut a picture into bands of rows that fit in memory as float64."""
+    rows = max(1, _BAND // max(1, math.prod(pixels.shape[1:])))
+    return (slice(top, top + rows) for top in range(0, pixels.shape[0], rows))

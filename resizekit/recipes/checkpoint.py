@@ -19,16 +19,14 @@ from safetensors.torch import load_model, save_model
 
 from resizekit.codec import Codec
 from resizekit.codec.recipe import Recipe
-from resizekit.errors import CheckpointError, UnknownNameError
+from resizekit.errors import CheckpointError
 from resizekit.plugin.registry import installed
 from resizekit.recipes.assemble import assemble
-from resizekit.storage.formats import Storage
 from resizekit.system.atomic_write import atomic_write
 from resizekit.system.device import pick_precision
 
 __all__ = [
-    "FORMAT", "Header", "default_weights", "fitting_weights", "header_of", "installed_outline", "load", "outline",
-    "read_header", "save", "storage_of",
+    "FORMAT", "Header", "header_of", "installed_outline", "load", "outline", "read_header", "save",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -193,28 +191,6 @@ def _check_shapes(path: Path, recipe: Recipe, where: str) -> None:
         )
 
 
-def default_weights(task: str, channels: int) -> str:
-    """Name the weights that serve where nothing else is said: the first of `fitting_weights`."""
-    return fitting_weights(task, channels)[0]
-
-
-def fitting_weights(task: str, channels: int) -> list[str]:
-    """Name a task's weights for pictures of so many channels, or all of them if none fits; at least one."""
-    names = list(installed().task(task).weights)
-    if not names:
-        raise UnknownNameError(f"task {task!r} comes without weights; train some and pass --weights FILE")
-    return [name for name in names if installed_outline(name).channels == channels] or names
-
-
-def storage_of(source: str | Path, compression: str | None = None) -> Storage:
-    """Tell in which format weights keep small images, from the header alone; errors as `load`.
-
-    `compression` names an installed one to take the place of theirs.
-    """
-    codec = outline(source)
-    return (codec if compression is None else codec.with_compression(compression)).storage
-
-
 @functools.cache
 def installed_outline(name: str) -> Codec:
     """As `outline`, of installed weights, which stay what they are while a program runs: read once, whoever asks."""
@@ -226,7 +202,7 @@ def outline(source: str | Path) -> Codec:
 
     It takes no memory and can compute nothing.
     """
-    path = _locate(source)[0]
-    recipe = read_header(path).recipe
+    path, name, _ = _locate(source)
+    recipe = read_header(path).recipe.model_copy(update={"weights": name})
     with torch.device("meta"):
         return assemble(recipe, where=f"the header of {path.name}")

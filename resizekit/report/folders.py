@@ -51,7 +51,7 @@ def pyramid_views(folder: Path) -> list[RoundtripView]:
     """
     record = read_record(folder)
     original = _read_original(folder, record)
-    return [_depth_view(folder, record, trip, original) for trip in record.trips]
+    return [_depth_view(folder, record, trip, original) for trip in record.roundtrips]
 
 
 def roundtrip_view(folder: Path) -> RoundtripView:
@@ -63,9 +63,9 @@ def roundtrip_view(folder: Path) -> RoundtripView:
     """
     record = read_record(folder)
     original = _read_original(folder, record)
-    if not record.trips:
+    if not record.roundtrips:
         raise ResizeKitError(f"{folder} records no roundtrip: make it again")
-    trip = record.trips[-1]
+    trip = record.roundtrips[-1]
     small, restored = _read_pictures(folder, record, trip, original)
     window = _detail(original, restored)
     sides = tuple(zip(original.shape, small.shape, strict=True))[:2]

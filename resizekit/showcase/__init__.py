@@ -1,1 +1,1 @@
-"""One picture shown: roundtrips, pyramids of factors, side-by-side sheets, and exported pairs."""
+"""Results for one picture: roundtrips, pyramids of factors, side-by-side sheets, and exported pairs."""

@@ -1,14 +1,15 @@
-"""Pairs of a small picture and the one it was made from, as files: for networks that are trained elsewhere."""
+"""Export pairs of a small picture and its original as files, to train other networks with."""
 
 from pathlib import Path
 
 from resizekit.codec import Codec
-from resizekit.codec.tiling import Progress, Tile, tiled_down
+from resizekit.codec.tiling import tiled_down
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import read_for_evaluation
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
+from resizekit.images.run_options import RunOptions
 from resizekit.storage.formats import PNG, Pixels
 from resizekit.system.atomic_write import check_target
 
@@ -22,27 +23,39 @@ def export_pair(
     high: Path,
     *,
     bicubic: bool = False,
-    tile: Tile = "auto",
-    overwrite: bool = False,
-    progress: Progress | None = None,
+    options: RunOptions = RunOptions(),
 ) -> None:
-    """Write what `codec` makes of a picture, or what bicubic makes of it, to `low`, and the picture itself to `high`.
+    """Write the small picture of a codec, or of bicubic, and its original.
 
-    The picture is cropped at the upper left to what the factors divide (4.1); alpha and colour profile are left out.
-    With a codec for one channel a colour picture becomes its luma (16..235).  Raises `ImageError` for the input,
-    `UsageError` for the outputs and for weights whose low no PNG holds.
+    The original is cropped at the bottom and right to a multiple of the factors (paper 4.1), without alpha and colour
+    profile.  With a codec for one channel, a colour picture becomes its luma (16 to 235).
+
+    Args:
+        codec: The codec.
+        src: The picture.
+        low: PNG file for the small picture.
+        high: PNG file for the original.
+        bicubic: Write the small picture of bicubic instead, by the codec's factors.
+        options: Tiles, overwriting and progress; the codec keeps its device and precision.
+
+    Raises:
+        ImageError: The input cannot be read or is too small.
+        UsageError: An output cannot be written, or a PNG cannot hold the codec's small picture.
     """
     if codec.low_channels not in PNG.channels:
-        raise UsageError(f"weights {codec.info.weights!r} make {codec.low_channels} channels, which no PNG holds")
-    for target in (low, high):
-        check_target(target, source=src, overwrite=overwrite)
-    whole = read_for_evaluation(codec, src)
-    small = bicubic_roundtrip(codec, whole)[0] if bicubic else _made_small(codec, whole, tile, progress)
-    for target, what in ((low, small), (high, whole)):
-        write_picture(target, Picture(pixels=what), overwrite=overwrite)
+        raise UsageError(
+            f"weights {codec.info.weights!r} make {codec.low_channels} channels, which a PNG cannot hold: "
+            "use weights that make 1 or 3"
+        )
+    for path in (low, high):
+        check_target(path, source=src, overwrite=options.overwrite)
+    original = read_for_evaluation(codec, src)
+    small = bicubic_roundtrip(codec, original)[0] if bicubic else _shrink(codec, original, options)
+    for path, pixels in ((low, small), (high, original)):
+        write_picture(path, Picture(pixels=pixels), overwrite=options.overwrite)
 
 
-def _made_small(codec: Codec, high: Pixels, tile: Tile, progress: Progress | None) -> Pixels:
-    """Low as its file will be read back."""
-    given = tiled_down(codec, high, tile, progress)
-    return given if codec.storage.exact else codec.storage.read_back(given)
+def _shrink(codec: Codec, high: Pixels, options: RunOptions) -> Pixels:
+    """Make the small picture as reading its file gives it."""
+    pixels = tiled_down(codec, high, options.tile, options.progress)
+    return pixels if codec.storage.exact else codec.storage.read_back(pixels)

@@ -1,6 +1,6 @@
-"""What a folder of a roundtrip or a ladder says of its own pictures, so that it can be shown later, elsewhere.
+"""The metrics file of a folder that `roundtrip` or `pyramid` wrote, from which the report shows its pictures.
 
-roundtrip, pyramid  ─►  FOLDER/figures.json  ─►  read_record  ─►  the report
+roundtrip, pyramid  ->  FOLDER/metrics.json  ->  read_record  ->  the report
 """
 
 import os
@@ -18,14 +18,14 @@ from resizekit.system.atomic_write import atomic_write
 
 __all__ = ["RECORD_FILE", "FolderRecord", "RoundtripRecord", "read_record", "write_record"]
 
-RECORD_FILE = "figures.json"
-_LARGEST = 2**20
+RECORD_FILE = "metrics.json"
+_MAX_BYTES = 2**20
 
 
-def _inside(name: str) -> str:
-    """A file of the folder itself: whoever wrote the list must not lead out of it."""
+def _check_file_name(name: str) -> str:
+    """Accept names of files in the folder itself: the record is untrusted, and must not point anywhere else."""
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise ValueError(f"{name[:80]!r} is no name of a file in the same folder")
+        raise ValueError(f"{name[:80]!r} is not the name of a file in the same folder")
     return name
 
 
@@ -34,15 +34,15 @@ class _Record(BaseModel):
 
 
 class RoundtripRecord(_Record):
-    """One way down and up; PSNR in dB, None for pictures without any difference and where there is no Y."""
+    """Files and metrics of one roundtrip; PSNR in dB, None for equal pictures and for pictures without Y."""
 
     factor: str
-    """How much smaller, such as "x8"."""
-    small: Annotated[str, AfterValidator(_inside)]
-    restored: Annotated[str, AfterValidator(_inside)]
+    """Factor of reduction, such as "x8"."""
+    small: Annotated[str, AfterValidator(_check_file_name)]
+    restored: Annotated[str, AfterValidator(_check_file_name)]
     weights: str
-    plain: str
-    """What it is compared with, "bicubic" or "guide"."""
+    baseline: str
+    """The baseline of the comparison, "bicubic" or "guide"."""
     restored_rgb: float | None
     restored_y: float | None
     bicubic_rgb: float | None
@@ -54,46 +54,58 @@ class RoundtripRecord(_Record):
 
 
 class FolderRecord(_Record):
-    """All ways of one picture."""
+    """All roundtrips of one picture."""
 
     format: Literal[1] = 1
     resizekit: str
     original: str
-    """Where the picture lay, seen from the folder."""
+    """Path of the original, relative to the folder."""
     digest: str
-    """Of that picture's pixels: another under its name is not taken for it."""
+    """Digest of its pixels, which detects another picture under its name."""
     value_range: tuple[float, float] | None = None
-    """The range of its values, where one was said."""
-    trips: list[RoundtripRecord]
+    """Declared range of its values."""
+    roundtrips: list[RoundtripRecord]
 
 
-def write_record(folder: Path, src: Path, picture: Picture, trips: Iterable[RoundtripRecord]) -> None:
-    """Write what the folder's pictures are; `src` is the file that `picture` was read from."""
-    way = Path(os.path.relpath(src.resolve(), folder.resolve())).as_posix()
-    kept = FolderRecord(
+def write_record(folder: Path, src: Path, picture: Picture, roundtrips: Iterable[RoundtripRecord]) -> None:
+    """Write the record of a folder.
+
+    Args:
+        folder: The folder, which holds the files of the roundtrips.
+        src: File of the original.
+        picture: The original.
+        roundtrips: A record for each roundtrip.
+    """
+    path = Path(os.path.relpath(src.resolve(), folder.resolve())).as_posix()
+    record = FolderRecord(
         resizekit=version("resizekit"),
-        original=os.fsencode(way).decode(errors="replace"),  # a name that is no text is not found again
+        # names that are not valid text get replacement characters, and the report does not find these files again
+        original=os.fsencode(path).decode(errors="replace"),
         digest=picture.digest,
         value_range=picture.value_range,
-        trips=list(trips),
+        roundtrips=list(roundtrips),
     )
-    with atomic_write(folder / RECORD_FILE) as beside:
-        beside.write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with atomic_write(folder / RECORD_FILE) as temporary:
+        temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read_record(folder: Path) -> FolderRecord:
-    """Read what `write_record` wrote; a `ResizeKitError` where there is none, or it is none of ours."""
+    """Read the record that `write_record` wrote.
+
+    Raises:
+        ResizeKitError: The folder has no record, or the record is too large or invalid.
+    """
     path = folder / RECORD_FILE
     try:
         with path.open("rb") as stream:
-            text = stream.read(_LARGEST + 1)
+            text = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ResizeKitError(
             f"cannot read {path} ({error.strerror}): name a folder that `resizekit roundtrip` or `pyramid` wrote"
         ) from None
-    if len(text) > _LARGEST:
-        raise ResizeKitError(f"{path} is larger than {_LARGEST >> 20} MiB: make the folder again")
+    if len(text) > _MAX_BYTES:
+        raise ResizeKitError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: make the folder again")
     try:
         return FolderRecord.model_validate_json(text)
     except ValidationError as error:
-        raise ResizeKitError(f"{path} is none of ours ({first_error(error)}): make the folder again") from None
+        raise ResizeKitError(f"{path} is not a valid record ({first_error(error)}): make the folder again") from None

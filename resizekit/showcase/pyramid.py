@@ -1,69 +1,78 @@
-"""One picture down and up at every depth that it allows: x2, x4, x8 ... (3.2, "Multi-scale SR", and figure 5)."""
+"""One picture down and up at every depth: x2, x4, x8, ... (paper 3.2, "Multi-scale SR", and figure 5)."""
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from resizekit.codec.tiling import Progress, Tile, part_of
+from resizekit.codec import Codec
+from resizekit.codec.tiling import part_of
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import to_display
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
-from resizekit.images.pipeline import check_depth, max_steps
-from resizekit.images.selection import choose_codec, must_repeat, repeated
+from resizekit.images.pipeline import check_depth
+from resizekit.images.planning import check_repeatable, max_steps, repeated
+from resizekit.images.run_options import RunOptions
+from resizekit.images.selection import WeightsChoice, select
 from resizekit.showcase.metrics_file import RECORD_FILE, write_record
-from resizekit.showcase.panels import depth_panels, stacked
-from resizekit.showcase.roundtrip import RoundtripMetrics, check_not_existing, roundtrip_picture
+from resizekit.showcase.panels import depth_panels, stack_panels
+from resizekit.showcase.roundtrip import RoundtripMetrics, RoundtripResult, check_not_existing, roundtrip_picture
 
 __all__ = ["Depth", "Pyramid", "pyramid_file"]
 
-MOST = 7
-"""So deep goes what asks for no depth: x128 by a step of 2, as far as the paper goes."""
+DEFAULT_DEPTH = 7
+"""Default number of depths: x128 with steps by 2, the largest factor in the paper."""
 
 
 @dataclass(frozen=True)
 class Depth:
-    """One rung of the ladder."""
+    """The roundtrip at one depth."""
 
     times: int
-    """How often the networks are applied."""
+    """Number of learned steps."""
     factor: str
-    """What that makes, such as "x8"."""
+    """Factor of reduction, such as "x8"."""
     size: tuple[int, int]
     """Width and height of the small picture."""
     small: str
     """The small file, which `up` restores."""
     restored: str
-    figures: RoundtripMetrics
+    """The restored file."""
+    metrics: RoundtripMetrics
 
     def row(self) -> Iterator[str]:
-        """Give the cells of a table: factor, size, and PSNR, RGB and Y, of restored, bicubic and small."""
-        told = self.figures
+        """Yield the cells of a table: factor, size, and PSNR of RGB and Y for restored, bicubic and small."""
+        metrics = self.metrics
         yield from (self.factor, f"{self.size[0]}x{self.size[1]}")
         for rgb, y in (
-            (told.restored_rgb, told.restored_y), (told.bicubic_rgb, told.bicubic_y), (told.small_rgb, told.small_y),
-        ):  # fmt: skip
+            (metrics.restored_rgb, metrics.restored_y),
+            (metrics.bicubic_rgb, metrics.bicubic_y),
+            (metrics.small_rgb, metrics.small_y),
+        ):
             yield from (f"{rgb:.2f}", "" if y is None else f"{y:.2f}")
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """A whole ladder, and how far it could go."""
+    """All depths of one picture."""
 
     weights: str
+    precision: str
+    """Precision of the networks."""
     size: tuple[int, int]
     """Width and height of the picture."""
     largest: int
-    """How often the networks could be applied to this picture."""
+    """Maximum number of steps for this picture."""
     largest_factor: str
+    """Factor of reduction at the maximum number of steps."""
     sheet: str
-    """All depths in one picture to look at."""
+    """Contact sheet of all depths."""
     depths: list[Depth]
 
     def as_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return asdict(self)
 
 
@@ -71,61 +80,89 @@ def pyramid_file(
     src: Path,
     folder: Path,
     *,
-    weights: str | Path | None = None,
+    weights: str | Path | Codec | None = None,
     task: str | None = None,
-    times: int | None = None,
     compression: str | None = None,
-    tile: Tile = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    overwrite: bool = False,
-    progress: Progress = lambda done, of: None,
+    times: int | None = None,
+    options: RunOptions = RunOptions(),
 ) -> Pyramid:
-    """Write the small and the restored picture of every depth from 1 to `times` into `folder`, with a contact sheet.
+    """Write the small and the restored picture of every depth, with a contact sheet and metrics.
 
-    Each small picture is a real file that `up` restores, and the restored one is made from it.  Without `times` the
-    ladder ends after seven steps, or where the small picture would have less than one pixel a side.  Raises
-    `UsageError` for weights that cannot be repeated and for more `times` than the picture allows, `ImageError` for a
-    picture that allows none, and what `roundtrip_file` raises.
+    Each small picture is a file that `up` restores, and the restored picture is made from this file.
+
+    Args:
+        src: A picture.
+        folder: Folder for the files.
+        weights: Name of installed weights, a .safetensors file, or a loaded codec.
+        task: Name of a task, instead of weights.
+        compression: Name of an installed compression that replaces the compression of the weights.
+        times: Number of depths; None: seven, or fewer where the small picture would have less than a pixel on a side.
+        options: Tiles, device, precision, overwriting and progress.
+
+    Raises:
+        UsageError: The weights cannot be repeated, or `times` is more than the picture allows.
+        ImageError: The picture does not allow a single step, or `down_file` refuses it.
     """
     picture = read_picture(src)
-    channels = picture.pixels.shape[2]
-    codec = choose_codec(
-        weights=weights, task=task, channels=channels, compression=compression, device=device, precision=precision
-    )
-    must_repeat(codec)
-    check_depth(picture, codec.storage, src)
-    width, height = picture.size
-    most = max_steps(codec, (height, width))
-    if not most:
-        raise ImageError(f"{src} has {width}x{height} pixels, too few for {codec.step.short}: take a larger picture")
-    largest = codec.at(most).spec.short
-    if times is not None and not 1 <= times <= most:
-        raise UsageError(f"times={times}: a picture of {width}x{height} allows 1 to {most}; the largest is {largest}")
-    ladder = [repeated(codec, n) for n in range(1, (times or min(MOST, most)) + 1)]
-    names = [re.sub(r"[^0-9a-z]+", "-", one.spec.short.replace("=", "")) for one in ladder]
-    smalls = [folder / f"small-{name}{codec.storage.suffixes[0]}" for name in names]
-    restoreds = [folder / f"restored-{name}.png" for name in names]
+    selection = select(WeightsChoice(weights=weights, task=task, compression=compression), picture)
+    outline = selection.outline
+    check_repeatable(outline)
+    check_depth(picture, selection.storage, src)
+    width, height = picture.hw.wh
+    largest = max_steps(outline, picture.hw)
+    if not largest:
+        raise ImageError(f"{src} has {width}x{height} pixels, too few for {outline.step.short}: give a larger picture")
+    largest_factor = outline.at(largest).spec.short
+    if times is not None and not 1 <= times <= largest:
+        raise UsageError(
+            f"times={times}: a picture of {width}x{height} allows 1 to {largest}; the largest is {largest_factor}"
+        )
+    steps = range(1, (times or min(DEFAULT_DEPTH, largest)) + 1)
+    names = [_file_name(repeated(outline, n).spec.short) for n in steps]
+    small_files = [folder / f"small-{name}{selection.storage.suffixes[0]}" for name in names]
+    restored_files = [folder / f"restored-{name}.png" for name in names]
     sheet = folder / "pyramid.png"
-    check_not_existing([*smalls, *restoreds, sheet, folder / RECORD_FILE], overwrite=overwrite)
+    check_not_existing([*small_files, *restored_files, sheet, folder / RECORD_FILE], overwrite=options.overwrite)
+    codec = selection.load(options.device, options.precision)
     depths, rows = [], []
-    for i, (one, small, restored) in enumerate(zip(ladder, smalls, restoreds, strict=True)):
-        part = part_of(progress, i, len(ladder))
-        trip = roundtrip_picture(
-            one, picture, src.stat().st_size, small, restored, tile=tile, overwrite=overwrite, progress=part
+    for i, (n, small, restored) in enumerate(zip(steps, small_files, restored_files, strict=True)):
+        deep_codec = repeated(codec, n)
+        result = roundtrip_picture(
+            deep_codec,
+            picture,
+            small,
+            restored,
+            original_bytes=src.stat().st_size,
+            options=replace(options, progress=part_of(options.progress, i, len(steps))),
         )
-        factor, told = one.spec.short, trip.figures
-        size = trip.low.shape[1], trip.low.shape[0]
-        depths.append(Depth(one.times, factor, size, str(small), str(restored), told))
-        captions = (
-            f"{factor}: {size[0]}x{size[1]}, {told.small_rgb:.2f} dB against bicubic's",
-            f"bicubic down and up, {told.bicubic_rgb:.2f} dB",
-            f"restored, {told.restored_rgb:.2f} dB",
-            "original",
-        )
-        panels = depth_panels(one.spec, *map(to_display, (trip.original, trip.plain, trip.restored, trip.low)))
-        rows.append((panels, captions))
-    write_picture(sheet, Picture(pixels=stacked(rows), icc=picture.icc), overwrite=overwrite)
-    kept = [told.figures.kept(told.factor, Path(told.small), Path(told.restored)) for told in depths]
-    write_record(folder, src, picture, kept)
-    return Pyramid(str(codec.info.weights), (width, height), most, largest, str(sheet), depths)
+        size = result.low.shape[1], result.low.shape[0]
+        depth = Depth(n, deep_codec.spec.short, size, str(small), str(restored), result.metrics)
+        depths.append(depth)
+        pictures = map(to_display, (result.original, result.baseline, result.restored, result.low))
+        rows.append((depth_panels(deep_codec.spec, *pictures), _captions(depth, result)))
+    write_picture(sheet, Picture(pixels=stack_panels(rows), icc=picture.icc), overwrite=options.overwrite)
+    records = [depth.metrics.record(depth.factor, Path(depth.small), Path(depth.restored)) for depth in depths]
+    write_record(folder, src, picture, records)
+    return Pyramid(
+        weights=str(codec.info.weights),
+        precision=codec.precision,
+        size=(width, height),
+        largest=largest,
+        largest_factor=largest_factor,
+        sheet=str(sheet),
+        depths=depths,
+    )
+
+
+def _file_name(factor: str) -> str:
+    return re.sub(r"[^0-9a-z]+", "-", factor.replace("=", ""))
+
+
+def _captions(depth: Depth, result: RoundtripResult) -> tuple[str, ...]:
+    metrics = result.metrics
+    return (
+        f"{depth.factor}: {depth.size[0]}x{depth.size[1]}, {metrics.small_rgb:.2f} dB against bicubic's",
+        f"bicubic down and up, {metrics.bicubic_rgb:.2f} dB",
+        f"restored, {metrics.restored_rgb:.2f} dB",
+        "original",
+    )

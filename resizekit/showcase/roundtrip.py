@@ -1,4 +1,4 @@
-"""One picture file down and up, with the pictures to look at and the figures beside bicubic's."""
+"""One picture file down and up, with the pictures to compare and metrics next to those of bicubic."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.codec.tiling import Progress, Tile, part_of
+from resizekit.codec.tiling import part_of
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import to_display
 from resizekit.evaluation.measure import baseline_name, bicubic_roundtrip, psnr_y
@@ -21,8 +21,10 @@ from resizekit.images.io.write import write_picture
 from resizekit.images.pad import padded_sizes_for, reflect_pad_or_crop
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
-from resizekit.images.selection import choose_codec, choose_storage, choose_weights
-from resizekit.images.target_size import TargetSize, check_size
+from resizekit.images.planning import repeated
+from resizekit.images.run_options import RunOptions
+from resizekit.images.selection import WeightsChoice, select
+from resizekit.images.target_size import TargetSize
 from resizekit.images.value_range import ValueRange, normalize
 from resizekit.showcase.metrics_file import RECORD_FILE, RoundtripRecord, write_record
 from resizekit.showcase.panels import side_by_side
@@ -35,9 +37,11 @@ SHEET = "side-by-side.png"
 
 @dataclass(frozen=True)
 class RoundtripMetrics:
-    """How good one roundtrip was; PSNR in dB, sizes in bytes.  Of a cube, "rgb" is over all channels and Y is None."""
+    """Quality of one roundtrip: PSNR in dB, sizes in bytes.  For a cube, "rgb" covers all channels and Y is None."""
 
     weights: str
+    precision: str
+    """Precision of the networks."""
     restored_rgb: float
     restored_y: float | None
     bicubic_rgb: float
@@ -52,22 +56,22 @@ class RoundtripMetrics:
     """Bicubic's small picture in the same format."""
     small_format: str = "PNG"
     """Pillow's name of the format."""
-    plain: str = "bicubic"
-    """What it is compared with, where the figures say bicubic: the guide, if the channels change."""
+    baseline: str = "bicubic"
+    """The baseline of the `bicubic` fields: "guide" if the channels change."""
 
     def as_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return asdict(self)
 
-    def kept(self, factor: str, small: Path, restored: Path) -> RoundtripRecord:
-        """Give what the pictures' folder keeps of it."""
-        told = {name: value for name, value in asdict(self).items() if name in RoundtripRecord.model_fields}
-        told |= {name: finite(value) for name, value in told.items() if isinstance(value, float)}
-        return RoundtripRecord(factor=factor, small=small.name, restored=restored.name, **told)
+    def record(self, factor: str, small: Path, restored: Path) -> RoundtripRecord:
+        """Build the record of this roundtrip for the metrics file of its folder."""
+        fields = {name: value for name, value in asdict(self).items() if name in RoundtripRecord.model_fields}
+        fields |= {name: finite(value) for name, value in fields.items() if isinstance(value, float)}
+        return RoundtripRecord(factor=factor, small=small.name, restored=restored.name, **fields)
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
-        """Give (what, ours, bicubic's) for a table."""
-        against = "bicubic's" if self.plain == "bicubic" else f"the {self.plain}"
+        """Yield the rows of a table: label, result of the weights, result of the baseline."""
+        against = "bicubic's" if self.baseline == "bicubic" else f"the {self.baseline}"
         rgb = "PSNR" if self.restored_y is None else "PSNR RGB"
         yield f"restored, {rgb}", f"{self.restored_rgb:.2f} dB", f"{self.bicubic_rgb:.2f} dB"
         if self.restored_y is not None:
@@ -84,149 +88,157 @@ def _kib(size: int) -> str:
 
 
 class RoundtripResult(NamedTuple):
-    """One roundtrip: the pictures to look at, as codes or floats in [0, 1], and the figures."""
+    """Pictures and metrics of one roundtrip; the pictures hold integers, or floats in [0, 1]."""
 
     original: Pixels
-    plain: Pixels
+    baseline: Pixels
     """Restored by bicubic from bicubic's own small picture."""
     restored: Pixels
     low: Pixels
-    figures: RoundtripMetrics
+    metrics: RoundtripMetrics
 
 
 def roundtrip_file(
     src: Path,
     folder: Path,
     *,
-    weights: str | Path | None = None,
+    weights: str | Path | Codec | None = None,
     task: str | None = None,
     compression: str | None = None,
+    target: TargetSize | None = None,
     value_range: ValueRange | None = None,
-    wanted: TargetSize | None = None,
-    times: int | None = None,
-    tile: Tile = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    overwrite: bool = False,
-    progress: Progress = lambda done, of: None,
+    options: RunOptions = RunOptions(),
 ) -> RoundtripMetrics:
-    """Write small.png, restored.png, side-by-side.png and figures.json into `folder`, and measure them.
+    """Write small.png, restored.png, side-by-side.png and metrics.json into a folder, and measure the roundtrip.
 
-    The small file is called as what the weights store, and the restored picture is made from it, not from memory.
-    Raises what `down_file` and `up_file` raise.
+    The suffix of the small file is that of the weights' storage, and the restored picture is made from this file, not
+    from memory.
+
+    Args:
+        src: A picture.
+        folder: Folder for the files.
+        weights: Name of installed weights, a .safetensors file, or a loaded codec.
+        task: Name of a task, instead of weights.
+        compression: Name of an installed compression that replaces the compression of the weights.
+        target: Requested size of the small picture; None: the factors of the weights.
+        value_range: Lowest and highest possible value of the picture; float32 pictures need it.
+        options: Tiles, device, precision, overwriting and progress.
+
+    Raises:
+        ResizeKitError: The errors of `down_file` and `up_file`.
     """
-    check_size(wanted, times)
+    choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
-    channels = picture.pixels.shape[2]
-    weights = choose_weights(weights=weights, task=task, channels=channels, size=picture.size, wanted=wanted)
-    storage = choose_storage(weights=weights, task=None, compression=compression)
+    selection = select(choice, picture, target)
+    storage, plan = selection.storage, selection.plan
     check_depth(picture, storage, src)
-    back = "restored.npy" if picture.mode == "CUBE" or picture.bits == 32 else "restored.png"
-    small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", back, SHEET))
-    check_not_existing((small, restored, sheet, folder / RECORD_FILE), overwrite=overwrite)
-    codec = choose_codec(
-        weights=weights,
-        task=None,
-        compression=compression,
-        times=times,
-        device=device,
-        precision=precision,
+    restored_name = "restored.npy" if picture.mode == "CUBE" or picture.bits == 32 else "restored.png"
+    small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", restored_name, SHEET))
+    check_not_existing((small, restored, sheet, folder / RECORD_FILE), overwrite=options.overwrite)
+    codec = selection.load(options.device, options.precision)
+    result = roundtrip_picture(
+        codec, picture, small, restored, original_bytes=src.stat().st_size, target=target, options=options
     )
-    trip = roundtrip_picture(
-        codec,
-        picture,
-        src.stat().st_size,
-        small,
-        restored,
-        wanted=wanted,
-        tile=tile,
-        overwrite=overwrite,
-        progress=progress,
-    )
-    seen = (to_display(pixels) for pixels in (trip.original, trip.plain, trip.restored, trip.low))
-    pixels = side_by_side(*seen, plainly=f"{trip.figures.plain} down and up")
-    write_picture(sheet, Picture(pixels=pixels, icc=picture.icc), overwrite=overwrite)
-    factor = codec.spec.short if wanted is None else f"to {trip.low.shape[1]}x{trip.low.shape[0]}"
-    write_record(folder, src, picture, [trip.figures.kept(factor, small, restored)])
-    return trip.figures
+    pictures = map(to_display, (result.original, result.baseline, result.restored, result.low))
+    pixels = side_by_side(*pictures, baseline_label=f"{result.metrics.baseline} down and up")
+    write_picture(sheet, Picture(pixels=pixels, icc=picture.icc), overwrite=options.overwrite)
+    by_steps = target is None or target.times is not None
+    factor = (plan.step**plan.times).short if by_steps else f"to {plan.low.w}x{plan.low.h}"
+    write_record(folder, src, picture, [result.metrics.record(factor, small, restored)])
+    return result.metrics
 
 
-def check_not_existing(targets: Iterable[Path], *, overwrite: bool) -> None:
-    """Refuse, before any work, to replace a file that is not to be replaced; `UsageError`."""
-    for target in targets:
-        if target.exists() and not overwrite:
-            raise UsageError(f"{target} exists; pass --overwrite or another folder")
+def check_not_existing(paths: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse to replace existing files, before any work.
+
+    Raises:
+        UsageError: A file exists, and `overwrite` is false.
+    """
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path} exists: pass --overwrite or another folder")
 
 
 def roundtrip_picture(
     codec: Codec,
     picture: Picture,
-    size: int,
     small_file: Path,
     restored_file: Path,
     *,
-    wanted: TargetSize | None = None,
-    tile: Tile = "auto",
-    overwrite: bool = False,
-    progress: Progress = lambda done, of: None,
+    original_bytes: int,
+    target: TargetSize | None = None,
+    options: RunOptions = RunOptions(),
 ) -> RoundtripResult:
-    """Take a picture, whose file has `size` bytes, down into one file and from that alone up into another.
+    """Make a picture small in one file, restore it from this file alone into another, and measure both.
 
-    Both lie in one folder, which is made if need be.  Raises what `down_file` and `up_file` raise.
+    Args:
+        codec: A codec that was loaded from weights.
+        picture: The original.
+        small_file: The small file; its folder is created if it does not exist.
+        restored_file: The restored file, in the same folder.
+        original_bytes: Size of the original's file.
+        target: Requested size of the small picture; None: the codec's own factors.
+        options: Tiles, overwriting and progress; the codec keeps its device and precision.
+
+    Raises:
+        ResizeKitError: The errors of `down_file` and `up_file`.
     """
-    storage = codec.storage
-    small, _ = down_picture(codec, picture, wanted=wanted, tile=tile, progress=part_of(progress, 0, 2))
+    if target is not None and target.times is not None:
+        codec, target = repeated(codec, target.times), None
+    tile, progress, storage = options.tile, options.progress, codec.storage
+    small, _ = down_picture(codec, picture, target=target, tile=tile, progress=part_of(progress, 0, 2))
     try:
         small_file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {small_file.parent}: {error.strerror}") from None
-    write_picture(small_file, small, storage=storage, overwrite=overwrite)
-    given = small.given
+    write_picture(small_file, small, storage=storage, overwrite=options.overwrite)
+    encoder_pixels = small.encoder_pixels
     small, manifest = read_small(small_file)
-    restored = up_picture(codec, small, manifest, tile=tile, progress=part_of(progress, 1, 2))
-    write_picture(restored_file, restored, overwrite=overwrite)
+    restored_picture = up_picture(codec, small, manifest, tile=tile, progress=part_of(progress, 1, 2))
+    write_picture(restored_file, restored_picture, overwrite=options.overwrite)
 
-    original, back = (normalize(pixels, picture.value_range) for pixels in (picture.pixels, restored.pixels))
-    h, w = small.pixels.shape[:2]
-    if wanted is None:
-        room = padded_sizes_for(codec.spec, original.shape[:2])
-        guide, plain = bicubic_roundtrip(codec, reflect_pad_or_crop(original, room.high))
-        guide, plain = reflect_pad_or_crop(guide, room.stored), reflect_pad_or_crop(plain, original.shape[:2])
+    original = normalize(picture.pixels, picture.value_range)
+    restored = normalize(restored_picture.pixels, picture.value_range)
+    if target is None:
+        padded = padded_sizes_for(codec.spec, picture.hw)
+        guide, baseline = bicubic_roundtrip(codec, reflect_pad_or_crop(original, padded.high))
+        guide, baseline = reflect_pad_or_crop(guide, padded.stored), reflect_pad_or_crop(baseline, picture.hw)
         border = int(max(codec.spec.s, codec.spec.r))
     else:
-        guide, plain = bicubic_roundtrip(codec, original, (h, w))
-        border = max(original.shape[0] // h, original.shape[1] // w)
-    low = _like(small.pixels, guide)
+        guide, baseline = bicubic_roundtrip(codec, original, small.hw)
+        border = max(picture.hw.h // small.hw.h, picture.hw.w // small.hw.w)
+    low = _match_shape(small.pixels, guide)
 
     def luma(a: Pixels, b: Pixels) -> float | None:
         return None if picture.mode == "CUBE" else psnr_y(a, b, border)
 
-    figures = RoundtripMetrics(
+    metrics = RoundtripMetrics(
         weights=str(codec.info.weights),
-        restored_rgb=psnr(back, original),
-        restored_y=luma(back, original),
-        bicubic_rgb=psnr(plain, original),
-        bicubic_y=luma(plain, original),
+        precision=codec.precision,
+        restored_rgb=psnr(restored, original),
+        restored_y=luma(restored, original),
+        bicubic_rgb=psnr(baseline, original),
+        bicubic_y=luma(baseline, original),
         small_rgb=psnr(low, guide),
         small_y=luma(low, guide),
-        original_bytes=size,
-        small_bytes=_bytes(storage, small.pixels if given is None else given, small.alpha),
-        bicubic_bytes=_bytes(storage, guide, small.alpha),
+        original_bytes=original_bytes,
+        small_bytes=_stored_bytes(storage, small.pixels if encoder_pixels is None else encoder_pixels, small.alpha),
+        bicubic_bytes=_stored_bytes(storage, guide, small.alpha),
         small_format=storage.format,
-        plain=baseline_name(codec),
+        baseline=baseline_name(codec),
     )
-    return RoundtripResult(original, plain, back, low, figures)
+    return RoundtripResult(original, baseline, restored, low, metrics)
 
 
-def _like(low: Pixels, guide: Pixels) -> Pixels:
-    """A grey picture through colour weights has a small picture of three channels; compare it as grey."""
+def _match_shape(low: Pixels, guide: Pixels) -> Pixels:
+    """Average the channels where a grey picture went through colour weights, to compare its small picture as grey."""
     if low.shape == guide.shape:
         return low
     grey: Pixels = np.rint(low.mean(axis=2, keepdims=True)).astype(low.dtype)
     return grey
 
 
-def _bytes(storage: Storage, colours: Pixels, alpha: Pixels | None) -> int:
+def _stored_bytes(storage: Storage, colours: Pixels, alpha: Pixels | None) -> int:
     file = BytesIO()
     storage.save(file, colours if alpha is None else np.dstack((colours, alpha)))
     return file.tell()

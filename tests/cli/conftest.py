@@ -1,4 +1,4 @@
-"""Tiny weights files, a folder to be in, and the command line run as a program of its own."""
+"""Tiny weights files, a working directory, and the command line as a separate process."""
 
 import os
 import subprocess
@@ -31,32 +31,32 @@ def jpeg_weights(tmp_path_factory, small_weights):
 
 
 @pytest.fixture
-def room(tmp_path, monkeypatch):
-    """A folder to be in."""
-    folder = tmp_path / "room"
+def workdir(tmp_path, monkeypatch):
+    """Make an empty folder the working directory."""
+    folder = tmp_path / "workdir"
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
 
 
 @pytest.fixture
-def picture(room):
-    """Write a picture into the room: `picture("a.png", 40, 52)`."""
+def picture(workdir):
+    """Write a picture into the working directory: `picture("a.png", 40, 52)`."""
 
     def write(name="a.png", h=40, w=52, c=3):
-        path = room / name
+        path = workdir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         blocks = np.random.default_rng(h * w).integers(0, 256, (-(-h // 4), -(-w // 4), c), np.uint8)
         pixels = blocks.repeat(4, 0).repeat(4, 1)[:h, :w]
         Image.fromarray(pixels[:, :, 0] if c == 1 else pixels).save(path)
-        return path.relative_to(room)
+        return path.relative_to(workdir)
 
     return write
 
 
 @pytest.fixture
-def program(told):
-    """Run the command line as a program of its own: seconds, so for what a process shows alone."""
+def program(cli_result):
+    """Run the command line as a separate process; slow, so only for tests that need one."""
 
     def run(*argv, **environment):
         done = subprocess.run(
@@ -67,6 +67,6 @@ def program(told):
             env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
             check=False,
         )
-        return told(done.returncode, done.stdout, done.stderr)
+        return cli_result(done.returncode, done.stdout, done.stderr)
 
     return run

@@ -1,4 +1,4 @@
-"""Bad input: the right exit code, one line on stderr, nothing half written, and never a traceback."""
+"""Bad input: the exit code, one line on stderr, no partial files, and never a traceback."""
 
 import contextlib
 import json
@@ -20,16 +20,16 @@ DATA, USAGE = 1, 2
 
 
 @pytest.fixture
-def small(cli, weights, picture, room):
-    """A small image in the room, and its manifest."""
+def small(cli, weights, picture, workdir):
+    """Write a small image, and return its manifest."""
     cli("down", picture("made.png"), "small.png", "--weights", weights)
-    (room / "made.png").unlink()
+    (workdir / "made.png").unlink()
     with PIL.Image.open("small.png") as image:
         return json.loads(image.text["resizekit"])
 
 
 def complains(run, code, *words):
-    """One line of error, with the words in it."""
+    """Check that a run printed one line of error with these words."""
     assert run.code == code, run
     assert run.out == ""
     lines = run.err.splitlines()
@@ -41,7 +41,7 @@ def complains(run, code, *words):
 
 @contextlib.contextmanager
 def nothing_new(folder):
-    """Everything below the folder stays as it was: no new file, no leftover, no change."""
+    """Check that no file below the folder is added, removed or changed."""
 
     def seen():
         return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
@@ -71,8 +71,8 @@ PICTURES = {
     "missing": (lambda name: None, "does not exist"),
     "empty": (written(b""), "is empty"),
     "truncated": (truncated, "truncated"),
-    "text": (written(b"hello, I am no picture"), "no picture"),
-    "zip": (written(b"PK\x03\x04" + bytes(200)), "no picture"),
+    "text": (written(b"hello, this is text"), "not a picture"),
+    "zip": (written(b"PK\x03\x04" + bytes(200)), "not a picture"),
     "16 bit, but a PPM": (written(b"P5 1 1 65535\n" + bytes(2)), "more than 8 bits"),
     "folder of its name": (lambda name: None, "does not exist"),
 }
@@ -80,25 +80,25 @@ PICTURES = {
 
 @pytest.mark.parametrize(("make", "words"), PICTURES.values(), ids=PICTURES)
 @pytest.mark.parametrize("verb", ["down", "up", "roundtrip", "info"])
-def test_pictures_that_are_none(cli, weights, room, verb, make, words):
+def test_broken_pictures(cli, weights, workdir, verb, make, words):
     make("bad.png")
     rest = {"down": ["o.png", "--weights", weights], "up": ["o.png"], "roundtrip": ["--weights", weights], "info": []}
-    with nothing_new(room):
+    with nothing_new(workdir):
         complains(cli(verb, "bad.png", *rest[verb]), DATA, "bad.png", words)
 
 
-def test_a_cmyk_jpeg_is_refused(cli, weights, room):
+def test_cmyk_jpeg_is_refused(cli, weights, workdir):
     PIL.Image.new("CMYK", (9, 9)).save("ink.jpg")
-    with nothing_new(room):
+    with nothing_new(workdir):
         complains(cli("down", "ink.jpg", "o.png", "--weights", weights), DATA, "ink.jpg", "CMYK")
 
 
 @pytest.mark.parametrize("verb", ["down", "roundtrip", "info"])
-def test_a_picture_beyond_the_limit(cli, weights, picture, room, monkeypatch, verb):
+def test_picture_beyond_the_pixel_limit_is_refused(cli, weights, picture, workdir, monkeypatch, verb):
     picture()
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 500)
     rest = {"down": ["o.png", "--weights", weights], "roundtrip": ["--weights", weights], "info": []}
-    with nothing_new(room):
+    with nothing_new(workdir):
         complains(cli(verb, "a.png", *rest[verb]), DATA, "too many pixels", "the limit is 500")
 
 
@@ -107,7 +107,7 @@ MANIFESTS = {
     "broken": ("{not json", DATA, "broken manifest"),
     "a list": ("[]", DATA, "broken manifest"),
     "far too long": ("x" * 5000, DATA, "2048 bytes"),
-    "newer": ({"format": 3, "resizekit": "9.9"}, DATA, "resizekit 9.9", "upgrade"),
+    "newer": ({"format": 4, "resizekit": "9.9"}, DATA, "resizekit 9.9", "upgrade"),
     "newer and unknown": ({"format": 7, "resizekit": "9.9", "more": [1]}, DATA, "upgrade"),
     "unknown weights": ({"weights": "nope"}, DATA, "'nope'", "--weights"),
     "unknown task": ({"task": "nope", "weights": "nope"}, USAGE, "'nope'", "there are: "),
@@ -120,44 +120,44 @@ MANIFESTS = {
 
 
 @pytest.mark.parametrize(("change", "code", "words"), [(c, n, w) for c, n, *w in MANIFESTS.values()], ids=MANIFESTS)
-def test_manifests(cli, small, room, change, code, words):
+def test_invalid_manifests(cli, small, workdir, change, code, words):
     text = json.dumps(small | change) if isinstance(change, dict) else change
     note = PngInfo()
     if text is not None:
         note.add_itxt("resizekit", text)
     with PIL.Image.open("small.png") as image:
         image.save("odd.png", pnginfo=note)
-    with nothing_new(room):
+    with nothing_new(workdir):
         complains(cli("up", "odd.png", "o.png"), code, *words)
 
 
 FITTING = {
     "other weights": ({"digest": "0" * 64}, "other weights 'tiny'"),
-    "another task": ({"task": "colorize"}, "do not do that"),
-    "another spec": ({"spec": {"s": 3, "r": 3}}, "do not do that"),
+    "another task": ({"task": "colorize"}, "do something else"),
+    "another spec": ({"spec": {"s": 3, "r": 3}}, "do something else"),
     "another size": ({"size": [53, 40]}, "does not fit its own manifest"),
     "another mode": ({"mode": "RGBA"}, "does not fit its own manifest"),
 }
 
 
 @pytest.mark.parametrize(("change", "words"), FITTING.values(), ids=FITTING)
-def test_manifests_that_do_not_fit_the_weights(cli, small, weights, room, change, words):
+def test_manifests_that_do_not_fit_the_weights(cli, small, weights, workdir, change, words):
     note = PngInfo()
     note.add_itxt("resizekit", json.dumps(small | change))
     with PIL.Image.open("small.png") as image:
         image.save("odd.png", pnginfo=note)
-    with nothing_new(room):
+    with nothing_new(workdir):
         complains(cli("up", "odd.png", "o.png", "--weights", weights), DATA, words)
 
 
-def test_a_small_image_that_was_changed(cli, small, weights, grey_weights, room):
+def test_changed_small_images(cli, small, weights, grey_weights, workdir):
     note = PngInfo()
     note.add_itxt("resizekit", json.dumps(small))
     with PIL.Image.open("small.png") as image:
         image.resize((13, 10)).save("resized.png", pnginfo=note)
         image.convert("P").save("palette.png", pnginfo=note)
         image.save("lossy.jpg")
-    with nothing_new(room):
+    with nothing_new(workdir):
         for name in ("resized.png", "palette.png"):
             complains(cli("up", name, "o.png", "--weights", weights), DATA, "was changed after it was made small")
         complains(cli("up", "lossy.jpg", "o.png", "--weights", weights), DATA, "carries no manifest")
@@ -184,7 +184,11 @@ WEIGHTS = {
     "junk": (lambda weights: written(b"junk" * 99)("odd.safetensors"), DATA, "no safetensors file"),
     "truncated": (lambda weights: written(weights.read_bytes()[:-9])("odd.safetensors"), DATA, "no safetensors file"),
     "a pickle": (lambda weights: torch.save({}, "odd.safetensors"), DATA, "no safetensors file"),
-    "somebody's": (lambda weights: save_file({"x": torch.ones(2)}, "odd.safetensors"), DATA, "no resizekit header"),
+    "of another program": (
+        lambda weights: save_file({"x": torch.ones(2)}, "odd.safetensors"),
+        DATA,
+        "no resizekit header",
+    ),
     "newer": (lambda weights: header_of(weights, format=2, resizekit="9.9"), DATA, "resizekit 9.9", "upgrade"),
     "other digest": (lambda weights: header_of(weights, digest="0" * 64), DATA, "digest differs"),
     "other network": (other_width, DATA, "does not fit its own header"),
@@ -193,49 +197,62 @@ WEIGHTS = {
 
 
 @pytest.mark.parametrize(("make", "code", "words"), [(m, n, w) for m, n, *w in WEIGHTS.values()], ids=WEIGHTS)
-def test_weights_files(cli, weights, picture, room, make, code, words):
+def test_broken_weights_files(cli, weights, picture, workdir, make, code, words):
     make(weights)
     source = picture()
-    with nothing_new(room):
+    with nothing_new(workdir):
         complains(cli("down", source, "o.png", "--weights", "odd.safetensors"), code, *words)
 
 
-def test_weights_by_other_names(cli, weights, grey_weights, picture, room):
+def test_weights_that_do_not_exist_or_fit(cli, weights, grey_weights, picture, workdir):
     source = picture()
-    (room / "folder.safetensors").mkdir()
-    with nothing_new(room):
+    (workdir / "folder.safetensors").mkdir()
+    with nothing_new(workdir):
         complains(cli("down", source, "o.png", "--weights", "nope"), USAGE, "no weights 'nope' is installed")
         complains(cli("down", source, "o.png", "--weights", "x" * 300), USAGE, "xxx", "installed")
         complains(cli("down", source, "o.png", "--weights", "folder.safetensors"), DATA, "no weights file")
-        complains(cli("down", source, "o.png", "--weights", room), DATA, "no weights file")
+        complains(cli("down", source, "o.png", "--weights", workdir), DATA, "no weights file")
         complains(cli("down", source, "o.png", "--task", "nope"), USAGE, "no task 'nope' is installed")
         complains(cli("down", source, "o.png", "--weights", weights, "--task", "sr"), USAGE, "contradict")
         complains(cli("down", source, "o.png", "--weights", grey_weights), DATA, "take 1: use weights for RGB")
         complains(cli("info", "folder.safetensors"), DATA, "no weights file")
 
 
-def test_depths_that_do_not_work(cli, weights, picture, room):
+def test_impossible_depths(cli, weights, picture, workdir):
     source, speck = picture(h=45), picture("speck.png", 1, 9)
-    (room / "mine").mkdir()
-    (room / "mine" / "restored-x4.png").write_text("mine")
-    ours = "--weights", weights
-    with nothing_new(room):
-        complains(cli("pyramid", source, "o", *ours, "--times", "6"), USAGE, "52x45 allows 1 to 5", "largest is x32")
-        complains(cli("pyramid", speck, "o", *ours), DATA, "speck.png has 9x1 pixels, too few for x2")
-        complains(cli("pyramid", source, "mine", *ours), USAGE, "restored-x4.png exists", "--overwrite")
-        complains(cli("pyramid", source, source, *ours), USAGE, "cannot make the folder")
-        complains(cli("down", source, "o.png", *ours, "--times", "12"), DATA, "padded to 65536x65536", "too many")
-        complains(cli("down", source, "o.png", *ours, "--times", "20"), USAGE, "times=20", "use at most 19")
-        complains(cli("down", source, "o.png", *ours, "--times", "99"), USAGE, "times=99", "take fewer")
-        complains(cli("evaluate", source, *ours, "--times", "1,99"), USAGE, "times=99")
+    (workdir / "mine").mkdir()
+    (workdir / "mine" / "restored-x4.png").write_text("mine")
+    weights_option = "--weights", weights
+    with nothing_new(workdir):
+        complains(
+            cli("pyramid", source, "o", *weights_option, "--times", "6"), USAGE, "52x45 allows 1 to 5", "largest is x32"
+        )
+        complains(cli("pyramid", speck, "o", *weights_option), DATA, "speck.png has 9x1 pixels, too few for x2")
+        complains(cli("pyramid", source, "mine", *weights_option), USAGE, "restored-x4.png exists", "--overwrite")
+        complains(cli("pyramid", source, source, *weights_option), USAGE, "cannot make the folder")
+        complains(
+            cli("down", source, "o.png", *weights_option, "--times", "12"), DATA, "padded to 65536x65536", "too many"
+        )
+        complains(
+            cli("down", source, "o.png", *weights_option, "--times", "20"),
+            USAGE,
+            "times=20",
+            "the most that works is 19",
+        )
+        complains(cli("down", source, "o.png", *weights_option, "--times", "99"), USAGE, "times=99", "at most 64")
+        complains(cli("evaluate", source, *weights_option, "--times", "1,99"), USAGE, "times=99")
         for text in ("", "0", "1,", "-1", "x2", "1.5", "1;2"):
-            complains(cli("evaluate", source, *ours, "--times", text), USAGE, f"--times {text!r}: say how often")
+            complains(
+                cli("evaluate", source, *weights_option, "--times", text),
+                USAGE,
+                f"invalid --times {text!r}: expected a list",
+            )
 
 
 @pytest.mark.parametrize(("r", "t", "why"), [(1, 3, "changes the channels"), ("1/2", 1, "makes nothing smaller")])
-def test_weights_that_cannot_be_repeated(cli, half_weights, picture, room, r, t, why):
+def test_weights_that_cannot_be_repeated(cli, half_weights, picture, workdir, r, t, why):
     source, odd = picture(), ("--weights", half_weights(r, t))
-    with nothing_new(room):
+    with nothing_new(workdir):
         for run in (
             cli("pyramid", source, "o", *odd),
             cli("evaluate", source, *odd, "--times", "1,2"),
@@ -274,24 +291,24 @@ OPTIONS = {
 
 @pytest.mark.parametrize(("options", "words"), [(o, w) for o, *w in OPTIONS.values()], ids=OPTIONS)
 @pytest.mark.parametrize("verb", ["down", "roundtrip"])
-def test_options(cli, weights, picture, room, verb, options, words):
+def test_invalid_options(cli, weights, picture, workdir, verb, options, words):
     out = ["o.png"] if verb == "down" else []
-    with nothing_new(room / picture().parent):
+    with nothing_new(workdir / picture().parent):
         complains(cli(verb, "a.png", *out, "--weights", weights, *options), USAGE, *words)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what would be missing")
-def test_a_gpu_that_is_not_there(cli, weights, picture, room):
-    with nothing_new(room / picture().parent):
+def test_missing_gpu(cli, weights, picture, workdir):
+    with nothing_new(workdir / picture().parent):
         complains(cli("down", "a.png", "o.png", "--weights", weights, "--device", "cuda"), USAGE, "no CUDA device")
 
 
-def test_outputs(cli, weights, picture, room):
+def test_impossible_outputs(cli, weights, picture, workdir):
     source = picture()
-    (room / "link.png").symlink_to("a.png")
-    (room / "dangling.png").symlink_to("nowhere.png")
-    (room / "folder.png").mkdir()
-    (room / "old.png").write_text("mine")
+    (workdir / "link.png").symlink_to("a.png")
+    (workdir / "dangling.png").symlink_to("nowhere.png")
+    (workdir / "folder.png").mkdir()
+    (workdir / "old.png").write_text("mine")
     refused = {
         "old.png": "exists",
         "dangling.png": "exists",
@@ -302,7 +319,7 @@ def test_outputs(cli, weights, picture, room):
         "absent/o.png": "the folder absent does not exist",
         "a.png/o.png": "Not a directory",
     }
-    with nothing_new(room):
+    with nothing_new(workdir):
         for out, words in refused.items():
             complains(cli("down", source, out, "--weights", weights), USAGE, out.split("/")[0], words)
         for out in ("a.png", "link.png"):
@@ -312,16 +329,16 @@ def test_outputs(cli, weights, picture, room):
     assert cli("down", source, "folder.png", "--weights", weights).out == "folder.png/a.png\n"
 
 
-def test_up_to_formats_that_lose_something(cli, small, weights, room):
-    with nothing_new(room):
-        complains(cli("up", "small.png", "o.gif", "--weights", weights), USAGE, "cannot tell a format", ".png")
+def test_up_refuses_unknown_formats_and_its_input(cli, small, weights, workdir):
+    with nothing_new(workdir):
+        complains(cli("up", "small.png", "o.gif", "--weights", weights), USAGE, "unknown format", ".png")
         complains(cli("up", "small.png", "small.png", "--weights", weights, "--overwrite"), USAGE, "input itself")
 
 
-def test_a_full_disk_leaves_nothing(cli, weights, room):
+def test_full_disk_leaves_no_file(cli, weights, workdir):
     noisy("noise.png", 200, 200)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with nothing_new(room):
+    with nothing_new(workdir):
         resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
         try:
             run = cli("down", "noise.png", "o.png", "--weights", weights)
@@ -330,11 +347,11 @@ def test_a_full_disk_leaves_nothing(cli, weights, room):
     complains(run, DATA, "cannot write o.png")
 
 
-def test_a_batch_goes_on_and_names_what_failed(cli, weights, picture, room):
+def test_batch_continues_after_failures_and_names_them(cli, weights, picture, workdir):
     for name in ("in/a.png", "in/z.png"):
         picture(name)
-    (room / "in" / "empty.png").touch()
-    (room / "in" / "text.png").write_text("no picture")
+    (workdir / "in" / "empty.png").touch()
+    (workdir / "in" / "text.png").write_text("no picture")
     run = cli("down", "in", "out", "--weights", weights)
     assert run.code == DATA
     assert run.out.splitlines() == ["out/a.png", "out/z.png"]
@@ -342,23 +359,23 @@ def test_a_batch_goes_on_and_names_what_failed(cli, weights, picture, room):
     assert len(lines) == 3
     assert all(line.startswith("error: ") for line in lines)
     assert "in/empty.png is empty" in lines[0]
-    assert "in/text.png is no picture" in lines[1]
-    assert "2 of 4 pictures could not be done" in lines[2]
-    assert sorted(path.name for path in (room / "out").iterdir()) == ["a.png", "z.png"]
+    assert "in/text.png is not a picture" in lines[1]
+    assert "2 of 4 pictures failed; the others are done" in lines[2]
+    assert sorted(path.name for path in (workdir / "out").iterdir()) == ["a.png", "z.png"]
     run = cli("down", "in", "out", "--weights", weights, "--json")  # everything is there already
     assert (run.code, json.loads(run.out)) == (DATA, [])
     assert run.err.count("exists") == 2
-    assert "none of the 4 pictures could be done" in run.err
+    assert "all 4 pictures failed" in run.err
 
 
-def test_folders(cli, weights, picture, room):
+def test_impossible_folders(cli, weights, picture, workdir):
     picture("twice/a.png")
     picture("twice/a.jpg")
-    (room / "bare").mkdir()
-    with nothing_new(room):
+    (workdir / "bare").mkdir()
+    with nothing_new(workdir):
         run = cli("down", "twice", "out", "--weights", weights)
         complains(run, USAGE, "twice/a.jpg and twice/a.png would both become out/a.png")
-        complains(cli("down", "twice", "twice/a.png", "--weights", weights), USAGE, "is a file; name a folder")
+        complains(cli("down", "twice", "twice/a.png", "--weights", weights), USAGE, "is a file: name a folder")
         complains(cli("down", "bare", "out", "--weights", weights), DATA, "no picture in bare")
         complains(cli("down", "*.tif", "out", "--weights", weights), DATA, "nothing matches *.tif")
         complains(cli("down", "twice/a.png", "absent.png", "out", "--weights", weights), DATA, "absent.png")
@@ -397,20 +414,20 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize(("text", "words"), [(t, w) for t, *w in CONFIGS.values()], ids=CONFIGS)
-def test_configs(cli, picture, room, text, words):
+def test_invalid_configs(cli, picture, workdir, text, words):
     picture("data/a.png")
-    (room / "run.toml").write_bytes(text)
-    with nothing_new(room):
+    (workdir / "run.toml").write_bytes(text)
+    with nothing_new(workdir):
         complains(cli("train", "run.toml", "--device", "cpu"), USAGE, *words)
 
 
-def test_what_training_reads_and_writes(cli, picture, room):
+def test_impossible_training_inputs_and_outputs(cli, picture, workdir):
     picture("data/a.png")
-    (room / "run.toml").write_text(TRAIN)
-    (room / "bare").mkdir()
-    (room / "broken").mkdir()
-    (room / "broken" / "a.png").write_bytes(b"no picture")
-    with nothing_new(room):
+    (workdir / "run.toml").write_text(TRAIN)
+    (workdir / "bare").mkdir()
+    (workdir / "broken").mkdir()
+    (workdir / "broken" / "a.png").write_bytes(b"no picture")
+    with nothing_new(workdir):
         complains(cli("train", "absent.toml"), USAGE, "cannot read the config absent.toml")
         complains(cli("train", "data"), USAGE, "cannot read the config data", "directory")
         complains(cli("train", "run.toml", "--data", "absent"), DATA, "no file or folder absent")
@@ -421,13 +438,13 @@ def test_what_training_reads_and_writes(cli, picture, room):
         complains(cli("train", "run.toml", "--device", "tpu"), USAGE, "'tpu'")
         complains(cli("train", "run.toml", "--budget", ""), USAGE, "command line: budget = ''", "20 min")
         complains(cli("schema", "nope"), USAGE, "no task 'nope'")
-    (room / "out" / "log.csv").mkdir(parents=True)
-    with nothing_new(room):
+    (workdir / "out" / "log.csv").mkdir(parents=True)
+    with nothing_new(workdir):
         complains(cli("train", "run.toml", "--out", "out"), DATA, "out/log.csv: Is a directory")
 
 
 @pytest.mark.parametrize("argv", [["bogus"], ["down", "--bogus"], ["down", "a.png"], ["train", "x", "--steps", "0"]])
-def test_usage_that_the_parser_refuses(cli, argv):
+def test_unknown_verbs_and_options(cli, argv):
     run = cli(*argv)
     assert run.code == USAGE
     assert run.out == ""
@@ -435,7 +452,7 @@ def test_usage_that_the_parser_refuses(cli, argv):
     assert "Traceback" not in run.err
 
 
-def test_what_a_terminal_would_obey_is_not_printed(cli, weights, room):
+def test_control_characters_are_escaped(cli, weights, workdir):
     header_of(weights, provider="\x1b[31mred\nline")
     assert '\nprovider   "\\u001b[31mred\\nline"\n' in cli("info", "odd.safetensors").out
     header_of(weights, format=2, resizekit="\x1b]0;title\x07")
@@ -448,11 +465,11 @@ def test_what_a_terminal_would_obey_is_not_printed(cli, weights, room):
     [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")],
     ids=["python", "torch"],
 )
-def test_memory_that_is_not_there(cli, weights, picture, room, monkeypatch, error):
+def test_lack_of_memory_suggests_tiles(cli, weights, picture, workdir, monkeypatch, error):
     def fail(*_, **__):
         raise error
 
     source = picture()
     monkeypatch.setattr("resizekit.images.files.down_picture", fail)
-    with nothing_new(room):
+    with nothing_new(workdir):
         complains(cli("down", source, "o.png", "--weights", weights), DATA, "out of memory", "--tile 512")

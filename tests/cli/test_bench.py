@@ -42,8 +42,8 @@ OTHERS = {"name": "bench_start[python alone]", "extra_info": {}, "stats": {"medi
 
 
 @pytest.fixture
-def write(room):
-    """Write a results file into the room; without rows, the made-up ones."""
+def write(workdir):
+    """Write a results file into the workdir; without rows, the made-up ones."""
 
     def to(name="r.json", rows=None, **changed):
         if rows is None:
@@ -51,7 +51,7 @@ def write(room):
             rows[3]["extra_info"]["equal"] = True
             rows[4]["extra_info"]["equal"] = False
         told = {"machine_info": {"processor": "Some Processor", "gpu": None}, "benchmarks": [OTHERS, *rows]}
-        (room / name).write_text(json.dumps(told | changed))
+        (workdir / name).write_text(json.dumps(told | changed))
         return name
 
     return to
@@ -116,34 +116,34 @@ def test_references_alone_are_shown_for_what_they_are(cli, write):
     ]
 
 
-def test_the_plot_is_a_png(cli, write, room):
+def test_the_plot_is_a_png(cli, write, workdir):
     run = cli("bench", write(), "--plot", "r.png")
     assert run.code == 0
-    head = (room / "r.png").read_bytes()[:24]
+    head = (workdir / "r.png").read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = struct.unpack(">II", head[16:])
     assert min(width, height) > 300
-    assert sorted(path.name for path in room.iterdir()) == ["r.json", "r.png"]
+    assert sorted(path.name for path in workdir.iterdir()) == ["r.json", "r.png"]
     assert "matplotlib.pyplot" not in sys.modules
 
 
-def test_the_plot_is_an_svg_that_says_what_it_shows(cli, write, room):
+def test_the_plot_is_an_svg_that_says_what_it_shows(cli, write, workdir):
     for name in ("a.svg", "b.SVG"):
         assert cli("bench", write(), "--plot", name).code == 0
-    assert (room / "a.svg").read_bytes() == (room / "b.SVG").read_bytes(), "the same every time"
-    root = ElementTree.fromstring((room / "a.svg").read_text())
+    assert (workdir / "a.svg").read_bytes() == (workdir / "b.SVG").read_bytes(), "the same every time"
+    root = ElementTree.fromstring((workdir / "a.svg").read_text())
     texts = {"".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"unshuffle_codes", "quantize", "shuffle", "GB/s", "MB that have to move", "NVIDIA Made-Up"} <= texts
     assert {"copy (the roof)", "kernel", "torch.compile", "eager, by hand", "eager (reference)"} <= texts
 
 
-def test_what_a_file_says_cannot_command_a_terminal_or_a_plot(cli, write, room):
+def test_what_a_file_says_cannot_command_a_terminal_or_a_plot(cli, write, workdir):
     told = {"gpu": "evil\x1b]0;x\x07 $\\frac{", "torch": "2$^{", "commit": "[bold]x"}
     run = cli("bench", write(rows=[row("to_uint8", "a", "kernel", 5.0, **told)]), "--plot", "r.svg")
     assert run.code == 0
     assert "\x1b" not in run.out
     assert "evil?]0;x? $\\frac{, torch 2$^{, triton 3.7.1, commit [bold]x" in run.out
-    assert b"evil?]0;x? $" in (room / "r.svg").read_bytes()
+    assert b"evil?]0;x? $" in (workdir / "r.svg").read_bytes()
 
 
 def complains(run, code, *words):
@@ -183,10 +183,10 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("content", "words"), [(c, w) for c, *w in FILES.values()], ids=FILES)
-def test_files_that_are_none(cli, room, content, words):
-    (room / "r.json").write_bytes(content)
+def test_files_that_are_none(cli, workdir, content, words):
+    (workdir / "r.json").write_bytes(content)
     complains(cli("bench", "r.json", "--plot", "r.png"), DATA, "r.json", *words)
-    assert [path.name for path in room.iterdir()] == ["r.json"]
+    assert [path.name for path in workdir.iterdir()] == ["r.json"]
 
 
 @pytest.mark.parametrize(("change", "words"), [(c, w) for c, *w in CHANGES.values()], ids=CHANGES)
@@ -194,24 +194,24 @@ def test_rows_that_do_not_fit(cli, write, change, words):
     complains(cli("bench", write(rows=[ROW | change])), DATA, "r.json", *words)
 
 
-def test_places_that_hold_no_results(cli, write, room, monkeypatch):
-    (room / "folder.json").mkdir()
+def test_places_that_hold_no_results(cli, write, workdir, monkeypatch):
+    (workdir / "folder.json").mkdir()
     complains(cli("bench", "absent.json"), DATA, "cannot read absent.json", "No such file")
     complains(cli("bench", "folder.json"), DATA, "cannot read folder.json", "directory")
     complains(cli("bench", write(rows=[ROW, ROW])), DATA, "to_uint8 a kernel twice")
     monkeypatch.setattr("resizekit.benchmarking.timings._LARGEST", 1 << 20)
-    (room / "huge.json").write_bytes(b" " * ((1 << 20) + 1))
+    (workdir / "huge.json").write_bytes(b" " * ((1 << 20) + 1))
     complains(cli("bench", "huge.json"), DATA, "huge.json is larger than 1 MiB")
     complains(cli("bench", "/dev/zero"), DATA, "/dev/zero is larger")
 
 
-def test_plots_that_cannot_be(cli, write, room):
+def test_plots_that_cannot_be(cli, write, workdir):
     results = write()
-    (room / "old.png").write_text("mine")
-    (room / "folder.png").mkdir()
-    (room / "dangling.svg").symlink_to("nowhere.svg")
-    (room / "same.png").symlink_to(results)
-    before = sorted(path.name for path in room.iterdir())
+    (workdir / "old.png").write_text("mine")
+    (workdir / "folder.png").mkdir()
+    (workdir / "dangling.svg").symlink_to("nowhere.svg")
+    (workdir / "same.png").symlink_to(results)
+    before = sorted(path.name for path in workdir.iterdir())
     refused = {
         "r.gif": "use one of the suffixes .png, .svg",
         "r": "use one of the suffixes .png, .svg",
@@ -225,18 +225,18 @@ def test_plots_that_cannot_be(cli, write, room):
     for name, words in refused.items():
         complains(cli("bench", results, "--plot", name), USAGE, name.split("/")[0], words)
     complains(cli("bench", results, "--plot", "same.png", "--overwrite"), USAGE, "is the input itself")
-    assert sorted(path.name for path in room.iterdir()) == before
-    assert (room / "old.png").read_text() == "mine"
+    assert sorted(path.name for path in workdir.iterdir()) == before
+    assert (workdir / "old.png").read_text() == "mine"
     assert cli("bench", results, "--plot", "old.png", "--overwrite").code == 0
-    assert (room / "old.png").read_bytes().startswith(b"\x89PNG")
+    assert (workdir / "old.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_plot_names_the_extra_that_it_needs(cli, write, room, monkeypatch):
+def test_a_plot_names_the_extra_that_it_needs(cli, write, workdir, monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     complains(cli("bench", write(), "--plot", "r.png"), USAGE, 'pip install "resizekit[report]"')
-    assert [path.name for path in room.iterdir()] == ["r.json"]
+    assert [path.name for path in workdir.iterdir()] == ["r.json"]
     assert cli("bench", "r.json").code == 0, "the table needs nothing more"
 
 

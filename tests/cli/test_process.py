@@ -1,4 +1,4 @@
-"""What only a process of its own shows: start, exit codes, signals, pipes, plugins."""
+"""Tests that need a separate process: start, exit codes, signals, pipes, plugins."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from PIL import Image
 
 
 def python(code):
-    """Run code in a Python of its own."""
+    """Run code in a new Python process."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -31,8 +31,8 @@ def test_help_and_import_load_nothing_heavy():
     assert "roundtrip" in done.stdout
 
 
-def test_bad_data_bad_usage_and_a_broken_config(program, weights, room):
-    (room / "empty.png").touch()
+def test_exit_codes_of_bad_data_and_bad_usage(program, weights, workdir):
+    (workdir / "empty.png").touch()
     runs = {
         1: program("down", "empty.png", "o.png", "--weights", weights),
         2: program("train", "absent.toml"),
@@ -41,21 +41,21 @@ def test_bad_data_bad_usage_and_a_broken_config(program, weights, room):
         assert (run.code, run.out) == (code, "")
         assert run.err.startswith("error: ")
         assert run.err.count("\n") == 1
-    assert [path.name for path in room.iterdir()] == ["empty.png"]
+    assert [path.name for path in workdir.iterdir()] == ["empty.png"]
     run = program("down", "--bogus")
     assert run.code == 2
     assert "No such option" in run.err
 
 
-def test_names_that_are_no_text(program, weights, picture, room):
+def test_file_names_that_are_not_text(program, weights, picture, workdir):
     source, target = (os.fsdecode(name) for name in (b"bad\xff.png", b"small\xff.png"))
     picture().rename(source)
     run = program("down", source, target, "--weights", weights, PYTHONIOENCODING="utf-8:strict")
     assert (run.code, run.out, run.err) == (0, "small\\udcff.png\n", "")
-    assert (room / target).is_file()
+    assert (workdir / target).is_file()
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def test_closed_pipe_is_not_an_error():
     with subprocess.Popen(
         [sys.executable, "-m", "resizekit", "schema", "sr"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -67,21 +67,21 @@ def test_a_reader_that_goes_away_is_no_error():
 
 
 @pytest.mark.parametrize(("number", "code", "words"), [(signal.SIGINT, 130, "error: interrupted\n"), (15, 143, "")])
-def test_a_signal_leaves_nothing_half_written(weights, room, number, code, words):
+def test_signal_leaves_no_partial_file(weights, workdir, number, code, words):
     Image.fromarray(np.zeros((2600, 2600, 3), np.uint8)).save("large.png")
     command = [sys.executable, "-m", "resizekit", "down", "large.png", "o.png", "--weights", str(weights)]
     with subprocess.Popen([*command, "--tile", "64"], stderr=subprocess.PIPE, text=True) as process:
         give_up = time.monotonic() + 60
-        while not list(room.glob(".*.part")) and time.monotonic() < give_up:
+        while not list(workdir.glob(".*.part")) and time.monotonic() < give_up:
             time.sleep(0.01)
         process.send_signal(number)
         complaint = process.communicate(timeout=60)[1]
     assert (process.returncode, complaint) == (code, words)
-    assert [path.name for path in room.iterdir()] == ["large.png"]
+    assert [path.name for path in workdir.iterdir()] == ["large.png"]
 
 
 @pytest.mark.parametrize(("number", "words"), [(2, "error: interrupted\n"), (15, "")])
-def test_a_signal_in_the_middle_of_a_library_that_answers_with_an_error_of_its_own(number, words):
+def test_signal_exit_code_survives_exceptions_of_libraries(number, words):
     code = (
         "import os\n"
         "from resizekit.cli import app\n"
@@ -95,7 +95,7 @@ def test_a_signal_in_the_middle_of_a_library_that_answers_with_an_error_of_its_o
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", words)
 
 
-def test_a_program_that_calls_it_keeps_its_own_ways_with_signals():
+def test_main_restores_the_signal_handlers():
     code = (
         "import signal, sys\n"
         "from resizekit.cli import main\n"
@@ -128,7 +128,7 @@ def resizekit_register_task():
 }
 
 
-def test_broken_plugins_are_left_out_by_name_and_the_others_work(program, tmp_path):
+def test_broken_plugins_are_left_out_by_name(program, tmp_path):
     for name, source in PLUGINS.items():
         (tmp_path / f"{name}_plugin.py").write_text(source)
         info = tmp_path / f"{name}-1.2.dist-info"

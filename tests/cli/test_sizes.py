@@ -1,4 +1,4 @@
-"""Any size from the command line."""
+"""Target sizes on the command line."""
 
 import json
 
@@ -14,7 +14,7 @@ def size(name):
 
 
 @pytest.mark.parametrize(
-    ("said", "small"),
+    ("options", "small"),
     [
         (["--size", "17x30"], (17, 30)),
         (["--scale", "3"], (18, 14)),
@@ -24,9 +24,9 @@ def size(name):
     ],
     ids=str,
 )
-def test_every_option_goes_down_and_up(cli, weights, picture, said, small):
+def test_size_options_go_down_and_up(cli, weights, picture, options, small):
     source = picture()
-    assert cli("down", source, "small.png", "--weights", weights, *said) == (0, "small.png\n", "")
+    assert cli("down", source, "small.png", "--weights", weights, *options) == (0, "small.png\n", "")
     assert size("small.png") == small
     with Image.open("small.png") as image:
         assert len(image.text["resizekit"]) < LIMIT
@@ -34,7 +34,7 @@ def test_every_option_goes_down_and_up(cli, weights, picture, said, small):
     assert size("back.png") == (52, 40)
 
 
-def test_a_program_of_its_own(program, weights, picture):
+def test_scale_option_as_a_program(program, weights, picture):
     run = program("down", picture(c=1), "small.png", "--weights", weights, "--scale", "3")
     assert (run.code, run.out, run.err) == (0, "small.png\n", "")
     assert program("up", "small.png", "back.png", "--weights", weights).code == 0
@@ -42,10 +42,10 @@ def test_a_program_of_its_own(program, weights, picture):
         assert (image.size, image.mode) == ((52, 40), "L")
 
 
-def test_the_plan_is_told_and_nothing_is_done(cli, weights, picture, room):
+def test_plan_is_printed_without_writing_files(cli, weights, picture, workdir):
     for name in ("in/a.png", "in/b.png"):
         picture(name)
-    before = sorted(room.rglob("*"))
+    before = sorted(workdir.rglob("*"))
     run = cli("down", "in/a.png", "o.png", "--weights", weights, "--scale", "3", "--plan")
     assert run.out.splitlines() == [
         "in/a.png: 52x40 -> 18x14",
@@ -53,51 +53,51 @@ def test_the_plan_is_told_and_nothing_is_done(cli, weights, picture, room):
         "  tiny takes 36x28 to 18x14 by one step of s=2 r=2",
     ]
     run = cli("down", "in", "out", "--weights", weights, "--size", "52x10", "--plan", "--json")
-    told = json.loads(run.out)
-    assert [row["in"] for row in told] == ["in/a.png", "in/b.png"]
-    assert told[0] == {
+    result = json.loads(run.out)
+    assert [row["in"] for row in result] == ["in/a.png", "in/b.png"]
+    assert result[0] == {
         "in": "in/a.png",
         "weights": "tiny",
         "times": 1,
         "step": {"s": 2, "r": 2, "t": 1},
         "high": [52, 40],
-        "middle": [104, 20],
+        "intermediate_size": [104, 20],
         "low": [52, 10],
     }
-    assert sorted(room.rglob("*")) == before
+    assert sorted(workdir.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("options", "words"),
     [
         ([], "tiny takes 52x40 to 26x20 by one step"),
         (["--scale", "5/4"], "bicubic enlarges 52x40 to 84x64"),
         (["--scale", "5"], "tiny takes 44x32 to 11x8 by 2 steps of s=2 r=2"),
         (["--scale", "3x1"], "bicubic resizes 52x40 to 36x80"),
-        (["--max-side", "99"], "stays as it is: no network is applied, nothing is lost"),
+        (["--max-side", "99"], "the size stays: no network is applied, and no detail is lost"),
     ],
     ids=str,
 )
-def test_what_a_plan_says(cli, weights, picture, said, words):
-    assert words in cli("down", picture(), "o.png", "--weights", weights, *said, "--plan").out
+def test_plan_describes_bicubic_and_steps(cli, weights, picture, options, words):
+    assert words in cli("down", picture(), "o.png", "--weights", weights, *options, "--plan").out
 
 
-def test_a_plan_without_learning_says_so(cli, picture, room):
+def test_plan_without_networks_warns(cli, picture, workdir):
     from resizekit import build, save
 
-    save(build("sr", spec={"r": 2}, network={"width": 8, "blocks": 1}), room / "wide.safetensors")
+    save(build("sr", spec={"r": 2}, network={"width": 8, "blocks": 1}), workdir / "wide.safetensors")
     run = cli("down", picture(), "o.png", "--weights", "wide.safetensors", "--scale", "1x3/2", "--plan")
     assert run.out.splitlines()[1:] == [
-        "  bicubic shrinks 52x40 to 52x27, which does everything: nothing is learned, and what is lost stays lost"
+        "  bicubic shrinks 52x40 to 52x27; no network is applied, and lost detail cannot be restored"
     ]
 
 
-def test_roundtrip_measures_beside_bicubic_of_the_same_size(cli, weights, picture, room):
+def test_roundtrip_compares_with_bicubic_of_the_same_size(cli, weights, picture, workdir):
     run = cli("roundtrip", picture(), "--weights", weights, "--scale", "5/2", "--out", "rt", "--json")
-    told = json.loads(run.out)
+    result = json.loads(run.out)
     assert size("rt/small.png") == (21, 16)
     assert size("rt/restored.png") == (52, 40)
-    assert told["bicubic_rgb"] > 10
+    assert result["bicubic_rgb"] > 10
 
 
 BAD = [
@@ -115,22 +115,23 @@ BAD = [
     (["--max-side", "1.5"], "a number of pixels"),
     (["--size", "3x3", "--scale", "2"], "--size and --scale contradict one another"),
     (["--scale", "2", "--max-side", "3"], "--scale and --max-side contradict one another"),
+    (["--size", "3x3", "--times", "2"], "--size and --times contradict one another"),
 ]
 
 
-@pytest.mark.parametrize(("said", "words"), BAD, ids=str)
+@pytest.mark.parametrize(("options", "words"), BAD, ids=str)
 @pytest.mark.parametrize("verb", ["down", "roundtrip"])
-def test_bad_sizes_in_one_line(cli, weights, picture, room, verb, said, words):
+def test_invalid_sizes_are_refused_in_one_line(cli, weights, picture, workdir, verb, options, words):
     rest = ["small.png"] if verb == "down" else []
-    run = cli(verb, picture(), *rest, "--weights", weights, *said)
+    run = cli(verb, picture(), *rest, "--weights", weights, *options)
     assert (run.code, run.out) == (2, "")
     assert run.err.count("\n") == 1
     assert run.err.startswith("error: ")
     assert words in run.err
-    assert [path.name for path in room.iterdir()] == ["a.png"]
+    assert [path.name for path in workdir.iterdir()] == ["a.png"]
 
 
-def test_a_plan_refuses_what_doing_it_would(cli, weights, picture):
+def test_plan_refuses_what_down_refuses(cli, weights, picture):
     runs = [cli("down", picture(), "o.png", "--weights", weights, "--times", "15", *plan) for plan in ([], ["--plan"])]
     assert [run.code for run in runs] == [1, 1]
     assert "take fewer steps, at most 5 (x32)" in runs[0].err

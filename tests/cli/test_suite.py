@@ -32,20 +32,20 @@ TINY = Suite(
 
 
 @pytest.fixture
-def suite(monkeypatch, picture, weights, room):
+def suite(monkeypatch, picture, weights, workdir):
     """Install the suite, and write its pictures to `data` and weights for one column to `runs`."""
     monkeypatch.setitem(registry.installed().suites, "tiny", Offer(value=TINY, provider="a test", plugin="test"))
     for name in ("data/Some/a.png", "data/Some/b.png"):
         picture(name, 40, 52 if "a" in name else 36)
-    (room / "runs" / "mine").mkdir(parents=True)
-    (room / "runs" / "mine" / "weights.safetensors").write_bytes(weights.read_bytes())
+    (workdir / "runs" / "mine").mkdir(parents=True)
+    (workdir / "runs" / "mine" / "weights.safetensors").write_bytes(weights.read_bytes())
     return "evaluate", "--suite", "tiny", "--data", "data", "--out", "r.json", "--device", "cpu", "--no-ssim"
 
 
-def test_suite_prints_means_next_to_published_values(cli, suite, room):
+def test_suite_prints_means_next_to_published_values(cli, suite, workdir):
     run = cli(*suite, "--weights-from", "runs", "--csv", "--timings")
     assert run.code == 0, run
-    content = json.loads((room / "r.json").read_text())
+    content = json.loads((workdir / "r.json").read_text())
     lines = run.out.splitlines()
     bicubic, mine = (next(line for line in lines if line.split()[:1] == [name]) for name in ("bicubic", "mine"))
     assert "(1.00) +" in bicubic
@@ -66,7 +66,7 @@ def test_suite_prints_means_next_to_published_values(cli, suite, room):
         "resizekit evaluate --suite tiny --data FOLDER --out FILE --weights-from RUNS --no-ssim --timings "
         "--precision float32"
     )
-    rows = list(csv.DictReader((room / "r.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((workdir / "r.csv").read_text().splitlines()))
     assert [(row["column"], row["picture"]) for row in rows] == [
         (item["column"], item["picture"]) for item in content["pictures"]
     ]
@@ -74,7 +74,7 @@ def test_suite_prints_means_next_to_published_values(cli, suite, room):
     assert rows[0]["ssim_rgb"] == ""
     again = cli(*suite, "--weights-from", "runs", "--json")
     assert json.loads(again.out)["pictures"] == content["pictures"]
-    assert json.loads(again.out) == json.loads((room / "r.json").read_text())
+    assert json.loads(again.out) == json.loads((workdir / "r.json").read_text())
 
 
 def test_incomplete_sets_are_not_compared(cli, suite):
@@ -107,18 +107,18 @@ def test_incomplete_sets_are_not_compared(cli, suite):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_bad_input_prints_one_line_and_writes_nothing(cli, suite, room, argv, code, message):
-    (room / "r.csv").write_text("my own\n")
-    (room / "other.json").write_text("{}")
-    (room / "folder.json").mkdir()
-    before = sorted(room.rglob("*"))
+def test_bad_input_prints_one_line_and_writes_nothing(cli, suite, workdir, argv, code, message):
+    (workdir / "r.csv").write_text("my own\n")
+    (workdir / "other.json").write_text("{}")
+    (workdir / "folder.json").mkdir()
+    before = sorted(workdir.rglob("*"))
     run = cli(*suite, *argv)
     assert (run.code, run.out) == (code, ""), run
     assert message in run.err.splitlines()[-1]
-    assert sorted(room.rglob("*")) == before
+    assert sorted(workdir.rglob("*")) == before
 
 
-def test_suite_options_need_a_suite(cli, room):
+def test_suite_options_need_a_suite(cli, workdir):
     run = cli("evaluate", "data", "--jobs", "2")
     assert (run.code, "--jobs needs --suite" in run.err) == (2, True)
     run = cli("evaluate")

@@ -8,24 +8,24 @@ TOML = 'task = "sr"\n[network]\nwidth = 8\nblocks = 1\n[train]\nbatch = 2\npatch
 
 
 @pytest.fixture
-def config(picture, room):
+def config(picture, workdir):
     picture("data/a.png")
-    (room / "c.toml").write_text(TOML)
+    (workdir / "c.toml").write_text(TOML)
     return "c.toml"
 
 
-def test_sweep_trains_measures_and_resumes(cli, config, room):
+def test_sweep_trains_measures_and_resumes(cli, config, workdir):
     argv = ("sweep", config, "--data", "data", "--sets", "data", "--steps", "2", "--out", "r.json", "--device", "cpu")
     run = cli(*argv, "--guide-weight", "1,0", "--plot", "p.svg")
     assert run.code == 0, run
     assert [line.split()[0] for line in run.out.splitlines()[1:3]] == ["0", "1"]
     assert "compression none, 2 steps each" in run.out
     assert "guide weight 1 (1 of 2)" in run.err
-    assert (room / "p.svg").read_text().count("<image") == 2
+    assert (workdir / "p.svg").read_text().count("<image") == 2
     more = cli(*argv, "--guide-weight", "0,0.5", "--json")
     assert "guide weight 0 " not in more.err
     results = json.loads(more.out)
-    assert results == json.loads((room / "r.json").read_text())
+    assert results == json.loads((workdir / "r.json").read_text())
     assert [point["guide_weight"] for point in results["points"]] == [0, 0.5, 1]
 
 
@@ -44,9 +44,9 @@ def test_sweep_trains_measures_and_resumes(cli, config, room):
     ],
     ids=" ".join,
 )
-def test_invalid_arguments_end_in_one_line_without_files(cli, config, room, argv, message):
-    before = sorted(room.rglob("*"))
+def test_invalid_arguments_end_in_one_line_without_files(cli, config, workdir, argv, message):
+    before = sorted(workdir.rglob("*"))
     run = cli("sweep", config, "--data", "data", "--sets", "data", "--out", "r.json", *argv)
     assert (run.code, run.out) == (2, "")
     assert message in run.err.splitlines()[-1]
-    assert sorted(room.rglob("*")) == before
+    assert sorted(workdir.rglob("*")) == before

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits a channel: read and written whole, and small in 16 bits, bit for bit."""
+"""Pictures of 16 bits per channel: read, write, down and up without the loss of a bit."""
 
 import io
 import struct
@@ -27,6 +27,7 @@ from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
+from resizekit.images.run_options import RunOptions
 from resizekit.images.target_size import TargetSize
 from resizekit.ops import quantize16, resample_codes, resample_uint8, to_uint16, uint16_to_float
 from resizekit.ops.quantize import SCALE16
@@ -44,18 +45,18 @@ def photo(height=45, width=38, channels=3, alpha=False, **more):
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory, small_weights):
-    """Weights trained for 8 bits and for 16, and for grey."""
+def weights_dir(tmp_path_factory, small_weights):
+    """Write weights for 8 bits, for 16 bits and for grey."""
     folder = tmp_path_factory.mktemp("weights")
     for name, channels, compression in (("eight", 3, "uint8"), ("deep", 3, "uint16"), ("grey", 1, "uint16")):
         small_weights(folder / f"{name}.safetensors", channels, compression=compression)
     return folder
 
 
-# --- codes -------------------------------------------------------------------------------------
+# --- integer values -------------------------------------------------------------------------------------
 
 
-def test_every_code_is_what_the_compression_gives_and_comes_back():
+def test_uint16_values_survive_quantize16():
     floats = uint16_to_float(EVERY)
     assert torch.equal(to_uint16(floats).int(), EVERY.int())
     assert torch.equal(quantize16(EVERY.double().div(65535).float()), floats)
@@ -64,12 +65,12 @@ def test_every_code_is_what_the_compression_gives_and_comes_back():
 
 
 @given(arrays(np.float32, (3, 5), elements=st.floats(-1, 2, width=32)))
-def test_what_is_stored_is_what_was_trained(values):
+def test_to_uint16_stores_what_quantize16_trains(values):
     x = torch.from_numpy(values)
     assert torch.equal(uint16_to_float(to_uint16(x)), quantize16(x))
 
 
-def test_rounding_is_half_to_even_and_clamped_and_a_gradient_passes_inward():
+def test_quantize16_rounds_half_to_even_and_clamps():
     x = torch.tensor([-1.0, 0.5 / 65535, 1.5 / 65535, 2.0, torch.nan], dtype=torch.float64, requires_grad=True)
     assert to_uint16(x.detach()).int().tolist() == [0, 0, 2, 65535, 0]
     quantize16(x)[:4].sum().backward()
@@ -80,20 +81,20 @@ def test_rounding_is_half_to_even_and_clamped_and_a_gradient_passes_inward():
 
 
 @given(arrays(np.uint16, st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4))))
-def test_an_array_comes_back_as_it_went(array):
+def test_uint16_array_survives_tensor_and_back(array):
     back = from_tensor(to_tensor(array), array)
     assert back.dtype == np.uint16
     assert np.array_equal(back, array)
 
 
 @given(arrays(np.uint16, (3, 4)))
-def test_eight_bits_are_the_nearest_of_sixteen(deep):
+def test_with_bits_rounds_to_the_nearest_8_bit_value(deep):
     flat = with_bits(deep, 8)
     assert np.array_equal(flat, np.rint(deep / 257))
     assert np.array_equal(with_bits(with_bits(flat, 16), 8), flat)
 
 
-def test_16_bit_resampling_is_that_of_8_bits_but_finer():
+def test_resample_16_bits_agrees_with_8_bits():
     codes = torch.randint(0, 256, (1, 3, 24, 30), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     deep = resample_codes((codes.int() * 257).to(torch.uint16), (12, 15))
     assert (deep.int() / 257 - resample_uint8(codes, (12, 15)).int()).abs().max() < 1.2
@@ -101,7 +102,7 @@ def test_16_bit_resampling_is_that_of_8_bits_but_finer():
     assert len(set((deep.int() % 257).flatten().tolist())) > 100
 
 
-def test_psnr_and_luma_know_their_peak():
+def test_psnr_and_luma_use_the_peak_of_the_type():
     eight = np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5
     deep = eight.astype(np.uint16) * 257
     assert psnr(deep, deep[::-1]) == pytest.approx(psnr(eight, eight[::-1]))
@@ -117,7 +118,7 @@ def test_psnr_and_luma_know_their_peak():
 @pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
 @pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_a_picture_comes_back_from_its_file(tmp_path, suffix, channels, alpha):
+def test_picture_survives_its_file(tmp_path, suffix, channels, alpha):
     icc = PROFILE if channels == 3 else None
     before, path = photo(7, 9, channels, alpha, icc=icc), tmp_path / f"x{suffix}"
     write_picture(path, before)
@@ -127,13 +128,13 @@ def test_a_picture_comes_back_from_its_file(tmp_path, suffix, channels, alpha):
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".bmp", ".jpg"])
-def test_what_would_lose_the_last_bits_is_no_output(tmp_path, suffix):
-    with pytest.raises(UsageError, match=r"cannot keep 16 bits a channel: end it in one of \.png"):
+def test_write_refuses_formats_of_8_bits(tmp_path, suffix):
+    with pytest.raises(UsageError, match=r"cannot keep 16 bits a channel: use one of the suffixes \.png"):
         write_picture(tmp_path / f"x{suffix}", photo())
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_turned_upright(tmp_path, orientation):
+def test_read_applies_every_orientation(tmp_path, orientation):
     exif = PIL.Image.Exif()
     exif[0x0112] = orientation
     pixels = photo(3, 5, 1).pixels
@@ -141,21 +142,21 @@ def test_every_orientation_is_turned_upright(tmp_path, orientation):
     tags = [(274, "H", 1, orientation, True)]
     tifffile.imwrite(tmp_path / "x.tif", pixels[:, :, 0], extratags=tags, metadata=None)
     PIL.Image.fromarray(with_bits(pixels, 8)[:, :, 0]).save(tmp_path / "eight.png", exif=exif)
-    wanted = read_picture(tmp_path / "eight.png").pixels
+    expected = read_picture(tmp_path / "eight.png").pixels
     for name in ("x.png", "x.tif"):
-        assert np.array_equal(with_bits(read_picture(tmp_path / name).pixels, 8), wanted)
+        assert np.array_equal(with_bits(read_picture(tmp_path / name).pixels, 8), expected)
 
 
 @pytest.mark.parametrize("planes", ["contig", "separate"])
 @pytest.mark.parametrize("more", [{}, {"tile": (16, 16)}, {"compression": "lzw"}, {"byteorder": ">"}], ids=str)
-def test_tiffs_of_other_makes(tmp_path, planes, more):
-    wanted = photo(20, 30).pixels
-    laid = wanted if planes == "contig" else np.moveaxis(wanted, 2, 0)
-    tifffile.imwrite(tmp_path / "x.tif", laid, photometric="rgb", planarconfig=planes, **more)
-    assert np.array_equal(read_picture(tmp_path / "x.tif").pixels, wanted)
+def test_read_tiff_of_every_layout(tmp_path, planes, more):
+    expected = photo(20, 30).pixels
+    data = expected if planes == "contig" else np.moveaxis(expected, 2, 0)
+    tifffile.imwrite(tmp_path / "x.tif", data, photometric="rgb", planarconfig=planes, **more)
+    assert np.array_equal(read_picture(tmp_path / "x.tif").pixels, expected)
 
 
-def test_a_transparent_colour_becomes_alpha(tmp_path):
+def test_read_png_turns_a_transparent_colour_into_alpha(tmp_path):
     rows = b"".join(b"\0" + struct.pack(">2H", *row) for row in ((9, 60000), (5, 9)))
     (tmp_path / "x.png").write_bytes(png(2, 2, 0, rows, (b"tRNS", struct.pack(">H", 9))))
     picture = read_picture(tmp_path / "x.png")
@@ -168,8 +169,8 @@ def png(width, height, colour, body, *chunks):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0))
-    middle = b"".join(chunk(*given) for given in (*chunks, (b"IDAT", zlib.compress(body))))
-    return b"\x89PNG\r\n\x1a\n" + head + middle + chunk(b"IEND", b"")
+    chunks_data = b"".join(chunk(*given) for given in (*chunks, (b"IDAT", zlib.compress(body))))
+    return b"\x89PNG\r\n\x1a\n" + head + chunks_data + chunk(b"IEND", b"")
 
 
 def tiff(array, **more):
@@ -204,24 +205,24 @@ HOSTILE = {
     ),
     "white is 0": (tiff(DEEP, photometric="miniswhite"), "other colours"),
     "cmyk": (tiff(np.zeros((4, 5, 4), np.uint16), photometric="separated"), "other colours"),
-    "premultiplied": (tiff(np.zeros((4, 5, 4), np.uint16), **PREMULTIPLIED), "multiplied with its alpha"),
+    "premultiplied": (tiff(np.zeros((4, 5, 4), np.uint16), **PREMULTIPLIED), "premultiplied alpha"),
     "pages in colours": (tiff(np.zeros((2, 4, 5, 3), np.uint16), photometric="rgb"), "several frames"),
 }
 
 
-@pytest.mark.parametrize(("data", "says"), HOSTILE.values(), ids=HOSTILE)
-def test_what_cannot_be_taken_is_refused_in_one_line(tmp_path, capfd, data, says):
+@pytest.mark.parametrize(("data", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_read_refuses_unsupported_files_in_one_line(tmp_path, capfd, data, message):
     path = tmp_path / "x.png"
     path.write_bytes(data)
     with pytest.raises(ImageError) as refusal:
         read_picture(path)
-    assert says in str(refusal.value)
+    assert message in str(refusal.value)
     assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_tiff_that_lies_about_its_size_takes_no_memory(tmp_path):
+def test_read_tiff_refuses_a_false_size(tmp_path):
     data = bytearray(tiff(DEEP))
     for tag in (256, 257):  # ImageWidth and ImageLength, as shorts or longs
         at = data.index(struct.pack("<H", tag), 8)
@@ -237,12 +238,12 @@ def test_a_tiff_that_lies_about_its_size_takes_no_memory(tmp_path):
 @pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
 @pytest.mark.parametrize("size", [(1, 1), (45, 38), (64, 80)], ids=str)
 @pytest.mark.parametrize("name", ["deep", "eight"])
-def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size, alpha):
-    weights, small = shelf / f"{name}.safetensors", tmp_path / "small.png"
+def test_file_and_memory_give_the_same_bits(tmp_path, weights_dir, name, size, alpha):
+    weights, small = weights_dir / f"{name}.safetensors", tmp_path / "small.png"
     before = photo(*size, alpha=alpha, icc=PROFILE)
     write_picture(tmp_path / "in.png", before)
     option = {} if name == "deep" else {"compression": "uint16"}
-    made = down_file(tmp_path / "in.png", small, weights=weights, precision="float32", **option)
+    made = down_file(tmp_path / "in.png", small, weights=weights, options=RunOptions(precision="float32"), **option)
     read, manifest = read_small(small)
     assert manifest == made
     assert (manifest.compression, manifest.bits, manifest.mode) == ("uint16", 16, "RGBA" if alpha else "RGB")
@@ -250,8 +251,8 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size, alpha):
 
     codec = resizekit.load(weights)
     codec = codec.with_compression("uint16")
-    held, same = down_picture(codec, before)
-    assert (held.digest, held.note) == (read.digest, read.note)
+    small_picture, manifest_in_memory = down_picture(codec, before)
+    assert (small_picture.digest, small_picture.embedded_manifest) == (read.digest, read.embedded_manifest)
     if not alpha and size == (64, 80):
         low = codec.down(before.pixels)
         assert np.array_equal(low, read.pixels)
@@ -259,59 +260,63 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size, alpha):
         assert np.array_equal(roundtrip(codec, before.pixels)[0], low)
         assert np.array_equal(codec.up(low), up_picture(codec, read, manifest).pixels)
     for target in ("out.png", "out.tif"):
-        up_file(small, tmp_path / target, weights=weights, precision="float32")
+        up_file(small, tmp_path / target, weights=weights, options=RunOptions(precision="float32"))
         after = read_picture(tmp_path / target)
-        assert after.digest == up_picture(codec, held, same).digest == up_picture(codec, read, manifest).digest
-        assert (after.bits, after.size, after.icc) == (16, before.size, PROFILE)
+        assert (
+            after.digest
+            == up_picture(codec, small_picture, manifest_in_memory).digest
+            == up_picture(codec, read, manifest).digest
+        )
+        assert (after.bits, after.hw.wh, after.icc) == (16, before.hw.wh, PROFILE)
 
 
 @pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
-@pytest.mark.parametrize("wanted", [TargetSize(scale=3), TargetSize(scale="5/4"), TargetSize(scale=1)], ids=str)
-def test_any_size_keeps_16_bits(tmp_path, shelf, wanted, alpha):
-    before, codec = photo(64, 80, alpha=alpha), resizekit.load(shelf / "deep.safetensors")
-    held, manifest = down_picture(codec, before, wanted=wanted)
-    write_picture(tmp_path / "small.png", held, storage=codec.storage)
-    read, same = read_small(tmp_path / "small.png")
-    after = up_picture(codec, read, same)
-    assert (read.bits, read.digest, same) == (16, held.digest, manifest)
-    assert (after.bits, after.mode, after.size) == (16, before.mode, before.size)
-    if wanted.scale == 1:
+@pytest.mark.parametrize("target", [TargetSize(scale=3), TargetSize(scale="5/4"), TargetSize(scale=1)], ids=str)
+def test_target_size_keeps_16_bits(tmp_path, weights_dir, target, alpha):
+    before, codec = photo(64, 80, alpha=alpha), resizekit.load(weights_dir / "deep.safetensors")
+    small_picture, manifest = down_picture(codec, before, target=target)
+    write_picture(tmp_path / "small.png", small_picture, storage=codec.storage)
+    read, manifest_in_memory = read_small(tmp_path / "small.png")
+    after = up_picture(codec, read, manifest_in_memory)
+    assert (read.bits, read.digest, manifest_in_memory) == (16, small_picture.digest, manifest)
+    assert (after.bits, after.mode, after.hw.wh) == (16, before.mode, before.hw.wh)
+    if target.scale == 1:
         assert after.digest == before.digest
     else:
         assert len(np.unique(after.pixels % 257)) > 250
 
 
-def test_8_bits_that_stay_as_large_become_16_and_come_back(shelf):
-    codec = resizekit.load(shelf / "deep.safetensors")
+def test_uint8_at_scale_1_is_stored_in_16_bits_and_restored(weights_dir):
+    codec = resizekit.load(weights_dir / "deep.safetensors")
     flat = Picture(pixels=with_bits(photo(20, 24).pixels, 8))
-    small, manifest = down_picture(codec, flat, wanted=TargetSize(scale=1))
+    small, manifest = down_picture(codec, flat, target=TargetSize(scale=1))
     assert small.bits == 16
     assert up_picture(codec, small, manifest).digest == flat.digest
 
 
-def test_an_8_bit_picture_through_16_comes_back_in_8(tmp_path, shelf):
+def test_uint8_through_16_bits_is_restored_in_8_bits(tmp_path, weights_dir):
     before = photo(40, 44, alpha=True)
     flat = Picture(pixels=with_bits(before.pixels, 8), alpha=with_bits(before.alpha, 8))
     write_picture(tmp_path / "in.png", flat)
-    down_file(tmp_path / "in.png", tmp_path / "small.png", weights=shelf / "deep.safetensors")
+    down_file(tmp_path / "in.png", tmp_path / "small.png", weights=weights_dir / "deep.safetensors")
     assert read_picture(tmp_path / "small.png").bits == 16
-    manifest = up_file(tmp_path / "small.png", tmp_path / "out.webp", weights=shelf / "deep.safetensors")
+    manifest = up_file(tmp_path / "small.png", tmp_path / "out.webp", weights=weights_dir / "deep.safetensors")
     assert (manifest.bits, manifest.compression) == (8, "uint16")
     after = read_picture(tmp_path / "out.webp")
     assert (after.bits, after.mode, after.alpha.dtype) == (8, "RGBA", np.uint8)
 
 
-def test_grey_stays_grey_and_is_repeated_for_colour_weights(tmp_path, shelf):
+def test_grey_of_16_bits_is_restored_as_grey(tmp_path, weights_dir):
     write_picture(tmp_path / "in.png", photo(30, 40, 1))
     for name in ("grey", "deep"):
         small, again = tmp_path / f"{name}.png", tmp_path / f"{name}.tif"
-        down_file(tmp_path / "in.png", small, weights=shelf / f"{name}.safetensors")
-        up_file(small, again, weights=shelf / f"{name}.safetensors")
+        down_file(tmp_path / "in.png", small, weights=weights_dir / f"{name}.safetensors")
+        up_file(small, again, weights=weights_dir / f"{name}.safetensors")
         after = read_picture(again)
         assert (after.mode, after.bits) == ("L", 16)
 
 
-def test_tiles_make_the_same_picture():
+def test_tiles_do_not_change_16_bit_pixels():
     torch.manual_seed(2)
     codec = resizekit.build("sr", compression="uint16", network={"width": 32, "blocks": 1})
     with torch.no_grad():
@@ -325,7 +330,7 @@ def test_tiles_make_the_same_picture():
     assert np.array_equal(whole, tiled)
 
 
-def test_hidden_colours_are_filled_as_in_8_bits():
+def test_fill_hidden_agrees_with_8_bits():
     deep = photo(20, 24, alpha=True)
     deep.alpha[:10] = 0
     flat = fill_hidden(with_bits(deep.pixels, 8), with_bits(deep.alpha, 8))
@@ -334,8 +339,8 @@ def test_hidden_colours_are_filled_as_in_8_bits():
     assert np.abs(with_bits(filled, 8).astype(int) - flat).max() <= 1
 
 
-def test_codes_of_the_wrong_depth_are_refused(shelf):
-    eight, deep = (resizekit.load(shelf / f"{name}.safetensors") for name in ("eight", "deep"))
+def test_codec_refuses_arrays_of_the_wrong_depth(weights_dir):
+    eight, deep = (resizekit.load(weights_dir / f"{name}.safetensors") for name in ("eight", "deep"))
     codes = photo(8, 8).pixels
     with pytest.raises(ImageError, match="stores 8 bits: use one with the compression 'uint16'"):
         eight.down(codes)
@@ -348,31 +353,31 @@ def test_codes_of_the_wrong_depth_are_refused(shelf):
     assert deep.down(with_bits(codes, 8)).dtype == np.uint16
 
 
-def test_a_deep_picture_for_8_bits_names_the_option(tmp_path, shelf):
+def test_down_of_16_bits_with_8_bit_weights_names_the_option(tmp_path, weights_dir):
     write_picture(tmp_path / "in.png", photo())
     with pytest.raises(ImageError) as refusal:
-        down_file(tmp_path / "in.png", tmp_path / "small.png", weights=shelf / "eight.safetensors")
+        down_file(tmp_path / "in.png", tmp_path / "small.png", weights=weights_dir / "eight.safetensors")
     assert f"{tmp_path / 'in.png'} has more than 8 bits a channel" in str(refusal.value)
     assert "--compression uint16" in str(refusal.value)
     with pytest.raises(ImageError, match="--compression uint16"):
-        down_picture(resizekit.load(shelf / "eight.safetensors"), photo())
+        down_picture(resizekit.load(weights_dir / "eight.safetensors"), photo())
 
 
-def test_figures_are_those_of_16_bits(shelf):
-    deep, high = resizekit.load(shelf / "deep.safetensors"), photo(64, 80).pixels
-    guide, plain = bicubic_roundtrip(deep, high)
-    assert (guide.dtype, plain.dtype) == (np.uint16, np.uint16)
+def test_metrics_are_those_of_16_bits(weights_dir):
+    deep, high = resizekit.load(weights_dir / "deep.safetensors"), photo(64, 80).pixels
+    guide, baseline = bicubic_roundtrip(deep, high)
+    assert (guide.dtype, baseline.dtype) == (np.uint16, np.uint16)
     low, restored = roundtrip(deep, high)
-    told = measure(deep, high)
-    assert told["high_rgb"] == psnr(restored, high)
-    assert told["low_rgb"] == psnr(low, guide)
-    assert told["bicubic_rgb"] == psnr(plain, high)
+    metrics = measure(deep, high)
+    assert metrics["high_rgb"] == psnr(restored, high)
+    assert metrics["low_rgb"] == psnr(low, guide)
+    assert metrics["bicubic_rgb"] == psnr(baseline, high)
     low, restored = roundtrip(deep, with_bits(high, 8))
     assert (low.dtype, restored.dtype) == (np.uint16, np.uint8)
 
 
-def test_save_keeps_another_compression(tmp_path, shelf):
-    codec = resizekit.load(shelf / "eight.safetensors").with_compression("uint16")
+def test_codec_with_another_compression_survives_save_and_load(tmp_path, weights_dir):
+    codec = resizekit.load(weights_dir / "eight.safetensors").with_compression("uint16")
     resizekit.save(codec, tmp_path / "x.safetensors")
     again = resizekit.load(tmp_path / "x.safetensors")
     assert (again.info.compression, again.storage.bits, again.digest) == ("uint16", 16, codec.digest)
@@ -383,7 +388,7 @@ def test_save_keeps_another_compression(tmp_path, shelf):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_without_the_extra_8_bits_work_and_16_name_it(tmp_path, monkeypatch, shelf, suffix):
+def test_missing_extra_is_named_for_16_bits_only(tmp_path, monkeypatch, weights_dir, suffix):
     write_picture(tmp_path / f"deep{suffix}", photo(20, 20))
     flat = Picture(pixels=with_bits(photo(20, 20).pixels, 8))
     for name in ("imagecodecs", "tifffile"):
@@ -393,12 +398,12 @@ def test_without_the_extra_8_bits_work_and_16_name_it(tmp_path, monkeypatch, she
     with pytest.raises(MissingExtraError, match=r"resizekit\[deep\]"):
         write_picture(tmp_path / f"x{suffix}", photo())
     write_picture(tmp_path / f"flat{suffix}", flat)
-    down_file(tmp_path / f"flat{suffix}", tmp_path / "small.png", weights=shelf / "eight.safetensors")
-    up_file(tmp_path / "small.png", tmp_path / f"out{suffix}", weights=shelf / "eight.safetensors")
-    assert read_picture(tmp_path / f"out{suffix}").size == (20, 20)
+    down_file(tmp_path / f"flat{suffix}", tmp_path / "small.png", weights=weights_dir / "eight.safetensors")
+    up_file(tmp_path / "small.png", tmp_path / f"out{suffix}", weights=weights_dir / "eight.safetensors")
+    assert read_picture(tmp_path / f"out{suffix}").hw.wh == (20, 20)
 
 
-def test_the_extra_is_not_imported_for_8_bits():
+def test_extra_is_not_imported_for_8_bits():
     code = "import resizekit.images.files, sys; print({'imagecodecs', 'tifffile'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "set()\n"

@@ -1,6 +1,8 @@
 import io
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import PIL.Image
@@ -21,7 +23,7 @@ def encoded(image, form="PNG", **options):
 
 
 def png(width, height, depth, colour, body=b""):
-    """A PNG by hand: Pillow writes no 16-bit RGB and no false sizes."""
+    """Build a PNG by hand: Pillow writes neither 16-bit RGB nor false sizes."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -62,18 +64,18 @@ def keyed_grey():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_every_mode_is_spelt_out(tmp_path, data, mode, pixels, alpha):
-    (tmp_path / "x").write_bytes(data)  # what counts is the content, not the name
+def test_read_expands_every_mode(tmp_path, data, mode, pixels, alpha):
+    (tmp_path / "x").write_bytes(data)  # the content decides the format, not the name
     picture = read_picture(tmp_path / "x")
-    assert (picture.mode, picture.note, picture.icc) == (mode, None, None)
+    assert (picture.mode, picture.embedded_manifest, picture.icc) == (mode, None, None)
     assert np.array_equal(picture.pixels, pixels)
     assert (picture.alpha is None) if alpha is None else np.array_equal(picture.alpha, alpha)
-    assert picture.size == (picture.pixels.shape[1], picture.pixels.shape[0])
+    assert picture.hw == picture.pixels.shape[:2]
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_turned_upright(tmp_path, form, orientation):
+def test_read_applies_every_orientation(tmp_path, form, orientation):
     exif = PIL.Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if form == "WEBP" else {}
@@ -85,25 +87,25 @@ def test_every_orientation_is_turned_upright(tmp_path, form, orientation):
     assert upright.shape[:2] == ((6, 4) if orientation < 5 else (4, 6))
 
 
-def test_broken_metadata_does_not_cost_the_picture(tmp_path):
+def test_read_ignores_broken_metadata(tmp_path):
     (tmp_path / "x.jpg").write_bytes(encoded(PIL.Image.fromarray(RGB), "JPEG", exif=b"Exif\0\0nonsense"))
-    assert read_picture(tmp_path / "x.jpg").size == (4, 6)
+    assert read_picture(tmp_path / "x.jpg").hw.wh == (4, 6)
 
 
-def test_the_profile_and_the_note_are_passed_on(tmp_path):
+def test_read_returns_profile_and_manifest_text(tmp_path):
     note = PngInfo()
-    note.add_itxt("resizekit", "a ✓ note")
+    note.add_itxt("resizekit", "a ✓ text")
     PIL.Image.fromarray(RGB).save(tmp_path / "x.png", icc_profile=b"profile", pnginfo=note)
     picture = read_picture(tmp_path / "x.png")
-    assert (picture.icc, picture.note) == (b"profile", "a ✓ note")
+    assert (picture.icc, picture.embedded_manifest) == (b"profile", "a ✓ text")
 
 
-def test_a_phones_second_picture_is_no_second_frame(tmp_path):
+def test_read_ignores_the_second_picture_of_an_mpo(tmp_path):
     preview = PIL.Image.fromarray(RGB)
     PIL.Image.fromarray(RGB).save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=[preview])
     with PIL.Image.open(tmp_path / "x.jpg") as image:
         assert image.n_frames == 2
-    assert read_picture(tmp_path / "x.jpg").size == (4, 6)
+    assert read_picture(tmp_path / "x.jpg").hw.wh == (4, 6)
 
 
 FRAMES = {"save_all": True, "append_images": [PIL.Image.fromarray(255 - RGB)]}
@@ -114,11 +116,11 @@ WHOLE = encoded(PIL.Image.fromarray(RGB))
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", "empty"),
-        (b"no picture at all", "no picture"),
-        (EPS, "no picture"),  # would run another program
+        (b"not a picture at all", "not a picture"),
+        (EPS, "not a picture"),  # would run another program
         (WHOLE[:-30], "cannot be read"),
         (WHOLE[:20], "cannot be read"),
         (encoded(PIL.Image.fromarray(RGB), "JPEG")[:-100], "cannot be read"),
@@ -134,21 +136,46 @@ WHOLE = encoded(PIL.Image.fromarray(RGB))
         (encoded(PIL.Image.fromarray(RGB), pnginfo=BOMB_TEXT), "cannot be read"),
     ],
 )
-def test_what_cannot_be_taken_is_refused_in_one_line(tmp_path, data, says):
+def test_read_refuses_unsupported_files_in_one_line(tmp_path, data, message):
     path = tmp_path / "x.png"
     path.write_bytes(data)
     with pytest.raises(ImageError) as refusal:
         read_picture(path)
-    assert says in str(refusal.value)
+    assert message in str(refusal.value)
     assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
-def test_missing_files_folders_and_devices_are_refused(tmp_path):
-    for path, says in [
+def corrupt_exif():
+    """EXIF with one entry whose data lie beyond the end: Pillow warns about it."""
+    entry = struct.pack("<HHII", 0x010F, 2, 100, 5000)
+    return b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
+
+
+def test_concurrent_readers_show_no_warning_and_keep_the_filters(tmp_path):
+    path = tmp_path / "x.jpg"
+    path.write_bytes(encoded(PIL.Image.fromarray(RGB), "JPEG", exif=corrupt_exif()))
+    with pytest.warns(UserWarning, match="larger than file|Corrupt EXIF"), PIL.Image.open(path) as image:
+        image.getexif()
+
+    def read_often(_):
+        for _ in range(30):
+            assert read_picture(path).hw == (6, 4)
+
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(read_often, range(8)))
+        assert warnings.filters == before
+    assert shown == []
+
+
+def test_read_refuses_missing_files_folders_and_devices(tmp_path):
+    for path, message in [
         (tmp_path, "folder"),
         (tmp_path / "x", "not exist"),
         ("/dev/zero", "device"),
     ]:
-        with pytest.raises(ImageError, match=says):
+        with pytest.raises(ImageError, match=message):
             read_picture(path)

@@ -1,12 +1,13 @@
-"""The bicubic remainder and its undoing."""
+"""The bicubic part of a resize, and its inverse."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resizekit.images import bicubic_remainder as remainder
+from resizekit.images import bicubic_remainder
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
+from resizekit.spec import HW
 
 sides = st.integers(1, 40)
 
@@ -22,33 +23,33 @@ def psnr(a, b):
 
 
 @given(sides, sides, sides, sides, st.integers(0, 255))
-def test_exact_sizes_and_flat_stays_flat(h, w, h2, w2, code):
+def test_bicubic_keeps_flat_pictures_flat_at_every_size(h, w, h2, w2, code):
     flat = np.full((h, w, 1), code, np.uint8)
-    there = bicubic_resize(flat, (h2, w2))
+    there = bicubic_resize(flat, HW(h2, w2))
     assert np.array_equal(there, np.full((h2, w2, 1), code))
-    assert np.array_equal(inverse_bicubic(there, (h, w)), flat)
+    assert np.array_equal(inverse_bicubic(there, HW(h, w)), flat)
 
 
-def test_the_same_size_is_the_same_picture():
+def test_bicubic_to_the_same_size_changes_nothing():
     picture = smooth(9, 7)
-    assert np.array_equal(inverse_bicubic(bicubic_resize(picture, (9, 7)), (9, 7)), picture)
+    assert np.array_equal(inverse_bicubic(bicubic_resize(picture, HW(9, 7)), HW(9, 7)), picture)
 
 
-@pytest.mark.parametrize("size", [(80, 60), (75, 90), (40, 70), (40, 34)], ids=str)
-def test_undoing_is_closer_than_bicubic_alone(size):
+@pytest.mark.parametrize("size", [HW(80, 60), HW(75, 90), HW(40, 70), HW(40, 34)], ids=str)
+def test_inverse_bicubic_is_closer_than_bicubic(size):
     picture = smooth(60, 50)
     there = bicubic_resize(picture, size)
-    assert psnr(inverse_bicubic(there, (60, 50)), picture) > psnr(bicubic_resize(there, (60, 50)), picture) + 1
+    assert psnr(inverse_bicubic(there, HW(60, 50)), picture) > psnr(bicubic_resize(there, HW(60, 50)), picture) + 1
 
 
-def test_what_was_enlarged_comes_back_whole():
+def test_inverse_bicubic_restores_an_enlarged_picture():
     noise = np.random.default_rng(0).integers(64, 192, (30, 40, 3), np.uint8)
-    assert psnr(inverse_bicubic(bicubic_resize(noise, (48, 64)), (30, 40)), noise) > 30
+    assert psnr(inverse_bicubic(bicubic_resize(noise, HW(48, 64)), HW(30, 40)), noise) > 30
 
 
-@pytest.mark.parametrize("way", [bicubic_resize, inverse_bicubic])
-def test_strips_make_no_difference(monkeypatch, way):
+@pytest.mark.parametrize("resize", [bicubic_resize, inverse_bicubic])
+def test_strips_do_not_change_the_pixels(monkeypatch, resize):
     picture = smooth(60, 50)
-    whole = way(picture, (41, 67))
-    monkeypatch.setattr(remainder, "_STRIP", 200)
-    assert np.array_equal(way(picture, (41, 67)), whole)
+    whole = resize(picture, HW(41, 67))
+    monkeypatch.setattr(bicubic_remainder, "_STRIP", 200)
+    assert np.array_equal(resize(picture, HW(41, 67)), whole)

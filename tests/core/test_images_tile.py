@@ -1,4 +1,4 @@
-"""Padding, tiling and alpha with the paper's network, untrained but for some noise."""
+"""Padding, tiling and alpha with the paper's network, with random weights."""
 
 from dataclasses import replace
 
@@ -17,6 +17,7 @@ from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.pad import SMALLEST, padded_sizes_for, reflect_pad_or_crop
 from resizekit.nn import TadOptions, tad
+from resizekit.spec import HW
 from resizekit.storage.compressions import Float, Uint8
 
 RNG = np.random.default_rng(0)
@@ -52,7 +53,7 @@ SPECS = [
 
 
 @pytest.mark.parametrize(("spec", "low_channels"), SPECS, ids=str)
-def test_tiled_and_whole_are_bit_equal(spec, low_channels):
+def test_tiles_give_the_bits_of_the_entire_picture(spec, low_channels):
     codec = codec_of(spec, low_channels)
     high = RNG.integers(0, 256, (126, 132, codec.channels), np.uint8)
     whole = tiled_down(codec, high, "off")
@@ -63,13 +64,13 @@ def test_tiled_and_whole_are_bit_equal(spec, low_channels):
     assert len(np.unique(restored)) > 50  # not all clamped, or the test could not fail
 
 
-def test_what_is_stored_is_what_the_codec_gave():
+def test_tiled_down_stores_the_values_of_the_codec():
     codec = codec_of(X2)
     high = RNG.integers(0, 256, (70, 90, 3), np.uint8)
     assert torch.equal(to_tensor(tiled_down(codec, high)), codec.down_tensor(to_tensor(high)))
 
 
-def test_no_more_than_a_tile_and_its_halo_is_seen_at_once(monkeypatch):
+def test_tiled_down_computes_one_tile_with_its_halo_at_a_time(monkeypatch):
     codec = codec_of(X2, width=8)
     seen, down = [], codec.down_codes
     monkeypatch.setattr(codec, "down_codes", lambda x: seen.append(x.shape[2:]) or down(x))
@@ -80,7 +81,7 @@ def test_no_more_than_a_tile_and_its_halo_is_seen_at_once(monkeypatch):
     assert steps == [(n, 12) for n in range(1, 13)]
 
 
-def test_auto_takes_small_pictures_whole_and_large_ones_in_tiles():
+def test_tile_auto_splits_large_pictures_only():
     assert tile_side("auto", (2000, 2000)) is None
     assert tile_side("auto", (2001, 2000)) == 1024
     assert tile_side("off", (9000, 9000)) is None
@@ -90,12 +91,12 @@ def test_auto_takes_small_pictures_whole_and_large_ones_in_tiles():
             tile_side(bad, (9, 9))
 
 
-def test_values_that_8_bits_cannot_hold_are_refused():
+def test_tiled_down_refuses_values_that_8_bits_cannot_hold():
     with pytest.raises(UsageError, match="8-bit file"):
         tiled_down(codec_of(X2, compression=Float(), width=8), np.full((8, 8, 3), 7, np.uint8))
 
 
-def test_sizes_that_do_not_divide_are_refused():
+def test_tiled_down_refuses_sizes_that_do_not_divide():
     with pytest.raises(ResizeShapeError):
         tiled_down(codec_of(X2, width=8), np.zeros((7, 8, 3), np.uint8))
 
@@ -105,25 +106,25 @@ factors = st.sampled_from([1, 2, 3, "3/2", "5/4"])
 
 
 @given(sides, sides, factors, factors)
-def test_the_canvas_holds_the_picture_and_divides(height, width, s, r):
+def test_padded_sizes_hold_the_picture_and_divide(height, width, s, r):
     spec = ResizeSpec(s=s, r=r)
-    room = padded_sizes_for(spec, (height, width))
-    assert spec.low_shape((1, *room.high))[1:] == room.low
-    assert min(room.low) >= SMALLEST
-    assert spec.low_shape((1, *spec.pad((height, width))))[1:] == room.stored
-    assert all(a >= b for a, b in zip(room.high, (height, width), strict=True))
+    padded = padded_sizes_for(spec, HW(height, width))
+    assert spec.low_shape((1, *padded.high))[1:] == padded.low
+    assert min(padded.low) >= SMALLEST
+    assert spec.low_shape((1, *spec.pad((height, width))))[1:] == padded.stored
+    assert all(a >= b for a, b in zip(padded.high, (height, width), strict=True))
     picture = RNG.integers(0, 256, (height, width, 3), np.uint8)
-    assert np.array_equal(reflect_pad_or_crop(reflect_pad_or_crop(picture, room.high), (height, width)), picture)
+    assert np.array_equal(reflect_pad_or_crop(reflect_pad_or_crop(picture, padded.high), HW(height, width)), picture)
 
 
-def test_padding_reflects_and_a_single_pixel_is_repeated():
+def test_padding_reflects_and_repeats_a_single_pixel():
     row = np.array([[1, 2, 3]], np.uint8)
-    assert reflect_pad_or_crop(row, (2, 8)).tolist() == [[1, 2, 3, 2, 1, 2, 3, 2]] * 2
-    assert reflect_pad_or_crop(np.full((1, 1, 3), 9, np.uint8), (4, 5)).tolist() == [[[9] * 3] * 5] * 4
+    assert reflect_pad_or_crop(row, HW(2, 8)).tolist() == [[1, 2, 3, 2, 1, 2, 3, 2]] * 2
+    assert reflect_pad_or_crop(np.full((1, 1, 3), 9, np.uint8), HW(4, 5)).tolist() == [[[9] * 3] * 5] * 4
 
 
 @pytest.mark.parametrize("spec", [X2, ResizeSpec(s=3, r="3/2"), ResizeSpec(t=3)], ids=str)
-def test_alpha_in_tiles_is_alpha_at_once(monkeypatch, spec):
+def test_alpha_does_not_depend_on_tiles(monkeypatch, spec):
     alpha = RNG.integers(0, 256, (150, 204), np.uint8)
     small = alpha_down(spec, alpha)
     back = alpha_up(spec, small)
@@ -133,7 +134,7 @@ def test_alpha_in_tiles_is_alpha_at_once(monkeypatch, spec):
     assert np.array_equal(alpha_up(spec, small), back)
 
 
-def test_opaque_stays_opaque_and_transparent_transparent():
+def test_alpha_keeps_opaque_and_transparent_pictures():
     for value in (0, 255):
         alpha = np.full((30, 42), value, np.uint8)
         assert (alpha_down(X2, alpha) == value).all()
@@ -148,17 +149,17 @@ def disc(size=96):
     return pixels, alpha
 
 
-def test_a_disc_on_transparent_black_gets_no_dark_rim():
+def test_fill_hidden_prevents_a_dark_rim():
     pixels, alpha = disc()
-    codec = codec_of(X2, noise=0, width=8)  # untrained: down is bicubic, up a plain resize
+    codec = codec_of(X2, noise=0, width=8)  # untrained: down is bicubic, up is a resize
     low = tiled_down(codec, fill_hidden(pixels, alpha))
     assert (low == (200, 30, 40)).all()
     bled = tiled_down(codec, pixels)[alpha_down(X2, alpha) > 8]
-    assert bled[:, 0].min() < 100  # what would happen otherwise
+    assert bled[:, 0].min() < 100  # the rim without fill_hidden
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_visible_colours_are_kept_and_hidden_ones_lie_between_them(height, width, seed):
+def test_fill_hidden_keeps_visible_colours_and_interpolates_hidden(height, width, seed):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
     alpha = rng.choice(np.array([0, 0, 0, 8, 255], np.uint8), (height, width))
@@ -171,14 +172,14 @@ def test_visible_colours_are_kept_and_hidden_ones_lie_between_them(height, width
         assert np.array_equal(filled, pixels)
 
 
-def test_filling_changes_what_is_seen_by_two_codes_at_most():
+def test_fill_hidden_changes_the_visible_result_by_two_at_most():
     pixels = RNG.choice(np.array([0, 255], np.uint8), (64, 64, 3))
     alpha = RNG.integers(0, 10, (64, 64), np.uint8)
     change = np.abs(fill_hidden(pixels, alpha).astype(float) - pixels)
     assert (change * alpha[:, :, None] / 255).max() <= 2
 
 
-def test_filling_in_bands_is_filling_at_once(monkeypatch):
+def test_fill_hidden_does_not_depend_on_bands(monkeypatch):
     pixels = RNG.integers(0, 256, (67, 33, 1), np.uint8)
     alpha = RNG.choice(np.array([0, 0, 3, 200], np.uint8), (67, 33))
     whole = fill_hidden(pixels, alpha)
@@ -186,14 +187,14 @@ def test_filling_in_bands_is_filling_at_once(monkeypatch):
     assert np.array_equal(fill_hidden(pixels, alpha), whole)
 
 
-def test_the_last_tile_is_as_large_as_the_others():
+def test_windows_end_with_a_full_tile():
     assert list(tiling._windows(10, 4, 1)) == [(0, 4, 0, 5), (4, 8, 3, 9), (6, 10, 5, 10)]
     assert list(tiling._windows(3, 4, 1)) == [(0, 3, 0, 3)]
 
 
 @pytest.mark.parametrize("residual", [True, False])
 @pytest.mark.parametrize("spec", [X2, ResizeSpec(r=2)], ids=str)
-def test_a_deep_power_in_tiles_is_the_power_at_once(spec, residual):
+def test_tiles_of_repeated_steps_give_the_bits_of_the_entire_picture(spec, residual):
     codec = deep_codec(spec, residual, times=3)
     high = RNG.integers(0, 256, (192, 216, 3), np.uint8)
     whole = codec.down_pixels(high)
@@ -210,32 +211,29 @@ def deep_codec(spec, residual, times, width=64):
     return codec.at(times)
 
 
-def test_a_deep_power_sees_no_more_than_a_tile_and_the_halo_of_one_step(monkeypatch):
+def test_tiles_of_repeated_steps_need_the_halo_of_one_step_only(monkeypatch):
     codec = deep_codec(X2, residual=True, times=4, width=8)
     seen = []
 
     def watch(name, factor):
         method = getattr(Codec, name)
-
-        def watched(codec, x, i):
-            seen.append(max(x.shape[2:]) * factor)
-            return method(codec, x, i)
-
-        monkeypatch.setattr(Codec, name, watched)
+        monkeypatch.setattr(
+            Codec, name, lambda self, x, *rest: seen.append(max(x.shape[2:]) * factor) or method(self, x, *rest)
+        )
 
     watch("encode_step", 1)
     watch("decode_step", 2)
     steps = []
-    low = tiled_down(codec, np.zeros((512, 256, 3), np.uint8), 64, lambda *told: steps.append(told))
+    low = tiled_down(codec, np.zeros((512, 256, 3), np.uint8), 64, lambda *counts: steps.append(counts))
     assert low.shape == (32, 16, 3)
-    assert tiled_up(codec, low, 64, lambda *told: steps.append(told)).shape == (512, 256, 3)
-    assert max(seen) <= 64 + 2 * 2 * halo(codec.at(1))
+    assert tiled_up(codec, low, 64, lambda *counts: steps.append(counts)).shape == (512, 256, 3)
+    assert max(seen) <= 64 + 2 * 2 * codec.at(1).halo
     shares = [done / of for done, of in steps]
     assert shares.count(1) == 2
     assert shares[: len(shares) // 2] == sorted(shares[: len(shares) // 2])
 
 
-def test_a_power_without_an_encoder_is_the_guide_of_the_whole():
+def test_tiles_of_repeated_steps_without_encoder_store_the_guide():
     step = codec_of(X2, width=8)
     codec = (
         Codec(step=X2, low_channels=3, encoder=None, decoder=step.decoder, guide=guides.bicubic, compression=Uint8())

@@ -22,33 +22,33 @@ OPAQUE = [(suffix, False) for suffix in (".png", ".webp", ".tif", ".TIFF", ".bmp
 
 
 @pytest.mark.parametrize(("suffix", "alpha"), [*OPAQUE, (".png", True), (".webp", True), (".tif", True)])
-def test_lossless_formats_give_back_every_code(tmp_path, suffix, alpha):
+def test_lossless_formats_keep_every_value(tmp_path, suffix, alpha):
     before = picture(alpha=alpha)
     write_picture(tmp_path / f"x{suffix}", before)
     assert read_picture(tmp_path / f"x{suffix}").digest == before.digest
 
 
 @pytest.mark.parametrize("alpha", [False, True], ids=["L", "LA"])
-def test_a_png_keeps_grey_profile_and_note(tmp_path, alpha):
-    before = picture(1, alpha=alpha, icc=GREY_PROFILE, note="note ✓")
+def test_png_keeps_grey_profile_and_manifest(tmp_path, alpha):
+    before = picture(1, alpha=alpha, icc=GREY_PROFILE, embedded_manifest="text ✓")
     write_picture(tmp_path / "x.png", before)
     after = read_picture(tmp_path / "x.png")
-    assert (after.digest, after.icc, after.note) == (before.digest, before.icc, before.note)
+    assert (after.digest, after.icc, after.embedded_manifest) == (before.digest, before.icc, before.embedded_manifest)
 
 
-def test_a_profile_about_other_colours_is_left_out(tmp_path):
+def test_write_drops_a_profile_for_other_colours(tmp_path):
     write_picture(tmp_path / "x.png", picture(1, icc=RGB_PROFILE))
     assert read_picture(tmp_path / "x.png").icc is None
 
 
-def test_a_small_png_keeps_a_profile_of_other_colours_aside(tmp_path):
-    write_picture(tmp_path / "x.png", picture(1, icc=RGB_PROFILE, note="note"))
+def test_small_png_keeps_a_profile_for_other_colours(tmp_path):
+    write_picture(tmp_path / "x.png", picture(1, icc=RGB_PROFILE, embedded_manifest="text"))
     with PIL.Image.open(tmp_path / "x.png") as image:
         assert "icc_profile" not in image.info
     assert read_picture(tmp_path / "x.png").icc == RGB_PROFILE
 
 
-def test_a_jpeg_is_close_and_keeps_its_profile(tmp_path):
+def test_jpeg_is_close_and_keeps_its_profile(tmp_path):
     smooth = np.linspace(0, 255, 16 * 16 * 3).reshape(16, 16, 3).astype(np.uint8)
     write_picture(tmp_path / "x.jpg", Picture(pixels=smooth, icc=RGB_PROFILE))
     after = read_picture(tmp_path / "x.jpg")
@@ -57,32 +57,32 @@ def test_a_jpeg_is_close_and_keeps_its_profile(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "like", "says"),
+    ("name", "like", "message"),
     [
-        ("x.xyz", picture(), "end it in one of .png"),
-        ("x", picture(), "end it in one of .png"),
+        ("x.xyz", picture(), "use one of the suffixes .png"),
+        ("x", picture(), "use one of the suffixes .png"),
         ("x.jpg", picture(alpha=True), "would lose the transparency"),
         ("x.bmp", picture(alpha=True), "would lose the transparency"),
         ("x.bmp", picture(icc=RGB_PROFILE), "would lose the colour profile"),
-        ("x.webp", picture(note="n"), "would lose the manifest"),
+        ("x.webp", picture(embedded_manifest="n"), "would lose the manifest"),
         ("folder.png", picture(), "is a folder"),
         ("old.png", picture(), "--overwrite"),
         ("missing/x.png", picture(), "does not exist"),
     ],
 )
-def test_an_output_that_will_not_do_is_refused_before_the_work(tmp_path, name, like, says):
+def test_output_refuses_impossible_paths_before_the_work(tmp_path, name, like, message):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "old.png").write_bytes(b"old")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(UsageError) as refusal, output(tmp_path / name, like):
         pytest.fail("the work began")
-    assert says in str(refusal.value)
+    assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "old.png").read_bytes() == b"old"
 
 
-def test_the_input_survives_even_with_overwrite(tmp_path):
+def test_output_never_overwrites_the_input(tmp_path):
     write_picture(tmp_path / "x.png", picture())
     (tmp_path / "link.png").symlink_to(tmp_path / "x.png")
     for name in ("x.png", "link.png"):
@@ -94,7 +94,7 @@ def test_the_input_survives_even_with_overwrite(tmp_path):
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_a_failure_leaves_nothing_and_the_old_file_whole(tmp_path, failure):
+def test_output_failure_keeps_the_old_file(tmp_path, failure):
     (tmp_path / "x.png").write_bytes(b"old")
 
     def work():
@@ -108,25 +108,25 @@ def test_a_failure_leaves_nothing_and_the_old_file_whole(tmp_path, failure):
     assert (tmp_path / "x.png").read_bytes() == b"old"
 
 
-def test_a_writer_that_fails_leaves_nothing(tmp_path):
+def test_write_failure_leaves_no_file(tmp_path):
     wide = Picture(pixels=np.zeros((1, 20_000, 3), np.uint8))  # WebP ends at 16383
     with pytest.raises(ImageError, match=r"cannot write .*x\.webp"):
         write_picture(tmp_path / "x.webp", wide)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_appears_meanwhile_is_not_lost(tmp_path):
+def test_output_keeps_a_file_that_appears_meanwhile(tmp_path):
     def work():
         with output(tmp_path / "x.png", picture()) as save:
             save(picture())
-            (tmp_path / "x.png").write_bytes(b"somebody else's")
+            (tmp_path / "x.png").write_bytes(b"another program's")
 
     with pytest.raises(UsageError, match="exists"):
         work()
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"somebody else's"]
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"another program's"]
 
 
-def test_overwriting_and_permissions_are_the_usual_ones(tmp_path):
+def test_write_overwrites_with_the_usual_permissions(tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     for _ in range(2):
         write_picture(tmp_path / "x.png", picture(), overwrite=True)

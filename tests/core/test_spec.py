@@ -250,7 +250,9 @@ def test_texts(spec: ResizeSpec, text: str, einops: str) -> None:
     ],
 )
 def test_plans(high: tuple[int, int], low: tuple[int, int], times: int, middle: Any) -> None:
-    assert plan_resize(high, low, HALF) == ResizePlan(times=times, step=HALF, high=high, middle=middle, low=low)
+    assert plan_resize(high, low, HALF) == ResizePlan(
+        times=times, step=HALF, high=high, intermediate_size=middle, low=low
+    )
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.tuples(*[st.integers(1, 64)] * 2))
@@ -259,7 +261,7 @@ def test_a_plan_for_an_exact_size_leaves_nothing(s: int, r: int, times: int, low
     step = ResizeSpec(s=s, r=r)
     _, *high = (step**times).high_shape((1, *low))
     found = plan_resize((high[0], high[1]), low, step)
-    assert (found.times, found.middle) == (times, None)
+    assert (found.times, found.intermediate_size) == (times, None)
 
 
 @given(sizes, sizes, st.builds(ResizeSpec, s=st.integers(1, 5), r=st.integers(1, 5)))
@@ -267,11 +269,11 @@ def test_a_plan_takes_every_whole_step_that_fits(a: tuple[int, int], b: tuple[in
     high, low = (max(a[0], b[0]), max(a[1], b[1])), (min(a[0], b[0]), min(a[1], b[1]))
     found = plan_resize(high, low, step)
     learned = step**found.times
-    if found.middle is None:
+    if found.intermediate_size is None:
         assert low == learned.low_shape((1, *learned.pad(high)))[1:]
     else:
-        assert found.middle == learned.high_shape((1, *low))[1:]
-    wide = found.middle or high
+        assert found.intermediate_size == learned.high_shape((1, *low))[1:]
+    wide = found.intermediate_size or high
     if found.times > 1:  # bicubic enlarges nothing, but to where padding would reach as well
         assert all(mid <= size for mid, size in zip(wide, learned.pad(high), strict=True))
     if found.times:  # one more step would have to be enlarged for
@@ -285,7 +287,7 @@ def test_a_plan_takes_every_whole_step_that_fits(a: tuple[int, int], b: tuple[in
 def test_a_plan_in_proportion_leaves_bicubic_less_than_a_step(a: int, b: int, by: int) -> None:
     high, low = max(a, b), min(a, b)
     found = plan_resize((high, high), (low, low), ResizeSpec(s=by, r=by))
-    middle = (found.middle or (high, high))[0]
+    middle = (found.intermediate_size or (high, high))[0]
     assert middle < by * high
     assert high < by * middle
 
@@ -294,9 +296,9 @@ def test_a_plan_in_proportion_leaves_bicubic_less_than_a_step(a: int, b: int, by
 def test_a_plan_of_any_step_leads_to_low(a: tuple[int, int], b: tuple[int, int], step: ResizeSpec) -> None:
     high, low = (max(a[0], b[0]), max(a[1], b[1])), (min(a[0], b[0]), min(a[1], b[1]))
     found = plan_resize(high, low, step)
-    if found.middle is not None:
-        assert found.middle == size_before_steps(low, step, found.times)
-        for mid, small, f in zip(found.middle, low, (step.s, step.r), strict=True):
+    if found.intermediate_size is not None:
+        assert found.intermediate_size == size_before_steps(low, step, found.times)
+        for mid, small, f in zip(found.intermediate_size, low, (step.s, step.r), strict=True):
             assert 0 <= mid - small * f**found.times < 1
     if step.t != 1:
         assert found.times == 1
@@ -306,19 +308,19 @@ def test_a_plan_of_any_step_leads_to_low(a: tuple[int, int], b: tuple[int, int],
 @pytest.mark.parametrize("step", [IDENTITY, HALF**-1, ResizeSpec(s=2, r="1/2")], ids=str)
 def test_a_step_that_makes_nothing_smaller_is_never_taken(step: ResizeSpec) -> None:
     assert plan_resize((64, 64), (7, 7), step) == ResizePlan(
-        times=0, step=step, high=(64, 64), middle=(7, 7), low=(7, 7)
+        times=0, step=step, high=(64, 64), intermediate_size=(7, 7), low=(7, 7)
     )
 
 
 def test_a_step_of_channels_is_taken_once() -> None:
     found = plan_resize((64, 60), (32, 10), ResizeSpec(t=3))
-    assert (found.times, found.middle) == (1, (32, 10))
-    assert plan_resize((64, 60), (64, 60), ResizeSpec(s=2, t=3)).middle == (128, 60)
+    assert (found.times, found.intermediate_size) == (1, (32, 10))
+    assert plan_resize((64, 60), (64, 60), ResizeSpec(s=2, t=3)).intermediate_size == (128, 60)
 
 
 @pytest.mark.parametrize("low", [(65, 32), (32, 65), (0, 32), (32, -1)])
 def test_a_plan_refuses_to_enlarge_and_empty_sizes(low: tuple[int, int]) -> None:
-    with pytest.raises(ResizeShapeError, match=re.escape(f"{low} does not lie between")):
+    with pytest.raises(ResizeShapeError, match=re.escape(f"invalid low size (h, w) {low}")):
         plan_resize((64, 64), low, HALF)
 
 

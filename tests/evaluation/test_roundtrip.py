@@ -1,4 +1,4 @@
-"""The roundtrip of a file: three pictures, and figures that anybody can check on them."""
+"""The roundtrip of a file: three pictures, and metrics that can be computed again from them."""
 
 import math
 from io import BytesIO
@@ -11,9 +11,11 @@ from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.images.files import read_small, up_file
+from resizekit.images.run_options import RunOptions
 from resizekit.showcase.roundtrip import roundtrip_file
 
-NAMES = ["figures.json", "restored.png", "side-by-side.png", "small.png"]
+CPU = RunOptions(device="cpu")
+NAMES = ["metrics.json", "restored.png", "side-by-side.png", "small.png"]
 
 
 @pytest.fixture
@@ -28,24 +30,24 @@ def pixels(path):
         return np.asarray(image)
 
 
-def test_the_figures_are_those_of_the_files(source, weights, codecs, tmp_path):
+def test_metrics_are_those_of_the_files(source, weights, codecs, tmp_path):
     out = tmp_path / "deep" / "out"
-    figures = roundtrip_file(source, out, weights=weights[3], device="cpu", precision="float32")
+    metrics = roundtrip_file(source, out, weights=weights[3], options=CPU)
     assert sorted(path.name for path in out.iterdir()) == NAMES
     original, small, restored = pixels(source), pixels(out / "small.png"), pixels(out / "restored.png")
-    guide, plain = bicubic_roundtrip(codecs[3], original)
-    told = figures.as_dict()
-    assert told["weights"] == "tiny-3"
-    assert told["restored_rgb"] == psnr(restored, original)
-    assert told["restored_y"] == psnr(luma(restored), luma(original), border=2)
-    assert told["bicubic_rgb"] == psnr(plain, original)
-    assert told["bicubic_y"] == psnr(luma(plain), luma(original), border=2)
-    assert told["small_rgb"] == psnr(small, guide)
-    assert told["small_y"] == psnr(luma(small), luma(guide), border=2)
-    assert told["original_bytes"] == source.stat().st_size
-    assert told["small_bytes"] == png_size(small) < (out / "small.png").stat().st_size  # without the manifest
-    assert told["bicubic_bytes"] == png_size(guide)
-    assert [len(row) for row in figures.rows()] == [3] * 6
+    guide, baseline = bicubic_roundtrip(codecs[3], original)
+    fields = metrics.as_dict()
+    assert (fields["weights"], fields["precision"]) == ("tiny-3", "float32")
+    assert fields["restored_rgb"] == psnr(restored, original)
+    assert fields["restored_y"] == psnr(luma(restored), luma(original), border=2)
+    assert fields["bicubic_rgb"] == psnr(baseline, original)
+    assert fields["bicubic_y"] == psnr(luma(baseline), luma(original), border=2)
+    assert fields["small_rgb"] == psnr(small, guide)
+    assert fields["small_y"] == psnr(luma(small), luma(guide), border=2)
+    assert fields["original_bytes"] == source.stat().st_size
+    assert fields["small_bytes"] == png_size(small) < (out / "small.png").stat().st_size  # without the manifest
+    assert fields["bicubic_bytes"] == png_size(guide)
+    assert [len(row) for row in metrics.rows()] == [3] * 6
 
 
 def png_size(array):
@@ -54,11 +56,16 @@ def png_size(array):
     return file.tell()
 
 
-def test_the_restored_picture_is_what_up_gives(source, weights, tmp_path):
+def test_restored_picture_is_the_result_of_up(source, weights, tmp_path):
     out = tmp_path / "out"
-    roundtrip_file(source, out, weights=weights[3], device="cpu", precision="float32")
+    roundtrip_file(source, out, weights=weights[3], options=CPU)
     assert read_small(out / "small.png")[1].size == (52, 40)
-    up_file(out / "small.png", tmp_path / "up.png", weights=weights[3], device="cpu", precision="float32")
+    up_file(
+        out / "small.png",
+        tmp_path / "up.png",
+        weights=weights[3],
+        options=CPU,
+    )
     assert np.array_equal(pixels(tmp_path / "up.png"), pixels(out / "restored.png"))
 
 
@@ -67,27 +74,27 @@ def test_the_restored_picture_is_what_up_gives(source, weights, tmp_path):
     [((1, 1), 3, 3), ((3, 7), 1, 1), ((41, 33), 1, 3), ((5, 90), 3, 3), ((23, 21), 4, 3), ((20, 23), 2, 1)],
     ids=str,
 )
-def test_any_size_and_mode(picture, weights, tmp_path, size, channels, of_weights):
+def test_roundtrip_of_every_size_and_mode(picture, weights, tmp_path, size, channels, of_weights):
     source, out = tmp_path / "odd.png", tmp_path / "out"
     array = picture(*size, channels)
     Image.fromarray(array[:, :, 0] if channels == 1 else array).save(source)
-    figures = roundtrip_file(source, out, weights=weights[of_weights], device="cpu")
+    metrics = roundtrip_file(source, out, weights=weights[of_weights], options=CPU)
     assert pixels(out / "restored.png").shape == pixels(source).shape
-    assert all(not math.isnan(value) for value in figures.as_dict().values() if isinstance(value, float))
-    assert figures.restored_rgb > 10
+    assert all(not math.isnan(value) for value in metrics.as_dict().values() if isinstance(value, float))
+    assert metrics.restored_rgb > 10
 
 
-def test_what_exists_is_kept_unless_told_otherwise(source, weights, tmp_path):
+def test_roundtrip_overwrites_only_on_request(source, weights, tmp_path):
     (tmp_path / "restored.png").write_text("mine")
-    with pytest.raises(UsageError, match=r"restored\.png exists; pass --overwrite"):
+    with pytest.raises(UsageError, match=r"restored\.png exists: pass --overwrite"):
         roundtrip_file(source, tmp_path, weights=weights[3])
     assert (tmp_path / "restored.png").read_text() == "mine"
     assert not (tmp_path / "small.png").exists()
-    roundtrip_file(source, tmp_path, weights=weights[3], overwrite=True)
+    roundtrip_file(source, tmp_path, weights=weights[3], options=RunOptions(overwrite=True))
     assert pixels(tmp_path / "restored.png").shape == (40, 52, 3)
 
 
-def test_bad_input_writes_nothing(source, weights, tmp_path):
+def test_roundtrip_of_bad_input_writes_nothing(source, weights, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(ImageError):
         roundtrip_file(tmp_path / "absent.png", out, weights=weights[3])
@@ -98,10 +105,13 @@ def test_bad_input_writes_nothing(source, weights, tmp_path):
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_progress_runs_once_from_start_to_end(source, weights, tmp_path):
+def test_roundtrip_progress_runs_once_from_start_to_end(source, weights, tmp_path):
     seen = []
     roundtrip_file(
-        source, tmp_path / "out", weights=weights[3], tile=64, progress=lambda done, of: seen.append(done / of)
+        source,
+        tmp_path / "out",
+        weights=weights[3],
+        options=RunOptions(tile=64, progress=lambda done, of: seen.append(done / of)),
     )
     assert seen == sorted(seen)
     assert seen[-1] == 1

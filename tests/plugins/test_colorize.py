@@ -21,6 +21,7 @@ from resizekit.evaluation.measure import bicubic_roundtrip, measure
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.files import read_small
 from resizekit.images.io.read import read_picture
+from resizekit.images.run_options import RunOptions
 from resizekit.recipes.assemble import assemble
 from resizekit.recipes.checkpoint import default_weights
 from resizekit.showcase.roundtrip import roundtrip_file
@@ -175,7 +176,9 @@ def test_grey_file_is_exact_and_restores_to_the_original_mode(tmp_path, weights,
     if alpha:
         pixels[:, :, 3] |= 128
     Image.fromarray(pixels).save(tmp_path / "in.png")
-    manifest = down_file(tmp_path / "in.png", tmp_path / "grey.png", weights=weights, precision="float32")
+    manifest = down_file(
+        tmp_path / "in.png", tmp_path / "grey.png", weights=weights, options=RunOptions(precision="float32")
+    )
     assert manifest.mode == ("RGBA" if alpha else "RGB")
     with Image.open(tmp_path / "grey.png") as image:
         assert (image.mode, image.size) == ("LA" if alpha else "L", size[::-1])
@@ -183,10 +186,10 @@ def test_grey_file_is_exact_and_restores_to_the_original_mode(tmp_path, weights,
     assert np.array_equal(stored[:, :, 1:], pixels[:, :, 3:]), "alpha is not resized here"
     if min(size) >= 16:
         assert np.array_equal(stored[:, :, :1], load(weights).down(pixels[:, :, :3]))
-    up_file(tmp_path / "grey.png", tmp_path / "out.png", weights=weights, precision="float32")
+    up_file(tmp_path / "grey.png", tmp_path / "out.png", weights=weights, options=RunOptions(precision="float32"))
     after = read_picture(tmp_path / "out.png")
     assert after.mode == manifest.mode
-    assert after.size == size[::-1]
+    assert after.hw.wh == size[::-1]
     assert after.pixels.shape[2] == 3
 
 
@@ -211,7 +214,7 @@ def test_jpeg_that_cannot_keep_the_profile_is_refused(tmp_path):
 def test_grey_photograph_is_refused(tmp_path, weights):
     Image.fromarray(random_photo(20, 30, 1)[:, :, 0]).save(tmp_path / "in.png")
     with pytest.raises(
-        ImageError, match=r"in\.png is grey, and these weights fold 3 channels: there is no colour to hide"
+        ImageError, match=r"in\.png is grey, and these weights fold 3 channels: use weights that keep the channels"
     ):
         down_file(tmp_path / "in.png", tmp_path / "grey.png", weights=weights)
     assert not (tmp_path / "grey.png").exists()
@@ -263,7 +266,7 @@ def test_evaluation_skips_grey_images_and_lists_them(tmp_path):
 def test_roundtrip_writes_panels_and_metrics(tmp_path, weights):
     Image.fromarray(random_photo(41, 53)).save(tmp_path / "in.png")
     figures = roundtrip_file(tmp_path / "in.png", tmp_path / "out", weights=weights)
-    assert figures.plain == "guide"
+    assert figures.baseline == "guide"
     assert [row[0] for row in figures.rows()][2] == "small against the guide, PSNR RGB"
     assert read_picture(tmp_path / "out/side-by-side.png").pixels.shape[2] == 3
     assert figures.bicubic_rgb < 40

@@ -11,10 +11,10 @@ from resizekit import TargetSize, down_file, load, up_file, weights_from_folder
 from resizekit.errors import UsageError
 from resizekit.images.files import plan_file
 from resizekit.images.io.read import read_picture
-from resizekit.images.suited import best_weights_for
+from resizekit.images.selection import best_weights_for, default_weights
 from resizekit.plugin.registry import installed
-from resizekit.recipes.checkpoint import default_weights
 from resizekit.showcase.roundtrip import roundtrip_file
+from resizekit.spec import HW
 from resizekit_sr.packaged import NAMES, WEIGHTS
 
 FOLDER = Path(__file__).parents[2] / "plugins/resizekit_sr/weights"
@@ -47,7 +47,7 @@ def test_best_weights_depend_on_the_requested_size(target, factor):
 def test_best_weights_for_another_task_and_an_impossible_size():
     assert best_weights_for("colorize", 3, (40, 30), TargetSize(scale="2")) == "colorize"
     with pytest.raises(UsageError, match="largest factor that works is 30"):
-        best_weights_for("sr", 3, (40, 30), TargetSize(scale=31))
+        best_weights_for("sr", 3, HW(30, 40), TargetSize(scale=31))
 
 
 def test_down_file_uses_the_best_weights_for_the_requested_size(tmp_path):

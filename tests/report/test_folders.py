@@ -9,6 +9,7 @@ from PIL import Image
 
 from resizekit.codec.convert import with_bits
 from resizekit.errors import ImageError
+from resizekit.images.run_options import RunOptions
 from resizekit.report.folders import pyramid_views, roundtrip_view
 from resizekit.showcase.pyramid import pyramid_file
 from resizekit.showcase.roundtrip import roundtrip_file
@@ -69,7 +70,7 @@ def test_roundtrip_view_converts_grey_pictures_of_16_bits(weights_name, tmp_path
     grey = np.random.default_rng(1).integers(0, 65536, (24, 28), np.uint16)
     Image.fromarray(grey).save(tmp_path / "deep.png")
     small_weights(tmp_path / "grey.safetensors", 1)
-    options = {"compression": "uint16", "device": "cpu"}
+    options = {"compression": "uint16", "options": RunOptions(device="cpu")}
     roundtrip_file(tmp_path / "deep.png", tmp_path / "out", weights=tmp_path / "grey.safetensors", **options)
     view = roundtrip_view(tmp_path / "out")
     pixels = decoded(view.original).reshape(24, 28, -1)

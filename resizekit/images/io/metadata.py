@@ -1,7 +1,8 @@
-"""Where a small image carries its manifest: an `iTXt` chunk of a PNG, the EXIF user comment of any other format.
+"""The manifest and the colour profile in a small image.
 
-Both survive what only copies a file, and both are gone from a copy that was made anew from the pixels.  A profile of
-other colours than the small image's, as of RGB in a grey one, goes into a private chunk of a PNG.
+A PNG stores the manifest in an `iTXt` chunk, any other format in the EXIF user comment.  Both survive a copy of the
+file, and neither survives when a program writes the pixels to a new file.  A profile for other colours than those of
+the small image, such as an RGB profile with a grey image, goes into a private chunk of a PNG.
 """
 
 from typing import Any
@@ -15,48 +16,54 @@ from resizekit.images.manifest import KEYWORD
 __all__ = ["manifest_options", "read_embedded_manifest", "read_profile"]
 
 _EXIF, _USER_COMMENT = 0x8769, 0x9286
-# EXIF wants the character code first; ours follows, since cameras write comments of their own
-_MARK = b"ASCII\0\0\0" + KEYWORD.encode() + b":"
-_PROFILE = b"icRk"
-"""Name of the chunk: by its letters' cases ancillary, private and safe to copy."""
+# EXIF requires a character code; the keyword separates a manifest from the comments that cameras write
+_PREFIX = b"ASCII\0\0\0" + KEYWORD.encode() + b":"
+_PROFILE_CHUNK = b"icRk"
+"""Chunk name: the cases of its letters mean ancillary, private and safe to copy."""
 
 
-def manifest_options(form: str, note: str, profile: bytes | None = None) -> dict[str, Any]:
-    """Give the options that make Pillow write a note into a file of a format, and a profile of other colours.
+def manifest_options(file_format: str, manifest: str, profile: bytes | None = None) -> dict[str, Any]:
+    """Build the options that make Pillow write a manifest into a file.
 
-    Raises `UsageError` for a profile where only a PNG could keep it.
+    Args:
+        file_format: Pillow's name of the format.
+        manifest: Text of the manifest.
+        profile: Colour profile for other colours than those of the small image.
+
+    Raises:
+        UsageError: There is such a profile, and the format is not PNG.
     """
-    if form == "PNG":
+    if file_format == "PNG":
         info = PngInfo()
-        info.add_itxt(KEYWORD, note)
+        info.add_itxt(KEYWORD, manifest)
         if profile is not None:
-            info.add(_PROFILE, profile)
+            info.add(_PROFILE_CHUNK, profile)
         return {"pnginfo": info}
     if profile is not None:
         raise UsageError(
-            f"a small {form} of other colours than the picture's cannot keep its colour profile: "
-            "remove that first, or use weights that store PNG"
+            f"a small {file_format} cannot keep a colour profile for other colours than its own: "
+            "remove the profile first, or use weights that store PNG"
         )
     exif = PIL.Image.Exif()
-    exif.get_ifd(_EXIF)[_USER_COMMENT] = _MARK + note.encode()
-    return {"exif": exif.tobytes()}  # not the object: some of Pillow's formats drop its inner tables
+    exif.get_ifd(_EXIF)[_USER_COMMENT] = _PREFIX + manifest.encode()
+    return {"exif": exif.tobytes()}  # bytes, since some of Pillow's formats drop the inner tables of the object
 
 
 def read_profile(image: PIL.Image.Image) -> bytes | None:
-    """Find the colour profile of a loaded image: its own, or in a small one that of the original; None: none."""
-    aside = (data for name, data, *_ in getattr(image, "private_chunks", ()) if name == _PROFILE)
-    return image.info.get("icc_profile") or next(aside, None) or None
+    """Return the colour profile of a loaded image, or in a small image that of the original; None without one."""
+    chunks = (data for name, data, *_ in getattr(image, "private_chunks", ()) if name == _PROFILE_CHUNK)
+    return image.info.get("icc_profile") or next(chunks, None) or None
 
 
 def read_embedded_manifest(image: PIL.Image.Image) -> str | None:
-    """Find the note in a loaded image, unchecked; None: it carries none."""
+    """Return the text of the manifest in a loaded image, not validated; None without one."""
     if image.format == "PNG":
         text: str | None = getattr(image, "text", {}).get(KEYWORD)
         return text
     try:
         comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT)
-    except Exception:  # broken metadata is no reason to refuse a sound picture
+    except Exception:  # broken metadata is not a reason to refuse an intact picture
         return None
-    if not isinstance(comment, bytes) or not comment.startswith(_MARK):
+    if not isinstance(comment, bytes) or not comment.startswith(_PREFIX):
         return None
-    return comment.removeprefix(_MARK).decode(errors="replace")
+    return comment.removeprefix(_PREFIX).decode(errors="replace")

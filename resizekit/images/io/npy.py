@@ -1,4 +1,4 @@
-"""Arrays of numpy's in files: `h w c` in a .npy, or alone in a .npz, without unpickling and without trusting sizes."""
+"""NumPy arrays in files: `h w c` in a .npy, or as the only array in a .npz, without unpickling or trusting sizes."""
 
 import io
 import math
@@ -17,21 +17,21 @@ __all__ = ["NPY", "NPZ", "is_array", "read_array"]
 
 _MAGIC = b"\x93NUMPY"
 _ZIP = b"PK\x03\x04"
-_HEADER = 10_000
-"""numpy's own limit for the text of a header, in bytes."""
-_KINDS = {"u1": np.uint8, "u2": np.uint16, "f4": np.float32}
+_MAX_HEADER = 10_000
+"""NumPy's own limit for the text of a header, in bytes."""
+_DTYPES = {"u1": np.uint8, "u2": np.uint16, "f4": np.float32}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Npy(Storage):
-    """An array of numpy's in a file of its own, or with `zipped` in a .npz."""
+    """A NumPy array in a file, or with `zipped` in a compressed .npz."""
 
     zipped: bool = False
 
-    def save(self, target: Path | BinaryIO, pixels: Pixels, **more: Any) -> None:
-        """Write `h w c`, of any type; there is room for nothing `more`."""
+    def save(self, target: Path | BinaryIO, pixels: Pixels, **options: Any) -> None:
+        """Write `h w c` of any type; the format has no place for metadata, so `options` are ignored."""
         if isinstance(target, Path):
-            with target.open("wb") as file:  # under a name, numpy would add a suffix to it
+            with target.open("wb") as file:  # NumPy would append a suffix to a path
                 return self.save(file, pixels)
         if self.zipped:
             return np.savez_compressed(target, allow_pickle=False, picture=pixels)
@@ -43,50 +43,60 @@ NPZ = Npy(format="NPZ", suffixes=(".npz",), exact=True, icc=False, zipped=True)
 
 
 def is_array(path: Path, head: bytes) -> bool:
-    """Tell an array of numpy's, or a zip file that may hold one, by its first bytes."""
+    """Return whether a file is a NumPy array, or a zip file that may hold one, by its first bytes."""
     return head.startswith(_MAGIC) or (head.startswith(_ZIP) and zipfile.is_zipfile(path))
 
 
 def read_array(path: Path, head: bytes) -> Pixels:
-    """Read one array `h w c` of uint8, uint16 or float32; raises `ImageError` for any other, before memory is taken."""
+    """Read one array `h w c` of uint8, uint16 or float32.
+
+    Args:
+        path: A .npy file, or a .npz file with one array.
+        head: First bytes of the file.
+
+    Raises:
+        ImageError: The file holds anything else; raised before memory is allocated for it.
+    """
     if head.startswith(_MAGIC):
         with path.open("rb") as file:
             return _read(path, file, path.stat().st_size)
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if len(names) != 1:
-            raise ImageError(f"{path} holds {len(names)} arrays: save the one that is the picture alone")
+            raise ImageError(f"{path} holds {len(names)} arrays: save the picture as the only one")
         with archive.open(names[0]) as member:
             return _read(path, member)
 
 
-def _read(path: Path, file: Any, size: int | None = None) -> Pixels:
-    """Read the header, and then as many bytes as it speaks of and no more: a zip file may hold any number.
+def _read(path: Path, file: Any, file_size: int | None = None) -> Pixels:
+    """Read the header, and then at most the bytes that it declares: a zip file may unpack to any number.
 
-    `size` is that of a plain file.
+    `file_size` is known for a plain file.
     """
-    shape, fortran, kind = _header(path, file)
-    if kind.hasobject or kind.str[1:] not in _KINDS:
-        what = "Python objects" if kind.hasobject else f"values of type {kind}"
-        raise ImageError(f"{path} holds {what}: save uint8, uint16 or float32")
+    shape, fortran, dtype = _read_header(path, file)
+    if dtype.hasobject or dtype.str[1:] not in _DTYPES:
+        values = "Python objects" if dtype.hasobject else f"values of type {dtype}"
+        raise ImageError(f"{path} holds {values}: save uint8, uint16 or float32")
     check_values(path, shape)
-    wanted = math.prod(shape) * kind.itemsize
-    data = b"" if size is not None and size - file.tell() < wanted else file.read(wanted + 1)
-    if len(data) != wanted:
-        than = "less" if len(data) < wanted else "more"
-        raise ImageError(f"{path} holds {than} than the {wanted} bytes that its header says: fetch or export it again")
-    array = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
-    return np.ascontiguousarray(array, kind.newbyteorder("="))
+    expected = math.prod(shape) * dtype.itemsize
+    data = b"" if file_size is not None and file_size - file.tell() < expected else file.read(expected + 1)
+    if len(data) != expected:
+        comparison = "less" if len(data) < expected else "more"
+        raise ImageError(
+            f"{path} holds {comparison} than the {expected} bytes that its header declares: fetch or export it again"
+        )
+    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return np.ascontiguousarray(array, dtype.newbyteorder("="))
 
 
-def _header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    lead = file.read(8)
-    wide = lead[6:7] != b"\x01"
-    length = file.read(4 if wide else 2)
+def _read_header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    magic = file.read(8)
+    is_version_2 = magic[6:7] != b"\x01"
+    length = file.read(4 if is_version_2 else 2)
     size = int.from_bytes(length, "little")
-    if lead[:6] != _MAGIC or lead[6:8] not in (b"\x01\0", b"\x02\0") or size > _HEADER:
-        raise ImageError(f"{path} holds no array that numpy writes: save one with numpy.save")
+    if magic[:6] != _MAGIC or magic[6:8] not in (b"\x01\0", b"\x02\0") or size > _MAX_HEADER:
+        raise ImageError(f"{path} does not hold a NumPy array: save one with numpy.save")
     text = io.BytesIO(length + file.read(size))
-    read = np.lib.format.read_array_header_2_0 if wide else np.lib.format.read_array_header_1_0
-    shape, fortran, kind = read(text)
-    return tuple(int(n) for n in shape), bool(fortran), kind
+    parse = np.lib.format.read_array_header_2_0 if is_version_2 else np.lib.format.read_array_header_1_0
+    shape, fortran, dtype = parse(text)
+    return tuple(int(n) for n in shape), bool(fortran), dtype

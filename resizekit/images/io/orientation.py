@@ -1,4 +1,4 @@
-"""Turning pictures the right way up, by the orientation that a camera noted."""
+"""Rotate and flip pictures by their EXIF orientation."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from resizekit.storage.formats import Pixels
 
 __all__ = ["apply_exif_orientation"]
 
-_TURNS: dict[int, Callable[[Pixels], Pixels]] = {
+_TRANSFORMS: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda x: x[:, ::-1],
     3: lambda x: x[::-1, ::-1],
     4: lambda x: x[::-1],
@@ -20,5 +20,14 @@ _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
 
 
 def apply_exif_orientation(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn `h w c` by EXIF's orientation, 1 to 8; any other number turns nothing."""
-    return np.ascontiguousarray(_TURNS[orientation](pixels)) if orientation in _TURNS else pixels
+    """Rotate and flip a picture upright.
+
+    Args:
+        pixels: `h w c`.
+        orientation: EXIF's orientation, 1 to 8; any other number changes nothing.
+
+    Examples:
+        >>> apply_exif_orientation(np.array([[[1], [2]]], np.uint8), 6).shape
+        (2, 1, 1)
+    """
+    return np.ascontiguousarray(_TRANSFORMS[orientation](pixels)) if orientation in _TRANSFORMS else pixels

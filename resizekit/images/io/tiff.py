@@ -1,7 +1,7 @@
-"""TIFF beyond what Pillow reads and writes: 16 bits a channel, floats, many samples or pages, by tifffile.
+"""TIFF that Pillow cannot read or write: 16 bits per channel, floats, many samples or pages, by tifffile.
 
-What is one picture: a page of one or three samples and perhaps alpha, a page of many samples, or many pages of one
-sample each and of one size, which are the bands of a cube.
+A picture is a page of one or three samples and optionally alpha, a page of many samples, or many pages with one sample
+each and the same size, which are the bands of a cube.
 """
 
 import logging
@@ -16,6 +16,7 @@ from resizekit.errors import ImageError, MissingExtraError
 from resizekit.images.io.orientation import apply_exif_orientation
 from resizekit.images.limits import CHANNELS, check_values
 from resizekit.images.picture import Picture
+from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, Storage
 
 __all__ = ["DEEP_TIFF", "DeepTiff", "is_tiff", "read_tiff"]
@@ -30,12 +31,18 @@ _BITS = {"uint8": 8, "uint16": 16, "float32": 32}
 
 @dataclass(frozen=True, kw_only=True)
 class DeepTiff(Storage):
-    """A TIFF of any values and any number of channels; raises `MissingExtraError` without tifffile."""
+    """A TIFF with values of any type and any number of channels; raises `MissingExtraError` without tifffile."""
 
-    def save(self, target: Path | BinaryIO, pixels: Pixels, **more: Any) -> None:
-        """Write a picture `h w c`, with alpha last in 2 or 4 channels of codes; `more`: icc_profile, alpha."""
+    def save(self, target: Path | BinaryIO, pixels: Pixels, **options: Any) -> None:
+        """Write a picture.
+
+        Args:
+            target: Path or open file.
+            pixels: `h w c`, with alpha as the last channel if the option `alpha` is true.
+            options: `icc_profile` and `alpha`.
+        """
         channels = pixels.shape[2]
-        alpha = bool(more.get("alpha"))
+        alpha = bool(options.get("alpha"))
         colours = channels - alpha
         _tifffile().imwrite(
             target,
@@ -45,78 +52,83 @@ class DeepTiff(Storage):
             extrasamples=["unassalpha"] if alpha else None if colours in (1, 3) else ["unspecified"] * (colours - 1),
             compression="adobe_deflate",
             metadata=None,
-            iccprofile=more.get("icc_profile"),
+            iccprofile=options.get("icc_profile"),
         )
 
 
 DEEP_TIFF = DeepTiff(format="TIFF", suffixes=(".tif", ".tiff"), exact=True, alpha=True, bits=16)
-"""What holds every value, and any alpha."""
+"""Stores every value, and any alpha."""
 
 
 def is_tiff(head: bytes) -> bool:
-    """Tell a TIFF, also a BigTIFF, by its first bytes."""
+    """Return whether a file is a TIFF or BigTIFF, by its first bytes."""
     return head[:4] in _MAGIC
 
 
 def read_tiff(path: Path) -> Picture:
-    """Decode a TIFF of uint8, uint16 or float32: one page, or pages of one sample and one size as the bands of a cube.
+    """Decode a TIFF of uint8, uint16 or float32: one page, or pages of one sample and the same size as a cube.
 
-    Raises `ImageError` for any other, `MissingExtraError` without tifffile, and what tifffile raises for broken data.
+    Raises:
+        ImageError: The TIFF holds anything else.
+        MissingExtraError: tifffile is not installed.
+        Exception: tifffile raises any exception for broken data.
     """
     with _tifffile().TiffFile(path) as file:
-        pages = _pages(path, file)
+        pages = _read_pages(path, file)
         first = pages[0]
         for page in pages:
-            _check(path, page, first, len(pages))
-        pixels = np.concatenate([_samples(page) for page in pages], 2)
+            _check_page(path, page, first, len(pages))
+        pixels = np.concatenate([_read_samples(page) for page in pages], 2)
         pixels = apply_exif_orientation(pixels, int(_tag(first, _ORIENTATION) or 1))
         icc = _tag(first, _ICC)
     alpha = None
     extra = tuple(first.extrasamples)
     if len(pages) == 1 and pixels.shape[2] in (2, 4) and extra in ((_ALPHA,), (_PREMULTIPLIED,)):
         if extra == (_PREMULTIPLIED,):
-            raise ImageError(f"{path} has colours multiplied with its alpha: export it with alpha that is not")
-        if pixels.dtype == np.float32:  # no file says what range its alpha has, and that of the colours is another
+            raise ImageError(f"{path} has premultiplied alpha: export it with straight alpha")
+        if (
+            pixels.dtype == np.float32
+        ):  # the file does not declare the range of its alpha, which differs from that of the colours
             raise ImageError(f"{path} has alpha of float32: export it without, or with 16 bits a channel")
         pixels, alpha = pixels[:, :, :-1].copy(), pixels[:, :, -1].copy()
     coloured = pixels.shape[2] in (1, 3)
     return Picture(pixels=pixels, alpha=alpha, icc=bytes(icc) if icc and coloured else None)
 
 
-def _pages(path: Path, file: Any) -> list[Any]:
-    """The pages, whose number a file may lie about."""
+def _read_pages(path: Path, file: Any) -> list[Any]:
+    """List the pages, up to a limit: a broken file may declare any number."""
     pages = []
     for page in file.pages:
         pages.append(page.aspage())
         if len(pages) > CHANNELS:
             raise ImageError(f"{path} has more than {CHANNELS} pages: cut it into parts")
     if not pages:
-        raise ImageError(f"{path} has no page: fetch or export it again")
+        raise ImageError(f"{path} has no pages: fetch or export it again")
     return pages
 
 
-def _check(path: Path, page: Any, first: Any, pages: int) -> None:
-    """Refuse, before memory is taken, a page of what is no picture or cube."""
-    kind, samples, size = str(page.dtype), int(page.samplesperpixel), (page.imagelength, page.imagewidth)
+def _check_page(path: Path, page: Any, first: Any, pages: int) -> None:
+    """Refuse a page that cannot be part of a picture or cube, before memory is allocated for it."""
+    dtype, samples, size = str(page.dtype), int(page.samplesperpixel), HW(page.imagelength, page.imagewidth)
     if pages > 1 and samples > 1:
         raise ImageError(f"{path} holds several frames or pages of {samples} channels: export one of them as a picture")
-    if kind != str(first.dtype) or size != (first.imagelength, first.imagewidth):
+    if dtype != str(first.dtype) or size != (first.imagelength, first.imagewidth):
         raise ImageError(
             f"{path} has pages of different sizes or types ({first.imagewidth}x{first.imagelength} {first.dtype}, "
-            f"{size[1]}x{size[0]} {kind}): the bands of a cube have one"
+            f"{size.w}x{size.h} {dtype}): the bands of a cube must have the same size and type"
         )
     if page.photometric not in (_GREY, _RGB) or page.axes not in ("YX", "YXS", "SYX"):
         raise ImageError(f"{path} is in other colours than RGB and grey: convert it first")
-    if _BITS.get(kind) != page.bitspersample:
+    if _BITS.get(dtype) != page.bitspersample:
         raise ImageError(
-            f"{path} has values of {page.bitspersample} bits ({kind}): convert them to uint8, uint16 or float32 first"
+            f"{path} has values of {page.bitspersample} bits ({dtype}): convert them to uint8, uint16 or float32 first"
         )
     for shape in (size, page.chunks):
         check_values(path, (int(shape[0]), int(shape[1]), samples * pages))
 
 
-def _samples(page: Any) -> Pixels:
-    """The values of a page: `h w c`."""
+def _read_samples(page: Any) -> Pixels:
+    """Decode a page: `h w c`."""
     array = np.asarray(page.asarray())
     if page.axes == "SYX":
         array = np.moveaxis(array, 0, 2)
@@ -135,5 +147,5 @@ def _tifffile() -> ModuleType:
         raise MissingExtraError(
             'a TIFF of several pages or of more than 8 bits a channel needs tifffile: pip install "resizekit[deep]"'
         ) from None
-    _LOG.addHandler(logging.NullHandler())  # what it says of broken files comes as errors too
+    _LOG.addHandler(logging.NullHandler())  # it logs problems of broken files that it also raises
     return tifffile

@@ -1,4 +1,4 @@
-"""The sheet to judge by: the right place, whatever the size."""
+"""The side-by-side sheet: the same place in all panels, at every size."""
 
 import numpy as np
 import pytest
@@ -7,19 +7,19 @@ from resizekit.showcase.panels import side_by_side
 
 
 def coded(h, w):
-    """A picture whose colours say where they are."""
+    """Make a picture whose colours encode their positions."""
     rows, columns = np.indices((h, w)) // 2
     return np.stack([rows, columns, rows * 0], 2).astype(np.uint8)
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (399, 499), (250, 90)])
-def test_the_detail_is_where_bicubic_loses_most(row, column):
+def test_side_by_side_shows_the_largest_error(row, column):
     original = coded(400, 500)
-    plain = original.copy()
-    plain[5:8, 300:303] += 20  # a small loss elsewhere
+    baseline = original.copy()
+    baseline[5:8, 300:303] += 20  # a small loss elsewhere
     top, left = min(row, 396), min(column, 496)
-    plain[top : top + 4, left : left + 4] ^= 255
-    sheet = side_by_side(original, plain, original, original[::2, ::2])
+    baseline[top : top + 4, left : left + 4] ^= 255
+    sheet = side_by_side(original, baseline, original, original[::2, ::2])
     assert sheet.shape == (28 + 480, 4 * 480 + 3 * 8, 3)
     panels = [sheet[28:, i * 488 : i * 488 + 480] for i in range(4)]
     first = panels[0][::3, ::3]
@@ -32,14 +32,14 @@ def test_the_detail_is_where_bicubic_loses_most(row, column):
 
 
 @pytest.mark.parametrize(("h", "w", "channels"), [(1, 1, 3), (2, 3, 1), (1, 300, 3), (170, 5, 1), (161, 161, 1)])
-def test_tiny_narrow_and_grey_pictures_make_a_sheet(h, w, channels):
+def test_side_by_side_of_tiny_narrow_and_grey_pictures(h, w, channels):
     picture = np.arange(h * w * channels, dtype=np.uint64).astype(np.uint8).reshape(h, w, channels)
     sheet = side_by_side(picture, picture[::-1], picture, picture[: -(-h // 2), : -(-w // 2)])
     assert sheet.shape == (28 + 3 * min(160, h), 4 * 3 * min(160, w) + 3 * 8, 3)
     assert sheet.dtype == np.uint8
 
 
-def test_a_small_picture_with_other_channels_is_shown_too():
+def test_side_by_side_of_a_small_picture_with_other_channels():
     grey = np.full((8, 8, 1), 50, np.uint8)
     sheet = side_by_side(grey, grey, grey, np.full((4, 4, 3), (1, 2, 3), np.uint8))
     assert sheet[40, 2 * 32 + 5].tolist() == [1, 2, 3]

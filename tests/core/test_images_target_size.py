@@ -1,4 +1,4 @@
-"""Any size, as it is asked for: what it means for a picture, and what is refused."""
+"""The requested size of a small image: the resulting size, and invalid requests."""
 
 from fractions import Fraction
 
@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from resizekit.errors import UsageError
 from resizekit.images.target_size import TargetSize
+from resizekit.spec import HW
 
 sides = st.integers(1, 4096)
 factors = st.fractions(1, 64, max_denominator=64)
 
 
 @pytest.mark.parametrize(
-    ("said", "low"),
+    ("fields", "low"),
     [
         ({"size": "320x200"}, (200, 320)),
         ({"size": (640, 480)}, (480, 640)),
@@ -30,25 +31,25 @@ factors = st.fractions(1, 64, max_denominator=64)
     ],
     ids=str,
 )
-def test_what_is_asked_for_of_a_picture_of_640x480(said, low):
-    assert TargetSize(**said).low((480, 640)) == low
+def test_target_size_of_a_picture_of_640x480(fields, low):
+    assert TargetSize(**fields).low(HW(480, 640)) == low
 
 
 @given(sides, sides, factors, factors)
-def test_a_scale_is_exact_and_rounds_up(h, w, r, s):
+def test_scale_is_exact_and_rounds_up(h, w, r, s):
     if r > w or s > h:
         with pytest.raises(UsageError, match="the largest factor that works is"):
-            TargetSize(scale=(r, s)).low((h, w))
+            TargetSize(scale=(r, s)).low(HW(h, w))
     else:
-        low = TargetSize(scale=(r, s)).low((h, w))
-        assert low == TargetSize(scale=f"{r}x{s}").low((h, w))
+        low = TargetSize(scale=(r, s)).low(HW(h, w))
+        assert low == TargetSize(scale=f"{r}x{s}").low(HW(h, w))
         for small, side, factor in zip(low, (h, w), (s, r), strict=True):
             assert small - 1 < side / factor <= small
 
 
 @given(sides, sides, sides)
 def test_max_side_keeps_proportions(h, w, most):
-    low = TargetSize(max_side=most).low((h, w))
+    low = TargetSize(max_side=most).low(HW(h, w))
     assert max(low) == min(most, max(h, w))
     assert (
         abs(min(low) - Fraction(min(h, w) * max(low), max(h, w))) <= max(Fraction(1, 2), 1 - min(low)) or min(low) == 1
@@ -56,10 +57,14 @@ def test_max_side_keeps_proportions(h, w, most):
 
 
 @pytest.mark.parametrize(
-    ("said", "says"),
+    ("fields", "message"),
     [
-        ({}, "none is said"),
+        ({}, "none of them is set"),
         ({"size": "3x3", "scale": 2}, "size, scale contradict one another"),
+        ({"max_side": 5, "times": 2}, "max_side, times contradict one another"),
+        ({"times": 0}, "invalid times 0: expected an integer of at least 1"),
+        ({"times": "2"}, "invalid times '2'"),
+        ({"times": True}, "invalid times True"),
         ({"size": ""}, "WIDTHxHEIGHT"),
         ({"size": "640"}, "WIDTHxHEIGHT"),
         ({"size": "0x480"}, "WIDTHxHEIGHT"),
@@ -88,24 +93,24 @@ def test_max_side_keeps_proportions(h, w, most):
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_what_is_no_size_is_refused_before_there_is_a_picture(said, says):
+def test_invalid_target_is_refused_without_a_picture(fields, message):
     with pytest.raises(UsageError) as refusal:
-        TargetSize(**said)
-    assert says in str(refusal.value)
+        TargetSize(**fields)
+    assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert len(str(refusal.value)) < 200
 
 
 @pytest.mark.parametrize(
-    ("said", "says"),
+    ("fields", "message"),
     [
         ({"size": "641x480"}, "641x480 is larger than the picture of 640x480"),
-        ({"size": "640x481"}, "size inside it"),
+        ({"size": "640x481"}, "give a size inside the picture"),
         ({"scale": 481}, "the largest factor that works is 480"),
         ({"scale": "641x2"}, "a width of 640: the largest factor that works is 640"),
     ],
     ids=str,
 )
-def test_what_a_picture_cannot_have(said, says):
-    with pytest.raises(UsageError, match=says):
-        TargetSize(**said).low((480, 640))
+def test_target_larger_than_the_picture_is_refused(fields, message):
+    with pytest.raises(UsageError, match=message):
+        TargetSize(**fields).low(HW(480, 640))

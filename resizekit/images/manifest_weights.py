@@ -1,0 +1,92 @@
+"""The weights that a manifest names: write the name, find the weights again, and check that they match."""
+
+import re
+from pathlib import Path
+
+from resizekit.codec import Codec
+from resizekit.errors import ManifestError, ResizeKitError, UsageError
+from resizekit.images.manifest import NAME, Manifest
+from resizekit.plugin.registry import installed
+from resizekit.spec import ResizeSpec
+
+__all__ = ["check_weights_match", "manifest_name", "weights_of_manifest"]
+
+
+def manifest_name(codec: Codec) -> str:
+    """Return the name of a codec's weights for a manifest.
+
+    Raises:
+        UsageError: The codec was never loaded from weights, or a manifest cannot hold their name.
+    """
+    name = codec.info.weights
+    if name is None:
+        raise UsageError("this codec has no weights that a manifest could name: save and load it first")
+    if re.fullmatch(NAME, name) is None:
+        raise UsageError(
+            f"a manifest cannot hold the weights name {name[:80]!r}: rename the file to "
+            "small letters, digits, dots, - and _, at most 64"
+        )
+    return name
+
+
+def weights_of_manifest(manifest: Manifest, source: str | Path) -> str:
+    """Find the installed weights that made a small image, by their digest.
+
+    The digest comes first, because newer weights may have taken the name since the image was made.
+
+    Args:
+        manifest: Manifest of the small image.
+        source: The small image, for the error message.
+
+    Raises:
+        ManifestError: Neither the digest nor the name is installed.
+        UnknownNameError: The task is not installed either.
+    """
+    offers = installed().weights
+    for name, offer in offers.items():
+        if offer.value[1].digest == manifest.digest:
+            return name
+    # look up the name only: `load` would also accept a path, which a manifest must not name
+    if manifest.weights not in offers:
+        installed().task(manifest.task)
+        raise ManifestError(
+            f"{source} needs weights {manifest.weights!r} of task {manifest.task!r}, which are "
+            "not installed: pass their file with --weights"
+        )
+    return manifest.weights
+
+
+def check_weights_match(codec: Codec, manifest: Manifest, source: object) -> Codec:
+    """Check that a codec holds the weights that made a small image.
+
+    Args:
+        codec: The codec, with any compression and number of steps.
+        manifest: Manifest of the small image.
+        source: The small image, for the error message.
+
+    Returns:
+        The codec with the compression and the number of steps of the manifest.
+
+    Raises:
+        ManifestError: The digest differs, or the weights cannot do what the manifest says.
+    """
+    if codec.digest != manifest.digest:
+        raise ManifestError(
+            f"{source} was made with other weights {manifest.weights!r} (digest "
+            f"{manifest.digest[:12]}, these have {codec.digest[:12]}): leave out --weights if they are installed, pass "
+            f"their file with --weights, or install resizekit {manifest.resizekit}, which included them"
+        )
+    codec = codec.with_compression(manifest.compression)
+    try:
+        if manifest.times not in (0, codec.times):
+            codec = codec.at(manifest.times)
+        spec = codec.spec if manifest.times else ResizeSpec()
+        matches = spec == manifest.spec and codec.info.task == manifest.task
+    except (ValueError, ResizeKitError):  # a power of the step beyond every picture
+        matches = False
+    if not matches:
+        raise ManifestError(
+            f"{source} declares {manifest.spec} of task {manifest.task!r}, but weights "
+            f"{manifest.weights!r} do something else: make the small image again"
+        )
+    return codec

@@ -1,0 +1,36 @@
+"""How to run a resize of files: where, how precisely, and what to do with existing files."""
+
+from dataclasses import dataclass
+
+from resizekit.codec.tiling import Progress, Tile
+from resizekit.system.device import Precision, pick_device, pick_precision
+
+__all__ = ["RunOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Options that change how a resize runs, for every function that takes files.
+
+    The number of CPU threads is not among them, since it belongs to the process: call `torch.set_num_threads`.
+
+    Examples:
+        >>> RunOptions(device="cpu", overwrite=True).resolved_precision
+        'float32'
+    """
+
+    tile: Tile = "auto"
+    """Side of the tiles in pixels of the original, at least 64; "auto": what fits in memory; "off": no tiles."""
+    device: str = "auto"
+    """Where to compute: "auto", "cpu" or "cuda"."""
+    precision: str = "float32"
+    """Precision of the networks: "float32", "bfloat16" or "auto", which is bfloat16 where the hardware supports it."""
+    overwrite: bool = False
+    """Replace output files that exist."""
+    progress: Progress | None = None
+    """Called with (tiles done, tiles in total) after each tile."""
+
+    @property
+    def resolved_precision(self) -> Precision:
+        """The precision that is used on this device, with "auto" resolved; raises `UsageError` for unknown names."""
+        return pick_precision(self.precision, pick_device(self.device))
