@@ -1,10 +1,10 @@
-"""Learned tensor resizing: make an image small in a way that a matching network can undo.
+"""Learned tensor resizing: downscale an image with a network, and restore it with a second one trained to match.
 
     codec = resizekit.load("sr-x2")
     low = codec.down(image)
-    image = codec.up(low)
+    restored = codec.up(low)
 
-Every name below is loaded when it is first used, so that `import resizekit` costs next to nothing.
+Names are imported on first use, so `import resizekit` is fast.
 """
 
 import os

@@ -1,45 +1,45 @@
-"""Every error the project raises on purpose: one line that says what came and what would do."""
+"""The errors of resizekit: each message is one line with the value, what was expected and the fix."""
 
 
 class ResizeKitError(Exception):
-    """The base of all: catch this one to catch them all.  `exit_code` is what the command line returns."""
+    """Base class: catch it to catch every error of resizekit. The command line exits with `exit_code`."""
 
     exit_code = 1
 
 
 class UsageError(ResizeKitError):
-    """The request itself does not fit: contradictory options, an output that exists."""
+    """A request that cannot work, such as contradictory options or an output file that exists."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A configuration that does not fit: names the key, what came, what would do."""
+    """An invalid configuration: the message names the key, its value and what was expected."""
 
 
 class ResizeShapeError(ResizeKitError, ValueError):
-    """A tensor whose shape the spec does not divide: names the nearest crop."""
+    """A tensor shape that the spec does not divide: the message names the nearest crop."""
 
 
 class ImageError(ResizeKitError):
-    """A file that is no picture we can take: missing, truncated, too large, of an unsupported mode."""
+    """An unusable image: missing, truncated, too large, or of an unsupported kind or mode."""
 
 
 class ManifestError(ImageError):
-    """A small image that cannot be restored from itself: no manifest, a newer one, other pixels."""
+    """A small image that cannot be restored: without a manifest, with a newer one, or with other pixels."""
 
 
 class CheckpointError(ResizeKitError):
-    """A weights file that is broken, foreign or does not fit the network."""
+    """A weights file that is broken, of another program, or does not fit the network."""
 
 
 class PluginError(ResizeKitError):
-    """A plugin that is broken or conflicts with another: names distribution and version."""
+    """A plugin that is broken or conflicts with another: the message names its distribution and version."""
 
 
 class UnknownNameError(UsageError):
-    """A task, network, compression or weights name that nobody installed offers."""
+    """A name of a task, network, compression or weights that no installed plugin offers."""
 
 
 class MissingExtraError(UsageError):
-    """A feature whose optional dependency is not installed: names the extra."""
+    """A feature whose optional dependency is not installed: the message names the extra."""

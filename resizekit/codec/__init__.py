@@ -1,4 +1,4 @@
-"""The codec: an encoder, a decoder and what lies between them, applied to tensors, images and tiles."""
+"""The codec: an encoder and a decoder with a guide and a compression, applied to tensors, images and tiles."""
 
 from typing import TYPE_CHECKING
 

@@ -49,6 +49,11 @@ class Codec(NetworkPair):
             ResizeShapeError: If the factors do not divide the size; it names the nearest crop. `resizekit.down_file`
                 pads instead.
             ImageError: For any other kind of image.
+
+        Examples:
+            >>> import resizekit
+            >>> resizekit.load("sr-x2-fast").down(torch.zeros(1, 3, 32, 48)).shape
+            torch.Size([1, 3, 16, 24])
         """
         if _is_uint16(image) and self.storage.bits == 8:
             raise ImageError(
@@ -57,15 +62,26 @@ class Codec(NetworkPair):
         return self._through(self.down_tensor, lambda high: self.read_back(self.down_codes(high)), image)
 
     def up(self, image: AnyImage) -> AnyImage:
-        """Restore an image from the small one that `down` returned; the result is of the same kind and depth.
+        """Restore an image from the small one that `down` returned.
+
+        Args:
+            image: A PIL image, an array `h w c` or a float tensor `b c h w`.
+
+        Returns:
+            The restored image, of the same kind and depth.
 
         Raises:
             ImageError: If the depth is not that of the codec's storage.
+
+        Examples:
+            >>> import resizekit
+            >>> resizekit.load("sr-x2-fast").up(torch.zeros(1, 3, 16, 24)).shape
+            torch.Size([1, 3, 32, 48])
         """
         deep, bits = _is_uint16(image), self.storage.bits
         if not isinstance(image, Tensor) and deep != (bits == 16):
             kind = "uint16" if deep else "8-bit"
-            raise ImageError(f"{kind} pixel values for a codec that stores {bits} bits: pass what `down` returned")
+            raise ImageError(f"{kind} pixel values for a codec that stores {bits} bits: pass the output of `down`")
         return self._through(self.up_tensor, self.up_codes, image)
 
     def down_pixels(self, pixels: Pixels) -> Pixels:
@@ -102,7 +118,7 @@ class Codec(NetworkPair):
             return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
     def down_tensor(self, high: Tensor) -> Tensor:
-        """Downscale to what will be read back: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1].
+        """Downscale to low as it will be read back: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1].
 
         Raises:
             ResizeShapeError: If the size does not divide, or the number of channels differs.
@@ -209,7 +225,7 @@ class Codec(NetworkPair):
         return stored
 
     def read_back(self, stored: Tensor) -> Tensor:
-        """Return what files of these pixel values hold: `b c h w -> b c h w`; a PNG holds every value."""
+        """Return the pixel values after writing and reading: `b c h w -> b c h w`; a PNG holds every value."""
         return stored if self.storage.exact else read_back(self.storage, stored)
 
     def _check_low(self, low: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The digest of a set of weights: what a manifest names, whatever file the weights came in."""
+"""The digest of weights: it identifies them in manifests, whatever file they came from."""
 
 import hashlib
 
@@ -9,7 +9,18 @@ __all__ = ["digest"]
 
 
 def digest(module: nn.Module) -> str:
-    """Hash the names, shapes, types and bytes of all parameters and buffers: 64 hexadecimal digits of SHA-256."""
+    """Hash the names, shapes, types and bytes of all parameters and buffers.
+
+    Args:
+        module: Any module, on any device.
+
+    Returns:
+        64 hexadecimal digits of SHA-256.
+
+    Examples:
+        >>> digest(nn.Identity())[:16]
+        'e3b0c44298fc1c14'
+    """
     sha = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         values = tensor.detach().cpu().contiguous()

@@ -1,6 +1,6 @@
-"""Guides: fixed maps from `high` to what `low` should look like (the guidance image of section 3.2).
+"""Guides: fixed functions from `high` to the target for `low` (the guidance image of section 3.2).
 
-A task calls `guide(spec, config)` and gets the map itself: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1],
+A task calls `guide(spec, config)` and gets the function: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1],
 differentiable.
 """
 

@@ -34,7 +34,7 @@ class Resized(NamedTuple):
     low: Tensor
     """`b c h w`, as it will be read back from storage."""
     guide: Tensor
-    """`b c h w`, what low should look like."""
+    """`b c h w`, the target for low."""
     restored: Tensor
     """`b (t c) (s h) (r w)`, not clamped."""
 
@@ -44,7 +44,7 @@ def _unknown_compression(name: str) -> nn.Module:
 
 
 class NetworkPair(nn.Module):
-    """An encoder, a decoder and what lies between, as training sees them; `Codec` adds inference.
+    """An encoder, a decoder, and the guide and compression between them, for training; `Codec` adds inference.
 
     Args:
         step: Factors of one application of the networks.
@@ -62,7 +62,7 @@ class NetworkPair(nn.Module):
     """
 
     find_compression: FindCompression = staticmethod(_unknown_compression)
-    """Builds a compression by name; set by whoever assembles a codec from a recipe."""
+    """Builds a compression by name; set when a codec is assembled from a recipe."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class NetworkPair(nn.Module):
 
         Args:
             times: How many times the networks are applied.
-            compression: Name of an installed compression, with its default options unless it is the present one. A
+            compression: Name of an installed compression, with its default options unless the codec uses it already. A
                 module instead of a name leaves the result without a recipe: it cannot be saved or write files.
             self_ensemble: Whether decoding averages over flips and quarter turns, EDSR's "+": slightly better for
                 decoders of bicubic images, and eight times slower. It harms images from a learned encoder, which
@@ -274,7 +274,7 @@ def channels_last(x: Tensor) -> Tensor:
 
 
 def _repeated(step: ResizeSpec, times: int) -> ResizeSpec:
-    """Compute `step ** times`, or say which number of steps works."""
+    """Compute `step ** times`, or raise an error with the largest number of steps that works."""
     if times < 1:
         raise UsageError(f"times={times}: expected 1 or more")
     if times > 1 and step.t != 1:

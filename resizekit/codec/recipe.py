@@ -1,4 +1,4 @@
-"""The recipe of a codec: all that it takes to build the same codec again, as plain data."""
+"""The recipe of a codec: everything needed to build the same codec again, as plain data."""
 
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ class CodecInfo(NamedTuple):
 
 
 class Recipe(BaseModel):
-    """All that it takes to build a codec again: names and options, safe to store as JSON.
+    """Everything needed to build a codec again: names and options, which JSON can store.
 
     Examples:
         >>> Recipe(task="sr", config={"spec": {"s": 2, "r": 2}}).times is None

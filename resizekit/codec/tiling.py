@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from resizekit.codec.codec import Codec, as_dtype
-from resizekit.codec.convert import from_batch, kind_of_bits, to_batch
+from resizekit.codec.convert import dtype_of_bits, from_batch, to_batch
 from resizekit.errors import UsageError
 from resizekit.nn import receptive_field
 from resizekit.spec import HW
@@ -34,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 Tile: TypeAlias = int | Literal["auto", "off"]
-"""Side of a tile in pixels of high. "off": the entire image at once. "auto": what fits in memory."""
+"""Side of a tile in pixels of high. "off": the entire image at once. "auto": a size that fits in memory."""
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (tiles done, total tiles) after each tile."""
 
@@ -95,7 +95,7 @@ def _measured_cells(codec: Codec) -> int:
         (side * step.s.numerator, side * step.r.numerator),
         (side * step.s.denominator, side * step.r.denominator),
     )
-    # in training mode a probe would change what layers such as batch normalisation have learned
+    # in training mode a probe would change the statistics of layers such as batch normalisation
     probe = (copy.deepcopy(codec).eval() if codec.training else codec).replace(times=1, self_ensemble=False)
     device = codec.device
     down = receptive_field(lambda x: probe.encode(x.to(device)), codec.channels, high, low)
@@ -175,7 +175,7 @@ def over_tiles(
 
 
 def _windows(n: int, side: int | None, halo: int) -> Iterator[tuple[int, int, int, int]]:
-    """Divide n cells: (start, stop) of each tile, then of what it sees.
+    """Divide n cells: (start, stop) of each tile, then of the tile with its halo.
 
     The last tile is as large as the others and overlaps its neighbour: a sliver would be all halo and would not be
     bit-equal.
@@ -209,7 +209,7 @@ def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progre
         UsageError: If the storage cannot hold the values of the compression, or `tile` is not valid.
     """
     codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
-    dtype = kind_of_bits(codec.storage.bits)
+    dtype = dtype_of_bits(codec.storage.bits)
     if codec.times == 1 or codec.encoder is None:  # without an encoder, low is the guide of the entire resize
         return _over(codec, codec.down_pixels, high, tile, progress, dtype)
     single, last = codec.at(1), codec.times - 1

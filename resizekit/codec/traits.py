@@ -1,4 +1,4 @@
-"""What the networks of a codec can do beyond `b c h w -> b c h w` in float: declared where they are offered."""
+"""Capabilities of networks beyond `b c h w -> b c h w` in float, as their plugins declare them."""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -44,7 +44,7 @@ def apply_step(network: nn.Module, traits: NetworkTraits, x: Tensor, *, first: b
         last: Whether the output is an image.
 
     Returns:
-        An image, or what the next step takes: `b c h w`, float.
+        An image, or the input of the next step: `b c h w`, float.
     """
     if not (traits.accepts_uint8 and x.dtype == torch.uint8):
         x = to_float(x)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.codec.convert import with_bits
+from resizekit.codec.convert import convert_bits
 from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.metrics import luma
 from resizekit.images.channels import match_channels
@@ -76,4 +76,4 @@ def to_display(pixels: Pixels) -> Pixels:
     channels = pixels.shape[2]
     if channels not in (1, 3):
         pixels = pixels[:, :, [channels * 5 // 6, channels // 2, channels // 6]]
-    return np.ascontiguousarray(with_bits(pixels, 8))
+    return np.ascontiguousarray(convert_bits(pixels, 8))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
-from resizekit.codec.convert import bits_of, from_batch, to_batch, with_bits
+from resizekit.codec.convert import bit_depth, convert_bits, from_batch, to_batch
 from resizekit.codec.resize_plan import size_before_steps
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.images.pad import reflect_pad_or_crop
@@ -45,7 +45,7 @@ def _roundtrip_in_floats(codec: Codec, high: Pixels) -> tuple[Pixels, Pixels]:
     with torch.inference_mode():
         low = codec.down_tensor(to_float(to_batch(high).to(codec.device)))
         restored = codec.up_tensor(low)
-        return from_batch(to_uint8(low).cpu()), with_bits(from_batch(restored.cpu()), bits_of(high))
+        return from_batch(to_uint8(low).cpu()), convert_bits(from_batch(restored.cpu()), bit_depth(high))
 
 
 def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None = None) -> tuple[Pixels, Pixels]:
@@ -67,7 +67,7 @@ def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None =
     low_size = HW(*(codec.spec.low_shape((channels, height, width))[1:] if size is None else size))
     s, r = Fraction(height, low_size.h), Fraction(width, low_size.w)
     storage = codec.storage
-    as_stored = with_bits(high, storage.bits)
+    as_stored = convert_bits(high, storage.bits)
     if codec.spec.t == 1:
         low = resample_codes(to_batch(as_stored), low_size, scale=(s, r))
     else:
@@ -76,7 +76,7 @@ def bicubic_roundtrip(codec: Codec, high: Pixels, size: tuple[int, int] | None =
     # low of a grey picture stays as it is if the storage holds only RGB
     stored = codec.read_back(low) if low.shape[1] in storage.channels else low
     restored = _repeat_channels(resample_codes(stored, (height, width), scale=(1 / s, 1 / r)), codec.spec)
-    return from_batch(low), with_bits(from_batch(restored), bits_of(high))
+    return from_batch(low), convert_bits(from_batch(restored), bit_depth(high))
 
 
 def baseline_name(codec: Codec) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resizekit.codec.convert import bits_of, from_batch
+from resizekit.codec.convert import bit_depth, from_batch
 from resizekit.codec.tiling import Grid, over_tiles
 from resizekit.ops import resample
 from resizekit.spec import HW
@@ -57,7 +57,7 @@ def _resize_axis(axis: int, pixels: Pixels, side: int, resize: Callable[[Tensor,
     transposed = pixels.swapaxes(0, axis)
     length = transposed.shape[0]
     grid = Grid(HW(length, 1), HW(side, 1), HW(0, 0))
-    bits = bits_of(pixels)
+    bits = bit_depth(pixels)
 
     def run(strip: Pixels) -> Pixels:
         x = torch.from_numpy(strip.transpose(2, 0, 1)[None].astype(np.float32))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.codec.convert import kind_of_bits
+from resizekit.codec.convert import dtype_of_bits
 from resizekit.codec.resize_plan import ResizePlan
 from resizekit.errors import ManifestError, ResizeKitError
 from resizekit.images.io.npy import NPY
@@ -166,7 +166,7 @@ def up_file(
 def _placeholder(small: Picture, manifest: Manifest) -> Picture:
     """Describe the restored picture without allocating memory for it."""
     shape = (*HW.from_wh(manifest.size), _channels(manifest))
-    return replace(small, pixels=np.broadcast_to(kind_of_bits(manifest.bits)(0), shape), embedded_manifest=None)
+    return replace(small, pixels=np.broadcast_to(dtype_of_bits(manifest.bits)(0), shape), embedded_manifest=None)
 
 
 def _channels(manifest: Manifest) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.codec.convert import kind_of_bits, with_bits
+from resizekit.codec.convert import convert_bits, dtype_of_bits
 from resizekit.codec.resize_plan import size_before_steps
 from resizekit.codec.tiling import Progress, Tile, tiled_down, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
@@ -76,7 +76,7 @@ def down_picture(
     alpha, value_range = picture.alpha, picture.value_range
     if alpha is not None and (plan.times or plan.intermediate_size is not None):
         colours = fill_hidden(colours, alpha)
-    alpha = alpha if alpha is None else with_bits(alpha, storage.bits)
+    alpha = alpha if alpha is None else convert_bits(alpha, storage.bits)
     if plan.intermediate_size is not None:
         colours, value_range = bicubic_resize(normalize(colours, value_range), plan.intermediate_size), None
         alpha = alpha if alpha is None else bicubic_resize(alpha[:, :, None], plan.intermediate_size)[:, :, 0]
@@ -92,7 +92,7 @@ def down_picture(
             else reflect_pad_or_crop(alpha_down(codec.spec, reflect_pad_or_crop(alpha, padded.high)), plan.low)
         )
     else:
-        colours = with_bits(normalize(colours, value_range), storage.bits)
+        colours = convert_bits(normalize(colours, value_range), storage.bits)
     pixels = colours if storage.exact else storage.read_back(colours)
     small = Picture(pixels=pixels, encoder_pixels=None if storage.exact else colours, alpha=alpha, icc=picture.icc)
     manifest = Manifest(
@@ -174,7 +174,8 @@ def up_picture(
         restored_size = size if intermediate is None else intermediate
         padded = padded_sizes(codec, restored_size, original=size, source=source)
         colours = reflect_pad_or_crop(
-            tiled_up(codec, reflect_pad_or_crop(colours, padded.low), tile, progress, kind_of_bits(bits)), restored_size
+            tiled_up(codec, reflect_pad_or_crop(colours, padded.low), tile, progress, dtype_of_bits(bits)),
+            restored_size,
         )
         alpha = (
             alpha
@@ -182,15 +183,15 @@ def up_picture(
             else reflect_pad_or_crop(alpha_up(codec.spec, reflect_pad_or_crop(alpha, padded.low)), restored_size)
         )
     else:
-        colours = with_bits(colours, bits)
+        colours = convert_bits(colours, bits)
     if intermediate is not None:
         colours = inverse_bicubic(colours, size)
         alpha = alpha if alpha is None else inverse_bicubic(alpha[:, :, None], size)[:, :, 0]
     if manifest.mode in ("L", "LA") and colours.shape[2] > 1:  # the encoder got grey as three equal channels
         mean = colours.mean(axis=2, keepdims=True, dtype=np.float32)
         colours = mean if bits == 32 else np.rint(mean).astype(colours.dtype)
-    colours = denormalize(colours, kind_of_bits(manifest.bits), manifest.value_range)
-    alpha = alpha if alpha is None else with_bits(alpha, 16 if manifest.bits == 16 else 8)
+    colours = denormalize(colours, dtype_of_bits(manifest.bits), manifest.value_range)
+    alpha = alpha if alpha is None else convert_bits(alpha, 16 if manifest.bits == 16 else 8)
     return Picture(pixels=colours, alpha=alpha, icc=small.icc, value_range=manifest.value_range)
 
 

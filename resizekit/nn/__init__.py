@@ -1,4 +1,4 @@
-"""Networks: blocks, the generic builder and the exact merging of linear convolutions."""
+"""Networks: base classes and blocks, the builder of the paper's networks, and tools that work on any network."""
 
 from resizekit.nn.blocks import Down as Down
 from resizekit.nn.blocks import ResidualBlock as ResidualBlock

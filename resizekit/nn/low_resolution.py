@@ -1,9 +1,9 @@
-"""Networks on the small grid: they meet a picture unshuffled and give one that is yet to be shuffled.
+"""Networks that compute at low resolution: pixels are rearranged only at the input and at the output.
 
-    picture ─► unshuffle_input ─► b (i s r) h w ─► forward_low_resolution ─► b (o s r) h w ─► shuffle ─► picture
+    image ─► unshuffle_input ─► b (i s r) h w ─► forward_low_resolution ─► b (o s r) h w ─► shuffle_output ─► image
 
-Since all moving of pixels stands at the two ends, it can be one pass with reading the bytes of a picture before, and
-with rounding and writing them after.
+Because all rearranging is at the two ends, one pass can combine it with reading uint8 at the input, and with rounding
+to uint8 at the output.
 """
 
 import torch
@@ -15,11 +15,16 @@ __all__ = ["LowResolutionNet", "to_float"]
 
 
 class LowResolutionNet(nn.Module):
-    """Inherit it and define `forward_low_resolution`; factors of 1 move nothing.
+    """A network between an unshuffle and a shuffle. Inherit it and define `forward_low_resolution`.
 
-    `down` = (height, width) is what the picture is unshuffled by on entering, `up` what it is shuffled by on leaving,
-    `shift` is added to its values first.  With `block_size` above 1 both are so many times larger: the same resize on a
-    coarser grid.  Where that does not fit, the last blocks are filled up from those before, and the rest is cut off.
+    A `block_size` above 1 multiplies both factors: the same resize on a coarser grid. Where the size of the input is
+    not a multiple, the last blocks are padded from the blocks before, and the output is cropped.
+
+    Args:
+        down: Factors (height, width) that the input is unshuffled by; 1 changes nothing.
+        up: Factors (height, width) that the output is shuffled by; 1 changes nothing.
+        shift: Added to the pixel values of the input.
+        block_size: Side of the blocks that the network works on, in cells of the factors.
     """
 
     def __init__(self, *, down: tuple[int, int], up: tuple[int, int], shift: float = 0.0, block_size: int = 1) -> None:
@@ -29,55 +34,75 @@ class LowResolutionNet(nn.Module):
         self.up = block_size * up[0], block_size * up[1]
 
     def forward_low_resolution(self, x: Tensor) -> Tensor:
-        """Do the work: `b (i down_s down_r) h w -> b (o up_s up_r) h w`, the input shifted already."""
+        """Apply the layers: `b (i down_s down_r) h w -> b (o up_s up_r) h w`.
+
+        Args:
+            x: The unshuffled input, with `shift` added.
+        """
         raise NotImplementedError
 
     def unshuffle_input(self, x: Tensor) -> Tensor:
-        """Make ready what comes, floats in [0, 1] or uint8 codes: `b i (s h) (r w) -> b (i s r) h w`."""
+        """Prepare the input: `b i (s h) (r w) -> b (i s r) h w`, float.
+
+        Args:
+            x: Floats in [0, 1], or uint8.
+        """
         if self.block_size != 1:
-            x = _filled(x, self.down)
+            x = _pad_blocks(x, self.down)
         if x.dtype == torch.uint8:
             return ops.unshuffle_codes(x, *self.down, shift=self.shift, channels_last=x.shape[1] > 1)
         shifted = x + self.shift if self.shift else x
         return shifted if self.down == (1, 1) else ops.unshuffle(shifted, *self.down)
 
     def shuffle_output(self, x: Tensor) -> Tensor:
-        """Put in place what `forward_low_resolution` gives: `b (o s r) h w -> b o (s h) (r w)`."""
+        """Rearrange the output of `forward_low_resolution`: `b (o s r) h w -> b o (s h) (r w)`."""
         return x if self.up == (1, 1) else ops.shuffle(x, *self.up)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Resize one way: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`; floats in [0, 1] or uint8 codes."""
-        return self._cut(self.shuffle_output(self.forward_low_resolution(self.unshuffle_input(x))), x)
+        """Resize: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`, float.
+
+        Args:
+            x: Floats in [0, 1], or uint8.
+        """
+        return self._crop(self.shuffle_output(self.forward_low_resolution(self.unshuffle_input(x))), x)
 
     def forward_codes(self, x: Tensor) -> Tensor:
-        """As `forward`, rounded to uint8 codes that lie in memory as `b h w c`."""
-        return self._cut(ops.shuffle_codes(self.forward_low_resolution(self.unshuffle_input(x)), *self.up), x)
+        """Resize as `forward`, and round to uint8 in the same pass; in memory as `b h w c`."""
+        return self._crop(ops.shuffle_codes(self.forward_low_resolution(self.unshuffle_input(x)), *self.up), x)
 
-    def _cut(self, made: Tensor, x: Tensor) -> Tensor:
-        """Cut off what came of the filling: `made` of `x`, or of more than `x`."""
+    def _crop(self, output: Tensor, x: Tensor) -> Tensor:
+        """Crop the output to the size that follows from the unpadded input `x`."""
         if self.block_size == 1:
-            return made
+            return output
         height, width = (n * up // down for n, up, down in zip(x.shape[2:], self.up, self.down, strict=True))
-        return made[:, :, :height, :width]
+        return output[:, :, :height, :width]
 
 
-def _filled(x: Tensor, block: tuple[int, int]) -> Tensor:
-    """Fill up the last blocks of height and width with the same places of the blocks before: `b c h w -> b c h2 w2`.
+def _pad_blocks(x: Tensor, block: tuple[int, int]) -> Tensor:
+    """Complete the last blocks of height and width with the pixels one block before: `b c h w -> b c h2 w2`.
 
-    Each place of a block carries a message of its own, so a copy of the nearest pixel would be misread on the way up.
-    Less than one block repeats its last row or column.
+    Each position in a block stores different information, so the decoder would misread a copy of the nearest
+    pixel. If the input is smaller than a block, its last row or column is repeated.
     """
     for axis, by in zip((2, 3), block, strict=True):
         size = x.shape[axis]
         if size % by:
-            place = torch.arange(size + -size % by, device=x.device)
-            other = place - by if size > by else place.clamp_max(size - 1)
-            x = x.index_select(axis, torch.where(place < size, place, other))
+            index = torch.arange(size + -size % by, device=x.device)
+            source = index - by if size > by else index.clamp_max(size - 1)
+            x = x.index_select(axis, torch.where(index < size, index, source))
     return x
 
 
 def to_float(x: Tensor) -> Tensor:
-    """Read codes of 8 or 16 bits as floats in [0, 1]; floats are themselves: `b c h w -> b c h w`."""
+    """Convert integer pixel values to floats in [0, 1]: `b c h w -> b c h w`.
+
+    Args:
+        x: uint8, uint16, or floats, which are returned unchanged.
+
+    Examples:
+        >>> to_float(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
+        tensor([[[[0., 1.]]]])
+    """
     if x.dtype == torch.uint16:
         return ops.uint16_to_float(x)
     return ops.unshuffle_codes(x, 1, 1, channels_last=x.shape[1] > 1) if x.dtype == torch.uint8 else x

@@ -1,4 +1,4 @@
-"""How far a network looks: measured, not declared, so that it is right for every stranger's network too."""
+"""The receptive field of a network, measured instead of declared: so it is right for the networks of plugins, too."""
 
 from collections.abc import Callable
 
@@ -10,15 +10,29 @@ from resizekit.errors import ResizeShapeError
 __all__ = ["receptive_field"]
 
 _LARGEST = 512
+"""Side in cells of the largest probe."""
 
 
 @torch.no_grad()
 def receptive_field(run: Callable[[Tensor], Tensor], channels: int, cell: tuple[int, int], out: tuple[int, int]) -> int:
-    """Measure how many cells to any side an output of `run` can depend on.
+    """Measure how many cells to each side an output of a network can depend on.
 
-    A cell is `cell` = (height, width) pixels of the input and `out` pixels of the output.  One cell of the input is
-    made NaN, and NaN survives every convolution, sum and ReLU: where it shows is where that cell is seen.  Raises
-    `ResizeShapeError` for a network that sees everything, such as one with global attention: it cannot be tiled.
+    One cell of the input is NaN, and NaN survives every convolution, sum and ReLU: the cells of the output that become
+    NaN depend on it.
+
+    Args:
+        run: The network: `b c h w -> b c2 h2 w2`.
+        channels: Channels of the input.
+        cell: (height, width) of a cell in pixels of the input.
+        out: (height, width) of a cell in pixels of the output.
+
+    Raises:
+        ResizeShapeError: If the network sees further than 256 cells, such as one with global attention: it cannot be
+            tiled.
+
+    Examples:
+        >>> receptive_field(torch.nn.Conv2d(1, 1, 5, padding=2), 1, (1, 1), (1, 1))
+        2
     """
     cells = 32
     while cells <= _LARGEST:

@@ -2,8 +2,8 @@
 
     image ─► step(first) ─► state ─► step ─► state ─► step(last) ─► image
 
-Applied once, such a network is an ordinary one. Between two of several steps, the state has channels of its own: it
-holds what the next step needs and an image has no room for.
+Applied once, such a network works as any other. Between two steps, the state has its own number of channels: it holds
+information for the next step that does not fit into an image.
 """
 
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""The geometric self-ensemble: what a network makes of a picture, averaged over its symmetries (Lim et al., 2017)."""
+"""The geometric self-ensemble: the mean of a network over flips and quarter turns (Lim et al., 2017, EDSR+)."""
 
 from collections.abc import Callable
 
@@ -10,15 +10,27 @@ _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
 
 
 def self_ensemble(run: Callable[[Tensor], Tensor], x: Tensor, *, turned: bool) -> Tensor:
-    """Average `run` over flips, and with `turned` over quarter turns too: `b c h w -> b c2 h2 w2`, float.
+    """Average a network over the symmetries of the image: `b c h w -> b c2 h2 w2`, float.
 
-    Each way of holding `x` is undone on what `run` gives for it: eight ways in all, four where the axes keep apart.
+    Each flip or turn of the input is reversed in its output before the sum.
+
+    Args:
+        run: The network: `b c h w -> b c2 h2 w2`.
+        x: The input, float.
+        turned: Whether to use quarter turns too: eight symmetries instead of four. Height and width must then have
+            the same factor.
+
+    Examples:
+        >>> import torch
+        >>> x = torch.arange(6.0).reshape(1, 1, 2, 3)
+        >>> torch.equal(self_ensemble(lambda x: 2 * x, x, turned=True), 2 * x)
+        True
     """
-    total, ways = None, [(flips, turn) for flips in _FLIPS for turn in ((False, True) if turned else (False,))]
-    for flips, turn in ways:
-        held = x.flip(flips)
-        given = run(held.mT if turn else held)
-        upright = (given.mT if turn else given).flip(flips)
-        total = upright if total is None else total + upright
+    total, symmetries = None, [(flips, turn) for flips in _FLIPS for turn in ((False, True) if turned else (False,))]
+    for flips, turn in symmetries:
+        flipped = x.flip(flips)
+        output = run(flipped.mT if turn else flipped)
+        restored = (output.mT if turn else output).flip(flips)
+        total = restored if total is None else total + restored
     assert total is not None
-    return total / len(ways)
+    return total / len(symmetries)

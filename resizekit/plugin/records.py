@@ -120,7 +120,7 @@ class Task(Generic[C]):
     spec: Callable[[C], ResizeSpec]
     """The factors of one step."""
     guide: Callable[[ResizeSpec, C], Guide]
-    """The fixed map from high to what low should look like."""
+    """The fixed function from high to the target for low."""
     times: Callable[[C], int] = _once
     """How many times the networks are applied by default; the compression is applied once, after the last step."""
     residual: bool = True
@@ -155,7 +155,7 @@ class Network(Generic[O]):
 
 @dataclass(frozen=True, kw_only=True)
 class Compression(Generic[O]):
-    """A differentiable way to store low."""
+    """How low is stored, as a differentiable module."""
 
     name: str
     """Unique among all installed compressions."""

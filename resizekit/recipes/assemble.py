@@ -1,4 +1,4 @@
-"""The one assembly of a codec: names and options in; networks, guide and compression together out."""
+"""Assemble a codec from names and options: networks, guide and compression."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 NO_ENCODER = "none"
-"""As `config.encoder`: downscaling is not learned, and low is the guide as the compression stores it."""
+"""Value of `config.encoder` for a codec without an encoder: low is the guide, stored by the compression."""
 
 
 def recipe_of(run: RunConfig) -> Recipe:
@@ -136,11 +136,11 @@ def _compression(config: TaskConfig, recipe: Recipe, where: str) -> CompressionM
     settings = validate(record.options, recipe.compression, where=f"{where} [compression] of {record.name}")
     compression = as_compression(record.build(settings))
     storage = compression.storage
-    if not storage.exact and config.channels not in storage.channels:  # an exact one holds any number in memory
-        could = " or ".join(str(n) for n in storage.channels)
+    if not storage.exact and config.channels not in storage.channels:  # exact formats pass any number in memory
+        allowed = " or ".join(str(n) for n in storage.channels)
         raise ConfigError(
-            f"{where}: compression {record.name!r} stores {could} channel(s), not {config.channels}: "
-            f"set channels to {could}, or use another compression"
+            f"{where}: compression {record.name!r} stores {allowed} channel(s), not {config.channels}: "
+            f"set channels to {allowed}, or use another compression"
         )
     return compression
 
@@ -148,7 +148,7 @@ def _compression(config: TaskConfig, recipe: Recipe, where: str) -> CompressionM
 def _other_encoder(
     name: str, step: ResizeSpec, channels: int, recipe: Recipe, where: str
 ) -> tuple[nn.Module | None, NetworkTraits, bool]:
-    """Build the encoder of another network, or none: the encoder, its traits, and whether it predicts low."""
+    """Build the encoder that `config.encoder` names: the encoder, its traits, and whether it predicts low."""
     if name == NO_ENCODER:
         validate(NoOptions, recipe.encoder, where=f"{where} [encoder] of no network")
         return None, NetworkTraits(), False
@@ -156,7 +156,7 @@ def _other_encoder(
     options = validate(network.options, recipe.encoder, where=f"{where} [encoder] of {network.name}")
     encoder, _ = network.build(step, channels, options)
     if encoder is None:
-        raise ConfigError(f"{where}: network {name!r} has no encoder: name another, or {NO_ENCODER!r} to use the guide")
+        raise ConfigError(f"{where}: network {name!r} has no encoder: use another, or {NO_ENCODER!r} for the guide")
     return encoder, _traits(network, options), network.predicts_low
 
 
@@ -169,7 +169,14 @@ def _traits(network: Network[Any], options: BaseModel) -> NetworkTraits:
 
 
 def json_schema(task_name: str) -> Mapping[str, Any]:
-    """Give the JSON schema of a whole TOML config of one task, with its default network's options."""
+    """Make the JSON schema of a TOML config for one task, with the options of its default network and compression.
+
+    Args:
+        task_name: Name of an installed task.
+
+    Raises:
+        UnknownNameError: If no installed plugin offers the task.
+    """
     registry = installed()
     task = registry.task(task_name)
     defaults = task.config()
@@ -199,16 +206,28 @@ def build(
     compression: Mapping[str, Any] | str | None = None,
     **config: Any,
 ) -> Codec:
-    """Build an untrained codec: `build("sr", spec={"s": 2, "r": 2}, network={"name": "tad", "width": 32})`.
+    """Build an untrained codec.
 
-    `config` is the task's own; `network` and `compression` are names, or options with an optional "name" among them.
-    So is `encoder`: a network whose encoder goes down in place of the other's own, or "none", for low to be the guide.
-    Raises `UnknownNameError` or `ConfigError`.
+    Args:
+        task: Name of an installed task.
+        network: Name of an installed network, or its options, which may include "name".
+        encoder: A network whose encoder replaces the one of `network`; "none": low is the guide.
+        compression: Name of an installed compression, or its options, which may include "name".
+        **config: Options of the task.
+
+    Raises:
+        UnknownNameError: If no installed plugin offers a name.
+        ConfigError: If an option is unknown or invalid.
+
+    Examples:
+        >>> codec = build("sr", spec={"s": 3, "r": 3}, network={"name": "tad", "width": 8, "blocks": 1})
+        >>> codec.info.network, codec.spec.short
+        ('tad', 'x3')
     """
     tables: dict[str, dict[str, Any]] = {}
     named = {"network": network, "encoder": encoder, "compression": compression}
-    for key, given in named.items():
-        options = {"name": given} if isinstance(given, str) else dict(given or {})
+    for key, value in named.items():
+        options = {"name": value} if isinstance(value, str) else dict(value or {})
         if "name" in options:
             config[key] = options.pop("name")
         tables[key] = options
@@ -216,11 +235,32 @@ def build(
 
 
 def from_toml(path: str | Path) -> Codec:
-    """Build an untrained codec from a TOML config; `ConfigError` says which key, what came and what would do."""
+    """Build an untrained codec from a TOML config.
+
+    Args:
+        path: The TOML file. `[train]` is validated, but not used.
+
+    Raises:
+        ConfigError: If the file is not valid; it names the key, its value and what was expected.
+        UnknownNameError: If no installed plugin offers a name.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "x4.toml"
+        ...     _ = path.write_text("task = 'sr'\\n[config]\\nspec = {s = 4, r = 4}\\n[network]\\nwidth = 8")
+        ...     from_toml(path).spec.short
+        'x4'
+    """
     run = read_toml(path)
     return assemble(recipe_of(run), where=str(path))
 
 
 def tasks() -> Mapping[str, Task[Any]]:
-    """Give every installed task by name."""
+    """Return all installed tasks by name.
+
+    Examples:
+        >>> "sr" in tasks()
+        True
+    """
     return {name: offer.value for name, offer in sorted(installed().tasks.items())}

@@ -1,6 +1,6 @@
-"""Weights in a file: safetensors, and a header that says how to build what they belong to.
+"""Weights files: safetensors with a header that describes how to build the codec.
 
-Header values are JSON texts; nothing is ever unpickled.  Loading is
+Header values are JSON texts, and nothing is ever unpickled. Loading takes these steps:
 header ─► registry ─► build ─► strict load ─► digest.
 """
 
@@ -30,24 +30,34 @@ __all__ = [
 ]  # fmt: skip
 
 FORMAT = 1
-"""Version of the header; a newer one is refused."""
+"""Version of the header; files with a newer one are refused."""
 
 
 class Header(BaseModel):
-    """What a weights file says of itself."""
+    """The metadata of a weights file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     format: int = FORMAT
+    """Version of the header."""
     resizekit: str = Field(default_factory=lambda: version("resizekit"))
+    """Version of resizekit that wrote the file."""
     task: str
+    """Name of the task."""
     provider: str = "unknown"
+    """Distribution and version that offered the task."""
     spec: str = ""
+    """Factors of all steps together, as `str(codec.spec)`."""
     times: int = 1
+    """How many times the networks are applied."""
     recipe: Recipe
+    """How to build the codec."""
     digest: str = Field(pattern="^[0-9a-f]{64}$")
+    """`Codec.digest` of the weights in float32."""
     metrics: dict[str, float] = Field(default_factory=dict)
+    """Measured quality by name, such as {"Set5 high RGB": 38.1}."""
     training: dict[str, Any] = Field(default_factory=dict)
+    """Facts about the training, such as {"steps": 500000}."""
 
 
 def save(
@@ -58,20 +68,40 @@ def save(
     training: Mapping[str, Any] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Header:
-    """Write a codec's weights beside the target and rename; what loads is bit-equal to what was saved in float32.
+    """Save the weights and the recipe of a codec; a failed write leaves an existing file as it was.
 
-    With `dtype=torch.float16` the file is half the size, and the digest is that of the values after rounding.
+    Args:
+        codec: A codec with a recipe: from `load`, `build` or `from_toml`, or changed by name with `Codec.replace`.
+        path: The .safetensors file.
+        metrics: Measured quality by name, for the header.
+        training: Facts about the training, for the header.
+        dtype: torch.float32 loads bit-equal. torch.float16 halves the file size; the digest is of the rounded values.
+
+    Returns:
+        The header of the file.
+
+    Raises:
+        CheckpointError: If the codec has no recipe, or the file cannot be written.
+        UsageError: If the folder does not exist.
+
+    Examples:
+        >>> import tempfile, resizekit
+        >>> codec = resizekit.build("sr", network={"width": 8, "blocks": 1})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     header = save(codec, Path(folder) / "tiny.safetensors")
+        >>> header.task, header.spec
+        ('sr', 's=2 r=2')
     """
     if codec.recipe is None:
         raise CheckpointError(
-            "this codec has no recipe, so a file could not describe how to build it: use resizekit.build or load, and "
-            "name compressions instead of passing modules"
+            "this codec has no recipe, so a file cannot describe how to build it: use resizekit.build or load, and "
+            "pass compressions by name instead of as modules"
         )
-    recipe = codec.recipe.model_copy(update={"weights": None})  # the name of weights is the name of their file
+    recipe = codec.recipe.model_copy(update={"weights": None})  # weights are named after their file
     twin = assemble(recipe)
     twin.load_state_dict(codec.state_dict())
     twin.to(dtype=dtype)
-    with atomic_write(Path(path)) as beside:
+    with atomic_write(Path(path)) as temporary:
         header = Header(
             task=codec.info.task,
             provider=installed().tasks[codec.info.task].provider,
@@ -84,29 +114,36 @@ def save(
         )
         texts = {key: json.dumps(value) for key, value in header.model_dump(mode="json").items()}
         try:
-            save_model(twin, str(beside), metadata=texts)  # knows parameters that are shared
+            save_model(twin, str(temporary), metadata=texts)  # stores shared parameters once
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"cannot write {path} ({error}); free space and save again") from None
     return header
 
 
 def read_header(path: str | Path) -> Header:
-    """Read what a weights file says of itself, without its tensors; a `CheckpointError` if it is not one of ours."""
+    """Read the header of a weights file, without its tensors.
+
+    Args:
+        path: The .safetensors file.
+
+    Raises:
+        CheckpointError: If the file does not exist, is broken, was not written by resizekit, or is too new.
+    """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"no weights file {path}")
+        raise CheckpointError(f"no weights file at {path}: pass the name of installed weights or a .safetensors file")
     try:
         with safe_open(path, framework="pt") as file:
             texts = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is no safetensors file ({error}); pass a file that `train` wrote") from None
+        raise CheckpointError(f"{path} is not a safetensors file ({error}); pass a file that `train` wrote") from None
     try:
-        # safetensors itself adds a line for each name of a parameter that is shared; those are no JSON and not ours
+        # safetensors adds an entry without JSON for each further name of a shared parameter
         values = {key: json.loads(texts[key]) for key in Header.model_fields if key in texts}
         if int(values.get("format", 0)) > FORMAT:
             raise CheckpointError(
                 f"{path} was written by resizekit {values.get('resizekit')} in format {values['format']}; "
-                f"this one reads up to {FORMAT}: upgrade resizekit"
+                f"this version reads up to format {FORMAT}: upgrade resizekit"
             )
         return Header.model_validate(values)
     except (json.JSONDecodeError, ValidationError, RecursionError, TypeError, ValueError):
@@ -133,7 +170,8 @@ def load(
 
     Raises:
         UnknownNameError: If no weights of that name are installed.
-        CheckpointError: If the file does not fit its own header.
+        CheckpointError: If the file does not exist, is broken, or does not fit its own header.
+        UsageError: If the networks cannot be applied `times` times, or the precision is unknown.
 
     Examples:
         >>> load("sr-x2").spec
@@ -151,19 +189,29 @@ def load(
     except (RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{path} does not fit its own header: {' '.join(str(error).split())[:200]}") from None
     if codec.digest != header.digest or digest not in (None, header.digest):
-        raise CheckpointError(f"{path} does not hold the weights that it names: the digest differs; fetch it again")
+        raise CheckpointError(
+            f"{path} holds other weights than its header describes: the digest differs; get the file again"
+        )
     codec.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     codec.precision = pick_precision(precision, torch.device(device))
     return codec.eval().requires_grad_(False)
 
 
 def header_of(source: str | Path) -> Header:
-    """Read what installed weights or a file say of themselves; errors as `load`."""
+    """Read the header of installed weights or of a file.
+
+    Args:
+        source: The name of installed weights, or a .safetensors file.
+
+    Raises:
+        UnknownNameError: If no weights of that name are installed.
+        CheckpointError: If the file is not a weights file of resizekit.
+    """
     return read_header(_locate(source)[0])
 
 
 def _locate(source: str | Path) -> tuple[Path, str, str | None]:
-    """Find the file, the name and, for installed weights, the digest that the task vouches for."""
+    """Find the file, the name and, for installed weights, the digest that their record declares."""
     if isinstance(source, Path) or source.endswith(".safetensors") or "/" in source or "\\" in source:
         path = Path(source)
         return path, path.stem, None
@@ -172,22 +220,25 @@ def _locate(source: str | Path) -> tuple[Path, str, str | None]:
 
 
 def _check_shapes(path: Path, recipe: Recipe, where: str) -> None:
-    """Compare every tensor's shape with the file's, both ways, before memory is taken for one."""
+    """Compare the names and shapes of all tensors with the file, before memory is allocated for them."""
     with torch.device("meta"):
-        wanted = assemble(recipe, where=where).state_dict(keep_vars=True)
+        expected = assemble(recipe, where=where).state_dict(keep_vars=True)
     with safe_open(path, framework="pt") as file:
-        held = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-    for name, shape in held.items():
-        expected = list(wanted[name].shape) if name in wanted else None
-        if expected != shape:
+        stored = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    for name, shape in stored.items():
+        if name not in expected:
+            raise CheckpointError(f"{path} does not fit its own header: unexpected tensor {name}; get the file again")
+        if list(expected[name].shape) != shape:
             raise CheckpointError(
-                f"{path} does not fit its own header: {name} is {shape}, the network wants {expected}"
+                f"{path} does not fit its own header: tensor {name} has shape {shape}, expected "
+                f"{list(expected[name].shape)}; get the file again"
             )
-    served = {id(wanted[name]) for name in held}  # a shared parameter is stored under one of its names
-    missing = [name for name, tensor in wanted.items() if id(tensor) not in served]
+    present = {id(expected[name]) for name in stored}  # a shared parameter is stored under one of its names
+    missing = [name for name, tensor in expected.items() if id(tensor) not in present]
     if missing:
         raise CheckpointError(
-            f"{path} does not fit its own header: {missing[0]} and {len(missing) - 1} more tensors are missing"
+            f"{path} does not fit its own header: {len(missing)} tensors are missing, such as {missing[0]}; "
+            "get the file again"
         )
 
 

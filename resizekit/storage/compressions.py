@@ -84,7 +84,7 @@ class Round(EightBit):
 
 
 class Lossy(EightBit):
-    """Low in an 8-bit format that changes pixel values: in training and in use, low is what a real file returns.
+    """Low in an 8-bit format that changes pixel values: in training and in use, low is read from a real file.
 
     A file has no gradient, so gradients take the path of `smooth`. Inherit this class, or pass the storage alone.
 

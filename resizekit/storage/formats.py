@@ -1,8 +1,7 @@
-"""Storage: the picture format that low is kept in.
+"""File formats for low.
 
-A compression says it by its attribute `storage`; one that says nothing is kept as a PNG.  Whatever Pillow writes and
-reads will do, so that a plugin can offer another format in a few lines; one that Pillow cannot write inherits `Storage`
-and says how by `save` and `read`.
+A compression declares its format as `storage`; the default is an 8-bit PNG. Any format that Pillow can write and read
+needs only a `Storage`. For another one, inherit `Storage` and override `save` and `read`.
 """
 
 from collections.abc import Mapping
@@ -20,44 +19,68 @@ from resizekit.errors import ImageError, MissingExtraError
 __all__ = ["PNG", "Pixels", "Storage"]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8 | np.uint16 | np.float32]
-"""Codes of 8 or 16 bits, `h w` or `h w c`; float32 where it is said."""
+"""Pixel values of 8 or 16 bits, `h w` or `h w c`; also float32, where the documentation allows it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """A picture format with its settings."""
+    """A file format with its settings.
+
+    Examples:
+        >>> options = {"lossless": True, "exact": True}
+        >>> webp = Storage(format="WEBP", suffixes=(".webp",), options=options, exact=True, channels=(3,))
+        >>> pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+        >>> np.array_equal(webp.read_back(pixels), pixels)
+        True
+    """
 
     format: str
-    """Pillow's name of it, such as "JPEG"."""
+    """Pillow's name of the format, such as "JPEG"."""
     suffixes: tuple[str, ...]
-    """What its files may be called, each with its dot, in small letters; in a folder they get the first."""
+    """Allowed file name suffixes, with the dot, in lower case. Folders use the first."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What Pillow is told when it writes; the same codes must always become the same picture."""
+    """Pillow's options for writing. The same pixel values must always become the same file."""
     exact: bool = False
-    """True: reading gives back every code.  False: low in memory goes through the format too, to be what is stored."""
+    """True: reading returns every pixel value. False: low also goes through the format in memory."""
     channels: tuple[int, ...] = (1, 3)
-    """How many channels low may have: 1 for grey, 3 for RGB."""
+    """The numbers of channels that low may have: 1 for grey, 3 for RGB."""
     alpha: bool = False
-    """Whether it holds transparency, exactly, and the same colours with it as without."""
+    """Whether the format stores transparency exactly, without an effect on the colours."""
     icc: bool = True
-    """Whether it holds a colour profile."""
+    """Whether the format stores an ICC colour profile."""
     bits: Literal[8, 16] = 8
-    """Of a channel: the codes are uint8 or uint16."""
+    """Bits of a channel: 8 for uint8, 16 for uint16."""
 
     def save(self, target: Path | BinaryIO, pixels: Pixels, **more: Any) -> None:
-        """Write a picture `h w c`, with alpha last if it has any; `more` are further options of Pillow's."""
+        """Write an image.
+
+        Args:
+            target: A path or an open file.
+            pixels: `h w c`, with alpha as the last channel if there is any.
+            **more: Further options of Pillow for this file.
+
+        Examples:
+            >>> PNG.save(BytesIO(), np.zeros((2, 3, 1), np.uint8))
+        """
         image = PIL.Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
         image.save(target, self.format, **{**self.options, **more})
 
     def read(self, file: BinaryIO) -> Pixels:
-        """Read the codes of a file: `h w` or `h w c`."""
+        """Read the pixel values of a file: `h w` or `h w c`."""
         with PIL.Image.open(file, formats=[self.format]) as image:
             return np.array(image)
 
     def read_back(self, pixels: Pixels) -> Pixels:
-        """Give what a file of these codes holds: `h w c -> h w c`, through a real one in memory.
+        """Write an image to a file in memory and read it: `h w c -> h w c`.
 
-        Raises `ImageError` for what the format cannot hold.
+        Raises:
+            ImageError: If the format cannot hold the image.
+            MissingExtraError: If the format needs an optional dependency that is not installed.
+
+        Examples:
+            >>> pixels = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
+            >>> np.array_equal(PNG.read_back(pixels), pixels)
+            True
         """
         height, width, channels = pixels.shape
         file = BytesIO()
@@ -67,19 +90,19 @@ class Storage:
             read = self.read(file).reshape(height, width, -1)
         except MissingExtraError:
             raise
-        except Exception as error:  # encoders raise whatever they like
+        except Exception as error:  # encoders raise errors of any class
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise ImageError(
                 f"a {self.format} cannot hold {width}x{height} pixels of {channels} channel(s) ({reason}): "
-                "use weights with another compression, or a smaller picture"
+                "use weights with another compression, or a smaller image"
             ) from None
         if read.shape != pixels.shape:
             raise ImageError(
-                f"a {self.format} gives {channels} channel(s) back as {read.shape[2]}: "
+                f"a {self.format} returns {read.shape[2]} channel(s) for {channels}: "
                 "use weights with another compression"
             )
         return read
 
 
 PNG = Storage(format="PNG", suffixes=(".png",), exact=True, alpha=True)
-"""What holds every code of 8 bits, and any alpha."""
+"""8 bits per channel, exact, with any alpha."""

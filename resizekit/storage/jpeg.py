@@ -1,11 +1,11 @@
-"""JPEG as a compression: low is what a real file gives back, and the gradient takes a path of its own (3.2).
+"""JPEG as a compression: low is read from a real file, and the gradient takes a separate path (3.2).
 
-    low ─► codes ─► Pillow's file, written and read ─► low as the decoder sees it
+    low ─► uint8 ─► Pillow's file, written and read ─► low as the decoder sees it
       └ ─ ─ ─ ─ ─ ─ smooth: the same steps in tensors ─ ─ ─ ─ ─┘   only for the gradient
 
-The value is the file's own, since the message is hidden in differences that are finer than an imitation is exact.  The
-path has to know the format all the same: under a gradient that passes straight by, the encoder goes on writing into
-colours and frequencies that no file keeps, and training fails.
+The value is that of the file, because the encoder stores information in differences that are smaller than the error of
+an approximation. The gradient must follow the format too: with a straight-through gradient, the encoder continues to
+write into colours and frequencies that the file drops, and training fails.
 """
 
 import math
@@ -25,15 +25,15 @@ from resizekit.storage.formats import Storage
 
 __all__ = ["Jpeg", "JpegOptions"]
 
-# From RGB to luma and the two differences of colour, as the JFIF standard has it, and back.
+# From RGB to luma and two colour differences, as in the JFIF standard, and back.
 _TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 _TO_RGB = torch.linalg.inv(_TO_YCC)
 _SIDE = 8
-"""Of the blocks, in pixels."""
-_FAINTEST = 0.25
-"""The share of the gradient that reaches a frequency which is not there at all."""
-_MIDDLE = 128 / LEVELS
-"""What a block without any frequency decodes to."""
+"""Side of the blocks in pixels."""
+_MIN_GRADIENT = 0.25
+"""The share of the gradient that reaches a frequency with the value 0."""
+_MID_GREY = 128 / LEVELS
+"""The value of a decoded block whose frequencies are all 0."""
 _COSINES = torch.tensor(
     [
         [
@@ -46,31 +46,37 @@ _COSINES = torch.tensor(
 
 
 class JpegOptions(BaseModel):
-    """How much a JPEG may lose."""
+    """Settings of the JPEG encoder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    quality: int = Field(75, ge=1, le=100, description="libjpeg's quality, 1 to 100")
-    subsampling: Literal["4:2:0", "4:4:4"] = Field("4:2:0", description="4:2:0 halves the colour, 4:4:4 keeps it whole")
+    quality: int = Field(75, ge=1, le=100, description="quality of libjpeg, 1 to 100")
+    subsampling: Literal["4:2:0", "4:4:4"] = Field(
+        "4:2:0", description="4:2:0 halves the colour resolution, 4:4:4 keeps it"
+    )
 
 
 class Jpeg(Lossy):
-    """A real JPEG of one or three channels, written and read by Pillow, in training and in use."""
+    """A real JPEG with one or three channels, written and read by Pillow, in training and in use.
+
+    Args:
+        options: Settings of the encoder.
+    """
 
     def __init__(self, options: JpegOptions) -> None:
         settings = {"quality": options.quality, "subsampling": options.subsampling}
         super().__init__(Storage(format="JPEG", suffixes=(".jpg", ".jpeg"), options=settings))
         self.halves_colour = options.subsampling == "4:2:0"
-        self.steps = _steps(self.storage)
-        """What each frequency is rounded to multiples of, for luma and for colour."""
+        self.steps = _quantization_steps(self.storage)
+        """Quantization steps of the 64 frequencies, for luma and for colour."""
 
     def smooth(self, low: Tensor) -> Tensor:
-        """Do in tensors what the format does to `b c h w`; close to a file in value, and with a gradient."""
+        """Approximate the format with a gradient: `b c h w -> b c h w`, close to the values of a file."""
         if low.shape[1] != 3:
-            return self._rounded(low - _MIDDLE, 0) + _MIDDLE
+            return self._rounded(low - _MID_GREY, 0) + _MID_GREY
         h, w = low.shape[2:]
         ycc = _mixed(_TO_YCC, low)
-        luma, colour = self._rounded(ycc[:, :1] - _MIDDLE, 0) + _MIDDLE, ycc[:, 1:]
+        luma, colour = self._rounded(ycc[:, :1] - _MID_GREY, 0) + _MID_GREY, ycc[:, 1:]
         if self.halves_colour:
             half = F.avg_pool2d(_padded(colour, 2), 2)
             colour = F.interpolate(self._rounded(half, 1), scale_factor=2, mode="bilinear")[:, :, :h, :w]
@@ -79,24 +85,28 @@ class Jpeg(Lossy):
         return _mixed(_TO_RGB, torch.cat((luma, colour), 1))
 
     def _rounded(self, plane: Tensor, which: int) -> Tensor:
-        """Round the frequencies of 8x8 blocks, `b c h w` about 0.
+        """Round the frequencies of 8x8 blocks, `b c h w` around 0.
 
-        The gradient passes the rounding straight where something remains.  Where nothing does, it fades with the square
-        of what there was: a frequency far below half a step is silent, whichever way it is pushed.  It does not fade
-        away, though, or what is silent could never be woken.
+        The gradient is 1 where a frequency survives the rounding. Where it is rounded to 0, the gradient shrinks with
+        the square of its value, as a small change does not bring it into the file. The gradient never becomes 0:
+        otherwise the encoder could not learn to use that frequency.
+
+        Args:
+            plane: One or more planes of the same kind.
+            which: 0 for the steps of luma, 1 for those of colour.
         """
         b, c, h, w = plane.shape
-        whole = _padded(plane, _SIDE)
-        rows, columns = whole.shape[2] // _SIDE, whole.shape[3] // _SIDE
-        blocks = whole.reshape(b, c, rows, _SIDE, columns, _SIDE).transpose(3, 4)
+        padded = _padded(plane, _SIDE)
+        rows, columns = padded.shape[2] // _SIDE, padded.shape[3] // _SIDE
+        blocks = padded.reshape(b, c, rows, _SIDE, columns, _SIDE).transpose(3, 4)
         table = torch.tensor(self.steps[which], dtype=plane.dtype, device=plane.device).view(_SIDE, _SIDE) / LEVELS
         cosines = _COSINES.to(plane)
-        heard = cosines @ blocks @ cosines.T / table
-        fixed = heard.detach()
-        fade = (2 * fixed.abs()).clamp(max=1).square().clamp(min=_FAINTEST)
-        kept = (fixed.round() + fade * (heard - fixed)) * table
-        back = cosines.T @ kept @ cosines
-        return back.transpose(3, 4).reshape(whole.shape)[:, :, :h, :w]
+        frequencies = cosines @ blocks @ cosines.T / table
+        values = frequencies.detach()
+        gradient = (2 * values.abs()).clamp(max=1).square().clamp(min=_MIN_GRADIENT)
+        rounded = (values.round() + gradient * (frequencies - values)) * table
+        decoded = cosines.T @ rounded @ cosines
+        return decoded.transpose(3, 4).reshape(padded.shape)[:, :, :h, :w]
 
 
 def _mixed(table: Tensor, x: Tensor) -> Tensor:
@@ -105,12 +115,12 @@ def _mixed(table: Tensor, x: Tensor) -> Tensor:
 
 
 def _padded(plane: Tensor, by: int) -> Tensor:
-    """Repeat the last row and column up to a multiple, as encoders do."""
+    """Repeat the last row and column up to a multiple of `by`, as JPEG encoders do."""
     return F.pad(plane, (0, -plane.shape[3] % by, 0, -plane.shape[2] % by), mode="replicate")
 
 
-def _steps(storage: Storage) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Read the steps for luma and for colour from a file that the encoder itself has written."""
+def _quantization_steps(storage: Storage) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Read the quantization steps for luma and colour from a file of the encoder."""
     file = BytesIO()
     storage.save(file, np.zeros((_SIDE, _SIDE, 3), np.uint8))
     with PIL.Image.open(file) as image:

@@ -1,7 +1,7 @@
-"""PNG of 16 bits a channel, which Pillow can neither write in colours nor read whole: imagecodecs can.
+"""PNG with 16 bits per channel, written and read by imagecodecs: Pillow supports it only for grey.
 
-What stands beside the pixels, such as a manifest or a colour profile, is put into the file by us: a PNG is a row of
-chunks, of which these follow the first.
+imagecodecs writes pixels only. This module inserts the other chunks, such as a manifest or a colour profile, after the
+first chunk of the file.
 """
 
 import struct
@@ -24,17 +24,24 @@ _HEAD = 33
 
 @dataclass(frozen=True, kw_only=True)
 class Png16(Storage):
-    """A PNG of 16 bits a channel; raises `MissingExtraError` without imagecodecs."""
+    """A PNG with 16 bits per channel. It needs imagecodecs, the extra `deep`."""
 
     def save(self, target: Path | BinaryIO, pixels: Pixels, **more: Any) -> None:
-        """Write a picture `h w c`, uint16, with alpha last if it has any; `more`: pnginfo and icc_profile, as Pillow's.
+        """Write an image.
 
-        Raises `ValueError` for pixels that it cannot hold.
+        Args:
+            target: A path or an open file.
+            pixels: `h w c`, uint16, with alpha as the last channel if there is any.
+            **more: `pnginfo` and `icc_profile`, as Pillow takes them.
+
+        Raises:
+            ValueError: If the pixel values are not uint16.
+            MissingExtraError: If imagecodecs is not installed.
         """
         if pixels.dtype != np.uint16:
-            raise ValueError(f"16-bit codes are uint16, not {pixels.dtype}")
-        plain = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-        data = cast(bytes, _imagecodecs().png_encode(np.ascontiguousarray(plain)))
+            raise ValueError(f"invalid pixel type {pixels.dtype}: expected uint16")
+        squeezed = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+        data = cast(bytes, _imagecodecs().png_encode(np.ascontiguousarray(squeezed)))
         chunks = []
         if "icc_profile" in more:
             chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(more["icc_profile"])))
@@ -47,14 +54,25 @@ class Png16(Storage):
             target.write(data)
 
     def read(self, file: BinaryIO) -> Pixels:
-        """Read the codes of a file: `h w` or `h w c`, uint16."""
+        """Read the pixel values of a file: `h w` or `h w c`, uint16.
+
+        Raises:
+            MissingExtraError: If imagecodecs is not installed.
+        """
         return decode_png(file.read())
 
 
 def decode_png(data: bytes) -> Pixels:
-    """Decode a PNG: `h w` or `h w c`, with alpha last if it has any or names a colour that is none.
+    """Decode a PNG of any bit depth.
 
-    Raises `MissingExtraError`, or what imagecodecs raises for broken data.
+    Args:
+        data: The content of the file. Broken data raises an error of imagecodecs.
+
+    Returns:
+        `h w` or `h w c`, uint8 or uint16. Alpha is the last channel, also where the file declares a transparent colour.
+
+    Raises:
+        MissingExtraError: If imagecodecs is not installed.
     """
     return cast(Pixels, _imagecodecs().png_decode(data))
 
@@ -64,7 +82,7 @@ def _imagecodecs() -> ModuleType:
         import imagecodecs
     except ImportError:
         raise MissingExtraError(
-            'pictures of 16 bits a channel need imagecodecs: pip install "resizekit[deep]"'
+            'images with 16 bits per channel need imagecodecs: pip install "resizekit[deep]"'
         ) from None
     return imagecodecs
 
@@ -74,4 +92,4 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 PNG16 = Png16(format="PNG", suffixes=(".png",), exact=True, alpha=True, bits=16)
-"""What holds every code of 16 bits, and any alpha."""
+"""16 bits per channel, exact, with any alpha."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resizekit.codec.convert import with_bits
+from resizekit.codec.convert import convert_bits
 from resizekit.errors import ConfigError, ImageError, MissingExtraError
 from resizekit.evaluation.channels import read_values
 from resizekit.images.io.find import find_pictures
@@ -60,7 +60,7 @@ def load_pictures(
     loaded = LoadedPictures()
     for path in find_pictures(paths):
         try:
-            pixels = with_bits(read_values(path, channels, folds=folds, value_range=value_range), 8)
+            pixels = convert_bits(read_values(path, channels, folds=folds, value_range=value_range), 8)
         except (ImageError, MissingExtraError) as error:
             loaded.skipped.append(str(error))
             continue

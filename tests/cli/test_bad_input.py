@@ -180,10 +180,14 @@ def other_width(weights):
 
 WEIGHTS = {
     "missing": (lambda weights: None, DATA, "no weights file"),
-    "empty": (lambda weights: written(b"")("odd.safetensors"), DATA, "no safetensors file"),
-    "junk": (lambda weights: written(b"junk" * 99)("odd.safetensors"), DATA, "no safetensors file"),
-    "truncated": (lambda weights: written(weights.read_bytes()[:-9])("odd.safetensors"), DATA, "no safetensors file"),
-    "a pickle": (lambda weights: torch.save({}, "odd.safetensors"), DATA, "no safetensors file"),
+    "empty": (lambda weights: written(b"")("odd.safetensors"), DATA, "not a safetensors file"),
+    "junk": (lambda weights: written(b"junk" * 99)("odd.safetensors"), DATA, "not a safetensors file"),
+    "truncated": (
+        lambda weights: written(weights.read_bytes()[:-9])("odd.safetensors"),
+        DATA,
+        "not a safetensors file",
+    ),
+    "a pickle": (lambda weights: torch.save({}, "odd.safetensors"), DATA, "not a safetensors file"),
     "of another program": (
         lambda weights: save_file({"x": torch.ones(2)}, "odd.safetensors"),
         DATA,
@@ -237,7 +241,7 @@ def test_impossible_depths(cli, weights, picture, workdir):
             cli("down", source, "o.png", *weights_option, "--times", "20"),
             USAGE,
             "times=20",
-            "the most that works is 19",
+            "use at most 19",
         )
         complains(cli("down", source, "o.png", *weights_option, "--times", "99"), USAGE, "times=99", "at most 64")
         complains(cli("evaluate", source, *weights_option, "--times", "1,99"), USAGE, "times=99")

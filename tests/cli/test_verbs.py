@@ -251,7 +251,7 @@ def test_train_writes_weights(cli, picture, workdir):
     run = cli("train", "run.toml", "--steps", "2", "--device", "cpu")
     assert run.code == 0
     assert run.out.startswith("runs/run/weights.safetensors  high_rgb ")
-    assert "left out: data/broken.png is not a picture" in run.err
+    assert "skipped: data/broken.png is not a picture" in run.err
     assert strict(cli("info", "runs/run/weights.safetensors", "--json").out)["training"]["steps"] == 2
     assert cli("down", "data/a.png", "s.png", "--weights", "runs/run/weights.safetensors").code == 0
     timed = cli("train", "run.toml", "--budget", "2 s", "--out", "timed", "--device", "cpu")

@@ -1,4 +1,4 @@
-"""Weights files: what loads is what was saved; what is broken or hostile is refused before it costs anything."""
+"""Weights files: save and load are exact, and broken or hostile files are refused before they cost anything."""
 
 import json
 import pickle
@@ -45,7 +45,7 @@ def texts_of(path: Path) -> dict[str, str]:
 
 
 def rewritten(path: Path, tensors: dict[str, torch.Tensor] | None = None, **header: Any) -> Path:
-    """The same file with other tensors or other header values."""
+    """Rewrite a file with other tensors or other header values."""
     texts = texts_of(path) | {key: json.dumps(value) for key, value in header.items()}
     save_file(load_file(path) if tensors is None else tensors, path, metadata=texts)
     return path
@@ -54,7 +54,7 @@ def rewritten(path: Path, tensors: dict[str, torch.Tensor] | None = None, **head
 # --- round trips -------------------------------------------------------------------------------
 
 
-def test_float32_comes_back_bit_for_bit(codec: Codec, saved: Path) -> None:
+def test_float32_weights_load_bit_equal(codec: Codec, saved: Path) -> None:
     again = load(saved)
     assert again.digest == codec.digest
     for name, tensor in codec.state_dict().items():
@@ -65,7 +65,7 @@ def test_float32_comes_back_bit_for_bit(codec: Codec, saved: Path) -> None:
     assert not any(parameter.requires_grad for parameter in again.parameters())
 
 
-def test_float16_comes_back_as_rounded(codec: Codec, saved: Path, tmp_path: Path) -> None:
+def test_float16_weights_load_as_rounded(codec: Codec, saved: Path, tmp_path: Path) -> None:
     header = save(codec, tmp_path / "half.safetensors", dtype=torch.float16)
     again = load(tmp_path / "half.safetensors")
     for name, tensor in codec.state_dict().items():
@@ -75,7 +75,7 @@ def test_float16_comes_back_as_rounded(codec: Codec, saved: Path, tmp_path: Path
     assert all(parameter.dtype == torch.float32 for parameter in codec.parameters()), "saving changed the codec"
 
 
-def test_the_header_says_what_the_file_is(codec: Codec, saved: Path) -> None:
+def test_header_describes_the_codec(codec: Codec, saved: Path) -> None:
     header = read_header(saved)
     assert (header.format, header.task, header.spec, header.times) == (FORMAT, "sr", "s=2 r=2", 1)
     assert header.digest == codec.digest
@@ -85,7 +85,7 @@ def test_the_header_says_what_the_file_is(codec: Codec, saved: Path) -> None:
     assert all(json.loads(text) is not None for text in texts_of(saved).values()), "each value is a JSON text"
 
 
-def test_times_may_be_chosen_at_loading(saved: Path) -> None:
+def test_load_accepts_another_number_of_times(saved: Path) -> None:
     assert load(saved, times=2).spec == ResizeSpec(s=4, r=4)
 
 
@@ -98,11 +98,11 @@ def test_saving_a_loaded_codec_gives_the_same_file(saved: Path, tmp_path: Path) 
 
 @pytest.fixture
 def shared() -> Iterator[None]:
-    """A network whose encoder and decoder are one and the same convolution."""
+    """Install a network whose encoder and decoder are the same convolution."""
 
     def twins(spec: ResizeSpec, channels: int, options: NoOptions) -> tuple[nn.Module, nn.Module]:
-        one = nn.Conv2d(channels, channels, 3, padding=1)
-        return one, one
+        convolution = nn.Conv2d(channels, channels, 3, padding=1)
+        return convolution, convolution
 
     network = Network(name="twins", options=NoOptions, build=twins, predicts_low=True)
     registry = installed()
@@ -129,92 +129,92 @@ def test_shared_parameters_are_stored_once_and_stay_shared(tmp_path: Path) -> No
     assert again.digest == codec.digest
 
 
-# --- what is refused ---------------------------------------------------------------------------
+# --- refused files -----------------------------------------------------------------------------
 
 
 def refused(path: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
         load(path)
-    told = str(caught.value)
-    assert len(told.splitlines()) == 1
-    assert path.name in told
-    return told
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    assert path.name in message
+    return message
 
 
-def test_a_tampered_tensor(saved: Path) -> None:
+def test_tampered_tensor_is_refused(saved: Path) -> None:
     data = bytearray(saved.read_bytes())
     data[-1] ^= 1
     saved.write_bytes(data)
     assert "the digest differs" in refused(saved)
 
 
-@pytest.mark.parametrize("kept", [0, 7, 100, -1])
-def test_a_truncated_file(saved: Path, kept: int) -> None:
-    saved.write_bytes(saved.read_bytes()[:kept])
-    assert "no safetensors file" in refused(saved)
+@pytest.mark.parametrize("length", [0, 7, 100, -1])
+def test_truncated_file_is_refused(saved: Path, length: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:length])
+    assert "not a safetensors file" in refused(saved)
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     assert "no weights file" in refused(tmp_path / "nowhere.safetensors")
     assert "no weights file" in refused(tmp_path)
 
 
-def test_somebody_elses_safetensors(tmp_path: Path) -> None:
-    save_file({"weight": torch.zeros(3)}, tmp_path / "theirs.safetensors", metadata={"format": "pt"})
-    assert "no resizekit header" in refused(tmp_path / "theirs.safetensors")
-    save_file({"weight": torch.zeros(3)}, tmp_path / "theirs.safetensors")
-    assert "no resizekit header" in refused(tmp_path / "theirs.safetensors")
+def test_safetensors_file_without_header_is_refused(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(3)}, tmp_path / "foreign.safetensors", metadata={"format": "pt"})
+    assert "no resizekit header" in refused(tmp_path / "foreign.safetensors")
+    save_file({"weight": torch.zeros(3)}, tmp_path / "foreign.safetensors")
+    assert "no resizekit header" in refused(tmp_path / "foreign.safetensors")
 
 
-def test_a_newer_format(saved: Path) -> None:
-    told = refused(rewritten(saved, format=FORMAT + 1, resizekit="99.0"))
-    assert "written by resizekit 99.0 in format 2" in told
-    assert "upgrade resizekit" in told
+def test_newer_format_is_refused(saved: Path) -> None:
+    message = refused(rewritten(saved, format=FORMAT + 1, resizekit="99.0"))
+    assert "written by resizekit 99.0 in format 2" in message
+    assert "upgrade resizekit" in message
 
 
 @pytest.mark.parametrize("key", ["task", "recipe", "digest"])
-def test_a_header_with_a_hole(saved: Path, key: str) -> None:
+def test_incomplete_header_is_refused(saved: Path, key: str) -> None:
     assert "no resizekit header" in refused(rewritten(saved, **{key: None}))
 
 
-def test_a_header_of_braces(saved: Path) -> None:
+def test_deeply_nested_header_is_refused(saved: Path) -> None:
     save_file(load_file(saved), saved, metadata=texts_of(saved) | {"recipe": "[" * 100_000})
     assert "no resizekit header" in refused(saved)
 
 
-def test_a_task_that_nobody_installed(saved: Path) -> None:
+def test_unknown_task_is_refused(saved: Path) -> None:
     recipe = json.loads(texts_of(saved)["recipe"]) | {"task": "sharpen"}
     with pytest.raises(UnknownNameError, match=r"no task 'sharpen' is installed; there are: .*sr"):
         load(rewritten(saved, recipe=recipe, task="sharpen"))
 
 
-def test_a_recipe_with_a_key_of_its_own(saved: Path) -> None:
+def test_recipe_with_unknown_key_is_refused(saved: Path) -> None:
     recipe = json.loads(texts_of(saved)["recipe"]) | {"network": {"depth": 3}}
     with pytest.raises(ResizeKitError, match=r"header of mine.safetensors \[network\] of tad: unknown key 'depth'"):
         load(rewritten(saved, recipe=recipe))
 
 
 @pytest.mark.parametrize("network", [{"width": 8, "blocks": 1}, {"width": 4, "blocks": 2}, {"width": 4, "blocks": 0}])
-def test_a_header_of_another_network(saved: Path, network: dict[str, int]) -> None:
+def test_header_of_another_network_is_refused(saved: Path, network: dict[str, int]) -> None:
     recipe = json.loads(texts_of(saved)["recipe"]) | {"network": network}
     assert "does not fit its own header" in refused(rewritten(saved, recipe=recipe))
 
 
-GIANT = {"width": 1024, "blocks": 256}  # some 40 GB
+GIANT = {"width": 1024, "blocks": 256}  # about 40 GB
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="measures memory the way Linux does")
-@pytest.mark.parametrize("kept", [None, "encoder.tail.bias"], ids=["all tensors", "one that fits"])
-def test_a_giant_is_refused_before_memory_is_taken(saved: Path, kept: str | None) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("tensor", [None, "encoder.tail.bias"], ids=["all tensors", "one that fits"])
+def test_giant_network_is_refused_before_memory_is_allocated(saved: Path, tensor: str | None) -> None:
     import resource
 
     recipe = json.loads(texts_of(saved)["recipe"]) | {"network": GIANT}
     tensors = load_file(saved)
-    tensors = tensors if kept is None else {kept: tensors[kept]}
+    tensors = tensors if tensor is None else {tensor: tensors[tensor]}
     path = rewritten(saved, tensors, recipe=recipe)
     limits = resource.getrlimit(resource.RLIMIT_AS)
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + 2**29, limits[1]))  # half a gigabyte more, and not a byte further
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, limits[1]))  # at most half a gigabyte more
     try:
         assert "does not fit its own header" in refused(path)
     finally:
@@ -230,18 +230,18 @@ class Trap:
 
 
 @pytest.mark.parametrize("write", [pickle.dump, torch.save], ids=["pickle", "torch"])
-def test_a_pickle_is_never_opened(write: Any, tmp_path: Path) -> None:
+def test_pickle_is_never_opened(write: Any, tmp_path: Path) -> None:
     path, sprung = tmp_path / "gift.safetensors", tmp_path / "sprung"
     with path.open("wb") as file:
         write({"weight": Trap(sprung)}, file)
-    assert "no safetensors file" in refused(path)
+    assert "not a safetensors file" in refused(path)
     assert not sprung.exists()
 
 
-# --- nothing is half written -------------------------------------------------------------------
+# --- failed writes -----------------------------------------------------------------------------
 
 
-def test_a_write_that_fails_leaves_what_was_there(codec: Codec, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_keeps_the_existing_file(codec: Codec, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = saved.read_bytes()
 
     def fails(model: nn.Module, path: str, metadata: dict[str, str]) -> None:
@@ -256,13 +256,13 @@ def test_a_write_that_fails_leaves_what_was_there(codec: Codec, saved: Path, mon
     assert list(saved.parent.iterdir()) == [saved]
 
 
-def test_a_folder_that_does_not_exist(codec: Codec, tmp_path: Path) -> None:
+def test_missing_folder_is_refused(codec: Codec, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist; make it first"):
         save(codec, tmp_path / "nowhere" / "mine.safetensors")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_codec_that_no_file_could_describe(codec: Codec, tmp_path: Path) -> None:
+def test_codec_without_recipe_is_refused(codec: Codec, tmp_path: Path) -> None:
     anonymous = codec.with_compression(Uint16())
     with pytest.raises(CheckpointError, match="no recipe"):
         save(anonymous, tmp_path / "mine.safetensors")

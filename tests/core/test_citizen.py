@@ -1,4 +1,4 @@
-"""A codec in other people's programs: processes, threads, compilers, and settings of the process."""
+"""Codecs in larger programs: processes, threads, compilers, and settings of the process."""
 
 import copy
 import io
@@ -134,7 +134,7 @@ def test_convolutions_on_other_devices_forbid_tf32(monkeypatch, transposed: bool
 
 
 @pytest.mark.parametrize("call", ["down_codes", "up_codes", "down_tensor", "up_tensor"])
-def test_inference_compiles_whole(call: str) -> None:
+def test_inference_compiles_to_one_graph(call: str) -> None:
     codec = resizekit.load("sr-x2-fast")
     x = torch.randint(0, 256, (1, 3, 32, 48), dtype=torch.uint8)
     x = x if call.endswith("codes") else x.float() / 255

@@ -1,4 +1,4 @@
-"""The codec: every kind of image, shared weights, gradients, export and compile, and what it refuses."""
+"""The codec: every kind of image, shared weights, gradients, export and compile, and refused inputs."""
 
 import numpy as np
 import PIL.Image
@@ -9,7 +9,7 @@ from torch import nn
 import resizekit
 from resizekit import Codec, ResizeSpec, guides, ops
 from resizekit.codec.convert import to_tensor
-from resizekit.codec.tiling import halo
+from resizekit.codec.tiling import halo, tile_alignment, tiled_down, tiled_up
 from resizekit.codec.traits import Traits
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.ops.quantize import SCALE
@@ -19,7 +19,7 @@ TINY = {"width": 4, "blocks": 1}
 
 
 def tiny(**config: object) -> Codec:
-    """A small codec, stirred so that neither side is at its start."""
+    """Build a small codec with random changes to all weights, as the initial ones make both networks trivial."""
     torch.manual_seed(0)
     codec = resizekit.build("sr", network=TINY, **config).eval()
     with torch.no_grad():
@@ -28,38 +28,38 @@ def tiny(**config: object) -> Codec:
     return codec
 
 
-CODES = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+PIXELS = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
 
 
-def test_a_pil_image_in_a_pil_image_out() -> None:
-    codec, image = tiny(), PIL.Image.fromarray(CODES)
+def test_pil_image_stays_a_pil_image() -> None:
+    codec, image = tiny(), PIL.Image.fromarray(PIXELS)
     low = codec.down(image)
     assert (low.mode, low.size) == ("RGB", (6, 4))
     assert (codec.up(low).mode, codec.up(low).size) == ("RGB", (12, 8))
 
 
-def test_all_kinds_hold_the_same_picture() -> None:
+def test_all_image_kinds_have_equal_pixels() -> None:
     codec = tiny()
-    array, pil = codec.down(CODES), codec.down(PIL.Image.fromarray(CODES))
+    array, pil = codec.down(PIXELS), codec.down(PIL.Image.fromarray(PIXELS))
     assert array.dtype == np.uint8
     assert array.shape == (4, 6, 3)
     assert np.array_equal(np.asarray(pil), array)
     with torch.no_grad():
-        low = codec.down(to_tensor(CODES))
+        low = codec.down(to_tensor(PIXELS))
         assert torch.equal(low, to_tensor(array))
         up, again = codec.up(low), codec.up(to_tensor(array))
     assert torch.equal(up, again)
     assert np.array_equal(codec.up(array), codec.up(np.asarray(pil)))
 
 
-def test_one_channel_is_a_grey_picture() -> None:
+def test_one_channel_is_a_grey_image() -> None:
     codec = tiny(channels=1)
-    assert codec.down(PIL.Image.fromarray(CODES[:, :, 0])).mode == "L"
-    assert codec.down(CODES[:, :, 0]).shape == (4, 6)
-    assert codec.down(CODES[:, :, :1]).shape == (4, 6, 1)
+    assert codec.down(PIL.Image.fromarray(PIXELS[:, :, 0])).mode == "L"
+    assert codec.down(PIXELS[:, :, 0]).shape == (4, 6)
+    assert codec.down(PIXELS[:, :, :1]).shape == (4, 6, 1)
 
 
-def test_equal_pixels_give_equal_bits_whatever_the_strides() -> None:
+def test_strides_do_not_change_a_bit_of_the_result() -> None:
     codec = tiny(channels=1)
     plain = torch.rand(1, 1, 16, 24)
     shapes = [
@@ -73,18 +73,18 @@ def test_equal_pixels_give_equal_bits_whatever_the_strides() -> None:
     assert all(torch.equal(first, other) for other in others)
 
 
-def test_the_gradient_flows_for_tensors_and_is_not_kept_for_pictures() -> None:
+def test_gradient_flows_for_tensors_and_not_for_arrays() -> None:
     codec = tiny()
     high = torch.rand(1, 3, 8, 8, requires_grad=True)
     codec.up(codec.down(high)).sum().backward()
     assert high.grad is not None
     assert high.grad.ne(0).any()
     codec.zero_grad()
-    codec.down(CODES)
+    codec.down(PIXELS)
     assert all(parameter.grad is None for parameter in codec.parameters())
 
 
-def test_restored_is_clamped_by_up_and_not_by_forward() -> None:
+def test_up_clamps_restored_and_forward_does_not() -> None:
     codec = tiny()
     with torch.no_grad():
         codec.decoder.tail.second.bias.fill_(9)
@@ -108,10 +108,10 @@ def test_at_shares_weights_and_compresses_once() -> None:
     out = rounded(high)
     assert torch.equal(out.low, Uint8()(twice.encode(high)))
     assert torch.equal(out.restored, codec.decode(codec.decode(out.low)))
-    assert torch.equal(out.guide, guides.bicubic(twice.spec)(high)), "the guide is of the whole resize"
+    assert torch.equal(out.guide, guides.bicubic(twice.spec)(high)), "the guide is that of the entire resize"
 
 
-def test_training_a_twin_trains_the_codec() -> None:
+def test_replaced_codec_trains_the_shared_weights() -> None:
     codec, before = tiny(), tiny().digest
     twin = codec.with_compression(Float())
     assert codec.digest == twin.digest == before
@@ -120,7 +120,7 @@ def test_training_a_twin_trains_the_codec() -> None:
     assert codec.digest == twin.digest != before
 
 
-def test_round_rounds_in_use_only() -> None:
+def test_round_rounds_only_in_eval_mode() -> None:
     x = torch.tensor([0.1234, 1.5])
     assert torch.equal(Round().train()(x), x)
     assert torch.equal(Round().eval()(x), Uint8()(x))
@@ -128,7 +128,7 @@ def test_round_rounds_in_use_only() -> None:
     assert Float()(x) is x
 
 
-def test_a_decoder_alone_works_on_the_guide() -> None:
+def test_codec_without_encoder_uses_the_guide_as_low() -> None:
     upsampler = nn.Upsample(scale_factor=2)
     codec = Codec(
         step=ResizeSpec(s=2, r=2),
@@ -143,7 +143,7 @@ def test_a_decoder_alone_works_on_the_guide() -> None:
     assert torch.equal(out.restored, upsampler(out.low))
 
 
-def test_it_is_where_its_weights_are_and_works_without_any() -> None:
+def test_device_is_that_of_the_weights_or_cpu_without_any() -> None:
     assert tiny().to("meta").device.type == "meta"
     without = Codec(
         step=ResizeSpec(s=2, r=2),
@@ -155,10 +155,10 @@ def test_it_is_where_its_weights_are_and_works_without_any() -> None:
     )
     assert without.device.type == "cpu"
     assert halo(without) > 0
-    assert without.up(without.down(CODES)).shape == CODES.shape
+    assert without.up(without.down(PIXELS)).shape == PIXELS.shape
 
 
-def test_an_encoder_that_is_not_residual_gives_low_itself() -> None:
+def test_encoder_that_is_not_residual_returns_low_itself() -> None:
     half = nn.AvgPool2d(2)
     codec = Codec(
         step=ResizeSpec(s=2, r=2),
@@ -173,14 +173,14 @@ def test_an_encoder_that_is_not_residual_gives_low_itself() -> None:
     assert torch.equal(codec(high).low, half(high))
 
 
-def test_halo_is_reach_summed_over_the_steps() -> None:
-    codec = tiny()  # one block: 2 + 2 + 1 + 1 cells a step
+def test_halo_is_the_receptive_field_summed_over_steps() -> None:
+    codec = tiny()  # one block: 2 + 2 + 1 + 1 cells per step
     assert halo(codec) == 6
     assert halo(codec.at(2)) == 9
     assert halo(codec.at(3)) == 11  # 10.5
 
 
-def test_a_probe_serves_every_codec_of_these_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_receptive_field_is_measured_once_for_shared_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     codec = tiny()
     measured = halo(codec.at(3))
     monkeypatch.setattr("resizekit.codec.tiling.receptive_field", lambda *_: pytest.fail("measured before"))
@@ -188,14 +188,37 @@ def test_a_probe_serves_every_codec_of_these_networks(monkeypatch: pytest.Monkey
     assert halo(codec) == halo(codec.at(1)) == 6
 
 
-def test_more_steps_than_a_factor_can_be_are_refused() -> None:
+def test_tiles_align_with_the_blocks_of_both_networks() -> None:
+    """Blocks of 2 and 3 cells meet at every 6th cell: at every 3rd, tiles would cut blocks of the encoder."""
+    codec = tiny_blocks(encoder=2, decoder=3)
+    assert tile_alignment(codec) == 6
+    high = np.random.default_rng(1).integers(0, 256, (156, 180, 3), np.uint8)
+    low = tiled_down(codec, high, "off")
+    assert np.array_equal(tiled_down(codec, high, 66), low)
+    assert np.array_equal(tiled_up(codec, low, 66), tiled_up(codec, low, "off"))
+
+
+def tiny_blocks(encoder: int, decoder: int) -> Codec:
+    """Build a small codec whose networks work on blocks of different sizes."""
+    torch.manual_seed(0)
+    network = {"name": "wavelet", "width": 4, "down_blocks": 1, "up_blocks": 1}
+    codec = resizekit.build(
+        "sr", network={**network, "block_size": decoder}, encoder={**network, "block_size": encoder}
+    )
+    with torch.no_grad():
+        for parameter in codec.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return codec.eval()
+
+
+def test_too_many_steps_are_refused() -> None:
     assert tiny().at(19).spec.s == 2**19
     with pytest.raises(UsageError, match="become too large; use at most 19"):
         tiny().at(20)
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_floats_between_the_steps_are_those_before_the_rounding(times: int) -> None:
+def test_single_steps_together_equal_the_entire_codec(times: int) -> None:
     codec = tiny(compression="none").at(times)
     high = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     floats = high * SCALE
@@ -210,10 +233,10 @@ def test_floats_between_the_steps_are_those_before_the_rounding(times: int) -> N
     assert torch.equal(ops.to_uint8(between), codec.up_codes(low))
 
 
-# --- torch's own tools -------------------------------------------------------------------------
+# --- tools of PyTorch -------------------------------------------------------------------------
 
 
-def test_export_gives_the_same_numbers() -> None:
+def test_export_returns_the_same_values() -> None:
     codec, high = tiny(), torch.rand(1, 3, 8, 12)
     program = torch.export.export(codec, (high,)).module()
     with torch.no_grad():
@@ -222,7 +245,7 @@ def test_export_gives_the_same_numbers() -> None:
 
 
 @pytest.mark.parametrize("task", ["sr", "colorize"])
-def test_compile_takes_the_whole_graph_and_gives_the_same_numbers(task: str) -> None:
+def test_compiled_codec_is_one_graph_with_the_same_values(task: str) -> None:
     torch.compiler.reset()
     codec, high = resizekit.build(task, network={"width": 8, "blocks": 1}), torch.rand(1, 3, 8, 12)
     compiled = torch.compile(codec, backend="eager", fullgraph=True)
@@ -230,28 +253,28 @@ def test_compile_takes_the_whole_graph_and_gives_the_same_numbers(task: str) -> 
         torch.testing.assert_close(fast, eager, rtol=0, atol=1e-6)
 
 
-# --- what is refused ---------------------------------------------------------------------------
+# --- refused inputs ---------------------------------------------------------------------------
 
 
-def test_sizes_and_channels_that_do_not_fit() -> None:
+def test_sizes_and_channels_that_do_not_fit_are_refused() -> None:
     codec = tiny()
     with pytest.raises(ResizeShapeError, match=r"\(3, 9, 12\).*crop it to \(3, 8, 12\)"):
         codec.down(torch.rand(1, 3, 9, 12))
     with pytest.raises(ResizeShapeError, match="low has 1 channels; this codec takes 3"):
-        codec.up(CODES[:, :, 0])
+        codec.up(PIXELS[:, :, 0])
     with pytest.raises(ResizeShapeError, match=r"crop it to \(3, 2, 4\)"):
         tiny(spec={"s": "3/2"}).up(torch.rand(1, 3, 3, 4))
     with pytest.raises(ImageError, match="uint8"):
-        codec.down(CODES.astype(np.float32))
+        codec.down(PIXELS.astype(np.float32))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])
-def test_down_refuses_other_channels_too(channels: int) -> None:
+def test_down_refuses_other_numbers_of_channels(channels: int) -> None:
     with pytest.raises(ResizeShapeError, match=f"{channels}.*3"):
         tiny().down(torch.rand(1, channels, 8, 8))
 
 
-def test_repeats_that_make_no_sense() -> None:
+def test_invalid_times_are_refused() -> None:
     with pytest.raises(UsageError, match="times=0: expected 1 or more"):
         tiny().at(0)
     deep = Codec(
@@ -266,10 +289,10 @@ def test_repeats_that_make_no_sense() -> None:
         deep.at(2)
 
 
-# --- from bytes to bytes -----------------------------------------------------------------------
+# --- uint8 to uint8 -----------------------------------------------------------------------
 
 
-def to_uint(codec: Codec) -> torch.Tensor:
+def random_uint8(codec: Codec) -> torch.Tensor:
     shape = (2, 8 * codec.step.s.numerator, 6 * codec.step.r.numerator, codec.channels)
     return torch.randint(0, 256, shape, dtype=torch.uint8).permute(0, 3, 1, 2)
 
@@ -285,9 +308,9 @@ def to_uint(codec: Codec) -> torch.Tensor:
     ],
     ids=str,
 )
-def test_bytes_go_the_way_that_floats_go(config: dict[str, object]) -> None:
+def test_uint8_input_gives_the_values_of_float_input(config: dict[str, object]) -> None:
     codec = tiny(**config)
-    stored = to_uint(codec)
+    stored = random_uint8(codec)
     with torch.no_grad():
         low = codec.down_codes(stored)
         assert low.dtype == torch.uint8
@@ -297,7 +320,7 @@ def test_bytes_go_the_way_that_floats_go(config: dict[str, object]) -> None:
         assert restored.shape == stored.shape
 
 
-def test_bytes_through_repeated_steps_and_networks_of_strangers() -> None:
+def test_uint8_input_works_with_repeated_steps_and_any_module() -> None:
     twice = tiny().at(2)
     stored = torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8)
     plain = Codec(
@@ -315,25 +338,25 @@ def test_bytes_through_repeated_steps_and_networks_of_strangers() -> None:
             assert torch.equal(codec.up_codes(low), ops.to_uint8(codec.up_tensor(low.float() * SCALE)))
 
 
-def test_training_may_start_from_bytes() -> None:
+def test_training_accepts_uint8_input() -> None:
     codec = tiny().train()
-    stored = to_uint(codec)
-    for one, other in zip(codec(stored), codec(stored.float() * SCALE), strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    stored = random_uint8(codec)
+    for from_uint8, from_float in zip(codec(stored), codec(stored.float() * SCALE), strict=True):
+        torch.testing.assert_close(from_uint8, from_float, rtol=0, atol=1e-6)
     codec(stored).restored.sum().backward()
     assert codec.encoder.tail.weight.grad.ne(0).any()
 
 
-def test_what_8_bits_cannot_hold_is_not_rounded_away() -> None:
+def test_values_that_8_bits_cannot_hold_are_refused() -> None:
     codec = tiny(compression="none")
-    for run in (lambda: codec.down_codes(to_uint(codec)), lambda: codec.down(CODES)):
+    for run in (lambda: codec.down_codes(random_uint8(codec)), lambda: codec.down(PIXELS)):
         with pytest.raises(UsageError, match="'none' produces values that an 8-bit file cannot hold"):
             run()
     with pytest.raises(ResizeShapeError, match="low has 1 channels"):
         codec.up_codes(torch.zeros(1, 1, 4, 4, dtype=torch.uint8))
 
 
-def test_the_guide_is_made_once() -> None:
+def test_guide_is_computed_once_in_forward() -> None:
     codec, seen = tiny(), []
     made = codec.step_guide
     codec.step_guide = lambda high: seen.append(high) or made(high)
@@ -344,8 +367,8 @@ def test_the_guide_is_made_once() -> None:
 
 
 @pytest.mark.parametrize("network", ["tad", "wavelet", "invertible"])
-def test_a_compiled_codec_is_one_graph(network):
-    """A training step on a GPU is then one CUDA graph; every break in it would wait for the host."""
+def test_compiled_training_step_is_one_graph(network):
+    """A training step on a GPU is then one CUDA graph; each graph break would wait for the host."""
     codec = resizekit.build("sr", network=network).train()
     compiled = torch.compile(codec, backend="eager", fullgraph=True)
     crops = torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8)

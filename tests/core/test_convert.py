@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from resizekit.codec.convert import from_tensor, kind_of, to_tensor
+from resizekit.codec.convert import from_tensor, image_kind, to_tensor
 from resizekit.errors import ImageError
 from resizekit.ops import quantize
 
@@ -19,7 +19,7 @@ shapes = st.one_of(
 
 
 @given(arrays(np.uint8, shapes))
-def test_an_array_comes_back_as_it_went(array):
+def test_array_round_trip_is_exact(array):
     x = to_tensor(array)
     assert x.dtype == torch.float32
     assert x.shape == (1, array.shape[2] if array.ndim == 3 else 1, *array.shape[:2])
@@ -29,7 +29,7 @@ def test_an_array_comes_back_as_it_went(array):
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_pil_image_comes_back_as_it_went(mode):
+def test_pil_image_round_trip_is_exact(mode):
     codes = np.arange(7 * 5 * 3, dtype=np.uint8).reshape(7, 5, 3)
     image = PIL.Image.fromarray(codes if mode == "RGB" else codes[:, :, 0])
     back = from_tensor(to_tensor(image), image)
@@ -37,30 +37,30 @@ def test_a_pil_image_comes_back_as_it_went(mode):
     assert back.tobytes() == image.tobytes()
 
 
-def test_codes_become_the_very_floats_that_the_compression_gives():
+def test_to_tensor_is_bit_equal_to_the_compression():
     codes = np.arange(256, dtype=np.uint8)[None]
     assert torch.equal(to_tensor(codes), quantize(torch.arange(256.0)[None, None, None] / 255))
 
 
-def test_floats_are_clamped_and_rounded_half_to_even():
+def test_from_tensor_clamps_and_rounds_half_to_even():
     x = torch.tensor([-0.1, 0.5, 1.5, 2.5, 254.5, 300.0])[None, None, None] / 255
     assert from_tensor(x, np.zeros((1, 1), np.uint8)).tolist() == [[0, 0, 2, 2, 254, 255]]
 
 
-def test_a_tensor_is_handed_through_unrounded():
+def test_from_tensor_returns_tensors_unrounded():
     x = torch.rand(2, 5, 3, 4)
     assert torch.equal(from_tensor(to_tensor(x), x), x)
     assert to_tensor(x.double()).dtype == torch.float32
 
 
-def test_channels_decide_the_mode_on_the_way_out():
+def test_from_tensor_picks_the_mode_by_the_channels():
     grey = torch.zeros(1, 1, 2, 3)
     assert from_tensor(grey, PIL.Image.new("RGB", (1, 1))).mode == "L"
     assert from_tensor(grey, np.zeros((1, 1, 3), np.uint8)).shape == (2, 3, 1)
     assert from_tensor(torch.zeros(1, 3, 2, 3), np.zeros((1, 1), np.uint8)).shape == (2, 3, 3)
 
 
-def test_read_only_and_turned_arrays_are_taken_and_left_alone():
+def test_to_tensor_accepts_read_only_and_flipped_arrays():
     array = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)[::-1]
     array.flags.writeable = False
     with warnings.catch_warnings():
@@ -80,18 +80,18 @@ def test_read_only_and_turned_arrays_are_taken_and_left_alone():
         (np.zeros((2, 0, 3), np.uint8), "at least 1"),
         (torch.zeros(1, 3, 2, 2, dtype=torch.uint8), "floats"),
         (torch.zeros(3, 2, 2), "b c h w"),
-        ("photo.png", "give a PIL image"),
+        ("photo.png", "expected a PIL image"),
     ],
 )
-def test_what_is_no_image_is_refused_with_advice(image, advice):
+def test_image_kind_refuses_other_objects_with_advice(image, advice):
     with pytest.raises(ImageError) as refusal:
-        kind_of(image)
+        image_kind(image)
     assert advice in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
-def test_what_a_kind_cannot_hold_is_refused():
-    with pytest.raises(ImageError, match="not one picture"):
+def test_from_tensor_refuses_images_that_the_kind_cannot_hold():
+    with pytest.raises(ImageError, match="expected one image"):
         from_tensor(torch.zeros(2, 3, 4, 4), PIL.Image.new("RGB", (1, 1)))
-    with pytest.raises(ImageError, match="5 channels"):
+    with pytest.raises(ImageError, match="cannot hold 5 channels"):
         from_tensor(torch.zeros(1, 5, 4, 4), PIL.Image.new("RGB", (1, 1)))

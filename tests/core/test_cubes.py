@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import resizekit
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
-from resizekit.codec.convert import with_bits
+from resizekit.codec.convert import convert_bits
 from resizekit.codec.tiling import halo
 from resizekit.errors import ConfigError, ImageError, ManifestError, UsageError
 from resizekit.evaluation.channels import to_display
@@ -68,7 +68,7 @@ def cube(kind="uint8", height=21, width=30, channels=BANDS):
     values = (0.5 + 0.49 * np.sin(x + k) * np.cos(y - k)).astype(np.float32)
     value_range = KINDS[kind]
     pixels = (
-        with_bits(values, 16 if kind == "uint16" else 8)
+        convert_bits(values, 16 if kind == "uint16" else 8)
         if value_range is None
         else denormalize(values, kind, value_range)
     )
@@ -101,9 +101,9 @@ def test_normalized_view_gives_the_parts_of_normalize():
 
 def test_floats_become_the_nearest_integer_values():
     floats = np.array([-1, 0, 0.5 / 255, 1.5 / 255, 1, 2], np.float32)
-    assert with_bits(floats, 8).tolist() == [0, 0, 0, 2, 255, 255]
+    assert convert_bits(floats, 8).tolist() == [0, 0, 0, 2, 255, 255]
     codes = np.arange(65536).astype(np.uint16)
-    assert np.array_equal(with_bits(with_bits(codes, 32), 16), codes)
+    assert np.array_equal(convert_bits(convert_bits(codes, 32), 16), codes)
 
 
 def test_to_display_shows_three_bands_of_a_cube():

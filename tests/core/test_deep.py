@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import resizekit
-from resizekit.codec.convert import from_tensor, to_tensor, with_bits
+from resizekit.codec.convert import convert_bits, from_tensor, to_tensor
 from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
@@ -89,9 +89,9 @@ def test_uint16_array_survives_tensor_and_back(array):
 
 @given(arrays(np.uint16, (3, 4)))
 def test_with_bits_rounds_to_the_nearest_8_bit_value(deep):
-    flat = with_bits(deep, 8)
+    flat = convert_bits(deep, 8)
     assert np.array_equal(flat, np.rint(deep / 257))
-    assert np.array_equal(with_bits(with_bits(flat, 16), 8), flat)
+    assert np.array_equal(convert_bits(convert_bits(flat, 16), 8), flat)
 
 
 def test_resample_16_bits_agrees_with_8_bits():
@@ -108,7 +108,7 @@ def test_psnr_and_luma_use_the_peak_of_the_type():
     assert psnr(deep, deep[::-1]) == pytest.approx(psnr(eight, eight[::-1]))
     assert np.abs(luma(deep) / 257 - luma(eight)).max() <= 0.5
     assert luma(np.full((1, 1, 3), 65535, np.uint16)).item() == 235 * 257
-    with pytest.raises(ResizeShapeError, match="one shape and type"):
+    with pytest.raises(ResizeShapeError, match="the same shape and type"):
         psnr(deep, eight)
 
 
@@ -124,7 +124,7 @@ def test_picture_survives_its_file(tmp_path, suffix, channels, alpha):
     write_picture(path, before)
     after = read_picture(path)
     assert (after.bits, after.mode, after.icc) == (16, before.mode, icc)
-    assert after.digest == before.digest != Picture(pixels=with_bits(before.pixels, 8)).digest
+    assert after.digest == before.digest != Picture(pixels=convert_bits(before.pixels, 8)).digest
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".bmp", ".jpg"])
@@ -141,10 +141,10 @@ def test_read_applies_every_orientation(tmp_path, orientation):
     PIL.Image.fromarray(pixels[:, :, 0]).save(tmp_path / "x.png", exif=exif)
     tags = [(274, "H", 1, orientation, True)]
     tifffile.imwrite(tmp_path / "x.tif", pixels[:, :, 0], extratags=tags, metadata=None)
-    PIL.Image.fromarray(with_bits(pixels, 8)[:, :, 0]).save(tmp_path / "eight.png", exif=exif)
+    PIL.Image.fromarray(convert_bits(pixels, 8)[:, :, 0]).save(tmp_path / "eight.png", exif=exif)
     expected = read_picture(tmp_path / "eight.png").pixels
     for name in ("x.png", "x.tif"):
-        assert np.array_equal(with_bits(read_picture(tmp_path / name).pixels, 8), expected)
+        assert np.array_equal(convert_bits(read_picture(tmp_path / name).pixels, 8), expected)
 
 
 @pytest.mark.parametrize("planes", ["contig", "separate"])
@@ -288,7 +288,7 @@ def test_target_size_keeps_16_bits(tmp_path, weights_dir, target, alpha):
 
 def test_uint8_at_scale_1_is_stored_in_16_bits_and_restored(weights_dir):
     codec = resizekit.load(weights_dir / "deep.safetensors")
-    flat = Picture(pixels=with_bits(photo(20, 24).pixels, 8))
+    flat = Picture(pixels=convert_bits(photo(20, 24).pixels, 8))
     small, manifest = down_picture(codec, flat, target=TargetSize(scale=1))
     assert small.bits == 16
     assert up_picture(codec, small, manifest).digest == flat.digest
@@ -296,7 +296,7 @@ def test_uint8_at_scale_1_is_stored_in_16_bits_and_restored(weights_dir):
 
 def test_uint8_through_16_bits_is_restored_in_8_bits(tmp_path, weights_dir):
     before = photo(40, 44, alpha=True)
-    flat = Picture(pixels=with_bits(before.pixels, 8), alpha=with_bits(before.alpha, 8))
+    flat = Picture(pixels=convert_bits(before.pixels, 8), alpha=convert_bits(before.alpha, 8))
     write_picture(tmp_path / "in.png", flat)
     down_file(tmp_path / "in.png", tmp_path / "small.png", weights=weights_dir / "deep.safetensors")
     assert read_picture(tmp_path / "small.png").bits == 16
@@ -333,10 +333,10 @@ def test_tiles_do_not_change_16_bit_pixels():
 def test_fill_hidden_agrees_with_8_bits():
     deep = photo(20, 24, alpha=True)
     deep.alpha[:10] = 0
-    flat = fill_hidden(with_bits(deep.pixels, 8), with_bits(deep.alpha, 8))
+    flat = fill_hidden(convert_bits(deep.pixels, 8), convert_bits(deep.alpha, 8))
     filled = fill_hidden(deep.pixels, deep.alpha)
     assert np.array_equal(filled[deep.alpha >= 8 * 257], deep.pixels[deep.alpha >= 8 * 257])
-    assert np.abs(with_bits(filled, 8).astype(int) - flat).max() <= 1
+    assert np.abs(convert_bits(filled, 8).astype(int) - flat).max() <= 1
 
 
 def test_codec_refuses_arrays_of_the_wrong_depth(weights_dir):
@@ -347,10 +347,10 @@ def test_codec_refuses_arrays_of_the_wrong_depth(weights_dir):
     with pytest.raises(ImageError, match="uint16 pixel values for a codec that stores 8 bits"):
         eight.up(codes)
     with pytest.raises(ImageError, match="8-bit pixel values for a codec that stores 16 bits"):
-        deep.up(with_bits(codes, 8))
-    with pytest.raises(ImageError, match="uint16 codes make no PIL image"):
-        deep.down(PIL.Image.fromarray(with_bits(codes, 8)))
-    assert deep.down(with_bits(codes, 8)).dtype == np.uint16
+        deep.up(convert_bits(codes, 8))
+    with pytest.raises(ImageError, match="a PIL image cannot hold uint16 values"):
+        deep.down(PIL.Image.fromarray(convert_bits(codes, 8)))
+    assert deep.down(convert_bits(codes, 8)).dtype == np.uint16
 
 
 def test_down_of_16_bits_with_8_bit_weights_names_the_option(tmp_path, weights_dir):
@@ -372,7 +372,7 @@ def test_metrics_are_those_of_16_bits(weights_dir):
     assert metrics["high_rgb"] == psnr(restored, high)
     assert metrics["low_rgb"] == psnr(low, guide)
     assert metrics["bicubic_rgb"] == psnr(baseline, high)
-    low, restored = roundtrip(deep, with_bits(high, 8))
+    low, restored = roundtrip(deep, convert_bits(high, 8))
     assert (low.dtype, restored.dtype) == (np.uint16, np.uint8)
 
 
@@ -390,7 +390,7 @@ def test_codec_with_another_compression_survives_save_and_load(tmp_path, weights
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_missing_extra_is_named_for_16_bits_only(tmp_path, monkeypatch, weights_dir, suffix):
     write_picture(tmp_path / f"deep{suffix}", photo(20, 20))
-    flat = Picture(pixels=with_bits(photo(20, 20).pixels, 8))
+    flat = Picture(pixels=convert_bits(photo(20, 20).pixels, 8))
     for name in ("imagecodecs", "tifffile"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"resizekit\[deep\]"):

@@ -1,4 +1,4 @@
-"""JPEG as a compression: the value is a real file's, the gradient one that learns."""
+"""JPEG as a compression: the values are those of a real file, and the gradient trains."""
 
 from io import BytesIO
 
@@ -26,7 +26,7 @@ def smooth(h, w, channels=3, seed=0, batch=1):
 
 
 def by_pillow(low, quality, subsampling):
-    """Through Pillow, spelt out."""
+    """Write and read with Pillow directly."""
     array = (low[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
     file = BytesIO()
     PIL.Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(
@@ -38,33 +38,33 @@ def by_pillow(low, quality, subsampling):
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 32), (33, 50)], ids=str)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("quality", "subsampling"), [(1, "4:2:0"), (75, "4:2:0"), (75, "4:4:4"), (100, "4:4:4")])
-def test_low_is_what_pillow_reads_back(size, channels, quality, subsampling):
+def test_low_is_read_back_from_a_pillow_file(size, channels, quality, subsampling):
     low = smooth(*size, channels) * 1.2 - 0.1
-    module, wanted = jpeg(quality, subsampling), by_pillow(low, quality, subsampling)
-    assert torch.equal(module.eval()(low), wanted)
+    module, expected = jpeg(quality, subsampling), by_pillow(low, quality, subsampling)
+    assert torch.equal(module.eval()(low), expected)
     trained = module.train()(low.requires_grad_())
-    assert torch.equal(trained, wanted)
+    assert torch.equal(trained, expected)
     trained.sum().backward()
     assert low.grad.isfinite().all()
 
 
-def test_the_guide_is_added_first_and_each_picture_is_a_file_of_its_own():
+def test_guide_is_added_first_and_each_image_is_one_file():
     low, guide = smooth(16, 24, batch=3), smooth(16, 24, batch=3, seed=1)
     both = jpeg()(low / 2, guide / 2)
     assert torch.equal(
         both,
-        torch.cat([by_pillow((one + other)[None] / 2, 75, "4:2:0") for one, other in zip(low, guide, strict=True)]),
+        torch.cat([by_pillow((x + y)[None] / 2, 75, "4:2:0") for x, y in zip(low, guide, strict=True)]),
     )
 
 
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_steps_against_the_gradient_go_downhill_through_the_file(channels, subsampling):
-    module, wanted = jpeg(50, subsampling), smooth(32, 32, channels)
-    low = torch.full_like(wanted, 0.5).requires_grad_()
+def test_gradient_descent_through_the_file_reduces_the_loss(channels, subsampling):
+    module, expected = jpeg(50, subsampling), smooth(32, 32, channels)
+    low = torch.full_like(expected, 0.5).requires_grad_()
     losses = []
     for _ in range(20):
-        loss = (module(low) - wanted).square().sum()
+        loss = (module(low) - expected).square().sum()
         (slope,) = torch.autograd.grad(loss, low)
         low = (low - 0.2 * slope).detach().requires_grad_()
         losses.append(loss.item())
@@ -75,21 +75,21 @@ def test_steps_against_the_gradient_go_downhill_through_the_file(channels, subsa
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
 @pytest.mark.parametrize("quality", [30, 75])
-def test_the_gradients_path_does_what_the_format_does(quality, subsampling, channels, size):
-    """On noise nearly everything is lost; tables, cosines or colours that were wrong would lose other things."""
+def test_smooth_approximates_the_format(quality, subsampling, channels, size):
+    """Noise loses nearly everything: wrong tables, cosines or colours would lose other parts of it."""
     module = jpeg(quality, subsampling)
     noise = torch.rand(1, channels, *size, generator=torch.Generator().manual_seed(0))
     low = to_uint8(0.3 + 0.4 * noise) * SCALE
-    imitated, read = module.smooth(low), module(low)
+    smooth, read = module.smooth(low), module(low)
 
-    def off(x):
+    def error(x):
         return (x - read).square().mean().sqrt().item() * 255
 
-    assert off(imitated) < 0.35 * off(low)
+    assert error(smooth) < 0.35 * error(low)
 
 
-def test_a_frequency_that_no_file_keeps_has_little_gradient():
-    """A faint checkerboard is rounded away whole; a strong one and a plain shade are not."""
+def test_frequency_that_is_rounded_to_zero_has_little_gradient():
+    """A faint checkerboard is rounded to nothing; a strong one and a constant are not."""
     module, board = jpeg(50), (torch.arange(8)[:, None] + torch.arange(8)) % 2 - 0.5
     board = board[None, None]
 
@@ -103,7 +103,7 @@ def test_a_frequency_that_no_file_keeps_has_little_gradient():
     assert slope(0.01, torch.ones_like(board)) > 0.9
 
 
-def test_memory_holds_what_the_file_would_in_every_kind_of_image():
+def test_codec_in_memory_equals_the_file_for_every_image_kind():
     torch.manual_seed(0)
     codec = resizekit.build("sr", compression={"name": "jpeg", "quality": 60}, network={"width": 4, "blocks": 0}).eval()
     array = to_uint8(smooth(40, 56))[0].permute(1, 2, 0).numpy()
@@ -115,33 +115,33 @@ def test_memory_holds_what_the_file_would_in_every_kind_of_image():
     assert torch.equal(tensor, by_pillow(before, 60, "4:2:0"))
     assert np.array_equal(np.asarray(codec.down(PIL.Image.fromarray(array))), low)
     assert not np.array_equal(low, to_uint8(before)[0].permute(1, 2, 0).numpy()), (
-        "nothing was lost, so nothing was tested"
+        "the file lost nothing, so the test proves nothing"
     )
 
 
 @pytest.mark.parametrize(
-    ("config", "says"),
+    ("config", "text"),
     [
         ({"compression": {"name": "jpeg", "quality": 0}}, "quality = 0: should be greater"),
         ({"compression": {"name": "jpeg", "quality": 101}}, "quality = 101"),
         ({"compression": {"name": "jpeg", "subsampling": "4:2:2"}}, "'4:2:0' or '4:4:4'"),
-        ({"compression": {"name": "jpeg", "speed": 1}}, "known here: quality, subsampling"),
+        ({"compression": {"name": "jpeg", "speed": 1}}, "known keys: quality, subsampling"),
         ({"compression": "jpeg", "channels": 4}, "1 or 3 channel(s), not 4"),
         ({"compression": "jpeg", "channels": 2}, "set channels to 1 or 3"),
     ],
 )
-def test_what_no_jpeg_is_is_refused_before_anything_is_built(config, says):
+def test_invalid_options_are_refused_before_building(config, text):
     with pytest.raises(ConfigError) as refusal:
         resizekit.build("sr", **config)
-    assert says in str(refusal.value)
+    assert text in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
-def test_what_the_format_cannot_hold_is_refused_in_one_line():
+def test_images_that_the_format_cannot_hold_are_refused():
     with pytest.raises(ImageError, match=r"a JPEG cannot hold 65536x1 pixels of 1 channel\(s\)"):
         jpeg()(torch.zeros(1, 1, 1, 65536))
     with pytest.raises(ImageError, match="4 channel"):
         jpeg()(torch.zeros(1, 4, 8, 8))
     grey_as_colour = Lossy(resizekit.Storage(format="WEBP", suffixes=(".webp",)))
-    with pytest.raises(ImageError, match=r"gives 1 channel\(s\) back as 3"):
+    with pytest.raises(ImageError, match=r"returns 3 channel\(s\) for 1"):
         grey_as_colour(torch.zeros(1, 1, 8, 8))

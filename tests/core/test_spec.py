@@ -1,4 +1,4 @@
-"""ResizeSpec and plans: the group, the shapes, the texts and what is refused."""
+"""ResizeSpec and plans: the group, the shapes, the texts and the refused values."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from resizekit.codec.resize_plan import ResizePlan, plan_resize, size_before_ste
 from resizekit.errors import ResizeShapeError
 from resizekit.spec import LIMIT, ResizeSpec
 
-# three of these composed, or four steps of one, stay below LIMIT
+# the product of three of these, or the fourth power of one, stays below LIMIT
 factors = st.builds(Fraction, st.integers(1, 16), st.integers(1, 16))
 specs = st.builds(ResizeSpec, s=factors, r=factors, t=factors)
 shapes = st.tuples(*[st.integers(1, 5000)] * 3)
@@ -47,7 +47,7 @@ def test_power_repeats(a: ResizeSpec, n: int, m: int) -> None:
     assert a ** (n + m) == a**n * a**m
 
 
-def test_power_of_any_exponent_costs_nothing() -> None:
+def test_power_of_a_huge_exponent_is_fast() -> None:
     assert IDENTITY ** -(10**30) == IDENTITY
     for exponent in (20, -20, 10**30, -(10**30)):
         with pytest.raises(ValidationError, match=f"at most {LIMIT}"):
@@ -67,7 +67,7 @@ def test_composition_refuses_other_types() -> None:
 
 
 @given(specs, shapes)
-def test_crop_is_the_largest_that_divides(spec: ResizeSpec, high: tuple[int, int, int]) -> None:
+def test_crop_is_the_largest_multiple_inside(spec: ResizeSpec, high: tuple[int, int, int]) -> None:
     assume(all(size >= by for size, by in zip(high, spec.multiple, strict=True)))
     crop = spec.crop(high)
     assert spec.crop(crop) == crop
@@ -79,7 +79,7 @@ def test_crop_is_the_largest_that_divides(spec: ResizeSpec, high: tuple[int, int
 
 
 @given(specs, shapes)
-def test_pad_is_the_smallest_that_divides(spec: ResizeSpec, high: tuple[int, int, int]) -> None:
+def test_pad_is_the_smallest_multiple_around(spec: ResizeSpec, high: tuple[int, int, int]) -> None:
     padded = spec.pad(high[1:])
     for size, wide, by in zip(high[1:], padded, spec.multiple[1:], strict=True):
         assert wide % by == 0
@@ -87,7 +87,7 @@ def test_pad_is_the_smallest_that_divides(spec: ResizeSpec, high: tuple[int, int
 
 
 @given(specs, shapes)
-def test_up_undoes_down(spec: ResizeSpec, base: tuple[int, int, int]) -> None:
+def test_high_shape_inverts_low_shape(spec: ResizeSpec, base: tuple[int, int, int]) -> None:
     c, h, w = base
     low = (c * spec.t.denominator, h * spec.s.denominator, w * spec.r.denominator)
     high = spec.high_shape(low)
@@ -96,7 +96,7 @@ def test_up_undoes_down(spec: ResizeSpec, base: tuple[int, int, int]) -> None:
 
 
 @given(specs, shapes)
-def test_low_shape_is_whole_or_raises(spec: ResizeSpec, high: tuple[int, int, int]) -> None:
+def test_low_shape_is_exact_or_raises(spec: ResizeSpec, high: tuple[int, int, int]) -> None:
     exact = (high[0] / spec.t, high[1] / spec.s, high[2] / spec.r)
     if all(size.denominator == 1 for size in exact):
         assert [Fraction(size) for size in spec.low_shape(high)] == list(exact)
@@ -105,7 +105,7 @@ def test_low_shape_is_whole_or_raises(spec: ResizeSpec, high: tuple[int, int, in
             spec.low_shape(high)
 
 
-def test_shape_errors_name_what_came_and_what_would_do() -> None:
+def test_shape_errors_name_the_value_and_the_fix() -> None:
     spec = ResizeSpec(s="3/2", r=2)
     for call, parts in (
         (lambda: spec.low_shape((3, 511, 512)), ("(3, 511, 512)", "(1, 3, 2)", "(3, 510, 512)")),
@@ -124,10 +124,10 @@ def test_shape_errors_name_what_came_and_what_would_do() -> None:
 # --- factors, texts and the schema ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("given_", [2, "2", "4/2", Fraction(2)])
-def test_a_factor_is_written_in_three_ways(given_: int | str | Fraction) -> None:
-    assert ResizeSpec(s=given_) == ResizeSpec(s=2)
-    assert type(ResizeSpec(s=given_).s) is Fraction
+@pytest.mark.parametrize("factor", [2, "2", "4/2", Fraction(2)])
+def test_factor_accepts_int_string_and_fraction(factor: int | str | Fraction) -> None:
+    assert ResizeSpec(s=factor) == ResizeSpec(s=2)
+    assert type(ResizeSpec(s=factor).s) is Fraction
 
 
 REFUSED: list[tuple[Any, str]] = [
@@ -153,7 +153,7 @@ REFUSED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "message"), REFUSED, ids=lambda x: repr(type(x)))
-def test_a_factor_is_refused_with_a_reason(value: Any, message: str) -> None:
+def test_factor_is_refused_with_a_reason(value: Any, message: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(message)) as caught:
         ResizeSpec(s=value)
     assert len(str(caught.value)) < 500
@@ -169,19 +169,19 @@ def test_unknown_keys_positions_and_changes_are_refused() -> None:
 
 
 @given(specs)
-def test_json_round_trip(spec: ResizeSpec) -> None:
+def test_json_round_trip_is_exact(spec: ResizeSpec) -> None:
     text = spec.model_dump_json()
     assert ResizeSpec.model_validate_json(text) == spec
     assert json.loads(text) == spec.model_dump(mode="json")
     assert ResizeSpec.model_validate(spec.model_dump()) == spec
 
 
-def test_json_is_an_integer_or_p_over_q() -> None:
+def test_json_factor_is_an_integer_or_a_fraction() -> None:
     assert ResizeSpec(s=2, r="6/4").model_dump(mode="json") == {"s": 2, "r": "3/2", "t": 1}
 
 
 def _schema_takes(value: object) -> bool:
-    """What the JSON schema of one factor says, read by hand."""
+    """Check a factor against the JSON schema by hand."""
     integer, text = ResizeSpec.model_json_schema()["properties"]["s"]["anyOf"]
     assert (integer["type"], text["type"]) == ("integer", "string")
     if isinstance(value, int) and not isinstance(value, bool):
@@ -227,7 +227,7 @@ def test_schema_forbids_unknown_keys_and_defaults_to_one() -> None:
     ],
     ids=str,
 )
-def test_texts(spec: ResizeSpec, text: str, einops: str) -> None:
+def test_spec_texts(spec: ResizeSpec, text: str, einops: str) -> None:
     assert str(spec) == text
     assert spec.describe() == einops
 
@@ -240,13 +240,13 @@ def test_texts(spec: ResizeSpec, text: str, einops: str) -> None:
     [
         ((1200, 900), (400, 300), 1, (800, 600)),  # x3 = 3/2, then x2
         ((1060, 1060), (200, 200), 2, (800, 800)),  # x5.3 = 5.3/4, then x4
-        ((2048, 1536), (16, 12), 7, None),  # x128: nothing remains
-        ((5, 5), (3, 3), 1, None),  # an odd size is padded, nothing remains
+        ((2048, 1536), (16, 12), 7, None),  # x128: exact
+        ((5, 5), (3, 3), 1, None),  # an odd size is padded
         ((512, 512), (512, 512), 0, None),
-        ((512, 512), (300, 300), 1, (600, 600)),  # less than one step: bicubic enlarges for it
+        ((512, 512), (300, 300), 1, (600, 600)),  # less than one step: bicubic enlarges first
         ((512, 512), (512, 300), 1, (1024, 600)),
         ((1, 1), (1, 1), 0, None),
-        ((2**40, 2**40), (1, 1), 19, (2**19, 2**19)),  # no more than one spec may say
+        ((2**40, 2**40), (1, 1), 19, (2**19, 2**19)),  # as many steps as a spec allows
     ],
 )
 def test_plans(high: tuple[int, int], low: tuple[int, int], times: int, middle: Any) -> None:
@@ -256,7 +256,7 @@ def test_plans(high: tuple[int, int], low: tuple[int, int], times: int, middle: 
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.tuples(*[st.integers(1, 64)] * 2))
-def test_a_plan_for_an_exact_size_leaves_nothing(s: int, r: int, times: int, low: tuple[int, int]) -> None:
+def test_plan_of_an_exact_size_needs_no_bicubic_part(s: int, r: int, times: int, low: tuple[int, int]) -> None:
     assume(s * r > 1)
     step = ResizeSpec(s=s, r=r)
     _, *high = (step**times).high_shape((1, *low))
@@ -265,7 +265,7 @@ def test_a_plan_for_an_exact_size_leaves_nothing(s: int, r: int, times: int, low
 
 
 @given(sizes, sizes, st.builds(ResizeSpec, s=st.integers(1, 5), r=st.integers(1, 5)))
-def test_a_plan_takes_every_whole_step_that_fits(a: tuple[int, int], b: tuple[int, int], step: ResizeSpec) -> None:
+def test_plan_uses_every_step_that_fits(a: tuple[int, int], b: tuple[int, int], step: ResizeSpec) -> None:
     high, low = (max(a[0], b[0]), max(a[1], b[1])), (min(a[0], b[0]), min(a[1], b[1]))
     found = plan_resize(high, low, step)
     learned = step**found.times
@@ -276,15 +276,15 @@ def test_a_plan_takes_every_whole_step_that_fits(a: tuple[int, int], b: tuple[in
     wide = found.intermediate_size or high
     if found.times > 1:  # bicubic enlarges nothing, but to where padding would reach as well
         assert all(mid <= size for mid, size in zip(wide, learned.pad(high), strict=True))
-    if found.times:  # one more step would have to be enlarged for
+    if found.times:  # with one more step, bicubic would enlarge
         more = (step ** (found.times + 1)).high_shape((1, *low))[1:]
-        assert any(one > size for one, size in zip(more, high, strict=True))
+        assert any(n > size for n, size in zip(more, high, strict=True))
     changed = [f > 1 and small < size for f, small, size in zip((step.s, step.r), low, high, strict=True)]
     assert (found.times > 0) == any(changed)
 
 
 @given(st.integers(1, 4096), st.integers(1, 4096), st.integers(2, 5))
-def test_a_plan_in_proportion_leaves_bicubic_less_than_a_step(a: int, b: int, by: int) -> None:
+def test_plan_leaves_bicubic_less_than_one_step(a: int, b: int, by: int) -> None:
     high, low = max(a, b), min(a, b)
     found = plan_resize((high, high), (low, low), ResizeSpec(s=by, r=by))
     middle = (found.intermediate_size or (high, high))[0]
@@ -293,7 +293,7 @@ def test_a_plan_in_proportion_leaves_bicubic_less_than_a_step(a: int, b: int, by
 
 
 @given(sizes, sizes, specs)
-def test_a_plan_of_any_step_leads_to_low(a: tuple[int, int], b: tuple[int, int], step: ResizeSpec) -> None:
+def test_plan_of_any_step_leads_to_low(a: tuple[int, int], b: tuple[int, int], step: ResizeSpec) -> None:
     high, low = (max(a[0], b[0]), max(a[1], b[1])), (min(a[0], b[0]), min(a[1], b[1]))
     found = plan_resize(high, low, step)
     if found.intermediate_size is not None:
@@ -306,7 +306,7 @@ def test_a_plan_of_any_step_leads_to_low(a: tuple[int, int], b: tuple[int, int],
 
 
 @pytest.mark.parametrize("step", [IDENTITY, HALF**-1, ResizeSpec(s=2, r="1/2")], ids=str)
-def test_a_step_that_makes_nothing_smaller_is_never_taken(step: ResizeSpec) -> None:
+def test_plan_never_uses_a_step_that_does_not_downscale(step: ResizeSpec) -> None:
     assert plan_resize((64, 64), (7, 7), step) == ResizePlan(
         times=0, step=step, high=(64, 64), intermediate_size=(7, 7), low=(7, 7)
     )
@@ -324,14 +324,14 @@ def test_a_plan_refuses_to_enlarge_and_empty_sizes(low: tuple[int, int]) -> None
         plan_resize((64, 64), low, HALF)
 
 
-def test_specs_need_no_torch() -> None:
+def test_spec_does_not_import_torch() -> None:
     modules = "resizekit.spec, resizekit.codec.resize_plan, resizekit.images.target_size"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "short"),
     [
         (HALF**7, "x128"),
         (ResizeSpec(s="9/4", r="9/4"), "x9/4"),
@@ -339,5 +339,5 @@ def test_specs_need_no_torch() -> None:
         (ResizeSpec(s=2, r=2, t=3), "s=2 r=2 t=3"),
     ],
 )
-def test_a_power_is_said_as_people_say_it(spec: ResizeSpec, said: str) -> None:
-    assert spec.short == said
+def test_short_is_the_usual_name(spec: ResizeSpec, short: str) -> None:
+    assert spec.short == short

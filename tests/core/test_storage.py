@@ -1,4 +1,4 @@
-"""Small images in other formats than PNG: JPEG, and two that a stranger's plugin offers."""
+"""Small images in other formats than PNG: JPEG, and two formats of a third-party plugin."""
 
 import dataclasses
 import io
@@ -40,7 +40,7 @@ class Sixteen(CompressionModule):
         return ops.quantize(ops.quantize(low * (15 / 255)) * 17)
 
 
-class Stranger:
+class Plugin:
     @hookimpl
     def resizekit_register_compressions(self):
         lossy = Storage(format="WEBP", suffixes=(".webp",), options={"quality": 80}, channels=(3,))
@@ -49,11 +49,11 @@ class Stranger:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
-    """A weights file for each compression; the names are those of the compressions."""
+def weights_folder(tmp_path_factory):
+    """Save a weights file for each compression, under the name of the compression."""
     folder, registry = tmp_path_factory.mktemp("weights"), installed()
     before = dict(registry.compressions)
-    registry.add(Stranger(), "stranger", "stranger 1.0")
+    registry.add(Plugin(), "third-party", "third-party 1.0")
     for name, options in {"jpeg": {"quality": 60}, "sixteen": {}, "webp": {}, "uint8": {}, "grey": {}}.items():
         torch.manual_seed(3)
         grey = name == "grey"
@@ -75,22 +75,22 @@ def photo(height, width, channels=3, **more):
     return Picture(pixels=np.stack(layers, 2).astype(np.uint8), **more)
 
 
-KEPT = {"jpeg": ("JPEG", ".jpg"), "sixteen": ("WEBP", ".webp"), "webp": ("WEBP", ".webp"), "uint8": ("PNG", ".png")}
+FORMATS = {"jpeg": ("JPEG", ".jpg"), "sixteen": ("WEBP", ".webp"), "webp": ("WEBP", ".webp"), "uint8": ("PNG", ".png")}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (45, 38), (64, 80)], ids=str)
-@pytest.mark.parametrize("name", KEPT)
-def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size):
-    form, suffix = KEPT[name]
-    weights, small = shelf / f"{name}.safetensors", tmp_path / f"small{suffix}"
+@pytest.mark.parametrize("name", FORMATS)
+def test_memory_and_file_are_bit_equal(tmp_path, weights_folder, name, size):
+    format_name, suffix = FORMATS[name]
+    weights, small = weights_folder / f"{name}.safetensors", tmp_path / f"small{suffix}"
     before = photo(*size, icc=PROFILE)
     write_picture(tmp_path / "in.png", before)
-    made = down_file(tmp_path / "in.png", small, weights=weights, options=RunOptions(precision="float32"))
+    written = down_file(tmp_path / "in.png", small, weights=weights, options=RunOptions(precision="float32"))
     with PIL.Image.open(small) as image:
-        assert (image.format, image.size) == (form, (-(-size[1] // 2), -(-size[0] // 2)))
+        assert (image.format, image.size) == (format_name, (-(-size[1] // 2), -(-size[0] // 2)))
         assert image.info["icc_profile"] == PROFILE
     read, manifest = read_small(small)
-    assert manifest == made
+    assert manifest == written
     assert manifest.compression == name
     assert len(read.embedded_manifest) < LIMIT
 
@@ -107,27 +107,27 @@ def test_memory_and_file_give_the_same_bits(tmp_path, shelf, name, size):
     assert (after.hw.wh, after.icc) == (before.hw.wh, PROFILE)
 
 
-def test_bicubic_had_to_live_with_the_same_jpeg(shelf):
-    codec, high = resizekit.load(shelf / "jpeg.safetensors"), photo(64, 80).pixels
+def test_bicubic_baseline_goes_through_the_same_jpeg(weights_folder):
+    codec, high = resizekit.load(weights_folder / "jpeg.safetensors"), photo(64, 80).pixels
     (low, restored), png = (
-        bicubic_roundtrip(resizekit.load(shelf / f"{name}.safetensors"), high) for name in ("jpeg", "uint8")
+        bicubic_roundtrip(resizekit.load(weights_folder / f"{name}.safetensors"), high) for name in ("jpeg", "uint8")
     )
-    assert np.array_equal(low, png[0]), "the reference for low is bicubic's own"
+    assert np.array_equal(low, png[0]), "the reference for low is the bicubic image itself"
     assert not np.array_equal(restored, png[1])
     stored = torch.from_numpy(codec.storage.read_back(low)).permute(2, 0, 1)[None]
     again = resample_uint8(stored, (64, 80), scale=(HALF, HALF))
     assert np.array_equal(restored, again[0].permute(1, 2, 0).numpy())
 
 
-def test_tiles_make_the_same_jpeg(shelf):
-    codec = resizekit.load(shelf / "jpeg.safetensors")
-    whole, tiled = (down_picture(codec, photo(150, 140), tile=tile)[0] for tile in ("off", 66))
-    assert whole.digest == tiled.digest
+def test_tiled_jpeg_equals_the_untiled_one(weights_folder):
+    codec = resizekit.load(weights_folder / "jpeg.safetensors")
+    untiled, tiled = (down_picture(codec, photo(150, 140), tile=tile)[0] for tile in ("off", 66))
+    assert untiled.digest == tiled.digest
 
 
-def test_the_jpeg_has_the_quality_and_the_halved_colour_that_were_trained(tmp_path, shelf):
+def test_jpeg_has_the_trained_quality_and_subsampling(tmp_path, weights_folder):
     write_picture(tmp_path / "in.png", photo(40, 40))
-    down_file(tmp_path / "in.png", tmp_path / "small.jpeg", weights=shelf / "jpeg.safetensors")
+    down_file(tmp_path / "in.png", tmp_path / "small.jpeg", weights=weights_folder / "jpeg.safetensors")
     plain = io.BytesIO()
     PIL.Image.new("RGB", (8, 8)).save(plain, "JPEG", quality=60)
     with PIL.Image.open(tmp_path / "small.jpeg") as image, PIL.Image.open(plain) as other:
@@ -138,16 +138,16 @@ def test_the_jpeg_has_the_quality_and_the_halved_colour_that_were_trained(tmp_pa
     assert json.loads(note[18:])["compression"] == "jpeg"
 
 
-def test_grey_is_a_grey_jpeg(tmp_path, shelf):
+def test_grey_image_becomes_a_grey_jpeg(tmp_path, weights_folder):
     write_picture(tmp_path / "in.png", photo(30, 40, 1))
-    weights = shelf / "grey.safetensors"
+    weights = weights_folder / "grey.safetensors"
     down_file(tmp_path / "in.png", tmp_path / "small.jpg", weights=weights)
     assert read_picture(tmp_path / "small.jpg").mode == "L"
     assert up_file(tmp_path / "small.jpg", tmp_path / "out.png", weights=weights).mode == "L"
 
 
 @pytest.mark.parametrize(
-    ("name", "picture", "target", "says"),
+    ("name", "picture", "target", "text"),
     [
         ("jpeg", {}, "small.png", "is a JPEG: name it .jpg or .jpeg, not"),
         ("uint8", {}, "small.jpg", "is a PNG: name it .png, not"),
@@ -160,41 +160,45 @@ def test_grey_is_a_grey_jpeg(tmp_path, shelf):
         ),
     ],
 )
-def test_a_name_or_picture_that_the_storage_does_not_fit(tmp_path, monkeypatch, shelf, name, picture, target, says):
+def test_unsuitable_suffix_or_image_is_refused_before_work(
+    tmp_path, monkeypatch, weights_folder, name, picture, target, text
+):
     alpha = np.full((20, 30), 9, np.uint8) if picture else None
     write_picture(tmp_path / "in.png", photo(20, 30, alpha=alpha))
     monkeypatch.setattr("resizekit.images.selection.Selection.load", lambda *_: pytest.fail("the work began"))
     with pytest.raises(UsageError) as refusal:
-        down_file(tmp_path / "in.png", tmp_path / target, weights=shelf / f"{name}.safetensors")
-    assert says in str(refusal.value)
+        down_file(tmp_path / "in.png", tmp_path / target, weights=weights_folder / f"{name}.safetensors")
+    assert text in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
-def test_alpha_is_refused_in_memory_too(shelf):
+def test_alpha_is_refused_in_memory(weights_folder):
     with pytest.raises(UsageError, match="weights 'jpeg' store small images as JPEG"):
-        down_picture(resizekit.load(shelf / "jpeg.safetensors"), photo(20, 30, alpha=np.zeros((20, 30), np.uint8)))
+        down_picture(
+            resizekit.load(weights_folder / "jpeg.safetensors"), photo(20, 30, alpha=np.zeros((20, 30), np.uint8))
+        )
 
 
-def test_a_jpeg_compressed_anew_is_refused_with_or_without_its_manifest(tmp_path, shelf):
-    weights = shelf / "jpeg.safetensors"
+def test_recompressed_jpeg_is_refused_with_or_without_manifest(tmp_path, weights_folder):
+    weights = weights_folder / "jpeg.safetensors"
     write_picture(tmp_path / "in.png", photo(48, 64))
     down_file(tmp_path / "in.png", tmp_path / "small.jpg", weights=weights)
     with PIL.Image.open(tmp_path / "small.jpg") as image:
-        image.save(tmp_path / "kept.jpg", quality=90, exif=image.getexif().tobytes())
-        image.save(tmp_path / "lost.jpg", quality=90)
+        image.save(tmp_path / "with.jpg", quality=90, exif=image.getexif().tobytes())
+        image.save(tmp_path / "without.jpg", quality=90)
         image.save(tmp_path / "same.png", exif=image.getexif().tobytes())
     with pytest.raises(
         ManifestError, match=r"compressed again\): give the file as `down` wrote it; if it is that file, this Pillow"
     ):
-        up_file(tmp_path / "kept.jpg", tmp_path / "out.png", weights=weights)
-    for name in ("lost.jpg", "same.png"):
+        up_file(tmp_path / "with.jpg", tmp_path / "out.png", weights=weights)
+    for name in ("without.jpg", "same.png"):
         with pytest.raises(ManifestError, match="carries no manifest"):
             up_file(tmp_path / name, tmp_path / "out.png", weights=weights)
 
 
 @pytest.mark.parametrize("comment", [b"", b"ASCII\0\0\0nice weather", b"ASCII\0\0\0resizekit:" + b"x" * 3000])
-def test_a_photographs_own_comment_is_no_manifest(tmp_path, comment):
+def test_user_comment_of_a_photo_is_not_a_manifest(tmp_path, comment):
     exif = PIL.Image.Exif()
     exif.get_ifd(0x8769)[0x9286] = comment
     PIL.Image.new("RGB", (9, 9)).save(tmp_path / "x.jpg", exif=exif.tobytes())
@@ -202,8 +206,8 @@ def test_a_photographs_own_comment_is_no_manifest(tmp_path, comment):
         read_small(tmp_path / "x.jpg")
 
 
-def test_a_picture_written_under_another_name_is_what_is_seen(tmp_path, shelf):
-    """What a storage was given is for that storage alone."""
-    small, _ = down_picture(resizekit.load(shelf / "jpeg.safetensors"), photo(48, 64))
+def test_encoder_pixels_are_for_the_storage_alone(tmp_path, weights_folder):
+    """A picture that is written in another format has the pixels that its storage returns."""
+    small, _ = down_picture(resizekit.load(weights_folder / "jpeg.safetensors"), photo(48, 64))
     write_picture(tmp_path / "x.tif", dataclasses.replace(small, embedded_manifest=None))
     assert read_picture(tmp_path / "x.tif").digest == small.digest

@@ -257,7 +257,7 @@ def test_run_rejects_invalid_settings_and_files(make_run, data, tmp_path, weight
     broken.write_bytes(weights[1].read_bytes())
     rejects(CheckpointError, r"has s=2 r=2 and 1 channel\(s\), but column mine-x2 needs s=2 r=2 and 3 channel")
     broken.write_bytes(b"nothing")
-    rejects(CheckpointError, "no safetensors file")
+    rejects(CheckpointError, "not a safetensors file")
     for path in (data / "Some").iterdir():
         path.write_bytes(b"nothing")
     rejects(ImageError, "no usable picture in .*the first: .*a.png", columns=("bicubic-x2",))

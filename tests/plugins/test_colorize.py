@@ -22,8 +22,8 @@ from resizekit.evaluation.metrics import psnr
 from resizekit.images.files import read_small
 from resizekit.images.io.read import read_picture
 from resizekit.images.run_options import RunOptions
+from resizekit.images.selection import default_weights
 from resizekit.recipes.assemble import assemble
-from resizekit.recipes.checkpoint import default_weights
 from resizekit.showcase.roundtrip import roundtrip_file
 from resizekit_colorize.packaged import NAMES, WEIGHTS
 
@@ -206,7 +206,7 @@ def test_rgb_profile_is_kept_out_of_the_grey_file_and_restored(tmp_path, weights
 def test_jpeg_that_cannot_keep_the_profile_is_refused(tmp_path):
     save(perturbed(compression="jpeg"), tmp_path / "tiny.safetensors")
     Image.fromarray(random_photo(20, 30)).save(tmp_path / "in.png", icc_profile=PROFILE)
-    with pytest.raises(UsageError, match="cannot keep its colour profile"):
+    with pytest.raises(UsageError, match="cannot keep a colour profile"):
         down_file(tmp_path / "in.png", tmp_path / "grey.jpg", weights=tmp_path / "tiny.safetensors")
     assert not (tmp_path / "grey.jpg").exists()
 

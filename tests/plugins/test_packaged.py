@@ -11,6 +11,7 @@ from resizekit import TargetSize, down_file, load, up_file, weights_from_folder
 from resizekit.errors import UsageError
 from resizekit.images.files import plan_file
 from resizekit.images.io.read import read_picture
+from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import best_weights_for, default_weights
 from resizekit.plugin.registry import installed
 from resizekit.showcase.roundtrip import roundtrip_file
@@ -41,11 +42,11 @@ def test_weights_keep_the_order_of_names_and_the_first_is_the_default():
 )
 def test_best_weights_depend_on_the_requested_size(target, factor):
     for channels, name in ((3, f"sr-x{factor}"), (1, f"sr-x{factor}-y")):
-        assert best_weights_for("sr", channels, (400, 300), TargetSize(**target)) == name
+        assert best_weights_for("sr", channels, HW(300, 400), TargetSize(**target)) == name
 
 
 def test_best_weights_for_another_task_and_an_impossible_size():
-    assert best_weights_for("colorize", 3, (40, 30), TargetSize(scale="2")) == "colorize"
+    assert best_weights_for("colorize", 3, HW(30, 40), TargetSize(scale="2")) == "colorize"
     with pytest.raises(UsageError, match="largest factor that works is 30"):
         best_weights_for("sr", 3, HW(30, 40), TargetSize(scale=31))
 
@@ -53,11 +54,11 @@ def test_best_weights_for_another_task_and_an_impossible_size():
 def test_down_file_uses_the_best_weights_for_the_requested_size(tmp_path):
     picture = tmp_path / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)).save(picture)
-    manifest = down_file(picture, tmp_path / "small.png", task="sr", wanted=TargetSize(scale=4), device="cpu")
-    assert (manifest.weights, manifest.times, manifest.middle) == ("sr-x4", 1, None)
-    result = roundtrip_file(picture, tmp_path / "trip", task="sr", wanted=TargetSize(scale=4), device="cpu")
+    manifest = down_file(picture, tmp_path / "small.png", task="sr", target=TargetSize(scale=4))
+    assert (manifest.weights, manifest.times, manifest.intermediate_size) == ("sr-x4", 1, None)
+    result = roundtrip_file(picture, tmp_path / "trip", task="sr", target=TargetSize(scale=4))
     assert result.weights == "sr-x4"
-    assert plan_file(picture, task="sr", wanted=TargetSize(scale=4))[1] == "sr-x4"
+    assert plan_file(picture, task="sr", target=TargetSize(scale=4))[1] == "sr-x4"
 
 
 def test_weights_without_both_files_are_skipped(tmp_path):
@@ -95,7 +96,9 @@ def test_two_names_with_one_digest_restore_the_same_pixels(twins, tmp_path):
     for name in twins:
         down_file(tmp_path / "high.png", tmp_path / f"{name}.png", weights=name)
         for also in (None, *twins):  # either name reads the file of the other
-            up_file(tmp_path / f"{name}.png", tmp_path / "restored.png", weights=also, overwrite=True)
+            up_file(
+                tmp_path / f"{name}.png", tmp_path / "restored.png", weights=also, options=RunOptions(overwrite=True)
+            )
             restored.append(read_picture(tmp_path / "restored.png").pixels)
     assert restored[0].shape == pixels.shape
     assert all(np.array_equal(pixels, restored[0]) for pixels in restored)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resizekit.images.run_options import RunOptions
 from resizekit.report.cases import load_column_codec, make_cases
 from resizekit.report.folders import pyramid_views
 from resizekit.report.gains import extremes, gains
@@ -51,7 +52,9 @@ def html(results, data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     found = gains(results, results.column("own-x2"))
     source = data / "Set" / "e.png"
-    pyramid_file(source, folder / "out", weights=results.column("own-x2").weights, times=2, device="cpu")
+    pyramid_file(
+        source, folder / "out", weights=results.column("own-x2").weights, times=2, options=RunOptions(device="cpu")
+    )
     small = {"guide_weight": 0.1, "high": 40, "low": 30, "sets": {}, "steps": 9, "digest": "", "small": "none.png"}
     (folder / "sweep.json").write_text(json.dumps({"sets": [], "points": [small, small | {"guide_weight": 10}]}))
     contents = Contents(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resizekit.codec.convert import with_bits
+from resizekit.codec.convert import convert_bits
 from resizekit.errors import ImageError
 from resizekit.images.run_options import RunOptions
 from resizekit.report.folders import pyramid_views, roundtrip_view
@@ -28,7 +28,7 @@ def decoded(picture):
 
 
 def test_roundtrip_view_shows_the_entire_picture(source, weights_name, tmp_path):
-    metrics = roundtrip_file(source, tmp_path / "out", weights=weights_name, device="cpu")
+    metrics = roundtrip_file(source, tmp_path / "out", weights=weights_name, options=RunOptions(device="cpu"))
     view = roundtrip_view(tmp_path / "out")
     assert (view.name, view.size, view.record.factor) == ("source.png", (21, 26), "x2")
     assert view.record.restored_rgb == metrics.restored_rgb
@@ -40,14 +40,14 @@ def test_roundtrip_view_shows_the_entire_picture(source, weights_name, tmp_path)
 def test_roundtrip_view_shows_a_detail_of_a_large_picture(source, weights_name, tmp_path, monkeypatch):
     monkeypatch.setattr("resizekit.report.folders._MAX_SIDE", 40)
     monkeypatch.setattr("resizekit.report.folders._DETAIL", 20)
-    roundtrip_file(source, tmp_path / "out", weights=weights_name, device="cpu")
+    roundtrip_file(source, tmp_path / "out", weights=weights_name, options=RunOptions(device="cpu"))
     view = roundtrip_view(tmp_path / "out")
     assert (view.original.width, view.restored.height, view.size) == (20, 20, (21, 26))
     assert view.small.width in (10, 11)
 
 
 def test_pyramid_views_show_every_depth(source, weights_name, tmp_path):
-    pyramid_file(source, tmp_path / "out", weights=weights_name, times=3, device="cpu")
+    pyramid_file(source, tmp_path / "out", weights=weights_name, times=3, options=RunOptions(device="cpu"))
     views = pyramid_views(tmp_path / "out")
     assert [view.record.factor for view in views] == ["x2", "x4", "x8"]
     assert [view.size for view in views] == [(21, 26), (11, 13), (6, 7)]
@@ -57,7 +57,7 @@ def test_pyramid_views_show_every_depth(source, weights_name, tmp_path):
 
 
 def test_views_reject_a_changed_or_missing_original(source, weights_name, tmp_path):
-    roundtrip_file(source, tmp_path / "out", weights=weights_name, device="cpu")
+    roundtrip_file(source, tmp_path / "out", weights=weights_name, options=RunOptions(device="cpu"))
     Image.new("RGB", (51, 41)).save(source)
     with pytest.raises(ImageError, match=r"source\.png, which is missing or has changed"):
         roundtrip_view(tmp_path / "out")
@@ -74,4 +74,4 @@ def test_roundtrip_view_converts_grey_pictures_of_16_bits(weights_name, tmp_path
     roundtrip_file(tmp_path / "deep.png", tmp_path / "out", weights=tmp_path / "grey.safetensors", **options)
     view = roundtrip_view(tmp_path / "out")
     pixels = decoded(view.original).reshape(24, 28, -1)
-    assert np.array_equal(pixels, with_bits(grey, 8)[..., None].repeat(pixels.shape[2], 2))
+    assert np.array_equal(pixels, convert_bits(grey, 8)[..., None].repeat(pixels.shape[2], 2))

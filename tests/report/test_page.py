@@ -204,7 +204,7 @@ def test_report_rejects_files_that_are_not_results(cli, tmp_path, text, message)
         (["--sweep", "absent.json"], DATA, "cannot read absent.json"),
         (["--sweep", "results.json"], DATA, "results.json is not a file of sweep results (sets.0: "),
         (["--pyramid", "."], DATA, "name a folder that `resizekit roundtrip` or `pyramid` wrote"),
-        (["--roundtrip", "absent"], DATA, "cannot read absent/figures.json"),
+        (["--roundtrip", "absent"], DATA, "cannot read absent/metrics.json"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
