@@ -1,4 +1,4 @@
-"""Every op with a kernel: the kernel, its reference, torch.compile of it, a hand-ordered form, and a plain copy.
+"""Benchmarks of every op with a kernel: the kernel, its reference, torch.compile of it, an optimized form and a copy.
 
 Times on a GPU are GPU seconds per launch (see resizekit.benchmarking.gpu_harness).  Without a GPU only the references
 run, on tiny inputs, on the CPU.
@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import torch
 from hand_ordered import HAND_ORDERED
-from kernel_cases import Case, cases, same, size_of
+from kernel_cases import Case, cases, equal_results, size_of
 
 from resizekit import ops
-from resizekit.benchmarking.gpu_harness import Backend, Copy, Cuda, gpu_clock, measure, quickest_copy, rotated
+from resizekit.benchmarking.gpu_harness import Backend, Copy, Cuda, fastest_copy, gpu_clock, input_sets, measure
 from resizekit.plugin.registry import Offer, installed
 
 GPU = torch.cuda.is_available()
@@ -32,7 +32,7 @@ ROWS = {
     if (implementation != "hand" or case.op in HAND_ORDERED) and (implementation != "compile" or case.setting.compiled)
 }
 
-# What torch and Triton warn of on the way is theirs: it shall not cost a row.
+# A warning of PyTorch or Triton must not fail a row.
 pytestmark = pytest.mark.filterwarnings("default")
 
 
@@ -50,38 +50,38 @@ def bench_op(benchmark: Any, row: str) -> None:
 
 
 def time_on_gpu(benchmark: Any, case: Case, implementation: str, backend: Backend) -> None:
-    """Time one row by GPU events, after the result was held to the reference's; skip what the device cannot hold."""
+    """Compare a result with the reference, then time the row by GPU events; skip it if it exceeds the memory."""
     offer = installed().kernels.get((case.op, "cuda"))
     if offer is None:
-        pytest.skip(f"nobody offers a kernel for {case.op!r} on 'cuda'")
-    needed = 100 * math.prod(case.high) + 24 * backend.cache_bytes()  # what passes leave on their way, and rotation
+        pytest.skip(f"no plugin offers a kernel for {case.op!r} on 'cuda'")
+    needed = 100 * math.prod(case.high) + 24 * backend.cache_bytes()  # intermediate results and rotated inputs
     if needed > backend.free_bytes():
-        pytest.skip(f"wants {needed / 1e9:.0f} GB of free GPU memory")
+        pytest.skip(f"needs {needed / 1e9:.0f} GB of free GPU memory")
     first = case.inputs(backend.device)
     expected = eager(case.op)(*first, **case.variant.options)
     moved = bytes_moved(case, first, expected, offer)
-    sets = rotated(backend, size_of(first))
-    copy = ceiling(case, moved, backend)
-    told: dict[str, Any] = {}
+    sets = input_sets(backend, size_of(first))
+    copy = fastest_copy_for(case, moved, backend)
+    info: dict[str, Any] = {}
     if implementation == "copy":
         run, inputs = copy.run, copy.inputs
-        told["how"] = copy.how
+        info["how"] = copy.how
     else:
-        run = functools.partial(candidate(case.op, implementation, offer), **case.variant.options)
-        told["equal"] = same(run(*first), expected)
+        run = functools.partial(implementation_of(case.op, implementation, offer), **case.variant.options)
+        info["equal"] = equal_results(run(*first), expected)
         if implementation == "kernel":
-            told["provider"] = offer.provider
-            assert told["equal"], f"the kernel of {offer.provider} gives something else than the reference"
+            info["provider"] = offer.provider
+            assert info["equal"], f"the result of the kernel of {offer.provider} differs from the reference"
         inputs = [first, *(case.inputs(backend.device) for _ in range(sets - 1))]
     del expected
     seconds, launches = measure(benchmark, backend, run, inputs, moved)
     if seconds is not None:
-        told |= {"GB/s": moved / seconds / 1e9, "of_copy": copy.seconds / seconds, "launches": launches}
-    benchmark.extra_info.update(about(case, implementation, moved) | told)
+        info |= {"GB/s": moved / seconds / 1e9, "of_copy": copy.seconds / seconds, "launches": launches}
+    benchmark.extra_info.update(description(case, implementation, moved) | info)
 
 
 def time_reference(benchmark: Any, case: Case) -> None:
-    """Time the reference on one core, by the wall's clock: so little work is not worth waking others."""
+    """Time the reference by the wall clock on one core: there is too little work for more."""
     first = case.inputs(torch.device("cpu"))
     run = functools.partial(eager(case.op), *first, **case.variant.options)
     threads = torch.get_num_threads()
@@ -91,55 +91,55 @@ def time_reference(benchmark: Any, case: Case) -> None:
     finally:
         torch.set_num_threads(threads)
     moved = bytes_moved(case, first, result, installed().kernels.get((case.op, "cuda")))
-    benchmark.extra_info.update(about(case, "eager", moved))
+    benchmark.extra_info.update(description(case, "eager", moved))
     if benchmark.stats:
         benchmark.extra_info["GB/s"] = moved / benchmark.stats.stats.median / 1e9
 
 
-def candidate(op: str, implementation: str, offer: Offer[ops.Kernel]) -> Callable[..., Any]:
-    """Give the function that is timed under this name."""
+def implementation_of(op: str, implementation: str, offer: Offer[ops.Kernel]) -> Callable[..., Any]:
+    """Return the function to time."""
     if implementation == "kernel":
         return offer.value.run
     if implementation == "hand":
         return HAND_ORDERED[op]
     if implementation == "compile":
-        torch.compiler.reset()  # it gives up on a function that it has compiled for a handful of shapes
+        torch.compiler.reset()  # it stops compiling a function after a few shapes
         return eager(op, torch.compile(ops.reference(op), dynamic=False, fullgraph=True))
     return eager(op)
 
 
 def eager(op: str, function: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """Give the reference of an op, with no kernel anywhere inside it."""
+    """Return the reference of an op, without kernels inside."""
     run = function or ops.reference(op)
 
-    def plain(*args: Any, **options: Any) -> Any:
+    def without_kernels(*args: Any, **options: Any) -> Any:
         with ops.references():
             return run(*args, **options)
 
-    return plain
+    return without_kernels
 
 
 def bytes_moved(case: Case, args: Any, result: Any, offer: Offer[ops.Kernel] | None) -> int:
-    """Inputs read once and outputs written once, or less if the kernel says so, for every row of a case alike."""
-    most = size_of(args) + size_of(result)
+    """Return the bytes that must cross memory: all inputs and outputs, or fewer if the kernel counts fewer."""
+    all_bytes = size_of(args) + size_of(result)
     count = offer.value.bytes_moved if offer else None
-    return min(most, count(*args, **case.variant.options)) if count else most
+    return min(all_bytes, count(*args, **case.variant.options)) if count else all_bytes
 
 
-_ceilings: dict[str, Copy] = {}
+_copies: dict[str, Copy] = {}
 
 
-def ceiling(case: Case, moved: int, backend: Backend) -> Copy:
-    """Measure the copy once a case: the rows of a case follow one another, so the clocks are the same."""
+def fastest_copy_for(case: Case, moved: int, backend: Backend) -> Copy:
+    """Measure the copy once per case: its rows follow each other, so the clock rates are the same."""
     key = f"{case.op}-{case.name}"
-    if key not in _ceilings:
-        _ceilings.clear()  # its buffers would stay otherwise
-        _ceilings[key] = quickest_copy(backend, moved)
-    return _ceilings[key]
+    if key not in _copies:
+        _copies.clear()  # otherwise its buffers stay allocated
+        _copies[key] = fastest_copy(backend, moved)
+    return _copies[key]
 
 
-def about(case: Case, implementation: str, moved: int) -> dict[str, Any]:
-    """What a row says of itself."""
+def description(case: Case, implementation: str, moved: int) -> dict[str, Any]:
+    """Return what a row records about itself."""
     return {
         "op": case.op,
         "case": case.name,
@@ -165,7 +165,7 @@ def _version(package: str) -> str | None:
 def _commit() -> str | None:
     command = ["git", "rev-parse", "--short", "HEAD"]
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+        run = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     except OSError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return run.stdout.strip() if run.returncode == 0 else None

@@ -1,10 +1,10 @@
-"""What pytest-benchmark writes of a run: the machine in our words, and no raw times."""
+"""Make pytest-benchmark record resizekit's description of the machine, and no raw times."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # the benchmarks share modules, and are no package
+sys.path.insert(0, str(Path(__file__).parent))  # the benchmarks share modules without being a package
 
 
 def pytest_benchmark_generate_machine_info() -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""What is timed: each op on the tensors it meets between a picture's bytes and a network, at a few sizes.
+"""The cases to time: each op with the tensors between the bytes of an image and a network, in a few sizes.
 
-A case is named `VARIANT-SxR-SIZE-bBATCH`, such as "bf16-nhwc-2x2-1080p-b8"; an op and a case make a row of the table.
+The name of a case is `VARIANT-SxR-SIZE-bBATCH`, such as "bf16-nhwc-2x2-1080p-b8"; an op and a case are a row of the
+table.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,18 +11,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Case", "cases", "same", "size_of"]
+__all__ = ["Case", "cases", "equal_results", "size_of"]
 
 
 class Setting(NamedTuple):
-    """A size of the high picture and how it is divided."""
+    """A size of the high image and the factors."""
 
     s: int
     r: int
     size: str
     batch: int
     compiled: bool = False
-    """Whether torch.compile is timed too: it takes seconds a case."""
+    """Whether to time torch.compile too: it takes seconds per case."""
 
 
 HEIGHT_WIDTH = {"1080p": (1080, 1920), "4k": (2160, 3840), "64x96": (64, 96)}
@@ -39,18 +40,18 @@ ON_CPU = (Setting(2, 2, "64x96", 1, compiled=True), Setting(2, 1, "64x96", 2), S
 
 @dataclass(frozen=True)
 class Variant:
-    """One op on one kind of tensor."""
+    """One op with one kind of tensor."""
 
     op: str
     name: str
     make: Callable[["Case", torch.device], tuple[Any, ...]]
-    """Fresh arguments by position, on fresh memory."""
+    """Returns new positional arguments in new memory."""
     options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A variant at a size."""
+    """A variant with a size."""
 
     variant: Variant
     setting: Setting
@@ -66,43 +67,43 @@ class Case:
 
     @property
     def high(self) -> tuple[int, int, int, int]:
-        """`b c h w` of the high picture."""
+        """Shape `b c h w` of the high image."""
         return (self.setting.batch, 3, *HEIGHT_WIDTH[self.setting.size])
 
     @property
-    def phases(self) -> tuple[int, int, int, int]:
-        """`b (c s r) h w` of the unshuffled one."""
+    def unshuffled(self) -> tuple[int, int, int, int]:
+        """Shape `b (c s r) h w` of the unshuffled image."""
         b, c, h, w = self.high
         s, r = self.setting[:2]
         return b, c * s * r, h // s, w // r
 
     @property
     def low(self) -> tuple[int, int, int, int]:
-        """`b c h w` of the low picture."""
-        b, _, h, w = self.phases
+        """Shape `b c h w` of the low image."""
+        b, _, h, w = self.unshuffled
         return b, 3, h, w
 
     def inputs(self, device: torch.device) -> tuple[Any, ...]:
-        """Give fresh arguments on fresh memory."""
+        """Return new arguments in new memory."""
         return self.variant.make(self, device)
 
 
 NCHW, NHWC = torch.contiguous_format, torch.channels_last
 
 
-def _bytes(case: Case, device: torch.device) -> tuple[Any, ...]:
-    """A picture as files hold it, `b h w c`, seen as `b c h w`."""
+def _byte_image(case: Case, device: torch.device) -> tuple[Any, ...]:
+    """A uint8 image in the memory order of files, `b h w c`, with the shape `b c h w`."""
     b, c, h, w = case.high
     codes = torch.randint(0, 256, (b, h, w, c), dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
     return codes, *case.setting[:2]
 
 
 def _floats(shape: tuple[int, ...], dtype: torch.dtype, memory: torch.memory_format, device: torch.device) -> Tensor:
-    """Values as a network gives them: most in [0, 1], some outside."""
+    """Values like those of a network: most in [0, 1], some outside."""
     return torch.rand(shape, device=device).mul_(1.2).sub_(0.1).to(dtype).contiguous(memory_format=memory)
 
 
-def _factored(shape: str, dtype: torch.dtype, memory: torch.memory_format) -> Callable[..., tuple[Any, ...]]:
+def _floats_and_factors(shape: str, dtype: torch.dtype, memory: torch.memory_format) -> Callable[..., tuple[Any, ...]]:
     return lambda case, device: (_floats(getattr(case, shape), dtype, memory, device), *case.setting[:2])
 
 
@@ -119,31 +120,31 @@ F32, BF16 = torch.float32, torch.bfloat16
 TO_BF16 = {"dtype": BF16, "channels_last": True}
 
 VARIANTS = (
-    Variant("unshuffle_codes", "f32-nchw", _bytes),
-    Variant("unshuffle_codes", "bf16-nhwc", _bytes, TO_BF16),
-    Variant("unshuffle_codes", "bf16-nhwc-pad16", _bytes, TO_BF16 | {"multiple": 16}),
-    Variant("unshuffle_guide", "f32-nchw", _bytes),
-    Variant("unshuffle_guide", "bf16-nhwc", _bytes, TO_BF16),
-    Variant("shuffle_codes", "f32-nchw", _factored("phases", F32, NCHW)),
-    Variant("shuffle_codes", "bf16-nhwc", _factored("phases", BF16, NHWC)),
-    Variant("unshuffle", "bf16-nhwc", _factored("high", BF16, NHWC)),
-    Variant("shuffle", "bf16-nhwc", _factored("phases", BF16, NHWC)),
-    Variant("unshuffle_quantize", "f32-nchw", _factored("high", F32, NCHW)),
+    Variant("unshuffle_codes", "f32-nchw", _byte_image),
+    Variant("unshuffle_codes", "bf16-nhwc", _byte_image, TO_BF16),
+    Variant("unshuffle_codes", "bf16-nhwc-pad16", _byte_image, TO_BF16 | {"multiple": 16}),
+    Variant("unshuffle_guide", "f32-nchw", _byte_image),
+    Variant("unshuffle_guide", "bf16-nhwc", _byte_image, TO_BF16),
+    Variant("shuffle_codes", "f32-nchw", _floats_and_factors("unshuffled", F32, NCHW)),
+    Variant("shuffle_codes", "bf16-nhwc", _floats_and_factors("unshuffled", BF16, NHWC)),
+    Variant("unshuffle", "bf16-nhwc", _floats_and_factors("high", BF16, NHWC)),
+    Variant("shuffle", "bf16-nhwc", _floats_and_factors("unshuffled", BF16, NHWC)),
+    Variant("unshuffle_quantize", "f32-nchw", _floats_and_factors("high", F32, NCHW)),
     *(
         variant
         for op in ("to_uint8", "quantize", "quantize_codes")
         for variant in (Variant(op, "f32", _unguided), Variant(op, "bf16-guide32", _guided))
     ),
 )
-WHATEVER_THE_SHAPE = {"to_uint8", "quantize", "quantize_codes"}
-"""Ops that see values only: other factors would be other sizes and nothing else."""
+SHAPE_INDEPENDENT = {"to_uint8", "quantize", "quantize_codes"}
+"""Ops without factors: other factors would only mean other sizes."""
 
 
 def cases(on_gpu: bool) -> Iterator[Case]:
-    """Every case, those of one op together."""
+    """Yield every case, grouped by op."""
     for variant in VARIANTS:
         for setting in ON_GPU if on_gpu else ON_CPU:
-            if variant.op not in WHATEVER_THE_SHAPE or setting[:2] == (2, 2):
+            if variant.op not in SHAPE_INDEPENDENT or setting[:2] == (2, 2):
                 yield Case(variant, setting)
 
 
@@ -152,15 +153,15 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def size_of(value: Any) -> int:
-    """Bytes of a tensor, or of those in a tuple."""
+    """Return the bytes of a tensor or of the tensors in a tuple."""
     return sum(x.numel() * x.element_size() for x in _tensors(value))
 
 
-def same(a: Any, b: Any) -> bool:
-    """Tell whether two results agree in every bit, in type, and in how they lie in memory."""
+def equal_results(a: Any, b: Any) -> bool:
+    """Return whether two results have equal bits, dtypes and memory formats."""
     pairs = list(zip(_tensors(a), _tensors(b), strict=True))
-    return all(x.dtype == y.dtype and torch.equal(x, y) and _lying(x) == _lying(y) for x, y in pairs)
+    return all(x.dtype == y.dtype and torch.equal(x, y) and _strides(x) == _strides(y) for x, y in pairs)
 
 
-def _lying(x: Tensor) -> list[int]:
+def _strides(x: Tensor) -> list[int]:
     return [step for step, length in zip(x.stride(), x.shape, strict=True) if length > 1]

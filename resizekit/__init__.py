@@ -14,7 +14,10 @@ from resizekit.system.lazy import lazy_names
 
 if TYPE_CHECKING:
     from resizekit import losses as losses
+    from resizekit import nn as nn
     from resizekit import ops as ops
+    from resizekit import storage as storage
+    from resizekit import testing as testing
     from resizekit.codec import guides as guides
     from resizekit.codec.codec import Codec as Codec
     from resizekit.codec.codec import Resized as Resized
@@ -44,14 +47,15 @@ if TYPE_CHECKING:
     from resizekit.recipes.checkpoint import load as load
     from resizekit.recipes.checkpoint import save as save
     from resizekit.spec import ResizeSpec as ResizeSpec
+    from resizekit.storage.compressions import CompressionModule as CompressionModule
     from resizekit.storage.formats import Storage as Storage
     from resizekit.system.malloc import keep_freed_memory as keep_freed_memory
 
 _WHERE = {
     "Codec": "resizekit.codec.codec",
     "Compression": "resizekit.plugin.records",
+    "CompressionModule": "resizekit.storage.compressions",
     "Kernel": "resizekit.ops.kernel",
-    "StageMixture": "resizekit.plugin.records",
     "Network": "resizekit.plugin.records",
     "NoOptions": "resizekit.plugin.records",
     "Published": "resizekit.plugin.suite",
@@ -60,13 +64,14 @@ _WHERE = {
     "Resized": "resizekit.codec.codec",
     "RunOptions": "resizekit.images.run_options",
     "Stage": "resizekit.plugin.records",
+    "StageMixture": "resizekit.plugin.records",
     "Storage": "resizekit.storage.formats",
     "Suite": "resizekit.plugin.suite",
     "SuiteColumn": "resizekit.plugin.suite",
     "SuiteSet": "resizekit.plugin.suite",
+    "TargetSize": "resizekit.images.target_size",
     "Task": "resizekit.plugin.records",
     "TaskConfig": "resizekit.plugin.records",
-    "TargetSize": "resizekit.images.target_size",
     "Weights": "resizekit.plugin.records",
     "build": "resizekit.recipes.assemble",
     "down_file": "resizekit.images.files",
@@ -76,11 +81,14 @@ _WHERE = {
     "keep_freed_memory": "resizekit.system.malloc",
     "load": "resizekit.recipes.checkpoint",
     "losses": "resizekit.losses",
+    "nn": "resizekit.nn",
     "ops": "resizekit.ops",
     "save": "resizekit.recipes.checkpoint",
-    "weights_from_folder": "resizekit.plugin.packaged_weights",
+    "storage": "resizekit.storage",
     "tasks": "resizekit.recipes.assemble",
+    "testing": "resizekit.testing",
     "up_file": "resizekit.images.files",
+    "weights_from_folder": "resizekit.plugin.packaged_weights",
 }
 
 __all__ = sorted(_WHERE)

@@ -1,4 +1,4 @@
-"""The benchmarks themselves, without a GPU: scripted event times go in, and the right figures come out of the JSON."""
+"""The benchmarks without a GPU: scripted event times must give the right numbers in the JSON."""
 
 import importlib
 import importlib.util
@@ -40,9 +40,9 @@ COPY = {"memcpy": 9e-6, "kernel": 8e-6}
 
 
 class Scripted:
-    """Runs on the CPU; captures take the seconds a launch that were written down for them, in that order."""
+    """Runs on the CPU; each capture takes the next of the given seconds per launch."""
 
-    device, worth = torch.device("cpu"), 1
+    device, bytes_per_replay = torch.device("cpu"), 1
 
     def __init__(self, seconds):
         self.seconds_of = iter(seconds)
@@ -70,16 +70,16 @@ class Scripted:
 )
 def bench_scripted(benchmark, monkeypatch, implementation, seconds):
     monkeypatch.setattr(torch, "compile", lambda function, **options: lambda x, guide: function(x, guide + 1))
-    offers = {(one.op, one.device_type): Offer(value=one, provider="ours", plugin="kernels") for one in kernels()}
-    monkeypatch.setattr(installed(), "kernels", offers)  # without a GPU nobody offers them
+    offers = {(k.op, k.device_type): Offer(value=k, provider="resizekit", plugin="kernels") for k in kernels()}
+    monkeypatch.setattr(installed(), "kernels", offers)  # without a GPU the plugin offers none
     monkeypatch.setattr(torch.compiler, "reset", lambda: None)  # loading the compiler takes seconds
     bench_kernels.time_on_gpu(benchmark, CASE, implementation, Scripted(seconds))
 '''
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory):
-    """The benchmarks beside a scripted one, run once: the folder, and what pytest said."""
+def results_folder(tmp_path_factory):
+    """The benchmarks and a scripted one, run once: the folder and the output of pytest."""
     root = tmp_path_factory.mktemp("root")
     shutil.copy(ROOT / "conftest.py", root)
     folder = root / "benchmarks"
@@ -91,16 +91,16 @@ def room(tmp_path_factory):
         "[pytest]\npython_functions = bench_*\nmarkers = gpu\n"
         "addopts = --import-mode=importlib -p no:cacheprovider -p no:hypothesispytest\n"
     )
-    told = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-m", "pytest", "-rs", "--benchmark-json=out.json", "bench_scripted.py", "bench_kernels.py",
          "-k", "scripted or quantize_codes-f32-2x2-64x96"],
         cwd=folder, capture_output=True, text=True, timeout=120, check=False,
-        # pytest-benchmark measures nothing where it believes itself a worker of pytest-xdist
+        # pytest-benchmark measures nothing if it detects pytest-xdist
         env={key: value for key, value in os.environ.items() if not key.startswith("PYTEST_XDIST")}
         | {"TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""},
     )  # fmt: skip
-    assert told.returncode == 0, told.stdout + told.stderr
-    return folder, told.stdout
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder, run.stdout
 
 
 def rows_of(folder):
@@ -108,45 +108,45 @@ def rows_of(folder):
     return text, {row["name"]: row for row in json.loads(text)["benchmarks"]}
 
 
-def test_scripted_times_land_in_the_json(room):
-    text, rows = rows_of(room[0])
+def test_scripted_times_appear_in_the_json(results_folder):
+    text, rows = rows_of(results_folder[0])
     row = rows["bench_scripted[kernel-seconds1]"]
     assert row["options"]["timer"] == "gpu_clock"
     assert row["stats"]["rounds"] == 20
     assert row["stats"]["median"] == pytest.approx(10e-6)
     assert 0 < row["stats"]["max"] - row["stats"]["min"] < 2e-9
-    told = row["extra_info"]
+    info = row["extra_info"]
     moved = 3 * 32 * 48 * (2 + 4 + 4 + 1)  # bfloat16 and guide in, float and code out
-    assert told["bytes"] == moved
-    assert told["GB/s"] == pytest.approx(moved / 10e-6 / 1e9)
-    assert told["of_copy"] == pytest.approx(0.8), "the faster of two copies is the ceiling"
-    assert told["launches"] == 2
-    assert (told["op"], told["case"]) == ("quantize_codes", "bf16-guide32-2x2-64x96-b1")
-    assert told["shape"] == [1, 3, 64, 96]
-    assert told["torch"] == torch.__version__
-    assert told["provider"] == "ours"
-    assert told["equal"] is True
-    assert told["commit"] is None, "that folder is no checkout"
+    assert info["bytes"] == moved
+    assert info["GB/s"] == pytest.approx(moved / 10e-6 / 1e9)
+    assert info["of_copy"] == pytest.approx(0.8), "relative to the faster of two copies"
+    assert info["launches"] == 2
+    assert (info["op"], info["case"]) == ("quantize_codes", "bf16-guide32-2x2-64x96-b1")
+    assert info["shape"] == [1, 3, 64, 96]
+    assert info["torch"] == torch.__version__
+    assert info["provider"] == "resizekit"
+    assert info["equal"] is True
+    assert info["commit"] is None, "the folder is not a git checkout"
     assert rows["bench_scripted[compile-seconds4]"]["extra_info"]["equal"] is False
     assert rows["bench_scripted[copy-seconds0]"]["extra_info"]["how"] == "kernel"
     assert platform.node() not in text
-    assert str(room[0]) not in text
+    assert str(results_folder[0]) not in text
 
 
-def test_without_a_gpu_references_run_and_the_rest_says_why_not(room):
-    folder, told = room
+def test_references_run_without_a_gpu_and_the_rest_is_skipped(results_folder):
+    folder, output = results_folder
     _, rows = rows_of(folder)
     (row,) = (row for row in rows.values() if row["name"].startswith("bench_op"))
     assert row["name"] == "bench_op[quantize_codes-f32-2x2-64x96-b1-eager]"
     assert row["options"]["timer"] == "perf_counter"
     assert row["extra_info"]["GB/s"] > 0
     assert row["extra_info"]["gpu"] is None
-    assert "SKIPPED [4]" in told
-    assert "needs a CUDA device; torch sees none" in told
+    assert "SKIPPED [4]" in output
+    assert "needs a CUDA device; torch sees none" in output
 
 
-def test_what_was_written_is_what_is_read(room):
-    timings = read_timings(room[0] / "out.json")
+def test_timings_read_back_what_was_written(results_folder):
+    timings = read_timings(results_folder[0] / "out.json")
     scripted = timings.comparisons[0]
     assert (scripted.op, scripted.case) == ("quantize_codes", "bf16-guide32-2x2-64x96-b1")
     assert scripted.speedup("eager") == pytest.approx(4)
@@ -162,15 +162,15 @@ def test_what_was_written_is_what_is_read(room):
 
 @pytest.fixture
 def modules(scripts):
-    """The modules beside the benchmarks of kernels."""
+    """The modules that the kernel benchmarks share."""
     return scripts(BENCHMARKS, "hand_ordered", "kernel_cases")
 
 
-def test_inputs_and_outputs_rotate_and_a_replay_is_long_enough(modules):
+def test_replay_rotates_inputs_and_moves_enough_bytes(modules):
     seen, results, alive = [], [], []
 
     class Backend:
-        device, worth = CPU, 1000
+        device, bytes_per_replay = CPU, 1000
 
         def cache_bytes(self):
             return 100
@@ -188,20 +188,20 @@ def test_inputs_and_outputs_rotate_and_a_replay_is_long_enough(modules):
         result = Result()
         seen.append(x)
         results.append(weakref.ref(result))
-        alive.append(sum(one() is not None for one in results))
+        alive.append(sum(reference() is not None for reference in results))
         return result
 
-    sets = gpu_harness.rotated(Backend(), input_bytes=61)
+    sets = gpu_harness.input_sets(Backend(), input_bytes=61)
     assert sets == 5, "five times 61 exceed three times 100, four do not"
-    seconds = gpu_harness.seconds_each(Backend(), run, [(i,) for i in range(sets)], moved=90)
-    assert seen == [0, 1, 2, 3, 4] * 3, "two turns would move 900 bytes only"
-    assert alive == [1, 2, 3, 4, 5] + [6] * 10, "a result's memory is not reused within a turn"
+    seconds = gpu_harness.seconds_per_launch(Backend(), run, [(i,) for i in range(sets)], moved=90)
+    assert seen == [0, 1, 2, 3, 4] * 3, "two rotations would move only 900 bytes"
+    assert alive == [1, 2, 3, 4, 5] + [6] * 10, "the memory of a result is not reused within a rotation"
     assert seconds == 7.0
-    assert gpu_harness.rotated(Backend(), input_bytes=10**9) == 2
+    assert gpu_harness.input_sets(Backend(), input_bytes=10**9) == 2
 
 
 def rough(x):
-    """Put in what sums and casts may stumble over."""
+    """Insert values that sums and conversions can get wrong."""
     if x.is_floating_point():
         flat = x.permute(0, 2, 3, 1).reshape(-1) if x.dim() == 4 and x.stride(1) == 1 else x.view(-1)
         odd = [float("nan"), float("inf"), -float("inf"), -0.0, 0.5 / 255, 1.5 / 255, 254.5 / 255, 1.0, 1.0001, -1e-9]
@@ -209,7 +209,7 @@ def rough(x):
     return x
 
 
-def test_hand_ordered_forms_give_the_references_bits(modules):
+def test_hand_ordered_forms_equal_the_references(modules):
     torch.manual_seed(0)
     tried = set()
     for case in modules.kernel_cases.cases(False):
@@ -223,12 +223,12 @@ def test_hand_ordered_forms_give_the_references_bits(modules):
         for a, b in zip(*((x if isinstance(x, tuple) else (x,)) for x in (got, expected)), strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True, check_stride=True, msg=case.name)
         assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(args, before, strict=True)
-                   if isinstance(a, torch.Tensor)), f"{case.op} works in place on what it was given"  # fmt: skip
+                   if isinstance(a, torch.Tensor)), f"{case.op} changes its inputs"  # fmt: skip
         tried.add(case.op)
     assert tried == set(modules.hand_ordered.HAND_ORDERED)
 
 
-def test_every_op_is_timed_and_no_kernel_claims_more_bytes_than_there_are(modules):
+def test_every_op_is_timed_and_its_bytes_are_exact(modules):
     seen = set()
     counts = {kernel.op: kernel.bytes_moved for kernel in kernels()}
     for case in modules.kernel_cases.cases(False):
@@ -236,12 +236,12 @@ def test_every_op_is_timed_and_no_kernel_claims_more_bytes_than_there_are(module
         args = case.inputs(CPU)
         with ops.references():
             result = ops.reference(case.op)(*args, **case.variant.options)
-        there = modules.kernel_cases.size_of(args) + modules.kernel_cases.size_of(result)
-        assert counts[case.op](*args, **case.variant.options) == there, f"{case.op} {case.name}"
-    assert seen == set(ops.ops())
+        all_bytes = modules.kernel_cases.size_of(args) + modules.kernel_cases.size_of(result)
+        assert counts[case.op](*args, **case.variant.options) == all_bytes, f"{case.op} {case.name}"
+    assert seen == set(ops.op_names())
 
 
-def test_cases_are_told_apart_and_fit(modules):
+def test_cases_have_unique_names_and_divisible_sizes(modules):
     for on_gpu in (False, True):
         every = list(modules.kernel_cases.cases(on_gpu))
         assert len({(case.op, case.name) for case in every}) == len(every)
@@ -251,8 +251,8 @@ def test_cases_are_told_apart_and_fit(modules):
             assert not case.high[3] % r
 
 
-def test_same_means_bits_type_and_place(modules):
-    same = modules.kernel_cases.same
+def test_equal_results_compares_bits_dtype_and_strides(modules):
+    same = modules.kernel_cases.equal_results
     x = torch.rand(2, 3, 4, 5)
     assert same(x, x.clone())
     assert same((x, x), (x, x))
@@ -260,11 +260,12 @@ def test_same_means_bits_type_and_place(modules):
     assert not same(x, x.double())
     assert not same(x, x.contiguous(memory_format=torch.channels_last))
     assert not same((x, x), (x, x + 1))
-    one = torch.rand(1, 3, 4, 5)
-    assert same(one, one.as_strided(one.shape, (999, *one.stride()[1:]))), "where there is one, no step is taken"
+    single = torch.rand(1, 3, 4, 5)
+    other = single.as_strided(single.shape, (999, *single.stride()[1:]))
+    assert same(single, other), "the stride of an axis of length 1 has no meaning"
 
 
-def test_require_gpu_makes_a_skip_an_error(monkeypatch):
+def test_require_gpu_turns_a_skip_into_an_error(monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     spec = importlib.util.spec_from_file_location("root_conftest", ROOT / "conftest.py")
@@ -283,7 +284,7 @@ def test_require_gpu_makes_a_skip_an_error(monkeypatch):
         conftest.pytest_runtest_setup(item(True, "gpu"))
 
 
-def test_every_variant_of_a_study_is_a_config_that_can_be_trained(scripts, tmp_path):
+def test_study_variants_are_valid_training_configs(scripts, tmp_path):
     study = scripts(BENCHMARKS, "study").study
     assert set(study.STUDIES) == {"networks", "recipe", "schedule", "recursion"}
     for which, variants in study.STUDIES.items():
@@ -295,7 +296,7 @@ def test_every_variant_of_a_study_is_a_config_that_can_be_trained(scripts, tmp_p
             assert common != (which == "recursion" or name.startswith("low held")), name
 
 
-def test_weights_are_measured_at_several_qualities_of_jpeg(scripts, tmp_path, small_weights, capsys):
+def test_jpeg_quality_study_measures_several_qualities(scripts, tmp_path, small_weights, capsys):
     module = scripts(BENCHMARKS, "jpeg_quality").jpeg_quality
     small_weights(tmp_path / "tiny.safetensors")
     (tmp_path / "set").mkdir()

@@ -109,7 +109,7 @@ def test_plugin_with_a_registered_name_is_refused(site: Path) -> None:
     assert providers["sr"].startswith("resizekit ")
     assert "free-name" not in providers, "a conflicting plugin is left out entirely"
     (line,) = stderr.splitlines()
-    assert line.startswith("warning: plugin 'another' of resizekit-other-sr 9.0 is left out")
+    assert line.startswith("warning: plugin 'another' of resizekit-other-sr 9.0 was not loaded")
     assert f"task 'sr' is already offered by plugin 'sr' of {providers['sr']}" in line
 
 

@@ -1,7 +1,7 @@
-"""resizekit's own kernels, in Triton: a plugin like any other.
+"""The kernels of resizekit, written in Triton: an ordinary plugin.
 
-They enter the table where torch sees a CUDA device and Triton is installed; everything works without, and on other
-machines nobody waits for Triton and torch's compiler to be imported.
+The plugin offers them if PyTorch sees a CUDA device and Triton is installed.  Everything works without them, and
+machines without a GPU do not import Triton and the compiler of PyTorch.
 """
 
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ __all__ = ["kernels"]
 
 
 def kernels() -> tuple[Kernel, ...]:
-    """Give every kernel of this package; needs Triton."""
+    """Return every kernel of this package; needs Triton."""
     from resizekit_kernels import guide, pixel, quantize, shuffle_codes, unshuffle_codes, unshuffle_quantize
 
-    families = (unshuffle_codes, guide, pixel, quantize, shuffle_codes, unshuffle_quantize)
-    return tuple(kernel for family in families for kernel in family.KERNELS)
+    modules = (unshuffle_codes, guide, pixel, quantize, shuffle_codes, unshuffle_quantize)
+    return tuple(kernel for module in modules for kernel in module.KERNELS)
 
 
 @hookimpl
 def resizekit_register_kernels() -> Iterable[Kernel]:
-    """Offer the kernels where they can serve."""
+    """Offer the kernels if they can run."""
     return kernels() if torch.cuda.is_available() and find_spec("triton") else ()

@@ -1,13 +1,14 @@
-"""What an encoder starts from: bytes of a picture ─► unshuffled floats and the antialiased bicubic guide, in one pass.
+"""Make the inputs of an encoder in one pass: bytes of an image ─► unshuffled floats and the antialiased bicubic guide.
 
-The guide has the bits of `resample`: its weights, its order of the axes (the one that shrinks most goes first) and of
-the taps, each product and each sum rounded.  So nothing may be computed in another order, and what can be saved is
-work that outputs have in common.  A thread makes a cell of N × N outputs of one channel:
+The guide has the bits of `resample`: the same weights, the same order of the axes (the one with the larger factor goes
+first) and of the taps, each product and each sum rounded.  The order of the computation is therefore fixed; the kernel
+only shares work between outputs.  A thread computes a cell of CELL × CELL outputs of one channel:
 
-    a band of N·s + 3s rows and columns ─► sums over its rows, N for each column ─► N × N sums over those sums
+    CELL·s + 3s rows and columns ─► sums over rows, CELL for each column ─► CELL × CELL sums over these sums
 
-For 2x2 and N = 2 that is 25 loads and 48 products an output, where outputs on their own would take 64 and 72.  The
-phases are the bytes below the cell, read again (they are near by then) so that registers need not keep them.
+For 2x2 and CELL = 2 that is 25 loads and 48 products per output, where separate outputs would take 64 and 72.  The
+unshuffled values are the bytes below the cell; the kernel reads them again from a near cache, so that they need no
+registers.
 """
 
 from functools import lru_cache
@@ -24,156 +25,180 @@ from resizekit.ops import Guided, reference
 from resizekit.ops.fused import check_codes
 from resizekit.ops.quantize import SCALE
 from resizekit.ops.resample import taps
-from resizekit_kernels.arithmetic import INTERPRETED, narrow, times
-from resizekit_kernels.launch import FLOATS, Wrap, direct, on_cpu, padded, traced, triton_op, wrap_triton
-from resizekit_kernels.registers import tile
+from resizekit_kernels.arithmetic import INTERPRETED, multiply, narrow
+from resizekit_kernels.launch import (
+    FLOATS,
+    Wrap,
+    direct,
+    is_compiling,
+    padded_channels,
+    runs_reference,
+    triton_op,
+    wrap_triton,
+)
+from resizekit_kernels.registers import join_columns
 
 __all__ = ["KERNELS", "unshuffle_guide_kernel", "unshuffle_guide_op"]
 
 _CELLS = 128
-"""Cells that a program makes: one a thread."""
+"""Cells of a program: one per thread."""
 _SHARED = (1, 2, 3, 4, 6, 8)
-"""Phases of a channel (s * r) with which cells are 2 × 2; with others a single output fills the registers."""
-_MOST = 16
-"""Phases of a channel that are served, at most.  Every tap is code of its own: 4x4 has 256 of them, 2000 instructions
-or 32 KB, and more would compile for long.  Beyond, phases come from `unshuffle_codes`, the guide from `resample`."""
+"""Values of s * r for which a cell has 2 × 2 outputs; for others one output fills the registers."""
+_MAX_FACTORS = 16
+"""Maximum s * r.
+
+The code repeats for every tap: 4x4 has 256 taps, 2000 instructions or 32 KB, and more would take long to compile.
+Beyond the maximum, `unshuffle_codes` and `resample` compute the results."""
 
 
 @triton.jit
-def _weighted(values, start: tl.constexpr, step: tl.constexpr, W: tl.constexpr):
-    """Sum values from `start` on, `step` apart, as `resample` does: in this order, without what weighs 0."""
-    if INTERPRETED:  # numpy fuses nothing, and a call from a kernel takes the interpreter half a millisecond
-        total = values[start] * W[0]
-        for k in tl.static_range(1, len(W)):
-            if W[k] != 0.0:
-                total = total + values[start + k * step] * W[k]
+def _weighted(values, start: tl.constexpr, step: tl.constexpr, WEIGHTS: tl.constexpr):
+    """Sum values from `start` on, `step` apart, as `resample` does: in this order, without weights of 0."""
+    if INTERPRETED:  # NumPy never fuses, and a call from a kernel takes the interpreter half a millisecond
+        total = values[start] * WEIGHTS[0]
+        for k in tl.static_range(1, len(WEIGHTS)):
+            if WEIGHTS[k] != 0.0:
+                total = total + values[start + k * step] * WEIGHTS[k]
     else:
-        total = times(values[start], W[0])
-        for k in tl.static_range(1, len(W)):
-            if W[k] != 0.0:
-                total = total + times(values[start + k * step], W[k])
+        total = multiply(values[start], WEIGHTS[0])
+        for k in tl.static_range(1, len(WEIGHTS)):
+            if WEIGHTS[k] != 0.0:
+                total = total + multiply(values[start + k * step], WEIGHTS[k])
     return total
 
 
 @triton.jit
-def _along(base, start, COUNT: tl.constexpr, last, stride):
-    """Find COUNT pixels from `start` along an axis, those beyond the border clamped to it.
+def _addresses_along(base, start, COUNT: tl.constexpr, last_pixel, stride):
+    """Return the addresses of COUNT pixels from `start` along an axis, clamped to the border.
 
-    Addresses are integers here: then the compiler finds a pixel by one instruction, row * stride + column.
+    Addresses are integers: the compiler then computes one with a single instruction, row * stride + column.
     """
-    places = ()
+    addresses = ()
     for i in tl.static_range(COUNT):
-        places = places + (base + tl.minimum(tl.maximum(start + i, 0), last).to(tl.int64) * stride,)
-    return places
+        addresses = addresses + (base + tl.minimum(tl.maximum(start + i, 0), last_pixel).to(tl.int64) * stride,)
+    return addresses
 
 
 @triton.jit
-def _guides(
-    first, second, F1: tl.constexpr, W1: tl.constexpr, F2: tl.constexpr, W2: tl.constexpr, N: tl.constexpr,
-    SCALE: tl.constexpr,
+def _guide_values(
+    first_axis, second_axis, FACTOR_1: tl.constexpr, WEIGHTS_1: tl.constexpr, FACTOR_2: tl.constexpr,
+    WEIGHTS_2: tl.constexpr, CELL: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """Make N * N outputs, the axis of the first pass running faster, from places, factors and weights of both axes."""
+    """Compute CELL * CELL outputs from addresses, factors and weights of both axes.
+
+    The axis of the first pass varies faster in the result.
+    """
     sums = ()
-    for j in tl.static_range(len(second)):
+    for j in tl.static_range(len(second_axis)):
         band = ()
-        for i in tl.static_range(len(first)):
-            code = tl.load((first[i] + second[j]).to(tl.pointer_type(tl.uint8)))
-            band = band + (code.to(tl.float32) * SCALE,)  # products follow, no sum that it could be fused with
-        for m in tl.static_range(N):
-            sums = sums + (_weighted(band, m * F1, 1, W1),)
+        for i in tl.static_range(len(first_axis)):
+            value = tl.load((first_axis[i] + second_axis[j]).to(tl.pointer_type(tl.uint8)))
+            band = band + (value.to(tl.float32) * SCALE,)  # products follow: there is no sum to fuse with
+        for m in tl.static_range(CELL):
+            sums = sums + (_weighted(band, m * FACTOR_1, 1, WEIGHTS_1),)
     outputs = ()
-    for n in tl.static_range(N):
-        for m in tl.static_range(N):
-            outputs = outputs + (_weighted(sums, n * F2 * N + m, N, W2),)
+    for n in tl.static_range(CELL):
+        for m in tl.static_range(CELL):
+            outputs = outputs + (_weighted(sums, n * FACTOR_2 * CELL + m, CELL, WEIGHTS_2),)
     return outputs
 
 
 @triton.jit
-def _store_phases(
-    phases, shift, rows, columns, c, y, u, h, w, S: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr,
-    SCALE: tl.constexpr, N: tl.constexpr, LAST: tl.constexpr, B: tl.constexpr, Q: tl.constexpr,
+def _store_unshuffled(
+    unshuffled, shift, rows, columns, c, y, x, height, width, S: tl.constexpr, R: tl.constexpr, IMAGE_C: tl.constexpr,
+    CHANNELS: tl.constexpr, SCALE: tl.constexpr, CELL: tl.constexpr, CHANNELS_LAST: tl.constexpr, BLOCK: tl.constexpr,
+    LINE: tl.constexpr,
 ):  # fmt: skip
-    """Store at once what lies together: S * R phases of an output (LAST), or a phase of N outputs; then zeros up to P.
+    """Store the unshuffled values of a cell, then zeros up to CHANNELS.
 
-    `rows` and `columns` are the places below the cell.
+    `rows` and `columns` are the addresses below the cell.  One store writes the adjacent values: the S * R values of an
+    output (CHANNELS_LAST), or the same channel of CELL outputs.
     """
-    q = tl.arange(0, Q)[None, :]
-    for m in tl.static_range(N):
-        for k in tl.static_range(N if LAST else S * R):
+    position = tl.arange(0, LINE)[None, :]
+    for m in tl.static_range(CELL):
+        for k in tl.static_range(CELL if CHANNELS_LAST else S * R):
             together = ()
-            for j in tl.static_range(S * R if LAST else N):
-                if LAST:
-                    place = rows[m * S + j // R] + columns[k * R + j % R]
+            for j in tl.static_range(S * R if CHANNELS_LAST else CELL):
+                if CHANNELS_LAST:
+                    address = rows[m * S + j // R] + columns[k * R + j % R]
                 else:
-                    place = rows[m * S + k // R] + columns[j * R + k % R]
-                together = together + (tl.load(place.to(tl.pointer_type(tl.uint8))),)
-            values = times(tile(together, Q).to(tl.float32), SCALE) + shift
-            line = (y + m)[:, None] * w.to(tl.int64) + u[:, None]
-            inside = (y + m < h)[:, None]
-            if LAST:
-                inside = inside & (u[:, None] + k < w) & (q < S * R)
-                channel = (c * S * R)[:, None] + q
-                target = phases + (line + k) * P
+                    address = rows[m * S + k // R] + columns[j * R + k % R]
+                together = together + (tl.load(address.to(tl.pointer_type(tl.uint8))),)
+            values = multiply(join_columns(together, LINE).to(tl.float32), SCALE) + shift
+            pixel = (y + m)[:, None] * width.to(tl.int64) + x[:, None]
+            inside = (y + m < height)[:, None]
+            if CHANNELS_LAST:
+                inside = inside & (x[:, None] + k < width) & (position < S * R)
+                channel = (c * S * R)[:, None] + position
+                target = unshuffled + (pixel + k) * CHANNELS
                 step = 1
             else:
-                inside = inside & (u[:, None] + q < w)
+                inside = inside & (x[:, None] + position < width)
                 channel = (c * S * R + k)[:, None]
-                target = phases + line + q
-                step = h * w.to(tl.int64)
-            tl.store(target + channel * step, narrow(values, phases.dtype.element_ty), mask=inside)
-            for z in range(C * S * R, P, C * S * R):
-                nothing = tl.zeros((B, Q), phases.dtype.element_ty)
-                tl.store(target + (channel + z) * step, nothing, mask=inside & (channel + z < P))
+                target = unshuffled + pixel + position
+                step = height * width.to(tl.int64)
+            tl.store(target + channel * step, narrow(values, unshuffled.dtype.element_ty), mask=inside)
+            for zero_from in range(IMAGE_C * S * R, CHANNELS, IMAGE_C * S * R):
+                zeros = tl.zeros((BLOCK, LINE), unshuffled.dtype.element_ty)
+                tl.store(target + (channel + zero_from) * step, zeros, mask=inside & (channel + zero_from < CHANNELS))
 
 
 @triton.jit
 def unshuffle_guide_kernel(
-    x, phases, guide, shift, h, w, xb, xc, xy, xx,
-    S: tl.constexpr, R: tl.constexpr, C: tl.constexpr, P: tl.constexpr, SCALE: tl.constexpr, AT_S: tl.constexpr,
-    WS: tl.constexpr, AT_R: tl.constexpr, WR: tl.constexpr, IN_LAST: tl.constexpr, OUT_LAST: tl.constexpr,
-    N: tl.constexpr, B: tl.constexpr, Q: tl.constexpr,
+    image, unshuffled, guide, shift, height, width, stride_b, stride_c, stride_y, stride_x,
+    S: tl.constexpr, R: tl.constexpr, IMAGE_C: tl.constexpr, CHANNELS: tl.constexpr, SCALE: tl.constexpr,
+    FIRST_S: tl.constexpr, WEIGHTS_S: tl.constexpr, FIRST_R: tl.constexpr, WEIGHTS_R: tl.constexpr,
+    INPUT_CHANNELS_LAST: tl.constexpr, OUTPUT_CHANNELS_LAST: tl.constexpr, CELL: tl.constexpr, BLOCK: tl.constexpr,
+    LINE: tl.constexpr,
 ):  # fmt: skip
-    """Make B cells of one picture: N by N outputs of a channel each, and the phases below them, P channels in all.
+    """Compute BLOCK cells of one image: CELL by CELL outputs of a channel each, and the unshuffled values below them.
 
-    AT_S and WS are the first tap of output 0 and the weights along the height, AT_R and WR those along the width;
-    IN_LAST and OUT_LAST say that the channels of a pixel lie together.
+    FIRST_S and WEIGHTS_S are the first tap of output 0 and the weights along the height, FIRST_R and WEIGHTS_R along
+    the width.  INPUT_CHANNELS_LAST and OUTPUT_CHANNELS_LAST: the channels of a pixel are adjacent.
     """
-    down, across = tl.cdiv(h, N), tl.cdiv(w, N)
-    programs = tl.cdiv(down * across * C, B)
+    cells_down, cells_across = tl.cdiv(height, CELL), tl.cdiv(width, CELL)
+    programs = tl.cdiv(cells_down * cells_across * IMAGE_C, BLOCK)
     b = (tl.program_id(0) // programs).to(tl.int64)
-    cell = tl.program_id(0) % programs * B + tl.arange(0, B)
-    cell = tl.minimum(cell, down * across * C - 1)  # threads too many make the last cell again
-    if IN_LAST:
-        c = (cell % C).to(tl.int64)
-        cell = cell // C
+    cell = tl.program_id(0) % programs * BLOCK + tl.arange(0, BLOCK)
+    cell = tl.minimum(cell, cells_down * cells_across * IMAGE_C - 1)  # surplus threads repeat the last cell
+    if INPUT_CHANNELS_LAST:
+        c = (cell % IMAGE_C).to(tl.int64)
+        cell = cell // IMAGE_C
     else:
-        c = (cell // (down * across)).to(tl.int64)
-        cell = cell % (down * across)
-    y = cell // across * N
-    u = cell % across * N
-    rows = _along(0, y * S + AT_S, S * (N - 1) + len(WS), h * S - 1, xy)
-    columns = _along(x.to(tl.int64) + b * xb + c * xc, u * R + AT_R, R * (N - 1) + len(WR), w * R - 1, xx)
-    below = rows[-AT_S : N * S - AT_S], columns[-AT_R : N * R - AT_R]
-    _store_phases(
-        phases + b * P * h * w, shift, below[0], below[1], c, y, u, h, w, S, R, C, P, SCALE, N, OUT_LAST, B, Q
+        c = (cell // (cells_down * cells_across)).to(tl.int64)
+        cell = cell % (cells_down * cells_across)
+    y = cell // cells_across * CELL
+    x = cell % cells_across * CELL
+    rows = _addresses_along(0, y * S + FIRST_S, S * (CELL - 1) + len(WEIGHTS_S), height * S - 1, stride_y)
+    columns = _addresses_along(
+        image.to(tl.int64) + b * stride_b + c * stride_c,
+        x * R + FIRST_R,
+        R * (CELL - 1) + len(WEIGHTS_R),
+        width * R - 1,
+        stride_x,
+    )
+    below = rows[-FIRST_S : CELL * S - FIRST_S], columns[-FIRST_R : CELL * R - FIRST_R]
+    _store_unshuffled(
+        unshuffled + b * CHANNELS * height * width, shift, below[0], below[1], c, y, x, height, width, S, R, IMAGE_C,
+        CHANNELS, SCALE, CELL, OUTPUT_CHANNELS_LAST, BLOCK, LINE
     )  # fmt: skip
     if S >= R:
-        outputs = _guides(rows, columns, S, WS, R, WR, N, SCALE)
+        outputs = _guide_values(rows, columns, S, WEIGHTS_S, R, WEIGHTS_R, CELL, SCALE)
     else:
-        outputs = _guides(columns, rows, R, WR, S, WS, N, SCALE)
-    guide += b * C * h * w
-    n = tl.arange(0, N)[None, :]
-    for m in tl.static_range(N):
+        outputs = _guide_values(columns, rows, R, WEIGHTS_R, S, WEIGHTS_S, CELL, SCALE)
+    guide += b * IMAGE_C * height * width
+    column = tl.arange(0, CELL)[None, :]
+    for m in tl.static_range(CELL):
         row = ()
-        for k in tl.static_range(N):
-            row = row + (outputs[k * N + m if S >= R else m * N + k],)
-        line = (y + m) * w.to(tl.int64) + u
-        if OUT_LAST:
-            for k in tl.static_range(N):
-                tl.store(guide + (line + k) * C + c, row[k], mask=(y + m < h) & (u + k < w))
+        for k in tl.static_range(CELL):
+            row = row + (outputs[k * CELL + m if S >= R else m * CELL + k],)
+        pixel = (y + m) * width.to(tl.int64) + x
+        if OUTPUT_CHANNELS_LAST:
+            for k in tl.static_range(CELL):
+                tl.store(guide + (pixel + k) * IMAGE_C + c, row[k], mask=(y + m < height) & (x + k < width))
         else:
-            inside = (y + m < h)[:, None] & (u[:, None] + n < w)
-            tl.store(guide + (c * h * w + line)[:, None] + n, tile(row, N), mask=inside)
+            inside = (y + m < height)[:, None] & (x[:, None] + column < width)
+            tl.store(guide + (c * height * width + pixel)[:, None] + column, join_columns(row, CELL), mask=inside)
 
 
 class _Axis(NamedTuple):
@@ -184,42 +209,43 @@ class _Axis(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _axis(factor: int) -> _Axis:
-    """Give the taps along one axis, from the first that weighs something to the last."""
+    """Return the taps along one axis, from the first to the last that has a weight."""
     first, weights = taps(factor)
-    weigh = [k for k, weight in enumerate(weights) if weight]
-    return _Axis(first + weigh[0], weights[weigh[0] : weigh[-1] + 1])
+    positions = [k for k, weight in enumerate(weights) if weight]
+    return _Axis(first + positions[0], weights[positions[0] : positions[-1] + 1])
 
 
 def _launch(
-    x: Tensor, s: int, r: int, dtype: torch.dtype, shift: float, multiple: int, last: bool, wrap: Wrap = direct
+    x: Tensor, s: int, r: int, dtype: torch.dtype, shift: float, multiple: int, channels_last: bool, wrap: Wrap = direct
 ) -> tuple[Tensor, Tensor]:
     b, c, height, width = x.shape
-    h, w, channels = height // s, width // r, padded(index(c) * s * r, multiple)
-    layout = torch.channels_last if last else torch.contiguous_format
-    phases = torch.empty((b, channels, h, w), dtype=dtype, device=x.device, memory_format=layout)
+    h, w, channels = height // s, width // r, padded_channels(index(c) * s * r, multiple)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    unshuffled = torch.empty((b, channels, h, w), dtype=dtype, device=x.device, memory_format=layout)
     guide = torch.empty((b, c, h, w), dtype=torch.float32, device=x.device, memory_format=layout)
-    down, across = _axis(s), _axis(r)
-    n = 2 if s * r in _SHARED else 1
-    programs = triton.cdiv(triton.cdiv(h, n) * triton.cdiv(w, n) * c, _CELLS)
+    taps_down, taps_across = _axis(s), _axis(r)
+    cell = 2 if s * r in _SHARED else 1
+    programs = triton.cdiv(triton.cdiv(h, cell) * triton.cdiv(w, cell) * c, _CELLS)
     wrap(unshuffle_guide_kernel)[(programs * b,)](
-        x, phases, guide, float(shift), h, w, *x.stride(),
-        S=s, R=r, C=c, P=channels, SCALE=SCALE, AT_S=down.first, WS=down.weights, AT_R=across.first,
-        WR=across.weights, IN_LAST=x.stride(1) < x.stride(3), OUT_LAST=last,
-        N=n, B=_CELLS, Q=triton.next_power_of_2(s * r) if last else n, num_warps=_CELLS // 32,
+        x, unshuffled, guide, float(shift), h, w, *x.stride(),
+        S=s, R=r, IMAGE_C=c, CHANNELS=channels, SCALE=SCALE, FIRST_S=taps_down.first, WEIGHTS_S=taps_down.weights,
+        FIRST_R=taps_across.first, WEIGHTS_R=taps_across.weights, INPUT_CHANNELS_LAST=x.stride(1) < x.stride(3),
+        OUTPUT_CHANNELS_LAST=channels_last, CELL=cell, BLOCK=_CELLS,
+        LINE=triton.next_power_of_2(s * r) if channels_last else cell, num_warps=_CELLS // 32,
     )  # fmt: skip
-    return phases, guide
+    return unshuffled, guide
 
 
 @triton_op("resizekit::unshuffle_guide", mutates_args={})
 def unshuffle_guide_op(
     x: Tensor, s: int, r: int, dtype: torch.dtype, shift: float, multiple: int, channels_last: bool
 ) -> tuple[Tensor, Tensor]:
-    """Make phases and guide as the compiler sees it."""
-    if not on_cpu(x):
+    """Compute the unshuffled image and the guide as an op for the compiler."""
+    if not runs_reference(x):
         return _launch(x, s, r, dtype, shift, multiple, channels_last, wrap_triton)
     options = {"dtype": dtype, "shift": shift, "multiple": multiple, "channels_last": channels_last}
-    phases, guide = reference("unshuffle_guide")(x, s, r, **options)
-    return phases, guide
+    unshuffled, guide = reference("unshuffle_guide")(x, s, r, **options)
+    return unshuffled, guide
 
 
 def unshuffle_guide(
@@ -232,19 +258,19 @@ def unshuffle_guide(
     multiple: int = 1,
     channels_last: bool = False,
 ) -> Guided:
-    """Stand in for `resizekit.ops.unshuffle_guide`; what is not served gets its phases by the kernel for those."""
+    """Replace `resizekit.ops.unshuffle_guide`; if it cannot, the reference uses the kernel of `unshuffle_codes`."""
     check_codes(x, s, r, dtype, multiple)
-    if dtype not in FLOATS or s * r > _MOST or not x.numel():
+    if dtype not in FLOATS or s * r > _MAX_FACTORS or not x.numel():
         options = {"dtype": dtype, "shift": shift, "multiple": multiple, "channels_last": channels_last}
-        served: Guided = reference("unshuffle_guide")(x, s, r, **options)
-        return served
-    run = unshuffle_guide_op if traced() else _launch
+        result: Guided = reference("unshuffle_guide")(x, s, r, **options)
+        return result
+    run = unshuffle_guide_op if is_compiling() else _launch
     return Guided(*run(x, s, r, dtype, shift, multiple, channels_last))
 
 
 def _bytes_moved(x: Tensor, s: int, r: int, *, dtype: torch.dtype = torch.float32, multiple: int = 1, **_: Any) -> int:
     b, c, height, width = x.shape
-    values = padded(c * s * r, multiple) * dtype.itemsize + c * torch.float32.itemsize
+    values = padded_channels(c * s * r, multiple) * dtype.itemsize + c * torch.float32.itemsize
     return x.numel() + b * (height // s) * (width // r) * values
 
 

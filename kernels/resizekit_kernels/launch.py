@@ -1,7 +1,7 @@
-"""What every launcher needs: how a kernel is called, how large its blocks are, and ops that autograd and compiler know.
+"""Shared by all launchers: how to call a kernel, how large its blocks are, and ops for autograd and the compiler.
 
-In eager a launcher calls its kernel directly, since an op boundary costs more than these kernels take.  Under
-`torch.compile` and `torch.export` the same launcher runs inside a `triton_op`, where the compiler sees the kernel.
+In eager mode a launcher calls its kernel directly, because the overhead of an op exceeds the time of these kernels.
+Under `torch.compile` and `torch.export` the same launcher runs inside a `triton_op`: the compiler then sees the kernel.
 """
 
 from collections.abc import Callable
@@ -14,67 +14,77 @@ from torch.library import triton_op, wrap_triton
 from resizekit_kernels.arithmetic import INTERPRETED
 
 __all__ = [
-    "FLOATS", "Block", "Wrap", "any_grad", "autograd_function", "block_for", "direct", "fitting", "on_cpu", "padded",
-    "traced", "triton_op", "vector", "wrap_triton",
+    "FLOATS", "Block", "Wrap", "autograd_function", "block_for", "block_size", "direct", "is_compiling", "needs_grad",
+    "padded_channels", "runs_reference", "triton_op", "vector_width", "wrap_triton",
 ]  # fmt: skip
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
-"""The floating types that kernels read and write; they compute in the first."""
+"""The floating dtypes that kernels read and write; they compute in float32."""
 
 Wrap = Callable[[Any], Any]
-"""Turns a kernel into what is launched as `wrap(kernel)[grid](...)`: `direct` in eager, `wrap_triton` in an op."""
+"""Prepares a kernel for `wrap(kernel)[grid](...)`: `direct` in eager mode, `wrap_triton` inside a `triton_op`."""
 
 
 class Block(NamedTuple):
-    """How a kernel is cut up on one architecture."""
+    """The block of a kernel on one architecture."""
 
     size: int
-    """Elements a program works on."""
+    """Elements of a program."""
     warps: int
+    """Warps of a program."""
 
 
 def direct(kernel: Any) -> Any:
-    """Launch a kernel as it is."""
+    """Return the kernel unchanged."""
     return kernel
 
 
 def block_for(x: Tensor, table: dict[int, Block]) -> Block:
-    """Choose by the major compute capability; 0 stands for every other, and for the interpreter."""
+    """Return the block for the major compute capability of a device; 0 is the default and the interpreter."""
     if x.device.type != "cuda":
         return table[0]
     return table.get(torch.cuda.get_device_capability(x.device)[0], table[0])
 
 
-def fitting(n: int, most: int) -> int:
-    """Give the smallest power of two from n, `most` at most; a size that the compiler leaves open is only compared."""
+def block_size(n: int, maximum: int) -> int:
+    """Return the smallest power of two that is at least n, but at most `maximum`.
+
+    The loop only compares n, so it can be a symbolic size of the compiler.
+    """
     size = 1
-    while size < most and size < n:
+    while size < maximum and size < n:
         size *= 2
     return size
 
 
-def padded(channels: int, multiple: int) -> int:
-    """Count the channels with those of zeros that fill them up to a multiple."""
+def padded_channels(channels: int, multiple: int) -> int:
+    """Return the number of channels after padding to a multiple."""
     return -(-channels // multiple) * multiple
 
 
-def vector(x: Tensor, *numbers: int) -> int:
-    """Count the neighbouring values to read at once, 16 bytes at most: it divides all that offsets are made of."""
+def vector_width(x: Tensor, *numbers: int) -> int:
+    """Return how many neighboring values to read at once, at most 16 bytes.
+
+    The width divides all `numbers`, the terms of the offsets.
+    """
     return next((v for v in (8, 4, 2) if v * x.element_size() <= 16 and all(n % v == 0 for n in numbers)), 1)
 
 
-def traced() -> bool:
-    """Tell whether the compiler is looking; kernels then go through their op."""
+def is_compiling() -> bool:
+    """Return whether torch.compile or torch.export traces this call; kernels then go through their op."""
     return torch.compiler.is_compiling()
 
 
-def on_cpu(x: Tensor) -> bool:
-    """Tell whether an op has to run its reference: tracing asks on the CPU too, and only the interpreter runs there."""
+def runs_reference(x: Tensor) -> bool:
+    """Return whether an op must run its reference.
+
+    Tracing calls ops with CPU tensors too, and there only the interpreter can run kernels.
+    """
     return x.device.type == "cpu" and not INTERPRETED.value
 
 
-def any_grad(*tensors: Tensor | None) -> bool:
-    """Tell whether autograd wants to know of this call."""
+def needs_grad(*tensors: Tensor | None) -> bool:
+    """Return whether autograd records this call."""
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
@@ -84,7 +94,17 @@ def autograd_function(
     setup_context: Callable[..., None],
     backward: Callable[..., Any],
 ) -> Callable[..., Any]:
-    """Make the eager twin of an op's `register_autograd` out of the very same functions."""
+    """Build the eager counterpart of an op's `register_autograd` from the same functions.
+
+    Args:
+        name: Name of the `torch.autograd.Function`.
+        forward: Computes the outputs.
+        setup_context: Saves what `backward` needs.
+        backward: Computes the gradients.
+
+    Returns:
+        The `apply` of the function.
+    """
     members = {"forward": forward, "setup_context": setup_context, "backward": backward}
     function = type(name, (torch.autograd.Function,), {key: staticmethod(value) for key, value in members.items()})
     return function.apply  # type: ignore[attr-defined]

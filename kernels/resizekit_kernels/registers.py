@@ -1,48 +1,49 @@
-"""Tiles `b n` and their columns `b`, to and fro: a thread that has a row in registers can name each of its values.
+"""Convert between a tile `b n` and its n columns `b`, so that a thread can address each value in its registers.
 
-Columns join in halves: k and k + n / 2 lie together, then those pairs, so that after the last join all lie in order.
+Each join interleaves two halves: first columns k and k + n / 2, then these pairs.  After the last join they are in
+order.
 """
 
 import triton
 import triton.language as tl
 
-__all__ = ["WIDEST", "columns", "tile"]
+__all__ = ["WIDEST", "join_columns", "split_columns"]
 
 WIDEST = 128
-"""Columns of a tile, at most: all of them sit in registers."""
-_LEVELS = tl.constexpr(WIDEST.bit_length())
-"""How often as many can be halved."""
+"""Maximum columns of a tile: all of them are in registers."""
+_STEPS = tl.constexpr(WIDEST.bit_length())
+"""The number of times WIDEST can be halved, plus 1."""
 
 
 @triton.jit
-def columns(tile, N: tl.constexpr):
-    """Take a tile `b n` apart into n columns `b`; n is a power of two."""
+def split_columns(tile, COUNT: tl.constexpr):
+    """Split a tile `b n` into n columns `b`; n is a power of two."""
     parts = (tile,)
-    for _ in tl.static_range(_LEVELS):
-        if len(parts) < N:
+    for _ in tl.static_range(_STEPS):
+        if len(parts) < COUNT:
             even = ()
             odd = ()
             for k in tl.static_range(len(parts)):
-                left, right = tl.split(tl.reshape(parts[k], [tile.shape[0], N // len(parts) // 2, 2]))
+                left, right = tl.split(tl.reshape(parts[k], [tile.shape[0], COUNT // len(parts) // 2, 2]))
                 even += (left,)
                 odd += (right,)
             parts = even + odd
     flat = ()
-    for k in tl.static_range(N):
+    for k in tl.static_range(COUNT):
         flat += (tl.reshape(parts[k], [tile.shape[0]]),)
     return flat
 
 
 @triton.jit
-def tile(columns, N: tl.constexpr):
-    """Put columns `b` together to a tile `b n`; n is a power of two, and the last column stands in for missing ones."""
+def join_columns(columns, COUNT: tl.constexpr):
+    """Join columns `b` into a tile `b n`; n is a power of two, and the last column fills missing ones."""
     parts = columns
-    for _ in tl.static_range(N - len(columns)):
+    for _ in tl.static_range(COUNT - len(columns)):
         parts += (columns[len(columns) - 1],)
-    for _ in tl.static_range(_LEVELS):
+    for _ in tl.static_range(_STEPS):
         if len(parts) > 1:
             joined = ()
             for k in tl.static_range(len(parts) // 2):
                 joined += (tl.join(parts[k], parts[k + len(parts) // 2]),)
             parts = joined
-    return tl.reshape(parts[0], [columns[0].shape[0], N])
+    return tl.reshape(parts[0], [columns[0].shape[0], COUNT])

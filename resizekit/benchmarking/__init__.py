@@ -1,1 +1,1 @@
-"""Timing kernels on a GPU, and reading what was timed."""
+"""Time kernels on a GPU, read the timings and draw them; plugin authors can use it without a clone."""

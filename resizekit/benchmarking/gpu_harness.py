@@ -1,9 +1,9 @@
-"""GPU time for pytest-benchmark: a clock that moves only by what CUDA events measured.
+"""Time GPU work with pytest-benchmark: a clock that advances only by what CUDA events measured.
 
     inputs ─► rotated launches in one CUDA graph ─► events around one replay ─► seconds / launches ─► the clock
 
-Work of microseconds cannot be timed from Python: launching costs more than the work.  pytest-benchmark is given this
-clock instead of the wall's, so that its minimum, median, comparisons and JSON all mean GPU seconds a launch.
+Python cannot time work of microseconds: a launch costs more than the work.  pytest-benchmark gets this clock instead of
+the wall clock, so its minimum, median, comparisons and JSON are GPU seconds per launch.
 """
 
 import math
@@ -14,7 +14,17 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["ROUNDS", "Backend", "Copy", "Cuda", "gpu_clock", "measure", "quickest_copy", "rotated", "seconds_each"]
+__all__ = [
+    "ROUNDS",
+    "Backend",
+    "Copy",
+    "Cuda",
+    "fastest_copy",
+    "gpu_clock",
+    "input_sets",
+    "measure",
+    "seconds_per_launch",
+]
 
 ROUNDS = 20
 _WARMUP = 3
@@ -25,33 +35,33 @@ Inputs = Sequence[tuple[Any, ...]]
 
 
 class Backend(Protocol):
-    """What runs and times the work; tests put scripted times in its place."""
+    """Runs and times the work; tests replace it with scripted times."""
 
     device: torch.device
-    worth: int
-    """Bytes that one replay should move, so that starting it costs next to nothing."""
+    bytes_per_replay: int
+    """Bytes that one replay should move, so that its start costs almost nothing."""
 
     def cache_bytes(self) -> int:
-        """Size of the last cache before the memory."""
+        """Return the size of the last cache before the memory."""
         ...
 
     def free_bytes(self) -> int:
-        """Memory that is left."""
+        """Return the free memory."""
         ...
 
     def capture(self, body: Callable[[], object]) -> Replay:
-        """Record the launches of `body`, to be replayed without Python."""
+        """Record the launches of `body` for a replay without Python."""
         ...
 
     def seconds(self, replay: Replay) -> float:
-        """Time one replay."""
+        """Return the seconds of one replay."""
         ...
 
 
 class Cuda:
     """The current CUDA device."""
 
-    worth = 2_000_000_000
+    bytes_per_replay = 2_000_000_000
 
     def __init__(self) -> None:
         self.device = torch.device("cuda")
@@ -61,21 +71,21 @@ class Cuda:
         )
 
     def cache_bytes(self) -> int:
-        """Size of the L2 cache."""
+        """Return the size of the L2 cache."""
         return int(torch.cuda.get_device_properties(torch.cuda.current_device()).L2_cache_size)
 
     def free_bytes(self) -> int:
-        """Memory that is left once torch gives back what it hoards."""
+        """Return the free memory after PyTorch releases its cache."""
         torch.cuda.empty_cache()
         return int(torch.cuda.mem_get_info()[0])
 
     def capture(self, body: Callable[[], object]) -> Replay:
-        """Run once, since compiling and planning cannot be captured, then capture."""
-        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        beside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(beside):
+        """Run once, because compilation cannot be captured, then capture."""
+        side_stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side_stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side_stream):
             body()
-        torch.cuda.current_stream().wait_stream(beside)
+        torch.cuda.current_stream().wait_stream(side_stream)
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
@@ -83,7 +93,7 @@ class Cuda:
         return graph.replay
 
     def seconds(self, replay: Replay) -> float:
-        """Time the second of two replays: the first keeps the GPU busy while the host queues, so no wait is timed."""
+        """Time the second of two replays: the first keeps the GPU busy, so no waiting for the host is timed."""
         replay()
         self._begin.record()
         replay()
@@ -96,38 +106,63 @@ _now = 0.0
 
 
 def gpu_clock() -> float:
-    """Seconds of GPU work measured so far: pytest-benchmark's timer, a plain function since the JSON names it."""
+    """Return the seconds of GPU work measured so far: the timer for pytest-benchmark.
+
+    It is a module function because the JSON contains its name.
+    """
     return _now
 
 
-def rotated(backend: Backend, input_bytes: int) -> int:
-    """How many sets of inputs together exceed three times the cache, so that no launch finds its own there."""
+def input_sets(backend: Backend, input_bytes: int) -> int:
+    """Return how many sets of inputs exceed three times the cache together, so that no launch finds its inputs there.
+
+    Args:
+        backend: The device.
+        input_bytes: Size of one set.
+    """
     return max(2, math.ceil(3 * backend.cache_bytes() / max(1, input_bytes)))
 
 
 def _captured(backend: Backend, run: Run, inputs: Inputs, moved: int) -> tuple[Replay, int]:
     sets = len(inputs)
-    launches = sets * max(1, math.ceil(backend.worth / (sets * max(1, moved))))
+    launches = sets * max(1, math.ceil(backend.bytes_per_replay / (sets * max(1, moved))))
 
     def body() -> None:
-        held: list[object] = [None] * sets  # results live for a whole turn, so outputs rotate over memory as inputs do
+        # results stay alive for one rotation, so that outputs rotate over memory as inputs do
+        alive: list[object] = [None] * sets
         for k in range(launches):
-            held[k % sets] = run(*inputs[k % sets])
+            alive[k % sets] = run(*inputs[k % sets])
 
     return backend.capture(body), launches
 
 
-def seconds_each(backend: Backend, run: Run, inputs: Inputs, moved: int, rounds: int = ROUNDS) -> float:
-    """Median GPU seconds of one launch that moves so many bytes, outside pytest-benchmark."""
+def seconds_per_launch(backend: Backend, run: Run, inputs: Inputs, moved: int, rounds: int = ROUNDS) -> float:
+    """Return the median GPU seconds of one launch, without pytest-benchmark.
+
+    Args:
+        backend: The device.
+        run: The function to time.
+        inputs: Sets of arguments, used in turn.
+        moved: Bytes that one launch moves.
+        rounds: Number of replays.
+    """
     replay, launches = _captured(backend, run, inputs, moved)
     times = [backend.seconds(replay) / launches for _ in range(_WARMUP + rounds)]
     return median(times[_WARMUP:])
 
 
 def measure(benchmark: Any, backend: Backend, run: Run, inputs: Inputs, moved: int) -> tuple[float | None, int]:
-    """Let pytest-benchmark report GPU seconds of one launch: (median, launches a replay).
+    """Let pytest-benchmark measure the GPU seconds of one launch.
 
-    The median is None under --benchmark-disable.
+    Args:
+        benchmark: The fixture of pytest-benchmark, with `gpu_clock` as its timer.
+        backend: The device.
+        run: The function to time.
+        inputs: Sets of arguments, used in turn.
+        moved: Bytes that one launch moves.
+
+    Returns:
+        The median (None with --benchmark-disable) and the launches per replay.
     """
     assert benchmark._timer is gpu_clock, "mark the benchmark with timer=gpu_clock"
     replay, launches = _captured(backend, run, inputs, moved)
@@ -141,9 +176,10 @@ def measure(benchmark: Any, backend: Backend, run: Run, inputs: Inputs, moved: i
 
 
 class Copy(NamedTuple):
-    """The fastest way found to copy on this device."""
+    """The fastest copy on a device."""
 
     how: str
+    """Name of the method: memcpy (the driver) or kernel (elementwise)."""
     run: Callable[[Tensor, Tensor], Tensor]
     inputs: list[tuple[Tensor, Tensor]]
     seconds: float
@@ -155,17 +191,19 @@ _COPIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def quickest_copy(backend: Backend, moved: int) -> Copy:
-    """Measure what no work can beat that moves so many bytes: half of them read, half of them written.
+def fastest_copy(backend: Backend, moved: int) -> Copy:
+    """Measure the fastest copy of as many bytes, half of them read and half written: the upper bound for a kernel.
 
-    The driver's copy and an elementwise kernel are both tried, since either may be the faster one.
+    Args:
+        backend: The device.
+        moved: Bytes to move.
     """
     values = max(1, moved // 8)  # int32, read and written
     inputs = [
         (torch.randint(2**31, (values,), dtype=torch.int32, device=backend.device),
          torch.empty(values, dtype=torch.int32, device=backend.device))
-        for _ in range(rotated(backend, 4 * values))
+        for _ in range(input_sets(backend, 4 * values))
     ]  # fmt: skip
-    timed = {how: seconds_each(backend, run, inputs, moved, ROUNDS // 2) for how, run in _COPIES.items()}
+    timed = {how: seconds_per_launch(backend, run, inputs, moved, ROUNDS // 2) for how, run in _COPIES.items()}
     how = min(timed, key=timed.__getitem__)
     return Copy(how, _COPIES[how], inputs, timed[how])

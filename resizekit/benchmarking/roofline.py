@@ -1,7 +1,7 @@
-"""Timings as a picture: bandwidth reached against bytes moved, under the roof that a plain copy measured.
+"""Draw timings as a roofline: bandwidth over the bytes moved, under the roof of a plain copy.
 
-A kernel that computes little can be no faster than a copy of the same bytes, so that copy is the roof of these, and how
-far below it a mark stands is how much there is left to win.
+A kernel with little computation can be no faster than a copy of the same bytes, so the copy is the roof.  The distance
+from the roof is the possible gain.
 """
 
 import math
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_roofline"]
 
-# In the order of the legend: marker, colour (told apart by colour-blind eyes too), name.
+# In the order of the legend: marker, color (distinct for color-blind readers), name.
 _MARKS: dict[Implementation, tuple[str, str, str]] = {
     "kernel": ("o", "#d55e00", "kernel"),
     "compile": ("^", "#0072b2", "torch.compile"),
@@ -28,10 +28,16 @@ _MARKS: dict[Implementation, tuple[str, str, str]] = {
 
 
 def draw_roofline(timings: Timings, path: Path, *, overwrite: bool = False) -> None:
-    """Write the plot to a .png or .svg file, a panel for each op.
+    """Write the plot to a .png or .svg file, with one panel for each op.
 
-    Raises `UsageError` for another suffix, a file that exists and a folder that cannot be written to,
-    `MissingExtraError` without matplotlib.
+    Args:
+        timings: Timings from `read_timings`.
+        path: The file to write.
+        overwrite: Replace an existing file.
+
+    Raises:
+        UsageError: The suffix is unknown, the file exists or the folder is not writable.
+        MissingExtraError: matplotlib is not installed.
     """
     with plot_file(path, overwrite=overwrite) as figure:
         _fill(figure, timings)
@@ -40,29 +46,29 @@ def draw_roofline(timings: Timings, path: Path, *, overwrite: bool = False) -> N
 def _fill(figure: "Figure", timings: Timings) -> None:
     from matplotlib.ticker import LogLocator, NullLocator
 
-    ops = list(dict.fromkeys(one.op for one in timings.comparisons))
+    ops = list(dict.fromkeys(comparison.op for comparison in timings.comparisons))
     columns = min(3, len(ops))
     rows = math.ceil(len(ops) / columns)
     figure.set_size_inches(1.2 + 3.6 * columns, 1.6 + 2.8 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     drawn: dict[str, Artist] = {}
     for i, (panel, op) in enumerate(zip(panels.flat, ops, strict=False)):
-        drawn |= _panel(panel, op, [one for one in timings.comparisons if one.op == op])
+        drawn |= _panel(panel, op, [comparison for comparison in timings.comparisons if comparison.op == op])
         if i % columns == 0:
             panel.set_ylabel("GB/s")
-        if i + columns >= len(ops):  # nothing below it
-            panel.set_xlabel("MB that have to move")
+        if i + columns >= len(ops):  # the lowest panel of its column
+            panel.set_xlabel("MB that must cross memory")
             panel.tick_params(labelbottom=True)
     for panel in panels.flat[len(ops) :]:
         panel.remove()
-    axes = panels[0][0]  # the others share its scales
+    axes = panels[0][0]  # the other panels share its scales
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
     versions = ", ".join(f"{name} {value}" for name, value in timings.versions.items())
-    note = "" if timings.gpu else "\nno GPU: references only, which show that the suite runs, and no more"
+    note = "" if timings.gpu else "\nno GPU: only references were timed, as a check that the suite runs"
     figure.suptitle(f"{timings.device}\n{versions}{note}", fontsize=11, parse_math=False)
     order = [name for name in ("copy (the roof)", *(mark[2] for mark in _MARKS.values())) if name in drawn]
     handles = [drawn[name] for name in order]
@@ -70,14 +76,22 @@ def _fill(figure: "Figure", timings: Timings) -> None:
 
 
 def _panel(panel: "Axes", op: str, comparisons: list[Comparison]) -> "dict[str, Artist]":
-    """Draw one op; give what the legend has to tell, by name."""
+    """Draw one op; return the entries of the legend by name."""
     drawn: dict[str, Artist] = {}
-    roof = sorted((one.bytes / 1e6, one.bytes / one.copy / 1e9) for one in comparisons if one.copy)
+    roof = sorted(
+        (comparison.bytes / 1e6, comparison.bytes / comparison.copy / 1e9)
+        for comparison in comparisons
+        if comparison.copy
+    )
     if roof:
         line = panel.plot(*zip(*roof, strict=True), color="black", linewidth=1.2, marker=".", zorder=1)
         drawn["copy (the roof)"] = line[0]
     for implementation, (marker, colour, name) in _MARKS.items():
-        points = [(one.bytes, speed) for one in comparisons if (speed := one.bandwidth(implementation)) is not None]
+        points = [
+            (comparison.bytes, speed)
+            for comparison in comparisons
+            if (speed := comparison.bandwidth(implementation)) is not None
+        ]
         if points:
             drawn[name] = panel.scatter(
                 [size / 1e6 for size, _ in points],

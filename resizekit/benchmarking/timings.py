@@ -1,4 +1,4 @@
-"""What the kernels' benchmarks wrote, read back: each case with everything that was timed on it.
+"""Read the results of the kernel benchmarks: each case with the times of all its implementations.
 
 pytest benchmarks/bench_kernels.py --benchmark-json=FILE  ─►  FILE  ─►  Timings  ─►  a table, a roofline
 """
@@ -18,7 +18,7 @@ __all__ = ["RIVALS", "Comparison", "Implementation", "Timings", "read_timings"]
 Implementation = Literal["kernel", "eager", "compile", "hand", "copy"]
 
 RIVALS: tuple[Implementation, ...] = ("eager", "compile", "hand")
-"""What a kernel has to beat."""
+"""The implementations that a kernel should beat."""
 
 _LARGEST = 64 * 2**20
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
@@ -33,7 +33,7 @@ class _Machine(_Lenient):
 
 
 class _Line(_Lenient):
-    """One row of pytest-benchmark, of whatever benchmark."""
+    """One row of any benchmark of pytest-benchmark."""
 
     extra_info: dict[str, Any] = {}
     stats: dict[str, Any]
@@ -45,7 +45,7 @@ class _File(_Lenient):
 
 
 class _Row(_Lenient):
-    """One implementation on one case."""
+    """One implementation of one case."""
 
     op: _Name
     case: _Name
@@ -65,43 +65,43 @@ _ROWS = TypeAdapter(list[_Row])
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything timed on one case of one op."""
+    """All times of one case of one op."""
 
     op: str
     case: str
     bytes: int
-    """What has to cross memory: inputs read once, outputs written once."""
+    """Bytes that must cross memory: inputs read once, outputs written once."""
     seconds: Mapping[Implementation, float]
-    """Medians, a launch."""
+    """Median seconds per launch."""
     copy: float | None
-    """Seconds of a plain copy that moves as many bytes, measured in the same run."""
+    """Seconds of a plain copy of as many bytes, measured in the same run."""
     unequal: tuple[Implementation, ...]
-    """What gave other bits than the reference."""
+    """Implementations whose result differs from the reference."""
 
     def speedup(self, rival: Implementation) -> float | None:
-        """How many times faster the kernel is; below 1 it loses."""
+        """Return how many times faster the kernel is than a rival (below 1: slower); None without both times."""
         if "kernel" not in self.seconds or rival not in self.seconds:
             return None
         return self.seconds[rival] / self.seconds["kernel"]
 
     def bandwidth(self, implementation: Implementation) -> float | None:
-        """Bytes that have to move by the time it took, in bytes a second."""
+        """Return the bytes that must cross memory per second; None without a time."""
         return self.bytes / self.seconds[implementation] if implementation in self.seconds else None
 
     def of_copy(self, implementation: Implementation) -> float | None:
-        """The fraction of the copy's bandwidth that was reached."""
+        """Return the fraction of the bandwidth of the copy; None without both times."""
         if self.copy is None or implementation not in self.seconds:
             return None
         return self.copy / self.seconds[implementation]
 
     @property
     def losses(self) -> tuple[Implementation, ...]:
-        """The rivals that are faster than the kernel, by half a percent or more."""
+        """The rivals that are faster than the kernel by at least half a percent."""
         ratios = {rival: self.speedup(rival) for rival in RIVALS}
         return tuple(rival for rival, ratio in ratios.items() if ratio is not None and round(ratio, 2) < 1)
 
     def as_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return {
             "op": self.op,
             "case": self.case,
@@ -117,31 +117,36 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Timings:
-    """One run of the kernels' benchmarks."""
+    """One run of the kernel benchmarks."""
 
     device: str
-    """Name of the GPU, or of the processor where no GPU was."""
+    """Name of the GPU, or of the processor if there was no GPU."""
     gpu: bool
+    """Whether the benchmarks ran on a GPU."""
     versions: Mapping[str, str]
-    """torch, triton and commit, those that were written down."""
+    """The versions of torch and triton and the commit, as far as the file contains them."""
     comparisons: tuple[Comparison, ...]
-    """In the order of the file."""
+    """One for each case, in the order of the file."""
 
     def as_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
-        told = {"device": self.device, "gpu": self.gpu, "versions": dict(self.versions)}
-        return told | {"cases": [one.as_dict() for one in self.comparisons]}
+        """Return plain data for JSON."""
+        run = {"device": self.device, "gpu": self.gpu, "versions": dict(self.versions)}
+        return run | {"cases": [comparison.as_dict() for comparison in self.comparisons]}
 
 
 def read_timings(path: Path) -> Timings:
-    """Read a JSON file of pytest-benchmark; rows of other benchmarks in it are passed over.
+    """Read a JSON file of pytest-benchmark and skip the rows of other benchmarks.
 
-    Raises `ResizeKitError` for a file that is missing, too large, no such JSON, or holds no kernels' benchmarks.
+    Args:
+        path: The file.
+
+    Raises:
+        ResizeKitError: The file is missing, too large, invalid or contains no kernel benchmarks.
     """
     file, rows = _read(path)
     if not rows:
         raise ResizeKitError(
-            f"{path} holds no benchmark of a kernel: make one with "
+            f"{path} contains no kernel benchmarks: create it with "
             "`pytest benchmarks/bench_kernels.py --benchmark-json=FILE`"
         )
     cases: dict[tuple[str, str], dict[Implementation, _Row]] = {}
@@ -149,7 +154,7 @@ def read_timings(path: Path) -> Timings:
         timed = cases.setdefault((row.op, row.case), {})
         if row.implementation in timed:
             raise ResizeKitError(
-                f"{path} tells of {row.op} {row.case} {row.implementation} twice: use files of one run"
+                f"{path} contains {row.op} {row.case} {row.implementation} twice: use the file of a single run"
             )
         timed[row.implementation] = row
     first = rows[0]
@@ -157,7 +162,7 @@ def read_timings(path: Path) -> Timings:
     return Timings(
         device=first.gpu or file.machine_info.processor or "CPU",
         gpu=first.gpu is not None,
-        versions={name: told for name, told in versions.items() if told},
+        versions={name: value for name, value in versions.items() if value},
         comparisons=tuple(_compare(op, case, timed) for (op, case), timed in cases.items()),
     )
 
@@ -166,10 +171,10 @@ def _read(path: Path) -> tuple[_File, list[_Row]]:
     text = read_untrusted(path, _LARGEST, "a JSON file of pytest-benchmark")
     try:
         file = _File.model_validate_json(text)
-        told = [line for line in file.benchmarks if "implementation" in line.extra_info]
-        return file, _ROWS.validate_python([line.extra_info | {"median": line.stats.get("median")} for line in told])
+        lines = [line for line in file.benchmarks if "implementation" in line.extra_info]
+        return file, _ROWS.validate_python([line.extra_info | {"median": line.stats.get("median")} for line in lines])
     except ValidationError as error:
-        raise ResizeKitError(f"{path} is no JSON file of pytest-benchmark ({first_error(error)})") from None
+        raise ResizeKitError(f"{path} is not a JSON file of pytest-benchmark ({first_error(error)})") from None
 
 
 def _compare(op: str, case: str, timed: Mapping[Implementation, _Row]) -> Comparison:

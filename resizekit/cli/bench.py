@@ -13,15 +13,15 @@ __all__ = ["bench"]
 
 def bench(
     results: Annotated[
-        Path, typer.Argument(metavar="RESULTS.json", help="What `pytest benchmarks --benchmark-json=...` wrote.")
+        Path, typer.Argument(metavar="RESULTS.json", help="Results of `pytest benchmarks --benchmark-json=...`.")
     ],
     plot: Annotated[
-        Path | None, typer.Option(help="Draw a roofline too: a .png or .svg file.", show_default=False)
+        Path | None, typer.Option(help="Also draw a roofline to this .png or .svg file.", show_default=False)
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Show what the kernels' benchmarks measured: each kernel beside eager, torch.compile and a plain copy."""
+    """Print the results of the kernel benchmarks: each kernel compared with eager, torch.compile and a plain copy."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -34,7 +34,7 @@ def bench(
         from resizekit.benchmarking.roofline import draw_roofline
 
         if plot.exists() and plot.samefile(results):
-            raise UsageError(f"{plot} is the input itself: name another output")
+            raise UsageError(f"{plot} is the input file: choose another output")
         draw_roofline(timings, plot, overwrite=overwrite)
     if as_json:
         echo_json(timings.as_dict())
@@ -45,9 +45,9 @@ def bench(
     rivals = RIVALS if kernels else ()
 
     def against(row: Comparison, rival: Implementation) -> Text:
-        """A loss is red and marked, for eyes and for programs that search."""
-        told = _cell(row.speedup(rival), "{:.2f}x") + (" ≠" if rival in row.unequal else "")
-        return Text(f"{told} !", "bold red") if rival in row.losses else Text(told)
+        """Mark losses in red for readers, and with ! for searches."""
+        speedup = _cell(row.speedup(rival), "{:.2f}x") + (" ≠" if rival in row.unequal else "")
+        return Text(f"{speedup} !", "bold red") if rival in row.losses else Text(speedup)
 
     table = Table("op", "case", box=None, header_style="bold")
     for name in (f"{of} µs", *(f"vs {rival}" for rival in rivals), "GB/s", *(["of copy"] if kernels else [])):
@@ -65,14 +65,14 @@ def bench(
     console = Console(markup=False, emoji=False)
     print_wide(console, table)
     versions = "".join(f", {name} {value}" for name, value in timings.versions.items())
-    lines = [f"{timings.device}{versions}; medians of a launch"]
+    lines = [f"{timings.device}{versions}; median per launch"]
     if kernels:
         lost = sum(bool(row.losses) for row in rows)
-        lines += [f"above 1x the kernel is faster; in {lost} of {len(rows)} cases it is slower than something (!)"]
+        lines += [f"above 1x the kernel is faster; in {lost} of {len(rows)} cases an alternative is faster (!)"]
     else:
-        lines += ["no kernel was timed here, only references: such times show that the suite runs, and no more"]
+        lines += ["only references were timed, no kernel: these times are just a check that the suite runs"]
     if any(row.unequal for row in rows):
-        lines += ["≠: other bits than the reference"]
+        lines += ["≠: result differs from the reference"]
     if plot is not None:
         lines += [f"roofline: {plot}"]
     for line in lines:

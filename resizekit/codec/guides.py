@@ -32,7 +32,7 @@ class FusableGuide:
         raise NotImplementedError
 
     def fuses_with(self, down: tuple[int, int]) -> bool:
-        """Tell whether `with_unshuffled` serves an encoder that unshuffles by `down` = (height, width)."""
+        """Return whether `with_unshuffled` serves an encoder that unshuffles by `down` = (height, width)."""
         return False
 
     def with_unshuffled(self, high: Tensor, *, shift: float) -> Guided:
@@ -106,7 +106,7 @@ class Resampled(FusableGuide):
         return resample(high, (h, w), scale=(spec.s, spec.r), kernel=self.kernel)
 
     def fuses_with(self, down: tuple[int, int]) -> bool:
-        """Tell whether the encoder unshuffles by exactly the factors of this bicubic guide."""
+        """Return whether the encoder unshuffles by exactly the factors of this bicubic guide."""
         spec = self.spec  # compared by parts: making another spec would cut the graph of a compiled codec in two
         same = spec.s == down[0] and spec.r == down[1] and spec.t == 1
         return same and self.kernel == "bicubic" and down != (1, 1)

@@ -1,4 +1,7 @@
-"""What may be done to a tensor: plain-torch references, the truth that kernels are held to."""
+"""Operations on tensors: plain PyTorch references and the dispatch to faster kernels.
+
+A kernel must give the same result as its reference; see `resizekit.testing.KernelConformance`.
+"""
 
 from resizekit.ops.fused import Guided as Guided
 from resizekit.ops.fused import shuffle_codes as shuffle_codes
@@ -6,12 +9,13 @@ from resizekit.ops.fused import unshuffle_codes as unshuffle_codes
 from resizekit.ops.fused import unshuffle_guide as unshuffle_guide
 from resizekit.ops.fused import unshuffle_quantize as unshuffle_quantize
 from resizekit.ops.kernel import Kernel as Kernel
-from resizekit.ops.kernel import install as install
+from resizekit.ops.kernel import KernelTable as KernelTable
+from resizekit.ops.kernel import kernels_installed as kernels_installed
 from resizekit.ops.kernel import op as op
-from resizekit.ops.kernel import ops as ops
+from resizekit.ops.kernel import op_names as op_names
 from resizekit.ops.kernel import reference as reference
 from resizekit.ops.kernel import references as references
-from resizekit.ops.kernel import uninstall as uninstall
+from resizekit.ops.kernel import use_table as use_table
 from resizekit.ops.pixel import shuffle as shuffle
 from resizekit.ops.pixel import unshuffle as unshuffle
 from resizekit.ops.quantize import Quantized as Quantized

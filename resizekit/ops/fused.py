@@ -1,7 +1,7 @@
-"""The pairs met between a picture's bytes and a network: one pass where a kernel serves, its parts where none does.
+"""Pairs of ops between the bytes of an image and a network: one pass over memory where a kernel exists.
 
-codes ─► unshuffle_codes ─► network            network ─► shuffle_codes ─► codes
-codes ─► unshuffle_guide ─► network, guide     floats ─► unshuffle_quantize ─► low, codes
+uint8 ─► unshuffle_codes ─► network            network ─► shuffle_codes ─► uint8
+uint8 ─► unshuffle_guide ─► network, guide     floats ─► unshuffle_quantize ─► low, uint8
 """
 
 from fractions import Fraction
@@ -13,7 +13,7 @@ from torch import Tensor
 from resizekit.errors import ResizeShapeError
 from resizekit.ops.kernel import op
 from resizekit.ops.pixel import check_shuffle, check_unshuffle, shuffle, unshuffle
-from resizekit.ops.quantize import SCALE, Gradient, Quantized, quantize_codes, to_uint8
+from resizekit.ops.quantize import SCALE, ClampGradient, Quantized, quantize_codes, to_uint8
 from resizekit.ops.resample import resample
 
 __all__ = [
@@ -23,29 +23,34 @@ __all__ = [
 
 
 class Guided(NamedTuple):
-    """What an encoder starts from."""
+    """The inputs of an encoder."""
 
     unshuffled: Tensor
-    """`b (c s r) h w`, the unshuffled picture."""
+    """`b (c s r) h w`, the unshuffled image."""
     guide: Tensor
     """`b c h w`, float32 in about [0, 1]: bicubic overshoots at edges."""
 
 
 def check_codes(x: Tensor, s: int, r: int, dtype: torch.dtype, multiple: int) -> None:
-    """Refuse what is no uint8 picture that s and r divide, with a `ResizeShapeError`."""
+    """Check the arguments of `unshuffle_codes` and `unshuffle_guide`.
+
+    Raises:
+        ResizeShapeError: `x` is not a uint8 image that s and r divide, `dtype` is not floating, or `multiple` is not
+            positive.
+    """
     if x.dtype != torch.uint8:
-        raise ResizeShapeError(f"got {x.dtype} where 8-bit codes belong (uint8); floats go through `unshuffle`")
+        raise ResizeShapeError(f"got {x.dtype}: expected 8-bit values (uint8), or use `unshuffle` for floats")
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise ResizeShapeError(f"codes cannot become {dtype!r}: choose a floating type such as torch.float32")
+        raise ResizeShapeError(f"cannot convert uint8 to {dtype!r}: choose a floating type such as torch.float32")
     if multiple < 1:
-        raise ResizeShapeError(f"channels cannot be padded to a multiple of {multiple}: use 1 or more")
+        raise ResizeShapeError(f"cannot pad channels to a multiple of {multiple}: use 1 or more")
     check_unshuffle(x, s, r)
 
 
 def check_floats(x: Tensor) -> None:
-    """Refuse what holds no floating values, with a `ResizeShapeError`."""
+    """Raise a `ResizeShapeError` unless the dtype is floating."""
     if not x.is_floating_point():
-        raise ResizeShapeError(f"got {x.dtype}, takes floating values in [0, 1]")
+        raise ResizeShapeError(f"got {x.dtype}: expected floating values in [0, 1]")
 
 
 @op
@@ -59,16 +64,33 @@ def unshuffle_codes(
     multiple: int = 1,
     channels_last: bool = False,
 ) -> Tensor:
-    """Turn 8-bit codes into what a network takes: `b c (h s) (w r)` uint8 `-> b (c s r) h w`, `SCALE * code + shift`.
+    """Convert 8-bit values to the input of a network: `b c (h s) (w r)` uint8 `-> b (c s r) h w`, `SCALE * x + shift`.
 
-    SCALE is float32(1/255); dividing by 255 gives other last bits.  `x` may have any strides, as `b h w c` bytes seen
-    by `permute` have.  With `multiple`, channels of zeros follow until there
-    are so many of them; `channels_last` lays the result out as `b h w (c s r)`.  Computed in float32, rounded once.
-    Raises `ResizeShapeError` for other types than uint8 and for sizes that s and r do not divide.
+    The result is computed in float32 and rounded once.  `SCALE` is float32(1/255): a division by 255 gives other last
+    bits.
+
+    Args:
+        x: uint8 image with any strides, such as bytes `b h w c` after `permute`.
+        s: Factor of the height.
+        r: Factor of the width.
+        dtype: Floating dtype of the result.
+        shift: Added after scaling, for example -0.5.
+        multiple: Pad with channels of zeros to a multiple of this number.
+        channels_last: Return the channels-last memory format, `b h w (c s r)`.
+
+    Returns:
+        A new tensor.
+
+    Raises:
+        ResizeShapeError: The dtype of `x` is not uint8, `dtype` is not floating, or s and r do not divide the size.
+
+    >>> x = torch.tensor([0, 51, 102, 255], dtype=torch.uint8).reshape(1, 1, 2, 2)
+    >>> [round(value, 2) for value in unshuffle_codes(x, 2, 2, shift=-0.5).flatten().tolist()]
+    [-0.5, -0.3, -0.1, 0.5]
     """
     check_codes(x, s, r, dtype, multiple)
-    phases = unshuffle(x, s, r).float() * SCALE
-    return _laid_out((phases + shift if shift else phases).to(dtype), multiple, channels_last)
+    unshuffled = unshuffle(x, s, r).float() * SCALE
+    return _padded((unshuffled + shift if shift else unshuffled).to(dtype), multiple, channels_last)
 
 
 @op
@@ -82,23 +104,56 @@ def unshuffle_guide(
     multiple: int = 1,
     channels_last: bool = False,
 ) -> Guided:
-    """Give `unshuffle_codes` and the antialiased bicubic guide by (s, r), reading the picture once.
+    """Return `unshuffle_codes` and the antialiased bicubic guide: `b c (h s) (w r)` uint8 `-> b (c s r) h w, b c h w`.
 
-    `b c (h s) (w r)` uint8 `-> b (c s r) h w, b c h w`; options and errors are those of `unshuffle_codes`.  The guide
-    is `resample` of `SCALE * code`, float32 (MATLAB's `imresize` before it rounds, section 4.1 of the paper).
+    A kernel reads the image only once.  The guide is `resample` of `SCALE * x`, float32: MATLAB's `imresize` before it
+    rounds (section 4.1 of the paper).
+
+    Args:
+        x: uint8 image with any strides.
+        s: Factor of the height.
+        r: Factor of the width.
+        dtype: Floating dtype of the unshuffled image.
+        shift: Added to the unshuffled image after scaling.
+        multiple: Pad the unshuffled image with channels of zeros to a multiple of this number.
+        channels_last: Return both in channels-last memory format.
+
+    Returns:
+        The unshuffled image and the guide.
+
+    Raises:
+        ResizeShapeError: The dtype of `x` is not uint8, `dtype` is not floating, or s and r do not divide the size.
+
+    >>> guided = unshuffle_guide(torch.full((1, 3, 4, 4), 255, dtype=torch.uint8), 2, 2)
+    >>> guided.unshuffled.shape, guided.guide.shape
+    (torch.Size([1, 12, 2, 2]), torch.Size([1, 3, 2, 2]))
     """
-    phases = unshuffle_codes(x, s, r, dtype=dtype, shift=shift, multiple=multiple, channels_last=channels_last)
+    unshuffled = unshuffle_codes(x, s, r, dtype=dtype, shift=shift, multiple=multiple, channels_last=channels_last)
     size = x.shape[2] // s, x.shape[3] // r
     guide = resample(x.float() * SCALE, size, scale=(Fraction(s), Fraction(r)))
-    return Guided(phases, _laid_out(guide, 1, channels_last))
+    return Guided(unshuffled, _padded(guide, 1, channels_last))
 
 
 @op
 def shuffle_codes(x: Tensor, s: int, r: int, *, shift: float = 0.0) -> Tensor:
-    """Turn what a network gives into 8-bit codes: `b (c s r) h w -> b c (h s) (w r)` uint8, `255 (x + shift)`.
+    """Convert the output of a network to 8-bit values: `b (c s r) h w -> b c (h s) (w r)` uint8, `255 * (x + shift)`.
 
-    Clamped, rounded half to even, NaN becomes 0; computed in float32 (float64 stays).  Laid out as `b h w c`, the order
-    of pictures in files.  Raises `ResizeShapeError` if s * r does not divide the channels, and for integers.
+    The values are clamped and rounded half to even; NaN becomes 0.  Half precision is computed in float32.
+
+    Args:
+        x: Floating tensor.
+        s: Factor of the height.
+        r: Factor of the width.
+        shift: Added before scaling, for example 0.5.
+
+    Returns:
+        A uint8 image in channels-last memory format (`b h w c`), the order of image files; no gradient.
+
+    Raises:
+        ResizeShapeError: s * r does not divide the number of channels, or the dtype is not floating.
+
+    >>> shuffle_codes(torch.tensor([0.0, 0.2, 0.4, 1.1]).reshape(1, 4, 1, 1), 2, 2).tolist()
+    [[[[0, 51], [102, 255]]]]
     """
     check_floats(x)
     check_shuffle(x, s, r)
@@ -108,16 +163,34 @@ def shuffle_codes(x: Tensor, s: int, r: int, *, shift: float = 0.0) -> Tensor:
 
 
 @op
-def unshuffle_quantize(x: Tensor, s: int, r: int, *, gradient: Gradient = "inward") -> Quantized:
-    """Unshuffle and round to 8 bits at once, where no network stands between: `b c (h s) (w r) -> b (c s r) h w`.
+def unshuffle_quantize(
+    x: Tensor, s: int, r: int, *, clamp_gradient: ClampGradient = "identity_if_towards"
+) -> Quantized:
+    """Unshuffle and round to 8 bits, for a task without a network in between: `b c (h s) (w r) -> b (c s r) h w`.
 
-    As `quantize_codes(unshuffle(x, s, r))`, gradients included.
+    The same as `quantize_codes(unshuffle(x, s, r))`, including gradients.
+
+    Args:
+        x: Floating tensor in [0, 1].
+        s: Factor of the height.
+        r: Factor of the width.
+        clamp_gradient: The gradient outside [0, 1], see `ClampGradient`.
+
+    Returns:
+        The floats with a gradient, and the integers without.
+
+    Raises:
+        ResizeShapeError: The dtype is not floating, or s and r do not divide the size.
+        UsageError: `clamp_gradient` is unknown.
+
+    >>> unshuffle_quantize(torch.tensor([[[[0.0, 0.5]]]]), 1, 2).codes.flatten().tolist()
+    [0, 128]
     """
     check_floats(x)
-    return quantize_codes(unshuffle(x, s, r), gradient=gradient)
+    return quantize_codes(unshuffle(x, s, r), clamp_gradient=clamp_gradient)
 
 
-def _laid_out(x: Tensor, multiple: int, channels_last: bool) -> Tensor:
+def _padded(x: Tensor, multiple: int, channels_last: bool) -> Tensor:
     missing = -x.shape[1] % multiple
     if missing:
         x = torch.cat([x, x.new_zeros(x.shape[0], missing, *x.shape[2:])], 1)

@@ -1,8 +1,8 @@
-"""Pixels to channels and back, by whole factors that may differ in height and width.
+"""Move pixels to channels and back, by integer factors that can differ in height and width.
 
-`unshuffle` is the paper's "reverse version of sub-pixel convolution" without its convolution (3.2), `shuffle` the
-sub-pixel layer of Shi et al. (2016).  Channels are ordered `(c s r)`, as torch's `pixel_shuffle` does.  What is laid
-out in memory as `b h w c` stays so.
+`unshuffle` is the "reverse version of sub-pixel convolution" of the paper (section 3.2) without its convolution,
+`shuffle` is the sub-pixel layer of Shi et al. (2016).  The channels are ordered `(c s r)`, as in `pixel_shuffle` of
+PyTorch.  A tensor in channels-last memory format stays in it.
 """
 
 from torch import SymInt, Tensor
@@ -14,41 +14,56 @@ __all__ = ["check_shuffle", "check_unshuffle", "in_channels_last", "shuffle", "u
 
 
 def check_unshuffle(x: Tensor, s: int, r: int) -> None:
-    """Refuse what s and r do not divide, with a `ResizeShapeError`."""
+    """Raise a `ResizeShapeError` unless s divides the height and r the width."""
     _check_call("unshuffle", x, s, r)
     height, width = x.shape[2:]
     if height % s or width % r:
         raise ResizeShapeError(
-            f"unshuffle by {s}x{r} cannot take a height x width of {height}x{width}; "
+            f"unshuffle by {s}x{r} got a height x width of {height}x{width}, which the factors do not divide: "
             f"crop to {height - height % s}x{width - width % r}"
         )
 
 
 def check_shuffle(x: Tensor, s: int, r: int) -> None:
-    """Refuse channels that s * r does not divide, with a `ResizeShapeError`."""
+    """Raise a `ResizeShapeError` unless s * r divides the number of channels."""
     _check_call("shuffle", x, s, r)
     if x.shape[1] % (s * r):
-        raise ResizeShapeError(f"shuffle by {s}x{r} needs a multiple of {s * r} channels, got {x.shape[1]}")
+        raise ResizeShapeError(f"shuffle by {s}x{r} got {x.shape[1]} channels: expected a multiple of {s * r} channels")
 
 
 def _check_call(name: str, x: Tensor, s: int, r: int) -> None:
-    whole = isinstance(s, int | SymInt) and isinstance(r, int | SymInt)
-    if not whole or x.dim() != 4 or s < 1 or r < 1:
+    integers = isinstance(s, int | SymInt) and isinstance(r, int | SymInt)
+    if not integers or x.dim() != 4 or s < 1 or r < 1:
         raise ResizeShapeError(
-            f"{name} by {s}x{r} got shape {tuple(x.shape)}: give 'b c h w' and whole factors above 0"
+            f"{name} by {s}x{r} got shape {tuple(x.shape)}: expected 'b c h w' and integer factors above 0"
         )
 
 
 def in_channels_last(x: Tensor) -> bool:
-    """Tell whether a tensor `b c h w` lies in memory as `b h w c`, and not also as it is written."""
+    """Return whether a tensor `b c h w` is in channels-last memory format (`b h w c`) and not also contiguous."""
     return x.stride(1) == 1 and x.shape[1] > 1 and not x.is_contiguous()
 
 
 @op
 def unshuffle(x: Tensor, s: int, r: int) -> Tensor:
-    """Move each s × r block of pixels into channels: `b c (h s) (w r) -> b (c s r) h w`.
+    """Move each block of s × r pixels into channels: `b c (h s) (w r) -> b (c s r) h w`.
 
-    Raises `ResizeShapeError` if s does not divide the height or r the width.
+    Args:
+        x: Tensor of any dtype.
+        s: Factor of the height.
+        r: Factor of the width.
+
+    Returns:
+        A tensor of the same dtype and memory format, possibly a view.
+
+    Raises:
+        ResizeShapeError: s does not divide the height or r the width.
+
+    >>> import torch
+    >>> unshuffle(torch.arange(4).reshape(1, 1, 2, 2), 2, 2).flatten().tolist()
+    [0, 1, 2, 3]
+    >>> unshuffle(torch.zeros(1, 3, 4, 6), 2, 3).shape
+    torch.Size([1, 18, 2, 2])
     """
     check_unshuffle(x, s, r)
     b, c, height, width = x.shape
@@ -61,9 +76,22 @@ def unshuffle(x: Tensor, s: int, r: int) -> Tensor:
 
 @op
 def shuffle(x: Tensor, s: int, r: int) -> Tensor:
-    """Move channels into s × r blocks of pixels, the inverse of `unshuffle`: `b (c s r) h w -> b c (h s) (w r)`.
+    """Move channels into blocks of s × r pixels, the inverse of `unshuffle`: `b (c s r) h w -> b c (h s) (w r)`.
 
-    Raises `ResizeShapeError` if s * r does not divide the channels.
+    Args:
+        x: Tensor of any dtype.
+        s: Factor of the height.
+        r: Factor of the width.
+
+    Returns:
+        A tensor of the same dtype and memory format, possibly a view.
+
+    Raises:
+        ResizeShapeError: s * r does not divide the number of channels.
+
+    >>> import torch
+    >>> shuffle(torch.arange(4).reshape(1, 4, 1, 1), 2, 2).tolist()
+    [[[[0, 1], [2, 3]]]]
     """
     check_shuffle(x, s, r)
     b, channels, h, w = x.shape

@@ -1,8 +1,8 @@
-"""MATLAB-style resampling: antialiased downwards, plain interpolation upwards, any exact factor.
+"""Resampling as in MATLAB: antialiased when it shrinks, interpolation when it enlarges, any exact factor.
 
-Neither a matrix product nor a convolution is used.  Each output pixel is a sum over its own taps,
-in one fixed order, with separate multiplications and additions, so its bits depend on those taps
-alone: a tile gives what the whole picture gives, whatever its size or alignment.
+Each output pixel is a sum over its own taps in a fixed order, with separate multiplications and additions.  Its bits
+depend on these taps only, so a tile is bit-equal to the same part of the entire image, whatever its size or alignment.
+A matrix product or a convolution would not guarantee that.
 """
 
 import math
@@ -25,7 +25,7 @@ _Index = TypeVar("_Index", int, Tensor)
 _HALF_SUPPORT = {"bicubic": 2, "lanczos": 3}
 _BORDERS = ("replicate", "symmetric")
 _LARGEST = {torch.uint8: LEVELS, torch.uint16: LEVELS16}
-# Up to so many phases: strided slices and scalar weights; beyond, a gather a tap serves them all.
+# Up to this number of phases: strided slices and scalar weights.  With more phases: one gather for each tap.
 _STRIDED_PHASES = 4
 
 
@@ -39,16 +39,29 @@ def resample(
 ) -> Tensor:
     """Resize a floating tensor as MATLAB's `imresize` does, differentiably and without rounding.
 
-    Shapes: `b c h w -> b c h2 w2` with `size = (h2, w2)`; any value range.  `scale` is the
-    downscaling factor (input over output) of height and width, `h / h2` and `w / w2` if not given.
-    Output pixel i looks at `u = (i + 1/2) * factor - 1/2`; a factor above 1 stretches the kernel.
-    The axis that shrinks most goes first, the height if equal.  Half precision is computed in
-    float32 and returned in the type that came.
-    Raises `ResizeShapeError` for shapes and types that do not fit, `UsageError` for unknown names.
-    Source: Keys 1981 with a = -1/2 ("bicubic"); Duchon 1979 with three lobes ("lanczos").
+    Output pixel i is centered at `u = (i + 1/2) * factor - 1/2` of the input; a factor above 1 stretches the kernel.
+    The axis with the larger factor is resampled first, the height if they are equal.  Half precision is computed in
+    float32.
+
+    Args:
+        x: Floating tensor `b c h w` with any value range.
+        size: Size of the output, `(h2, w2)`.
+        scale: Downscaling factors (input over output) of height and width; by default `h / h2` and `w / w2`.
+        kernel: "bicubic" (Keys 1981 with a = -1/2) or "lanczos" (Duchon 1979 with three lobes).
+        border: Values outside the image: "replicate" repeats the border pixels, "symmetric" reflects the image.
+
+    Returns:
+        `b c h2 w2` in the dtype of `x`.
+
+    Raises:
+        ResizeShapeError: The shape, the dtype, the size or the scale is invalid.
+        UsageError: `kernel` or `border` is unknown.
+
+    >>> resample(torch.tensor([[[[0.0, 256.0, 256.0, 0.0]]]]), (1, 2)).tolist()
+    [[[[140.0, 140.0]]]]
     """
     if not x.is_floating_point():
-        raise ResizeShapeError(f"resample got {x.dtype}, it takes floating values: call .float() or use resample_uint8")
+        raise ResizeShapeError(f"resample got {x.dtype}, expected floating values: call .float() or use resample_uint8")
     work = x if x.dtype == torch.float64 else x.float()
     return _both_axes(work, size, scale, kernel, border, lambda y: y).to(x.dtype)
 
@@ -61,15 +74,31 @@ def resample_uint8(
     kernel: Kernel = "bicubic",
     border: Border = "replicate",
 ) -> Tensor:
-    """Resize 8-bit pictures to exactly what MATLAB's `imresize` writes (bicubic, bit for bit).
+    """Resize 8-bit images to exactly what MATLAB's `imresize` writes (bicubic, bit for bit).
 
-    Shapes: `b c h w -> b c h2 w2`, uint8 0..255 in and out; `scale`, errors and the order of the
-    axes as in `resample`.  Computed in float64, rounded half up and clamped after each of the two
-    passes.  "replicate" is the border of the MATLAB versions behind the public benchmark sets.
-    (MATLAB adds an epsilon to its lanczos weights, so that kernel is held to no such promise.)
+    The computation is in float64; each of the two passes rounds half up and clamps.  "replicate" is the border of the
+    MATLAB versions that wrote the public benchmark sets.  "lanczos" does not match MATLAB, which adds an epsilon to its
+    weights.
+
+    Args:
+        x: uint8 tensor `b c h w`.
+        size: Size of the output, `(h2, w2)`.
+        scale: Downscaling factors of height and width, as in `resample`.
+        kernel: "bicubic" or "lanczos".
+        border: "replicate" or "symmetric".
+
+    Returns:
+        uint8 tensor `b c h2 w2`.
+
+    Raises:
+        ResizeShapeError: The shape, the dtype, the size or the scale is invalid.
+        UsageError: `kernel` or `border` is unknown.
+
+    >>> resample_uint8(torch.tensor([[[[0, 255, 255, 0]]]], dtype=torch.uint8), (1, 2)).tolist()
+    [[[[139, 139]]]]
     """
     if x.dtype != torch.uint8:
-        raise ResizeShapeError(f"resample_uint8 got {x.dtype}, it takes uint8: use resample for floating values")
+        raise ResizeShapeError(f"resample_uint8 got {x.dtype}, expected uint8: use resample for floating values")
     return resample_codes(x, size, scale=scale, kernel=kernel, border=border)
 
 
@@ -81,26 +110,71 @@ def resample_codes(
     kernel: Kernel = "bicubic",
     border: Border = "replicate",
 ) -> Tensor:
-    """Resize pictures of 8 or 16 bits, both as `resample_uint8` does those of 8: `b c h w -> b c h2 w2`, codes both."""
+    """Resize images of 8 or 16 bits as `resample_uint8` does: `b c h w -> b c h2 w2`.
+
+    Args:
+        x: uint8 or uint16 tensor `b c h w`.
+        size: Size of the output, `(h2, w2)`.
+        scale: Downscaling factors of height and width, as in `resample`.
+        kernel: "bicubic" or "lanczos".
+        border: "replicate" or "symmetric".
+
+    Returns:
+        `b c h2 w2` in the dtype of `x`.
+
+    Raises:
+        ResizeShapeError: The shape, the dtype, the size or the scale is invalid.
+        UsageError: `kernel` or `border` is unknown.
+
+    >>> resample_codes(torch.tensor([[[[0, 65535, 65535, 0]]]], dtype=torch.uint16), (1, 2)).tolist()
+    [[[[35839, 35839]]]]
+    """
     if x.dtype not in _LARGEST:
-        raise ResizeShapeError(f"resample_codes got {x.dtype}, it takes uint8 and uint16: use resample for floats")
+        raise ResizeShapeError(f"resample_codes got {x.dtype}, expected uint8 or uint16: use resample for floats")
     to_codes = partial(_to_codes, levels=_LARGEST[x.dtype])
     return _both_axes(x.double(), size, scale, kernel, border, to_codes).to(x.dtype)
 
 
 def reach(factor: Fraction, kernel: Kernel = "bicubic") -> int:
-    """How many input pixels output pixel i can see to either side of its own.
+    """Return how many input pixels an output pixel depends on, to each side of its own: the halo that tiles need.
 
-    Its own are those that overlap `[i * factor, (i + 1) * factor)`.  Tiles need so wide a halo.
+    The own pixels of output pixel i are those that overlap `[i * factor, (i + 1) * factor)`.
+
+    Args:
+        factor: Downscaling factor, input over output.
+        kernel: "bicubic" or "lanczos".
+
+    Returns:
+        The halo in input pixels.
+
+    Raises:
+        UsageError: `kernel` is unknown.
+
+    >>> reach(Fraction(2))
+    4
     """
     _check_names(kernel, "replicate")
     return math.ceil(_HALF_SUPPORT[kernel] * max(factor, Fraction(1)))
 
 
 def taps(factor: int, kernel: Kernel = "bicubic") -> tuple[int, tuple[float, ...]]:
-    """Where the taps of output pixel 0 begin and what they weigh, for a whole factor; pixel i's lie `i * factor` on.
+    """Return the first tap of output pixel 0 and all its weights, for an integer factor.
 
-    For code that gives the bits of `resample`: sum in this order, and leave out the taps that weigh 0.
+    The taps of pixel i start `i * factor` later.  Code that sums in this order without the taps of weight 0 gives the
+    same bits as `resample`.
+
+    Args:
+        factor: Downscaling factor.
+        kernel: "bicubic" or "lanczos".
+
+    Returns:
+        The position of the first tap, and the weights.
+
+    Raises:
+        UsageError: `kernel` is unknown.
+
+    >>> taps(1)
+    (-1, (0.0, 1.0, 0.0, 0.0))
     """
     _check_names(kernel, "replicate")
     return _first(0, factor, 1, kernel), _cached_weights(factor, 1, 1, kernel)[0]
@@ -112,9 +186,9 @@ def _to_codes(x: Tensor, levels: int) -> Tensor:
 
 def _check_names(kernel: str, border: str) -> None:
     if kernel not in _HALF_SUPPORT:
-        raise UsageError(f"unknown kernel {kernel!r}: choose one of {', '.join(_HALF_SUPPORT)}")
+        raise UsageError(f"unknown kernel {kernel!r}: expected one of {', '.join(_HALF_SUPPORT)}")
     if border not in _BORDERS:
-        raise UsageError(f"unknown border {border!r}: choose one of {', '.join(_BORDERS)}")
+        raise UsageError(f"unknown border {border!r}: expected one of {', '.join(_BORDERS)}")
 
 
 def _both_axes(
@@ -127,18 +201,20 @@ def _both_axes(
 ) -> Tensor:
     _check_names(kernel, border)
     if x.dim() != 4 or min(x.shape[-2:]) < 1:
-        raise ResizeShapeError(f"resample got shape {tuple(x.shape)}: reshape it to 'b c h w' with h and w at least 1")
+        raise ResizeShapeError(f"resample got shape {tuple(x.shape)}: expected 'b c h w' with h and w of at least 1")
     (h, w), (h2, w2) = x.shape[-2:], size
     if h2 < 1 or w2 < 1:
-        raise ResizeShapeError(f"resample got size {h2}x{w2}: ask for at least 1x1 pixels")
-    # index(), here and below, tells the compiler that an integer is a constant.
+        raise ResizeShapeError(f"resample got size {h2}x{w2}: expected at least 1x1 pixels")
+    # index(), here and below, makes an integer a constant for torch.compile.
     if scale is None:
         (ph, qh), (pw, qw) = _ratio(h, h2), _ratio(w, w2)
     else:
         ph, qh, pw, qw = (index(n) for f in scale for n in (f.numerator, f.denominator))
         if ph < 1 or pw < 1:
-            raise ResizeShapeError(f"resample got scale {ph}/{qh}, {pw}/{qw}: factors are above 0, 2 halves the size")
-    # Both passes run over the rows of a contiguous tensor, where slices and gathers are fast.
+            raise ResizeShapeError(
+                f"resample got scale {ph}/{qh}, {pw}/{qw}: expected factors above 0 (2 halves the size)"
+            )
+    # Both passes work on the rows of a contiguous tensor, where slices and gathers are fast.
     if pw * qh > ph * qw:
         x = finish(_rows(x.mT.contiguous(), w2, pw, qw, kernel, border))
         return finish(_rows(x.mT.contiguous(), h2, ph, qh, kernel, border))
@@ -170,8 +246,8 @@ def _rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel, border: Border) -> 
     count = -(-n // q)
     starts = [_first(f, p, q, kernel) for f in range(len(weights))]
     low, high = starts[0], starts[-1] + width + p * (count - 1)
-    seen = torch.arange(low, high, device=x.device)
-    padded = x.index_select(-2, _fold(seen, x.shape[-2], border))
+    positions = torch.arange(low, high, device=x.device)
+    padded = x.index_select(-2, _fold(positions, x.shape[-2], border))
     parts = []
     for start, row in zip(starts, weights, strict=True):
         total = None
@@ -186,34 +262,34 @@ def _rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel, border: Border) -> 
 
 
 def _first(i: _Index, p: int, q: int, kernel: Kernel) -> _Index:
-    """The first tap of output i (of one or of a tensor of them) under factor p/q: in integers, hence exact."""
+    """Return the first tap of output i, an int or a tensor, for the factor p/q; integers keep it exact."""
     return ((2 * i + 1) * p - q - 2 * _HALF_SUPPORT[kernel] * max(p, q)) // (2 * q) + 1
 
 
-def _fold(at: Tensor, n: int, border: Border) -> Tensor:
-    """Bring positions beyond the border back to 0..n-1, however far out they are."""
+def _fold(positions: Tensor, n: int, border: Border) -> Tensor:
+    """Map positions outside the image to 0..n-1, at any distance."""
     if border == "replicate":
-        return at.clamp(0, n - 1)
-    at = at.remainder(2 * n)
-    return torch.minimum(at, 2 * n - 1 - at)
+        return positions.clamp(0, n - 1)
+    positions = positions.remainder(2 * n)
+    return torch.minimum(positions, 2 * n - 1 - positions)
 
 
 def _weights(p: int, q: int, phases: int, kernel: Kernel) -> tuple[tuple[float, ...], ...]:
-    # The compiler would trace into the cache and warn of it: it computes anew, once a compilation.
+    # torch.compile would trace into the cache and warn about it, so it computes the weights once per compilation.
     compute = _new_weights if torch.compiler.is_compiling() else _cached_weights
     return compute(p, q, phases, kernel)
 
 
 def _new_weights(p: int, q: int, phases: int, kernel: Kernel) -> tuple[tuple[float, ...], ...]:
-    """The normalised weights of the first `phases` outputs' taps, all rows equally long."""
+    """Return the normalized weights of the taps of the first `phases` outputs, in rows of equal length."""
     value = _keys if kernel == "bicubic" else _lanczos
     half, widest = _HALF_SUPPORT[kernel], max(p, q)
-    taps = -(-2 * half * widest // q)
+    count = -(-2 * half * widest // q)
     rows = []
     for i in range(phases):
         first = _first(i, p, q, kernel)
         centre = (2 * i + 1) * p - q
-        row = [value(abs(2 * q * (first + k) - centre), 2 * widest) for k in range(taps)]
+        row = [value(abs(2 * q * (first + k) - centre), 2 * widest) for k in range(count)]
         total = sum(row)
         rows.append(tuple(weight / total for weight in row))
     return tuple(rows)
@@ -230,7 +306,7 @@ def _keys(numerator: int, denominator: int) -> float:
 
 
 def _lanczos(numerator: int, denominator: int) -> float:
-    if numerator % denominator == 0 or numerator > 3 * denominator:  # exactly 0, which sines miss
+    if numerator % denominator == 0 or numerator > 3 * denominator:  # exactly 0, unlike the computed sines
         return float(numerator == 0)
     d = math.pi * numerator / denominator
     return 3 * math.sin(d) * math.sin(d / 3) / (d * d)

@@ -27,6 +27,15 @@ def weights_from_folder(folder: Traversable, names: Iterable[str]) -> dict[str, 
     Raises:
         KeyError: A JSON file lacks `digest` or `summary`.
         ValueError: A file is not valid JSON, or a metric is not a number.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> folder = Path("weights")
+        >>> folder.mkdir()
+        >>> _ = (folder / "mine.json").write_text('{"digest": "%s", "summary": "my first weights"}' % ("0" * 64))
+        >>> (folder / "mine.safetensors").touch()
+        >>> list(weights_from_folder(folder, ("mine", "not-there")))
+        ['mine']
     """
     suffixes = "safetensors", "json"
     return {name: _read(folder, name) for name in names if all((folder / f"{name}.{s}").is_file() for s in suffixes)}

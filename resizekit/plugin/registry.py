@@ -1,9 +1,16 @@
-"""The registry: collects what plugins offer, refuses conflicts, names providers, and assembles codecs.
+"""The registry: collects what plugins offer, refuses conflicts and owns the table of kernels.
 
-    entry points ─► one plugin at a time ─► its offers ─► tables by name; the kernels of ops
+    entry points ─► one plugin at a time ─► its offers ─► tables by name; the table of kernels
 
-Nothing is loaded at import; the first question loads everything.  A plugin that fails is taken out whole and remembered
-in `failures`; the others work.
+Importing this module loads no plugin; the first call of `installed` loads all of them.  If a plugin fails, nothing of
+it stays in the registry, `failures` lists it, and the other plugins work.
+
+Two environment variables select the plugins by the names of their entry points, separated by commas:
+
+    RESIZEKIT_PLUGINS=sr,kernels    load these plugins only; unset or empty means all
+    RESIZEKIT_DISABLE=colorize      do not load these, even if RESIZEKIT_PLUGINS names them
+
+The core's own network and compressions are always available.
 """
 
 import functools
@@ -24,31 +31,34 @@ from resizekit.plugin.marker import NAME
 from resizekit.plugin.records import Compression, Network, Task, Weights
 from resizekit.plugin.suite import Suite
 
-__all__ = ["DISABLE", "Failure", "Offer", "PluginWarning", "Registry", "installed"]
+__all__ = ["DISABLE", "ENABLE", "Failure", "Offer", "PluginWarning", "Registry", "discover", "installed"]
 
 DISABLE = "RESIZEKIT_DISABLE"
+"""Environment variable: names of the plugins not to load, separated by commas."""
+ENABLE = "RESIZEKIT_PLUGINS"
+"""Environment variable: names of the only plugins to load, separated by commas; empty means all."""
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 T = TypeVar("T")
 
 
 class PluginWarning(UserWarning):
-    """A plugin was left out; the message says which, why, and how to start without it."""
+    """A plugin was not loaded because of an error, or RESIZEKIT_PLUGINS names a plugin that is not installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offer(Generic[T]):
-    """A record and who offers it."""
+    """A record and the plugin that offers it."""
 
     value: T
     provider: str
     """Distribution and version."""
     plugin: str
-    """The name of the entry point."""
+    """Name of the entry point."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A plugin that was left out."""
+    """A plugin that was not loaded because of an error."""
 
     plugin: str
     provider: str
@@ -56,114 +66,164 @@ class Failure:
 
     def __str__(self) -> str:
         return (
-            f"plugin {self.plugin!r} of {self.provider} is left out: {self.reason} "
-            f"(start without it: {DISABLE}={self.plugin})"
+            f"plugin {self.plugin!r} of {self.provider} was not loaded: {self.reason} "
+            f"(to start without it, set {DISABLE}={self.plugin}, or list the others in {ENABLE})"
         )
 
 
 @dataclass
 class Registry:
-    """Everything installed, by name."""
+    """Everything that the added plugins offer, by name.
+
+    A registry that you create is empty and changes nothing outside itself.  `installed()` returns the registry of the
+    process.
+
+    >>> registry = Registry()
+    >>> registry.add(builtin, "core", "resizekit")
+    >>> sorted(registry.networks)
+    ['tad']
+    >>> registry.remove("core")
+    >>> registry.networks
+    {}
+    """
 
     tasks: dict[str, Offer[Task[Any]]] = field(default_factory=dict)
     networks: dict[str, Offer[Network[Any]]] = field(default_factory=dict)
     compressions: dict[str, Offer[Compression[Any]]] = field(default_factory=dict)
     weights: dict[str, Offer[tuple[str, Weights]]] = field(default_factory=dict)
-    """Weights with the task that they belong to."""
-    kernels: dict[tuple[str, str], Offer[ops.Kernel]] = field(default_factory=dict)
-    """By op and type of device."""
-    failures: list[Failure] = field(default_factory=list)
+    """Weights with the name of their task."""
     suites: dict[str, Offer[Suite]] = field(default_factory=dict)
+    kernels: dict[tuple[str, str], Offer[ops.Kernel]] = field(default_factory=dict)
+    """Kernels by op and type of device."""
+    kernel_table: ops.KernelTable = field(default_factory=dict)
+    """The same kernels without their providers: the table for `ops.use_table`."""
+    plugins: set[str] = field(default_factory=set)
+    """Names of the plugins that were added."""
+    failures: list[Failure] = field(default_factory=list)
+    """Plugins that were not loaded because of an error."""
+    unselected: set[str] = field(default_factory=set)
+    """Names of the plugins that RESIZEKIT_PLUGINS or RESIZEKIT_DISABLE left out."""
 
     def task(self, name: str) -> Task[Any]:
-        """Find a task, or say what is installed."""
+        """Return a task; an unknown name is an `UnknownNameError` that lists the installed ones."""
         return self._find("task", self.tasks, name).value
 
     def network(self, name: str) -> Network[Any]:
-        """Find a network, or say what is installed."""
+        """Return a network; an unknown name is an `UnknownNameError` that lists the installed ones."""
         return self._find("network", self.networks, name).value
 
     def compression(self, name: str) -> Compression[Any]:
-        """Find a compression, or say what is installed."""
+        """Return a compression; an unknown name is an `UnknownNameError` that lists the installed ones."""
         return self._find("compression", self.compressions, name).value
 
     def weight(self, name: str) -> tuple[str, Weights]:
-        """Find weights and the name of their task, or say what is installed."""
+        """Return the name of a task and its weights; an unknown name is an `UnknownNameError` that lists others."""
         return self._find("weights", self.weights, name).value
 
     def suite(self, name: str) -> Suite:
-        """Find a suite, or say what is installed."""
+        """Return a suite; an unknown name is an `UnknownNameError` that lists the installed ones."""
         return self._find("suite", self.suites, name).value
+
+    def add(self, plugin: object, name: str, provider: str) -> None:
+        """Add everything that a plugin offers, or nothing at all if something is wrong.
+
+        Args:
+            plugin: A module or object with hooks, functions marked with `@hookimpl`.
+            name: Name of the entry point.
+            provider: Distribution and version, for messages.
+
+        Raises:
+            PluginError: A hook is unknown, returns something else than its records, or offers an invalid name, a name
+                that is already offered or a kernel for an unknown op.
+        """
+        hook = _hooks_of(plugin, name)
+        new = Registry()
+
+        def stage(kind: str, key: Any, value: Any) -> None:
+            if kind != "kernel" and not (isinstance(key, str) and _NAME.fullmatch(key)):
+                raise PluginError(f"invalid {kind} name {key!r}: expected the form [a-z][a-z0-9-]*")
+            other = self._tables()[kind].get(key) or new._tables()[kind].get(key)
+            if other is not None:
+                label = f"a kernel for {key[0]!r} on {key[1]!r}" if kind == "kernel" else f"{kind} {key!r}"
+                raise PluginError(f"{label} is already offered by plugin {other.plugin!r} of {other.provider}")
+            new._tables()[kind][key] = Offer(value=value, provider=provider, plugin=name)
+
+        for task in _records(hook.resizekit_register_tasks(), Task):
+            stage("task", task.name, task)
+            for label, weights in task.weights.items():
+                stage("weights", label, (task.name, weights))
+        for network in _records(hook.resizekit_register_networks(), Network):
+            stage("network", network.name, network)
+        for compression in _records(hook.resizekit_register_compressions(), Compression):
+            stage("compression", compression.name, compression)
+        for kernel in _records(hook.resizekit_register_kernels(), ops.Kernel):
+            ops.reference(kernel.op)  # an unknown op is an error
+            stage("kernel", (kernel.op, kernel.device_type), kernel)
+        for suite in _records(hook.resizekit_register_suites(), Suite):
+            stage("suite", suite.name, suite)
+        for kind, table in self._tables().items():
+            table.update(new._tables()[kind])
+        self.kernel_table.update({key: offer.value for key, offer in new.kernels.items()})
+        self.plugins.add(name)
+
+    def remove(self, name: str) -> None:
+        """Remove everything that a plugin offered: tasks with weights, networks, compressions, kernels and suites.
+
+        Args:
+            name: Name of the plugin's entry point.
+
+        Raises:
+            UnknownNameError: No plugin of this name was added.
+        """
+        if name not in self.plugins:
+            raise UnknownNameError(f"no plugin {name[:80]!r} was added; added: {_listed(self.plugins)}")
+        for table in self._tables().values():
+            for key in [key for key, offer in table.items() if offer.plugin == name]:
+                del table[key]
+        for key in self.kernel_table.keys() - self.kernels.keys():
+            del self.kernel_table[key]
+        self.plugins.remove(name)
+
+    def _tables(self) -> dict[str, dict[Any, Offer[Any]]]:
+        return {
+            "task": self.tasks,
+            "weights": self.weights,
+            "network": self.networks,
+            "compression": self.compressions,
+            "kernel": self.kernels,
+            "suite": self.suites,
+        }
 
     def _find(self, kind: str, table: Mapping[str, Offer[T]], name: str) -> Offer[T]:
         if name in table:
             return table[name]
-        known = ", ".join(sorted(table)) or "none"
-        out = "".join(f"; {failure}" for failure in self.failures)
-        raise UnknownNameError(f"no {kind} {name[:80]!r} is installed; there are: {known}{out}")
-
-    def add(self, plugin: object, name: str, provider: str) -> None:
-        """Take in one plugin whole, or leave everything as it was and raise `PluginError`."""
-        manager = pluggy.PluginManager(NAME)
-        manager.add_hookspecs(hookspecs)
-        manager.register(plugin, name)
-        try:
-            manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            raise PluginError(f"a hook of that name does not exist ({error})") from None
-        hook = manager.hook
-        staged = Registry()
-        for task in _each(hook.resizekit_register_tasks(), Task):
-            self._stage("task", self.tasks, staged.tasks, task.name, task, name, provider)
-            for label, weights in task.weights.items():
-                pair = (task.name, weights)
-                self._stage("weights", self.weights, staged.weights, label, pair, name, provider)
-        for network in _each(hook.resizekit_register_networks(), Network):
-            self._stage("network", self.networks, staged.networks, network.name, network, name, provider)
-        for squeeze in _each(hook.resizekit_register_compressions(), Compression):
-            taken = (self.compressions, staged.compressions)
-            self._stage("compression", *taken, squeeze.name, squeeze, name, provider)
-        for kernel in _each(hook.resizekit_register_kernels(), ops.Kernel):
-            key = kernel.op, kernel.device_type
-            other = self.kernels.get(key) or staged.kernels.get(key)
-            _refuse_second(f"a kernel for {kernel.op!r} on {kernel.device_type!r}", other)
-            staged.kernels[key] = Offer(value=kernel, provider=provider, plugin=name)
-        for suite in _each(hook.resizekit_register_suites(), Suite):
-            self._stage("suite", self.suites, staged.suites, suite.name, suite, name, provider)
-        ops.install(*(offer.value for offer in staged.kernels.values()))
-        self.tasks |= staged.tasks
-        self.networks |= staged.networks
-        self.compressions |= staged.compressions
-        self.weights |= staged.weights
-        self.kernels |= staged.kernels
-        self.suites |= staged.suites
-
-    def _stage(
-        self,
-        kind: str,
-        table: Mapping[str, Offer[T]],
-        staged: dict[str, Offer[T]],
-        label: str,
-        value: T,
-        plugin: str,
-        provider: str,
-    ) -> None:
-        if not isinstance(label, str) or not _NAME.fullmatch(label):
-            raise PluginError(f"{kind} name {label!r} is not of the form [a-z][a-z0-9-]*")
-        _refuse_second(f"{kind} {label!r}", table.get(label) or staged.get(label))
-        staged[label] = Offer(value=value, provider=provider, plugin=plugin)
+        reasons = [str(failure) for failure in self.failures]
+        if self.unselected:
+            reasons.append(f"{ENABLE} or {DISABLE} left out the plugins {_listed(self.unselected)}")
+        message = f"no {kind} {name[:80]!r} is installed; installed: {_listed(table)}"
+        raise UnknownNameError("; ".join([message, *reasons]))
 
 
-def _refuse_second(what: str, other: Offer[Any] | None) -> None:
-    if other is not None:
-        raise PluginError(f"{what} is already offered by plugin {other.plugin!r} of {other.provider}")
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
-def _each(answers: Iterable[Iterable[T]], kind: type) -> Iterable[T]:
-    for answer in answers:
-        for record in answer:
+def _hooks_of(plugin: object, name: str) -> pluggy.HookRelay:
+    manager = pluggy.PluginManager(NAME)
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin, name)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"there is no hook of this name ({error})") from None
+    return manager.hook
+
+
+def _records(results: Iterable[Iterable[T]], kind: type) -> Iterable[T]:
+    for result in results:
+        for record in result:
             if not isinstance(record, kind):
-                raise PluginError(f"a hook gave {type(record).__name__} where {kind.__name__} belongs")
+                raise PluginError(f"a hook returned a {type(record).__name__}: expected a {kind.__name__}")
             yield record
 
 
@@ -171,26 +231,51 @@ def _provider(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
 
 
-@functools.cache
-def installed() -> Registry:
-    """Give the registry of this process, loading every plugin at the first call."""
+def _names_in(variable: str) -> set[str]:
+    return {name.strip() for name in os.environ.get(variable, "").split(",")} - {""}
+
+
+def discover() -> Registry:
+    """Load every installed plugin into a new registry.
+
+    RESIZEKIT_PLUGINS and RESIZEKIT_DISABLE in the environment select plugins.  A plugin that raises an error is not
+    loaded: a `PluginWarning` and `Registry.failures` name it.  A name in RESIZEKIT_PLUGINS that is not installed is a
+    `PluginWarning` too.
+
+    Returns:
+        A registry with the built-in records of the core (plugin "core") and those of the plugins.
+    """
     registry = Registry()
     registry.add(builtin, "core", "resizekit")
-    disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
-    # our own first, then by name: who wins a conflict never depends on the order of installation
-    found = sorted(
+    enabled, disabled = _names_in(ENABLE), _names_in(DISABLE)
+    # resizekit's own plugins come first, then all others by name: the order of installation decides no conflict
+    entries = sorted(
         entry_points(group=NAME),
         key=lambda entry: (not _provider(entry).startswith("resizekit "), entry.name, entry.value),
     )
-    for entry in dict.fromkeys(found):
-        if entry.name in disabled:
+    missing = enabled - {entry.name for entry in entries}
+    if missing:
+        names = _listed({entry.name for entry in entries})
+        message = f"{ENABLE} names {_listed(missing)}: not installed; installed plugins: {names}"
+        warnings.warn(message, PluginWarning, stacklevel=2)
+    for entry in dict.fromkeys(entries):
+        if entry.name in disabled or (enabled and entry.name not in enabled):
+            registry.unselected.add(entry.name)
             continue
         try:
             registry.add(entry.load(), entry.name, _provider(entry))
-        except Exception as error:  # whatever a stranger's code raises, the others go on
+        except Exception as error:  # code of others can raise anything, and the other plugins must still load
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             reason = " ".join(reason.split())
             failure = Failure(plugin=entry.name, provider=_provider(entry), reason=reason)
             registry.failures.append(failure)
             warnings.warn(str(failure), PluginWarning, stacklevel=2)
+    return registry
+
+
+@functools.cache
+def installed() -> Registry:
+    """Return the registry of this process; the first call loads every plugin and activates its kernels."""
+    registry = discover()
+    ops.use_table(registry.kernel_table)
     return registry

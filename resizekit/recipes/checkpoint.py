@@ -244,14 +244,19 @@ def _check_shapes(path: Path, recipe: Recipe, where: str) -> None:
 
 @functools.cache
 def installed_outline(name: str) -> Codec:
-    """As `outline`, of installed weights, which stay what they are while a program runs: read once, whoever asks."""
+    """Build the outline of installed weights once per process: installed files do not change while a program runs."""
     return outline(name)
 
 
 def outline(source: str | Path) -> Codec:
-    """Give the codec of installed weights or a file without the weights, from the header alone; errors as `load`.
+    """Build a codec without its weights, from the header alone. It takes no memory and cannot compute anything.
 
-    It takes no memory and can compute nothing.
+    Args:
+        source: The name of installed weights, or a .safetensors file.
+
+    Raises:
+        UnknownNameError: If no weights of that name are installed.
+        CheckpointError: If the file has no header of resizekit.
     """
     path, name, _ = _locate(source)
     recipe = read_header(path).recipe.model_copy(update={"weights": name})

@@ -23,6 +23,11 @@ def keep_freed_memory() -> bool:
 
     Returns:
         Whether it took effect. It does with glibc (most Linux systems), and not with musl, on macOS or on Windows.
+
+    Examples:
+        >>> import resizekit
+        >>> isinstance(resizekit.keep_freed_memory(), bool)
+        True
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,6 +1,6 @@
-"""The laws of what a plugin offers, as tests: for every plugin author, ourselves first.
+"""The rules for plugins as pytest classes, for plugin authors; resizekit tests its own plugins with them.
 
-from resizekit.testing import KernelConformance, TaskConformance
+from resizekit.testing import TaskConformance
 
 class TestMine(TaskConformance):
     task = mine

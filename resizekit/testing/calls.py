@@ -1,4 +1,4 @@
-"""What a kernel is tried with: calls of an op, sorted by the law that they are to try."""
+"""Calls of an op to test a kernel with, grouped by the rule that they test."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,31 +11,36 @@ __all__ = ["Call", "Cases"]
 
 
 class Call:
-    """The arguments of one call, tensors on the CPU: `Call(x, 2, 3, gradient="plain")`."""
+    """The arguments of one call, with tensors on the CPU.
+
+    >>> call = Call(torch.zeros(1, 1, 2, 4), 2, s=1)
+    >>> str(call)
+    'float32 1x1x2x4, 2, s=1'
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.args, self.options = args, options
 
     def __call__(self, run: Callable[..., Any]) -> Any:
-        """Call a function with these arguments; an error says what they were."""
+        """Call a function with these arguments; if it raises, add a note with the arguments to the error."""
         try:
             return run(*self.args, **self.options)
         except Exception as error:
             error.add_note(f"called with ({self})")
-            if "active drivers" in str(error):  # Triton's words for: there is no GPU
+            if "active drivers" in str(error):  # Triton's message if there is no GPU
                 error.add_note("without a GPU, set TRITON_INTERPRET=1 in the environment to run Triton kernels")
             raise
 
     def __str__(self) -> str:
-        given = [_shown(value) for value in self.args]
-        return ", ".join(given + [f"{name}={_shown(value)}" for name, value in self.options.items()])
+        parts = [_text(value) for value in self.args]
+        return ", ".join(parts + [f"{name}={_text(value)}" for name, value in self.options.items()])
 
     def tensors(self) -> Iterator[Tensor]:
-        """Give every argument that is a tensor, in order."""
+        """Return every tensor argument, in order."""
         return (value for value in (*self.args, *self.options.values()) if isinstance(value, Tensor))
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Call":
-        """Give the same call of other tensors."""
+        """Return the same call with changed tensors."""
 
         def changed(value: Any) -> Any:
             return change(value) if isinstance(value, Tensor) else value
@@ -45,28 +50,31 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Cases:
-    """Calls of one op by law; a law without any is skipped.  Small ones: an interpreted program takes a millisecond."""
+    """Calls of one op by rule; a rule without calls is skipped.
+
+    Keep the tensors small: an interpreted program takes a millisecond.
+    """
 
     layouts: Sequence[Call]
-    """Types and layouts, and every option; the laws that hold for any call are tried with these too."""
+    """Dtypes, memory formats and every option; rules for any call use these too."""
     sizes: Sequence[Call] = ()
-    """Odd sizes and unequal factors, single values, more than a block."""
+    """Odd sizes, unequal factors, single values, more than one block."""
     specials: Sequence[Call] = ()
-    """NaN, infinities, and what is nearly either."""
+    """NaN, infinities and extreme values."""
     ties: Sequence[Call] = ()
-    """Values in the middle between two results, and right beside it."""
+    """Values halfway between two results, and their neighbors."""
     gradients: Sequence[Call] = ()
-    """Floating inputs to derive for, inside the op's range and outside."""
+    """Floating inputs to differentiate, inside and outside the range of the op."""
     refused: Sequence[Call] = ()
-    """What the reference refuses."""
+    """Calls that the reference refuses."""
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, Tensor):
         return repr(value).removeprefix("torch.")
-    kind, shape = str(value.dtype).removeprefix("torch."), "x".join(map(str, value.shape))
+    dtype, shape = str(value.dtype).removeprefix("torch."), "x".join(map(str, value.shape))
     if value.is_contiguous():
-        return f"{kind} {shape}"
+        return f"{dtype} {shape}"
     if value.dim() == 4 and value.is_contiguous(memory_format=torch.channels_last):
-        return f"{kind} {shape} channels_last"
-    return f"{kind} {shape} strides {value.stride()}"
+        return f"{dtype} {shape} channels_last"
+    return f"{dtype} {shape} strides {value.stride()}"

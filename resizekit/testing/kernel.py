@@ -1,4 +1,4 @@
-"""The laws of a kernel as tests.
+"""The rules for a kernel as tests, for plugin authors.
 
 from resizekit.testing import KernelConformance
 
@@ -22,31 +22,32 @@ from resizekit.testing.cases import cases_of
 from resizekit.testing.memory import placed
 from resizekit.testing.results import check_equal, check_written, dense, named, strides
 from resizekit.testing.samples import channels_last
-from resizekit.testing.trial import Derived, Place, Run, Trial, choices, derive
+from resizekit.testing.trial import Gradients, Place, Run, Trial, choices, differentiate
 
 __all__ = ["KernelConformance"]
 
 
 class KernelConformance:
-    """Inherit it, name a kernel, and pytest holds it to its reference; the kernel need not be installed.
+    """Inherit from this class and set `kernel`: pytest then compares the kernel with its reference.
 
-    For a kernel of an op of your own, override `cases`.  Without a GPU a Triton kernel runs in Triton's interpreter, if
-    TRITON_INTERPRET=1 is in the environment before Triton is imported: a few seconds a kernel.
+    The kernel does not have to be installed.  For a kernel of an op of your own, override `cases`.  Without a GPU, a
+    Triton kernel runs in Triton's interpreter, a few seconds per kernel; set TRITON_INTERPRET=1 in the environment
+    before Triton is imported.
     """
 
     kernel: ClassVar[Kernel]
     """The kernel under test."""
     device: ClassVar[str | None] = None
-    """Where it runs; by default on its own type of device if there is one, else on the CPU."""
+    """Device to run on; by default one of its own type if available, else the CPU."""
     exact: ClassVar[bool] = True
-    """False: floats may be off by a little (`resizekit.testing.results.TOLERANCE`)."""
+    """False: floats can differ slightly (`resizekit.testing.results.TOLERANCE`)."""
 
     def cases(self) -> Cases:
-        """Give the calls to try; for the ops of `resizekit.ops` they are known."""
+        """Return the calls to test; the default knows the ops of `resizekit.ops`."""
         return cases_of(self.kernel.op)
 
     def test_equal_to_the_reference(self) -> None:
-        """The same values, types and layouts, whatever comes; arguments may be named."""
+        """Values, dtypes and memory formats are equal, also with named arguments."""
         for trial in self._trials("layouts"):
             self._check(trial.call, trial.result())
         for call in self.cases().layouts[:2]:
@@ -54,79 +55,85 @@ class KernelConformance:
             self._compare(Call(**names))
 
     def test_odd_sizes_and_factors(self) -> None:
-        """Single pixels, prime sizes, factors that differ, more than one block."""
+        """Single pixels, prime sizes, unequal factors and several blocks give equal results."""
         for trial in self._trials("sizes"):
             self._check(trial.call, trial.result())
 
     def test_empty_batch(self) -> None:
-        """No pictures give no pictures."""
+        """An empty batch gives an empty result."""
         for call in self._calls("layouts"):
             self._compare(call.map(lambda x: x[:0]))
 
     def test_nan_and_infinity(self) -> None:
-        """What is no number becomes what the reference makes of it."""
-        with np.errstate(over="ignore", invalid="ignore"):  # Triton's interpreter computes in numpy, which would warn
+        """NaN, infinities and extreme values give the results of the reference."""
+        with np.errstate(over="ignore", invalid="ignore"):  # Triton's interpreter computes in NumPy, which warns
             for call in self._calls("specials"):
                 self._compare(call)
 
     def test_ties(self) -> None:
-        """What lies in the middle between two results goes where the reference lets it go."""
+        """Values halfway between two results are rounded as the reference rounds them."""
         for call in self._calls("ties"):
             self._compare(call)
 
     def test_gradients(self) -> None:
-        """The same results carry a gradient, and it is the same, in whatever layout it arrives."""
+        """The same results have a gradient, and it is equal for upstream gradients in any memory format."""
         for trial in self._trials("gradients"):
-            got, wanted = trial.result(), trial.wanted(self._reference)
-            carried = f"a gradient passes through {got.carriers}, the reference's through {wanted.carriers}"
-            assert got.carriers == wanted.carriers, f"{trial.told}: {carried}"
-            for name, gradient in wanted.gradients.items():
-                check_equal(f"{trial.told}: {name}", got.gradients[name], gradient, exact=self.exact)
+            got, expected = trial.result(), trial.expected(self._reference)
+            message = (
+                f"results with a gradient: {got.differentiable}, those of the reference: {expected.differentiable}"
+            )
+            assert got.differentiable == expected.differentiable, f"{trial.label}: {message}"
+            for name, gradient in expected.gradients.items():
+                check_equal(f"{trial.label}: {name}", got.gradients[name], gradient, exact=self.exact)
 
     def test_red_zones(self) -> None:
-        """Nothing is written beside the outputs, and each of their elements is written."""
+        """The kernel writes nothing outside its outputs, and every element of them."""
         for trial in self._trials("layouts", "sizes", "gradients"):
-            got, wanted = (_tensors(result) for result in (trial.result(), trial.wanted(self._reference)))
-            assert trial.overrun is None, f"{trial.told}: {trial.overrun}"
-            for name in got.keys() & wanted.keys():
-                check_written(f"{trial.told}: {name}", got[name], wanted[name])
+            got, expected = (_tensors(result) for result in (trial.result(), trial.expected(self._reference)))
+            assert trial.overrun is None, f"{trial.label}: {trial.overrun}"
+            for name in got.keys() & expected.keys():
+                check_written(f"{trial.label}: {name}", got[name], expected[name])
 
     def test_inputs_are_left_unchanged(self) -> None:
-        """Neither the inputs nor what lies around them is written to, nor the gradients that arrive."""
+        """The kernel changes neither its inputs and upstream gradients nor the memory around them."""
         for trial in self._trials("layouts", "sizes", "gradients"):
-            assert trial.changed is None, f"{trial.told}: {trial.changed}"
+            assert trial.changed is None, f"{trial.label}: {trial.changed}"
 
     def test_bad_input(self) -> None:
-        """What the reference refuses is refused in the same words."""
+        """The kernel raises the same errors with the same messages as the reference."""
         for call in self._calls("refused"):
-            wanted, got = _error(self._reference, call), _error(self.kernel.run, call)
-            assert wanted is not None, f"{self._told(call)}: the reference takes it, so it tries nothing"
-            assert got is not None, f"{self._told(call)}: was taken; the reference says {wanted!r}"
-            assert repr(got) == repr(wanted), f"{self._told(call)}: said {got!r}; the reference says {wanted!r}"
+            expected, got = _error(self._reference, call), _error(self.kernel.run, call)
+            assert expected is not None, f"{self._label(call)}: the reference accepts this call, so it tests nothing"
+            assert got is not None, f"{self._label(call)}: was accepted; the reference raises {expected!r}"
+            assert repr(got) == repr(expected), (
+                f"{self._label(call)}: raised {got!r}; the reference raises {expected!r}"
+            )
 
     def test_bytes_moved(self) -> None:
-        """The count is a positive integer, and twice as much for a batch twice as large."""
+        """The count is a positive integer, and twice as large for twice the batch."""
         count = self.kernel.bytes_moved
         if count is None:
-            raise SkipTest("the kernel does not say how many bytes it moves")
+            raise SkipTest("the kernel has no bytes_moved")
         for call in self._calls("layouts"):
-            one, two = call(count), call.map(lambda x: torch.cat([x, x]))(count)
-            assert type(one) is int, f"{self._told(call)}: {one!r} is no integer"
-            assert one > 0, f"{self._told(call)}: {one} bytes are none"
-            assert two == 2 * one, f"{self._told(call)}: {one} bytes, but {two} for twice the batch"
+            count_of_batch, count_of_double = call(count), call.map(lambda x: torch.cat([x, x]))(count)
+            assert type(count_of_batch) is int, f"{self._label(call)}: {count_of_batch!r} is not an integer"
+            assert count_of_batch > 0, f"{self._label(call)}: {count_of_batch} bytes: expected at least 1"
+            assert count_of_double == 2 * count_of_batch, (
+                f"{self._label(call)}: {count_of_batch} bytes, but {count_of_double} for twice the batch"
+            )
 
     @property
     def _reference(self) -> Run:
-        """Held to the reference of every op that it calls too, whatever is installed."""
+        """The reference, which also calls the references of other ops."""
         return references()(reference(self.kernel.op))
 
     def _calls(self, law: str) -> Sequence[Call]:
         calls: Sequence[Call] = getattr(self.cases(), law)
         if not calls:
-            raise SkipTest(f"`cases` gives no {law}")
+            raise SkipTest(f"`cases` has no {law}")
         return calls
 
-    def _told(self, call: Call) -> str:
+    def _label(self, call: Call) -> str:
         return f"{self.kernel.op}({call})"
 
     def _place(self, x: Tensor) -> Tensor:
@@ -137,54 +144,57 @@ class KernelConformance:
     def _trials(self, *laws: str) -> Sequence[Trial]:
         trials = [trial for law in laws for trial in _trials(type(self), law)]  # type: ignore[arg-type]
         if not trials:
-            raise SkipTest(f"`cases` gives no {' and no '.join(laws)}")
+            raise SkipTest(f"`cases` has no {' and no '.join(laws)}")
         return trials
 
-    def _try(self, call: Call, told: str, run: Callable[[Run, Place], Any]) -> Trial:
-        return Trial(call, told, run, self.kernel.run, self._place)
+    def _try(self, call: Call, label: str, run: Callable[[Run, Place], Any]) -> Trial:
+        return Trial(call, label, run, self.kernel.run, self._place)
 
     def _compare(self, call: Call) -> None:
         self._check(call, call.map(self._place)(self.kernel.run))
 
     def _check(self, call: Call, got: Any) -> None:
-        wanted = call.map(self._place)(self._reference)
-        check_equal(self._told(call), got, wanted, exact=self.exact)
-        if self._layout_is_promised(call, wanted):
-            told = f"{self._told(call)}: lies in memory by strides"
-            assert strides(got) == strides(wanted), f"{told} {strides(got)}, the reference's by {strides(wanted)}"
+        expected = call.map(self._place)(self._reference)
+        check_equal(self._label(call), got, expected, exact=self.exact)
+        if self._layout_is_defined(call, expected):
+            message = f"has the strides {strides(got)}, the reference {strides(expected)}"
+            assert strides(got) == strides(expected), f"{self._label(call)}: {message}"
 
-    def _layout_is_promised(self, call: Call, wanted: Any) -> bool:
-        """Where inputs have gaps, the reference promises a layout only if theirs does not matter to it."""
+    def _layout_is_defined(self, call: Call, expected: Any) -> bool:
+        """Return whether the reference defines the memory format of the result.
+
+        For inputs with gaps it does so only if the memory format of the inputs has no influence.
+        """
         if all(dense(x) for x in call.tensors()):
             return True
         others = (call.map(Tensor.contiguous), call.map(channels_last))
-        return all(strides(other(self._reference)) == strides(wanted) for other in others)
+        return all(strides(other(self._reference)) == strides(expected) for other in others)
 
 
 @lru_cache(maxsize=3)
 def _trials(suite: type[KernelConformance], law: str) -> tuple[Trial, ...]:
-    """Run a kernel once for every call: interpreted programs are slow, and several laws look at the same ones."""
-    one = suite()
-    calls: Sequence[Call] = getattr(one.cases(), law)
+    """Run a kernel once per call: interpreted programs are slow, and several rules inspect the same runs."""
+    instance = suite()
+    calls: Sequence[Call] = getattr(instance.cases(), law)
     if law != "gradients":
-        return tuple(one._try(call, one._told(call), partial(_give, call)) for call in calls)
+        return tuple(instance._try(call, instance._label(call), partial(_run, call)) for call in calls)
     return tuple(
-        one._try(
+        instance._try(
             call,
-            f"{one._told(call)} derived for tensor {' and '.join(map(str, chosen))}",
-            partial(derive, call, chosen, upstream),
+            f"{instance._label(call)} differentiated for tensor {' and '.join(map(str, chosen))}",
+            partial(differentiate, call, chosen, upstream),
         )
         for call in calls
         for chosen, upstream in choices(call)
     )
 
 
-def _give(call: Call, run: Run, place: Place) -> Any:
+def _run(call: Call, run: Run, place: Place) -> Any:
     return call.map(place)(run)
 
 
 def _tensors(result: Any) -> dict[str, Any]:
-    return result.gradients if isinstance(result, Derived) else named(result)
+    return result.gradients if isinstance(result, Gradients) else named(result)
 
 
 def _error(run: Run, call: Call) -> Exception | None:

@@ -1,4 +1,4 @@
-"""What a kernel gives, compared with what its reference gives; every message says where they part."""
+"""Compare the results of a kernel with those of its reference; every message gives the first difference."""
 
 from typing import Any
 
@@ -10,11 +10,15 @@ from resizekit.testing.memory import POISON
 __all__ = ["TOLERANCE", "check_equal", "check_written", "dense", "named", "strides"]
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1.3e-6, torch.float16: 1e-3, torch.bfloat16: 1.6e-2}
-"""How far floats of a kernel that is not exact may be off, of `1 + |value|`; all else is exact."""
+"""Largest difference, as a fraction of `1 + |value|`, of a kernel that is not exact; integers are always exact."""
 
 
 def named(result: Any) -> dict[str, Tensor]:
-    """Give the tensors of a result by name; one tensor alone is "the result"."""
+    """Return the tensors of a result by name; a single tensor is "the result".
+
+    >>> list(named(torch.zeros(2)))
+    ['the result']
+    """
     if isinstance(result, Tensor):
         return {"the result": result}
     names = getattr(result, "_fields", None) or [f"result {i}" for i in range(len(result))]
@@ -22,7 +26,7 @@ def named(result: Any) -> dict[str, Tensor]:
 
 
 def strides(result: Any) -> list[list[int]]:
-    """Tell how each tensor lies in memory; where an axis has one place, its stride means nothing."""
+    """Return the strides of each tensor without those of axes of length 1, which have no meaning."""
     return [
         [step for n, step in zip(x.shape, x.stride(), strict=True) if n > 1] if x.numel() else []
         for x in named(result).values()
@@ -30,45 +34,63 @@ def strides(result: Any) -> list[list[int]]:
 
 
 def dense(x: Tensor) -> bool:
-    """Tell whether a tensor has no gaps and lies as `b c h w` or as `b h w c`."""
+    """Return whether a tensor has no gaps and is in the order `b c h w` or `b h w c`."""
     return x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
 
 
-def check_equal(told: str, got: Any, wanted: Any, *, exact: bool) -> None:
-    """Fail unless types, shapes and values agree; NaN equals NaN, and 0 equals -0."""
-    assert type(got) is type(wanted), (
-        f"{told}: a {type(got).__name__} where the reference has a {type(wanted).__name__}"
+def check_equal(label: str, got: Any, expected: Any, *, exact: bool) -> None:
+    """Check that dtypes, devices, shapes and values are equal; NaN equals NaN, and 0 equals -0.
+
+    Args:
+        label: Start of the message.
+        got: Result of the kernel.
+        expected: Result of the reference.
+        exact: False: compare floats with `TOLERANCE`.
+
+    Raises:
+        AssertionError: Something differs.
+    """
+    assert type(got) is type(expected), (
+        f"{label}: returned a {type(got).__name__}, the reference a {type(expected).__name__}"
     )
-    if wanted is None:
+    if expected is None:
         return
-    for (name, mine), theirs in zip(named(got).items(), named(wanted).values(), strict=True):
-        for what in ("dtype", "device", "shape"):
-            one, other = getattr(mine, what), getattr(theirs, what)
-            assert one == other, f"{told}: the {what} of {name} is {one}, the reference's {other}"
-        same = (mine == theirs) | ((mine != mine) & (theirs != theirs))
-        if not exact and mine.is_floating_point():
-            same |= (mine - theirs).abs() <= TOLERANCE[mine.dtype] * (1 + theirs.abs())
+    for (name, actual), reference in zip(named(got).items(), named(expected).values(), strict=True):
+        for attribute in ("dtype", "device", "shape"):
+            value, reference_value = getattr(actual, attribute), getattr(reference, attribute)
+            assert value == reference_value, (
+                f"{label}: the {attribute} of {name} is {value}, that of the reference {reference_value}"
+            )
+        same = (actual == reference) | ((actual != actual) & (reference != reference))
+        if not exact and actual.is_floating_point():
+            same |= (actual - reference).abs() <= TOLERANCE[actual.dtype] * (1 + reference.abs())
         if not same.all():
-            at = _first(~same)
-            where = f"{int((~same).sum())} of {same.numel()} elements, first at {at}"
-            raise AssertionError(f"{told}: {name} differs in {where}: {mine[at].item()} instead of {theirs[at].item()}")
+            position = _first(~same)
+            where = f"{int((~same).sum())} of {same.numel()} elements, first at {position}"
+            raise AssertionError(
+                f"{label}: {name} differs in {where}: {actual[position].item()} instead of {reference[position].item()}"
+            )
 
 
-def check_written(told: str, got: Tensor | None, wanted: Tensor | None) -> None:
-    """Fail if poison shows in a result where the reference has something else."""
-    if got is None or wanted is None or (got.shape, got.dtype) != (wanted.shape, wanted.dtype) or not got.numel():
-        return  # another law says so
-    left = (_bytes(got) == POISON).all(1) & (_bytes(wanted) != POISON).any(1)
-    if left.any():
-        left = left.reshape(got.shape)
-        where = f"{int(left.sum())} of {left.numel()} elements, first at {_first(left)}"
-        raise AssertionError(f"{told} was not written in {where}, or got what memory held before (bytes 0xFF)")
+def check_written(label: str, got: Tensor | None, expected: Tensor | None) -> None:
+    """Check that a result has no poison where the expected result has other values.
+
+    Raises:
+        AssertionError: The kernel did not write some elements.
+    """
+    if got is None or expected is None or (got.shape, got.dtype) != (expected.shape, expected.dtype) or not got.numel():
+        return  # another rule reports this
+    unwritten = (_bytes(got) == POISON).all(1) & (_bytes(expected) != POISON).any(1)
+    if unwritten.any():
+        unwritten = unwritten.reshape(got.shape)
+        where = f"{int(unwritten.sum())} of {unwritten.numel()} elements, first at {_first(unwritten)}"
+        raise AssertionError(f"{label} was not written in {where}, or holds the poison of the memory (bytes 0xFF)")
 
 
 def _bytes(x: Tensor) -> Tensor:
-    dense = x.detach().reshape(-1).clone(memory_format=torch.contiguous_format)
-    return dense.view(torch.uint8).reshape(-1, x.element_size())
+    contiguous = x.detach().reshape(-1).clone(memory_format=torch.contiguous_format)
+    return contiguous.view(torch.uint8).reshape(-1, x.element_size())
 
 
-def _first(found: Tensor) -> tuple[int, ...]:
-    return tuple(found.nonzero()[0].tolist())
+def _first(mask: Tensor) -> tuple[int, ...]:
+    return tuple(mask.nonzero()[0].tolist())

@@ -1,4 +1,4 @@
-"""One run of a kernel between red zones, at which several laws then look."""
+"""One run of a kernel between red zones, which several rules then inspect."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,47 +10,47 @@ from torch import Tensor
 from resizekit.testing.calls import Call
 from resizekit.testing.memory import RedZones, memory_of
 from resizekit.testing.results import named
-from resizekit.testing.samples import ELSEWHERE, UPSTREAM
+from resizekit.testing.samples import OTHER_LAYOUT, UPSTREAM
 
-__all__ = ["Derived", "Place", "Run", "Trial", "choices", "derive"]
+__all__ = ["Gradients", "Place", "Run", "Trial", "choices", "differentiate"]
 
 Run = Callable[..., Any]
-"""A kernel, or a reference."""
+"""A kernel or a reference."""
 Place = Callable[[Tensor], Tensor]
-"""Copies a tensor to where it is to lie."""
+"""Copies a tensor to its device and into poisoned memory."""
 
 
 class Trial:
-    """What came of one run: its result or error, and what it did to the memory around."""
+    """The outcome of one run: its result or error, and its effects on the memory around."""
 
-    def __init__(self, call: Call, told: str, run: Callable[[Run, Place], Any], kernel: Run, place: Place) -> None:
-        self.call, self.told, self._run, self._place = call, told, run, place
+    def __init__(self, call: Call, label: str, run: Callable[[Run, Place], Any], kernel: Run, place: Place) -> None:
+        self.call, self.label, self._run, self._place = call, label, run, place
         self._error: Exception | None = None
         self._inputs: list[tuple[Tensor, Tensor]] = []
         with RedZones() as zones:
             try:
-                self._result = run(kernel, self._remembered)
+                self._result = run(kernel, self._record)
             except Exception as error:
                 self._error = error
         self.overrun = zones.overrun()
-        """Which bytes beside the outputs were written, in words."""
+        """A description of the bytes written outside the outputs, or None."""
         self.changed = next(self._changes(), None)
-        """Which bytes of or around the inputs were, in words."""
+        """A description of the bytes changed in or around the inputs, or None."""
 
     def result(self) -> Any:
-        """Give what the kernel gave, or raise its error."""
+        """Return the result of the kernel, or raise its error."""
         if self._error is not None:
             raise self._error
         return self._result
 
-    def wanted(self, reference: Run) -> Any:
-        """Give what it should have given."""
+    def expected(self, reference: Run) -> Any:
+        """Return the result of a reference for the same call."""
         return self._run(reference, self._place)
 
-    def _remembered(self, x: Tensor) -> Tensor:
-        mine = self._place(x)
-        self._inputs.append((mine, memory_of(mine)))
-        return mine
+    def _record(self, x: Tensor) -> Tensor:
+        placed = self._place(x)
+        self._inputs.append((placed, memory_of(placed)))
+        return placed
 
     def _changes(self) -> Iterator[str]:
         for x, memory in self._inputs:
@@ -61,31 +61,35 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Derived:
-    """What came back through a call."""
+class Gradients:
+    """The gradients of a call."""
 
-    carriers: tuple[str, ...]
-    """The results that carry a gradient."""
+    differentiable: tuple[str, ...]
+    """Names of the results that have a gradient."""
     gradients: dict[str, Any]
-    """Of every tensor that was asked for, from every gradient that arrived."""
+    """Gradients of the chosen tensors, for each upstream gradient."""
 
 
 def choices(call: Call) -> Iterator[tuple[Sequence[int], Mapping[str, Place]]]:
-    """Choose which tensors to derive for, all the floating ones and each alone, and which gradients arrive."""
+    """Choose tensors to differentiate (all floating ones, then each alone) with upstream gradients for each choice."""
     floating = [i for i, x in enumerate(call.tensors()) if x.is_floating_point()]
     yield floating, UPSTREAM
     if len(floating) > 1:
-        yield from (([i], ELSEWHERE) for i in floating)
+        yield from (([i], OTHER_LAYOUT) for i in floating)
 
 
-def derive(call: Call, chosen: Sequence[int], upstream: Mapping[str, Place], run: Run, place: Place) -> Derived:
-    """Run a call and go back through it."""
-    mine = call.map(place)
-    leaves = [x.requires_grad_() for i, x in enumerate(mine.tensors()) if i in chosen]
-    carriers = {name: y for name, y in named(mine(run)).items() if y.requires_grad}
+def differentiate(
+    call: Call, chosen: Sequence[int], upstream: Mapping[str, Place], run: Run, place: Place
+) -> Gradients:
+    """Run a call and its backward pass."""
+    placed = call.map(place)
+    leaves = [x.requires_grad_() for i, x in enumerate(placed.tensors()) if i in chosen]
+    differentiable = {name: y for name, y in named(placed(run)).items() if y.requires_grad}
     gradients: dict[str, Any] = {}
-    for kind, make in upstream.items() if carriers else ():
-        arriving = [place(make(y.detach())) for y in carriers.values()]
-        back = torch.autograd.grad(list(carriers.values()), leaves, arriving, retain_graph=True, allow_unused=True)
-        gradients |= {f"the gradient of tensor {i} from {kind}": g for i, g in zip(chosen, back, strict=True)}
-    return Derived(tuple(carriers), gradients)
+    for source, make in upstream.items() if differentiable else ():
+        upstreams = [place(make(y.detach())) for y in differentiable.values()]
+        results = torch.autograd.grad(
+            list(differentiable.values()), leaves, upstreams, retain_graph=True, allow_unused=True
+        )
+        gradients |= {f"the gradient of tensor {i} from {source}": g for i, g in zip(chosen, results, strict=True)}
+    return Gradients(tuple(differentiable), gradients)

@@ -110,7 +110,7 @@ MANIFESTS = {
     "newer": ({"format": 4, "resizekit": "9.9"}, DATA, "resizekit 9.9", "upgrade"),
     "newer and unknown": ({"format": 7, "resizekit": "9.9", "more": [1]}, DATA, "upgrade"),
     "unknown weights": ({"weights": "nope"}, DATA, "'nope'", "--weights"),
-    "unknown task": ({"task": "nope", "weights": "nope"}, USAGE, "'nope'", "there are: "),
+    "unknown task": ({"task": "nope", "weights": "nope"}, USAGE, "'nope'", "installed: "),
     "a path for weights": ({"weights": "../../tiny.safetensors"}, DATA, "broken manifest (weights"),
     "an absolute path": ({"weights": "/tiny"}, DATA, "broken manifest (weights"),
     "pixels of others": ({"pixels": "0" * 64}, DATA, "changed after it was made"),

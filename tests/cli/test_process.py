@@ -140,11 +140,11 @@ def test_broken_plugins_are_left_out_by_name(program, tmp_path):
     lines = run.err.splitlines()
     assert len(lines) == 3
     for name, line in zip(sorted(PLUGINS), lines, strict=True):
-        assert line.startswith(f"warning: plugin '{name}' of {name} 1.2 is left out: ")
+        assert line.startswith(f"warning: plugin '{name}' of {name} 1.2 was not loaded: ")
         assert f"RESIZEKIT_DISABLE={name}" in line
     assert "already offered by plugin 'sr' of resizekit" in lines[1]
     assert "sr" in run.out
     run = program("schema", "sr", PYTHONPATH=str(tmp_path), RESIZEKIT_DISABLE="broken,conflicting,misspelt,sr")
     assert run.code == 2
-    assert run.err.startswith("error: no task 'sr' is installed; there are: ")
+    assert run.err.startswith("error: no task 'sr' is installed; installed: ")
     assert run.err.count("\n") == 1

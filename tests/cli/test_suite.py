@@ -88,7 +88,7 @@ def test_incomplete_sets_are_not_compared(cli, suite):
 @pytest.mark.parametrize(
     ("argv", "code", "message"),
     [
-        (["--suite", "vast"], 2, "no suite 'vast' is installed; there are: paper, tiny"),
+        (["--suite", "vast"], 2, "no suite 'vast' is installed; installed: paper, tiny"),
         (["--data", "nowhere"], 2, "no folder nowhere"),
         (["--out", "r.txt"], 2, "must end in .json"),
         (["--out", "other.json"], 2, "other.json is not a file of suite results"),

@@ -184,7 +184,7 @@ def test_deeply_nested_header_is_refused(saved: Path) -> None:
 
 def test_unknown_task_is_refused(saved: Path) -> None:
     recipe = json.loads(texts_of(saved)["recipe"]) | {"task": "sharpen"}
-    with pytest.raises(UnknownNameError, match=r"no task 'sharpen' is installed; there are: .*sr"):
+    with pytest.raises(UnknownNameError, match=r"no task 'sharpen' is installed; installed: .*sr"):
         load(rewritten(saved, recipe=recipe, task="sharpen"))
 
 

@@ -1,4 +1,4 @@
-"""The registry: conflicts name both providers, a broken plugin is left out whole, unknown names say what there is."""
+"""The registry: conflicts, broken plugins, unknown names, kernels, removal, and the selection of plugins."""
 
 import re
 import sys
@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from resizekit import (
     Compression,
@@ -39,15 +40,15 @@ def task(name: str = "mine", **fields: Any) -> Task[Any]:
 
 
 def plugin(*offers: object) -> SimpleNamespace:
-    """A plugin that offers these records, each through the hook of its kind."""
+    """A plugin that offers these records, each with its own hook."""
     hooks = {Task: "tasks", Network: "networks", Compression: "compressions", Kernel: "kernels", Suite: "suites"}
     named: dict[str, list[object]] = {}
     for offer in offers:
         named.setdefault(f"resizekit_register_{hooks[type(offer)]}", []).append(offer)
-    return SimpleNamespace(**{name: hookimpl(_gives(name, records)) for name, records in named.items()})
+    return SimpleNamespace(**{name: hookimpl(_hook_returning(name, records)) for name, records in named.items()})
 
 
-def _gives(name: str, records: list[object]) -> Callable[[], list[object]]:
+def _hook_returning(name: str, records: list[object]) -> Callable[[], list[object]]:
     def hook() -> list[object]:
         return list(records)
 
@@ -55,8 +56,17 @@ def _gives(name: str, records: list[object]) -> Callable[[], list[object]]:
     return hook
 
 
-def tables(kept: Registry) -> tuple[dict[str, Any], ...]:
-    return dict(kept.tasks), dict(kept.networks), dict(kept.compressions), dict(kept.weights), dict(kept.suites)
+def tables(collected: Registry) -> tuple[dict[Any, Any], ...]:
+    every = (
+        collected.tasks,
+        collected.networks,
+        collected.compressions,
+        collected.weights,
+        collected.suites,
+        collected.kernels,
+        collected.kernel_table,
+    )
+    return tuple(dict(table) for table in every)
 
 
 WEIGHTS = {"mine-x2": Weights(file=Path("mine.safetensors"), digest="0" * 64)}
@@ -70,15 +80,15 @@ SUITE = Suite(
 )
 
 
-def test_what_is_offered_is_found_with_its_provider() -> None:
-    kept, mine = Registry(), task(weights=WEIGHTS)
-    kept.add(plugin(mine, NETWORK, COMPRESSION, SUITE), "entry", "distribution 1.0")
-    assert kept.suite("mine") is SUITE
-    assert kept.task("mine") is mine
-    assert kept.network("mine") is NETWORK
-    assert kept.compression("mine") is COMPRESSION
-    assert kept.weight("mine-x2") == ("mine", WEIGHTS["mine-x2"])
-    assert (kept.tasks["mine"].plugin, kept.tasks["mine"].provider) == ("entry", "distribution 1.0")
+def test_offers_are_found_with_their_provider() -> None:
+    collected, mine = Registry(), task(weights=WEIGHTS)
+    collected.add(plugin(mine, NETWORK, COMPRESSION, SUITE), "entry", "distribution 1.0")
+    assert collected.suite("mine") is SUITE
+    assert collected.task("mine") is mine
+    assert collected.network("mine") is NETWORK
+    assert collected.compression("mine") is COMPRESSION
+    assert collected.weight("mine-x2") == ("mine", WEIGHTS["mine-x2"])
+    assert (collected.tasks["mine"].plugin, collected.tasks["mine"].provider) == ("entry", "distribution 1.0")
 
 
 @pytest.mark.parametrize(
@@ -91,52 +101,109 @@ def test_what_is_offered_is_found_with_its_provider() -> None:
         ("weights", [task("another", weights=WEIGHTS)]),
     ],
 )
-def test_a_second_offer_names_the_first_and_changes_nothing(kind: str, offers: list[object]) -> None:
-    kept = Registry()
-    kept.add(plugin(task(weights=WEIGHTS), NETWORK, COMPRESSION, SUITE), "first", "theirs 1.0")
-    before = tables(kept)
-    with pytest.raises(PluginError, match=rf"{kind} 'mine(-x2)?' is already offered by plugin 'first' of theirs 1.0"):
-        kept.add(plugin(task("innocent"), *offers), "second", "ours 2.0")
-    assert tables(kept) == before, "the second plugin is taken in whole or not at all"
+def test_second_offer_names_the_first_and_changes_nothing(kind: str, offers: list[object]) -> None:
+    collected = Registry()
+    collected.add(plugin(task(weights=WEIGHTS), NETWORK, COMPRESSION, SUITE), "first", "other-plugin 1.0")
+    before = tables(collected)
+    with pytest.raises(
+        PluginError, match=rf"{kind} 'mine(-x2)?' is already offered by plugin 'first' of other-plugin 1.0"
+    ):
+        collected.add(plugin(task("innocent"), *offers), "second", "my-plugin 2.0")
+    assert tables(collected) == before, "a plugin is added completely or not at all"
 
 
-def test_two_offers_of_one_plugin_conflict_too() -> None:
+def test_two_offers_of_one_plugin_conflict() -> None:
     with pytest.raises(PluginError, match="already offered by plugin 'twice'"):
-        Registry().add(plugin(task(), task()), "twice", "ours 2.0")
+        Registry().add(plugin(task(), task()), "twice", "my-plugin 2.0")
 
 
 @pytest.mark.parametrize("name", ["Mine", "2x", "", "mi ne", "mine\n", "-mine", "mïne"])
-def test_names_that_nobody_could_type(name: str) -> None:
-    with pytest.raises(PluginError, match="is not of the form"):
-        Registry().add(plugin(task(name)), "entry", "ours 1.0")
+def test_invalid_names_are_refused(name: str) -> None:
+    with pytest.raises(PluginError, match="expected the form"):
+        Registry().add(plugin(task(name)), "entry", "my-plugin 1.0")
 
 
-def test_kernels_are_taken_out_again_when_their_plugin_fails() -> None:
+def test_kernels_are_not_added_if_their_plugin_fails() -> None:
     fine = Kernel(op="shuffle", device_type="nowhere", run=lambda x, s, r: x)
     unknown = Kernel(op="sharpen", device_type="nowhere", run=lambda x: x)
-    kept = Registry()
-    with pytest.raises(PluginError, match="no op 'sharpen'"):
-        kept.add(plugin(task(), fine, unknown), "entry", "ours 1.0")
-    assert not kept.tasks
-    ops.install(fine)  # its place is free
-    ops.uninstall(fine)
+    collected = Registry()
+    with pytest.raises(PluginError, match="unknown op 'sharpen'"):
+        collected.add(plugin(task(), fine, unknown), "entry", "my-plugin 1.0")
+    assert not collected.tasks
+    assert not collected.kernels
+    assert not collected.kernel_table
+    collected.add(plugin(fine), "entry", "my-plugin 1.0")  # the op and device are still free
+    assert collected.kernel_table == {("shuffle", "nowhere"): fine}
 
 
-def test_unknown_names_say_what_is_installed() -> None:
-    kept = Registry()
-    with pytest.raises(UnknownNameError, match=r"no task 'mine' is installed; there are: none$"):
-        kept.task("mine")
-    kept.add(plugin(task("b"), task("a"), NETWORK), "entry", "ours 1.0")
-    with pytest.raises(UnknownNameError, match=r"no task 'mine' is installed; there are: a, b$"):
-        kept.task("mine")
-    with pytest.raises(UnknownNameError, match=r"no network 'vast' is installed; there are: mine$"):
-        kept.network("vast")
-    with pytest.raises(UnknownNameError, match=r"no compression 'zip' is installed; there are: none$"):
-        kept.compression("zip")
-    with pytest.raises(UnknownNameError, match=r"no suite 'paper' is installed; there are: none$"):
-        kept.suite("paper")
+SHUFFLE = Kernel(op="shuffle", device_type="cpu", run=lambda x, s, r: x + 5)
+
+
+def test_second_kernel_for_an_op_and_device_is_refused() -> None:
+    collected = Registry()
+    collected.add(plugin(SHUFFLE), "first", "other-plugin 1.0")
+    with pytest.raises(
+        PluginError, match="a kernel for 'shuffle' on 'cpu' is already offered by plugin 'first' of other-plugin"
+    ):
+        collected.add(plugin(Kernel(op="shuffle", device_type="cpu", run=lambda x, s, r: x)), "second", "my-plugin 2.0")
+    assert collected.kernel_table == {("shuffle", "cpu"): SHUFFLE}
+
+
+def test_throwaway_registry_changes_no_dispatch() -> None:
+    collected = Registry()
+    collected.add(plugin(SHUFFLE), "entry", "my-plugin 1.0")
+    assert ops.shuffle(torch.zeros(1, 1, 1, 1), 1, 1).item() == 0
+    Registry().add(plugin(SHUFFLE), "entry", "my-plugin 1.0")  # the op and device are still free in another registry
+
+
+def test_process_registry_dispatches_to_added_kernels_until_removed() -> None:
+    collected, x = registry.installed(), torch.zeros(1, 1, 1, 1)
+    collected.add(plugin(SHUFFLE), "temporary", "my-plugin 1.0")
+    try:
+        assert ops.shuffle(x, 1, 1).item() == 5
+    finally:
+        collected.remove("temporary")
+    assert ops.shuffle(x, 1, 1).item() == 0
+
+
+def test_remove_takes_out_everything_a_plugin_offered() -> None:
+    collected = Registry()
+    collected.add(
+        plugin(task("other"), Kernel(op="shuffle", device_type="cuda", run=SHUFFLE.run)), "other", "other-plugin 1.0"
+    )
+    before = tables(collected)
+    collected.add(plugin(task(weights=WEIGHTS), NETWORK, COMPRESSION, SUITE, SHUFFLE), "mine", "my-plugin 2.0")
+    assert all(len(now) > len(then) for now, then in zip(tables(collected), before, strict=True))
+    collected.remove("mine")
+    assert tables(collected) == before
+    collected.add(plugin(task(weights=WEIGHTS), NETWORK, COMPRESSION, SUITE, SHUFFLE), "mine", "my-plugin 2.0")
+    assert collected.task("mine").name == "mine"
+
+
+def test_remove_of_an_unknown_plugin_names_the_added_ones() -> None:
+    collected = Registry()
+    collected.add(plugin(), "empty", "my-plugin 1.0")
+    with pytest.raises(UnknownNameError, match=r"no plugin 'mine' was added; added: empty$"):
+        collected.remove("mine")
+    collected.remove("empty")  # a plugin without offers can be removed too
+    assert not collected.plugins
+
+
+def test_unknown_names_list_what_is_installed() -> None:
+    collected = Registry()
+    with pytest.raises(UnknownNameError, match=r"no task 'mine' is installed; installed: none$"):
+        collected.task("mine")
+    collected.add(plugin(task("b"), task("a"), NETWORK), "entry", "my-plugin 1.0")
+    with pytest.raises(UnknownNameError, match=r"no task 'mine' is installed; installed: a, b$"):
+        collected.task("mine")
+    with pytest.raises(UnknownNameError, match=r"no network 'vast' is installed; installed: mine$"):
+        collected.network("vast")
+    with pytest.raises(UnknownNameError, match=r"no compression 'zip' is installed; installed: none$"):
+        collected.compression("zip")
+    with pytest.raises(UnknownNameError, match=r"no suite 'paper' is installed; installed: none$"):
+        collected.suite("paper")
     with pytest.raises(UnknownNameError) as caught:
-        kept.weight("w" * 10_000)
+        collected.weight("w" * 10_000)
     assert len(str(caught.value)) < 200
 
 
@@ -177,25 +244,26 @@ Make = Callable[..., Registry]
 
 @pytest.fixture
 def discovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Give the registry of a process in which just these distributions are installed."""
+    """Return the registry of a process in which only these distributions are installed."""
 
     def discover(**sources: str) -> Registry:
         for name, source in sources.items():
-            (tmp_path / f"stranger_{name}.py").write_text(textwrap.dedent(source.replace("{name}", name)))
+            (tmp_path / f"other_{name}.py").write_text(textwrap.dedent(source.replace("{name}", name)))
             info = tmp_path / f"their_{name}-1.5.dist-info"
             info.mkdir()
             (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: their-{name}\nVersion: 1.5\n")
-            (info / "entry_points.txt").write_text(f"[resizekit]\n{name} = stranger_{name}\n")
-        found = metadata.EntryPoints(
+            (info / "entry_points.txt").write_text(f"[resizekit]\n{name} = other_{name}\n")
+        entries = metadata.EntryPoints(
             entry for each in metadata.distributions(path=[str(tmp_path)]) for entry in each.entry_points
         )
-        monkeypatch.setattr(registry, "entry_points", lambda group: found.select(group=group))
-        return registry.installed.__wrapped__()
+        monkeypatch.setattr(registry, "entry_points", lambda group: entries.select(group=group))
+        return registry.discover()
 
     monkeypatch.delenv(registry.DISABLE, raising=False)
+    monkeypatch.delenv(registry.ENABLE, raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     yield discover
-    for name in [name for name in sys.modules if name.startswith("stranger_")]:
+    for name in [name for name in sys.modules if name.startswith("other_")]:
         del sys.modules[name]
 
 
@@ -205,48 +273,89 @@ def discovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make
         ("import nonexistent_module", "ModuleNotFoundError: No module named 'nonexistent_module'"),
         ("raise RuntimeError('one line\\nand another')", "RuntimeError: one line and another"),
         ("def def", "SyntaxError: invalid syntax"),
-        (MISSPELT, "a hook of that name does not exist .*resizekit_register_netwroks"),
-        (WRONG_RECORD, "a hook gave str where Network belongs"),
+        (MISSPELT, "there is no hook of this name .*resizekit_register_netwroks"),
+        (WRONG_RECORD, "a hook returned a str: expected a Network"),
         (NO_ITERABLE, "TypeError: 'int' object is not iterable"),
-        (GOOD.replace("{name}", "Not a name"), "'Not a name' is not of the form"),
+        (GOOD.replace("{name}", "Not a name"), "invalid task name 'Not a name': expected the form"),
     ],
     ids=["missing import", "raises", "no python", "misspelt hook", "wrong record", "no iterable", "bad name"],
 )
-def test_a_broken_plugin_is_left_out_whole_and_the_others_work(discovered: Make, source: str, reason: str) -> None:
+def test_broken_plugin_is_not_loaded_and_the_others_work(discovered: Make, source: str, reason: str) -> None:
     with pytest.warns(PluginWarning) as warned:
-        kept = discovered(broken=source, afine=GOOD, zfine=GOOD)
-    assert set(kept.tasks) == {"afine", "zfine"}
-    assert set(kept.networks) == {"tad"}, "what the core offers stands"
-    (told,) = [str(warning.message) for warning in warned]
-    assert len(told.splitlines()) == 1
-    assert told.startswith("plugin 'broken' of their-broken 1.5 is left out: ")
-    assert told.endswith("(start without it: RESIZEKIT_DISABLE=broken)")
-    assert re.search(f"left out: .*{reason}", told)
-    assert [str(failure) for failure in kept.failures] == [told]
+        collected = discovered(broken=source, afine=GOOD, zfine=GOOD)
+    assert set(collected.tasks) == {"afine", "zfine"}
+    assert set(collected.networks) == {"tad"}, "the core's own records are always there"
+    (message,) = [str(warning.message) for warning in warned]
+    assert len(message.splitlines()) == 1
+    assert message.startswith("plugin 'broken' of their-broken 1.5 was not loaded: ")
+    assert message.endswith(
+        "(to start without it, set RESIZEKIT_DISABLE=broken, or list the others in RESIZEKIT_PLUGINS)"
+    )
+    assert re.search(f"was not loaded: .*{reason}", message)
+    assert [str(failure) for failure in collected.failures] == [message]
 
 
-def test_an_unknown_name_tells_of_the_plugins_left_out(discovered: Make) -> None:
+def test_unknown_name_lists_the_failed_plugins(discovered: Make) -> None:
     with pytest.warns(PluginWarning):
-        kept = discovered(broken="import nonexistent_module")
-    with pytest.raises(UnknownNameError, match=r"there are: none; plugin 'broken' of their-broken 1.5 is left out"):
-        kept.task("broken")
+        collected = discovered(broken="import nonexistent_module")
+    with pytest.raises(UnknownNameError, match=r"installed: none; plugin 'broken' of their-broken 1.5 was not loaded"):
+        collected.task("broken")
 
 
-def test_a_conflict_names_both_providers_and_leaves_the_first(discovered: Make) -> None:
+def test_conflict_names_both_providers_and_keeps_the_first(discovered: Make) -> None:
     with pytest.warns(PluginWarning, match=r"'second' of their-second 1.5 .*'first' of their-first 1.5"):
-        kept = discovered(second=GOOD.replace("{name}", "same"), first=GOOD.replace("{name}", "same"))
-    assert kept.tasks["same"].provider == "their-first 1.5"
+        collected = discovered(second=GOOD.replace("{name}", "same"), first=GOOD.replace("{name}", "same"))
+    assert collected.tasks["same"].provider == "their-first 1.5"
 
 
-def test_a_disabled_plugin_is_not_even_imported(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_plugin_is_not_imported(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(registry.DISABLE, "broken, other")
-    kept = discovered(broken="raise RuntimeError", other=GOOD, fine=GOOD)
-    assert set(kept.tasks) == {"fine"}
-    assert not kept.failures
-    assert "stranger_other" not in sys.modules
+    collected = discovered(broken="raise RuntimeError", other=GOOD, fine=GOOD)
+    assert set(collected.tasks) == {"fine"}
+    assert not collected.failures
+    assert "other_other" not in sys.modules
 
 
-def test_nothing_installed_is_no_special_case(discovered: Make) -> None:
-    kept = discovered()
+def test_allow_list_loads_the_named_plugins_only(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.ENABLE, " fine ,, good")
+    collected = discovered(broken="raise RuntimeError", other=GOOD, fine=GOOD, good=GOOD)
+    assert set(collected.tasks) == {"fine", "good"}
+    assert set(collected.networks) == {"tad"}, "the core's own records are always there"
+    assert not collected.failures
+    assert "other_broken" not in sys.modules
+
+
+@pytest.mark.parametrize("value", ["", " ", ","])
+def test_empty_allow_list_means_no_restriction(discovered: Make, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(registry.ENABLE, value)
+    assert set(discovered(other=GOOD, fine=GOOD).tasks) == {"fine", "other"}
+
+
+def test_deny_list_wins_over_the_allow_list(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.ENABLE, "fine,other")
+    monkeypatch.setenv(registry.DISABLE, "other")
+    assert set(discovered(other=GOOD, fine=GOOD).tasks) == {"fine"}
+
+
+def test_allow_list_warns_of_names_that_are_not_installed(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.ENABLE, "fine,fin,othr")
+    named = r"^RESIZEKIT_PLUGINS names fin, othr: not installed; installed plugins: fine, other$"
+    with pytest.warns(PluginWarning, match=named):
+        collected = discovered(other=GOOD, fine=GOOD)
+    assert set(collected.tasks) == {"fine"}
+
+
+def test_unknown_name_lists_the_plugins_that_were_not_selected(
+    discovered: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(registry.DISABLE, "other")
+    collected = discovered(other=GOOD, fine=GOOD)
+    left_out = r"installed: fine; RESIZEKIT_PLUGINS or RESIZEKIT_DISABLE left out the plugins other$"
+    with pytest.raises(UnknownNameError, match=left_out):
+        collected.task("other")
+
+
+def test_core_works_without_any_plugin(discovered: Make) -> None:
+    collected = discovered()
     stored = {"uint8", "uint16", "round", "none", "jpeg"}
-    assert (kept.tasks, set(kept.networks), set(kept.compressions)) == ({}, {"tad"}, stored)
+    assert (collected.tasks, set(collected.networks), set(collected.compressions)) == ({}, {"tad"}, stored)

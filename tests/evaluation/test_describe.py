@@ -49,5 +49,5 @@ def test_multiply_adds_do_not_change_on_larger_pictures():
 
 
 def test_unknown_task_lists_the_installed_tasks():
-    with pytest.raises(UnknownNameError, match=r"there are: .*sr"):
+    with pytest.raises(UnknownNameError, match=r"installed: .*sr"):
         describe("nothing")

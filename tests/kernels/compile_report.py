@@ -1,9 +1,9 @@
-"""Compile every kernel of ours for CUDA where no GPU is, and print what the compiler made of it as JSON.
+"""Compile every kernel for CUDA without a GPU, and print properties of the compiled code as JSON.
 
     python tests/kernels/compile_report.py [op...]
 
-The launchers themselves do it, called with CPU tensors: a driver that only knows the name of a GPU stands in for
-CUDA's, and a launch compiles and goes no further.  So types, strides and alignment are those of real calls.
+The launchers compile: they get CPU tensors, and a driver that only knows the name of a GPU replaces that of CUDA.  A
+launch compiles the kernel and stops.  Types, strides and alignment are therefore those of real calls.
 """
 
 import json
@@ -30,7 +30,7 @@ CAPABILITIES = (80, 90, 100)
 
 
 class Stub:
-    """As much of a CUDA driver as compiling asks for; its devices are numbered by their compute capability."""
+    """The part of a CUDA driver that compiling needs; its devices are numbered by compute capability."""
 
     capability = CAPABILITIES[0]
 
@@ -64,8 +64,8 @@ compile_or_launch = JITFunction.run
 
 def compile_only(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> Any:
     made = compile_or_launch(self, *args, grid=grid, warmup=True, **options)
-    given = dict(zip(self.arg_names, args, strict=False)) | options
-    COMPILED.append(Compiled(self, {name: given[name] for name in self.arg_names}, len(grid), made))
+    arguments = dict(zip(self.arg_names, args, strict=False)) | options
+    COMPILED.append(Compiled(self, {name: arguments[name] for name in self.arg_names}, len(grid), made))
     return made
 
 
@@ -73,12 +73,12 @@ driver.set_active(STUB)
 JITFunction.run = compile_only
 launch.block_for = lambda x, table: table.get(STUB.capability // 10, table[0])
 
-from resizekit_kernels import kernels  # noqa: E402  (the launchers take `block_for` when they are imported)
+from resizekit_kernels import kernels  # noqa: E402  (the launchers import `block_for` by name)
 
 
 @triton.jit
 def wrong_kernel(x, y, n, size: tl.constexpr):
-    """Spills, fuses a product with a sum, and stores single floats: what the reading of a report has to find."""
+    """A kernel that spills, fuses a product with a sum and stores single floats, which a report must show."""
     v = tl.load(x + tl.arange(0, size))
     tl.store(y + tl.arange(0, size) * n, v * tl.sum(v) + 1.0)
 
@@ -87,16 +87,16 @@ def wrong() -> None:
     wrong_kernel[(1,)](torch.zeros(4096), torch.zeros(4096), 3, size=4096, num_warps=1, maxnreg=32)
 
 
-def floats(b: int, c: int, h: int, w: int, kind: torch.dtype = torch.bfloat16, last: bool = False) -> Tensor:
-    layout = torch.channels_last if last else torch.contiguous_format
-    return torch.zeros(b, c, h, w, dtype=kind).contiguous(memory_format=layout)
+def floats(b: int, c: int, h: int, w: int, dtype: torch.dtype = torch.bfloat16, channels_last: bool = False) -> Tensor:
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return torch.zeros(b, c, h, w, dtype=dtype).contiguous(memory_format=layout)
 
 
-def picture(h: int = 32, w: int = 1920) -> Tensor:
+def image(h: int = 32, w: int = 1920) -> Tensor:
     return torch.zeros(1, h, w, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
 
 
-def there_and_back(run: Callable[..., Any], *args: Any, **options: Any) -> None:
+def forward_and_backward(run: Callable[..., Any], *args: Any, **options: Any) -> None:
     args = tuple(x.requires_grad_() if isinstance(x, Tensor) else x for x in args)
     result = run(*args, **options)
     first = result if isinstance(result, Tensor) else result[0]
@@ -107,43 +107,49 @@ Calls = dict[str, Callable[[], object]]
 
 
 def calls(op: str, run: Callable[..., Any]) -> Calls:
-    """Give the calls that stand for all, the first for every architecture: rows of full HD, as a codec makes them."""
-    low, f32, last = floats(1, 3, 16, 960), floats(1, 3, 16, 960, torch.float32), floats(1, 12, 16, 960, last=True)
+    """Return representative calls, the first for every architecture: rows of a full HD image, as a codec makes them."""
+    low, f32, last = (
+        floats(1, 3, 16, 960),
+        floats(1, 3, 16, 960, torch.float32),
+        floats(1, 12, 16, 960, channels_last=True),
+    )
     network = {"dtype": torch.bfloat16, "shift": -0.5, "multiple": 16, "channels_last": True}
-    every: dict[str, Calls] = {
+    calls_of_op: dict[str, Calls] = {
         "to_uint8": {"bfloat16 + guide": lambda: run(low, f32), "odd": lambda: run(floats(1, 3, 17, 31))},
         "quantize": {
-            "bfloat16 + guide": lambda: there_and_back(run, low, f32),
-            "clipped": lambda: there_and_back(run, f32, gradient="clipped"),
+            "bfloat16 + guide": lambda: forward_and_backward(run, low, f32),
+            "disconnected": lambda: forward_and_backward(run, f32, clamp_gradient="disconnected"),
         },
         "quantize_codes": {"bfloat16 + guide": lambda: run(low, f32)},
         "unshuffle": {
-            "channels last": lambda: there_and_back(run, floats(1, 3, 32, 1920, last=True), 2, 2),
+            "channels last": lambda: forward_and_backward(run, floats(1, 3, 32, 1920, channels_last=True), 2, 2),
             "float32": lambda: run(floats(1, 3, 32, 1920, torch.float32), 2, 2),
         },
         "shuffle": {
-            "channels last": lambda: there_and_back(run, last, 2, 2),
+            "channels last": lambda: forward_and_backward(run, last, 2, 2),
             "float32": lambda: run(floats(1, 12, 16, 960, torch.float32), 2, 2),
         },
         "unshuffle_codes": {
-            "for a network": lambda: run(picture(), 2, 2, **network),
-            "float32": lambda: run(picture(), 2, 2),
+            "network input": lambda: run(image(), 2, 2, **network),
+            "float32": lambda: run(image(), 2, 2),
         },
         "unshuffle_guide": {
-            "for a network": lambda: run(picture(), 2, 2, **network),
-            "float32 by 2x3": lambda: run(picture(), 2, 3),
+            "network input": lambda: run(image(), 2, 2, **network),
+            "float32 by 2x3": lambda: run(image(), 2, 3),
         },
         "shuffle_codes": {
             "channels last": lambda: run(last, 2, 2, shift=0.5),
             "float32": lambda: run(floats(1, 12, 16, 960, torch.float32), 2, 2),
         },
-        "unshuffle_quantize": {"float32": lambda: there_and_back(run, floats(1, 3, 32, 1920, torch.float32), 2, 2)},
+        "unshuffle_quantize": {
+            "float32": lambda: forward_and_backward(run, floats(1, 3, 32, 1920, torch.float32), 2, 2)
+        },
     }
-    return every[op]
+    return calls_of_op[op]
 
 
 def read(made: Any) -> dict[str, Any]:
-    """Read what the compiler made: registers, memory, widths of access, products fused with sums."""
+    """Read properties of the compiled code: registers, memory, widths of access, fused products."""
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(made.asm["cubin"])
         file.flush()
@@ -161,32 +167,32 @@ def read(made: Any) -> dict[str, Any]:
     }
 
 
-def written(one: Compiled) -> list[str]:
-    """Name the arguments that torch.compile takes for written; if it cannot tell, it takes every tensor for written."""
+def written(compiled: Compiled) -> list[str]:
+    """Name the arguments that torch.compile considers written; if it cannot tell, these are all tensors."""
     if hasattr(triton_kernel_wrap, "identify_accessed_tensors"):  # torch 2.12 and later
-        accessed = triton_kernel_wrap.identify_accessed_tensors(one.function, one.arguments, {})
+        accessed = triton_kernel_wrap.identify_accessed_tensors(compiled.function, compiled.arguments, {})
         return sorted(dependency.name for dependency in accessed.read_writes.writes)
-    return sorted(triton_kernel_wrap.identify_mutated_tensors(one.function, one.arguments, {}))
+    return sorted(triton_kernel_wrap.identify_mutated_tensors(compiled.function, compiled.arguments, {}))
 
 
 def reports(op: str, call: str, run: Callable[[], object], capabilities: tuple[int, ...]) -> Iterator[dict[str, Any]]:
     for STUB.capability in capabilities:
         COMPILED.clear()
         run()
-        for one in COMPILED:
-            told = {"op": op, "call": call, "kernel": one.function.__name__, "capability": STUB.capability}
-            told |= {"axes": one.axes, **read(one.made)}
+        for compiled in COMPILED:
+            row = {"op": op, "call": call, "kernel": compiled.function.__name__, "capability": STUB.capability}
+            row |= {"axes": compiled.axes, **read(compiled.made)}
             if STUB.capability == 90:
-                tensors = sorted(name for name, value in one.arguments.items() if isinstance(value, Tensor))
-                told |= {"tensors": tensors, "written": written(one)}
-            yield told
+                tensors = sorted(name for name, value in compiled.arguments.items() if isinstance(value, Tensor))
+                row |= {"tensors": tensors, "written": written(compiled)}
+            yield row
 
 
-def main(wanted: set[str]) -> None:
+def main(selected: set[str]) -> None:
     report = list(reports("wrong", "", wrong, (90,)))
     for kernel in kernels():
-        every = calls(kernel.op, kernel.run) if not wanted or kernel.op in wanted else {}
-        for i, (name, call) in enumerate(every.items()):
+        calls_of_kernel = calls(kernel.op, kernel.run) if not selected or kernel.op in selected else {}
+        for i, (name, call) in enumerate(calls_of_kernel.items()):
             report += reports(kernel.op, name, call, (90,) if i else CAPABILITIES)
     print(json.dumps(report, indent=1))
 

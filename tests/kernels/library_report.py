@@ -1,9 +1,9 @@
-"""Try our ops as the compiler meets them, on a machine without a GPU, and print what came of it as JSON.
+"""Test the ops as the compiler sees them, without a GPU, and print the outcomes as JSON.
 
     python tests/kernels/library_report.py [op...]
 
-Not in Triton's interpreter: there an op's body would be run while it is traced.  On the CPU an op runs its reference,
-so what is tried here is all that surrounds the kernels: schemas, shapes, gradients, and what a graph holds.
+This does not use Triton's interpreter, which would run the body of an op while it is traced.  On the CPU an op runs its
+reference, so this tests everything around the kernels: schemas, shapes, gradients and the contents of graphs.
 """
 
 import json
@@ -26,51 +26,55 @@ from resizekit.testing.samples import channels_last, floats, random_bytes
 from resizekit_kernels import launch
 
 SAMPLES = 2
-"""So many calls of each op are checked without a gradient, and as many with one."""
+"""Calls of each op to check without a gradient, and again with one."""
 
 forced = False
-really_traced = launch.traced
-launch.traced = lambda: forced or really_traced()
+really_compiling = launch.is_compiling
+launch.is_compiling = lambda: forced or really_compiling()
 torch.cuda.get_device_capability = lambda device=None: (9, 0)
 
-from resizekit_kernels import kernels  # noqa: E402  (the families take `traced` when they are imported)
+from resizekit_kernels import kernels  # noqa: E402  (the kernel modules import `is_compiling` by name)
 
 PLAIN, HIGH = floats(2, 3, 8, 6), channels_last(3 * floats(2, 3, 8, 6) - 1)
 BYTES, LOW = channels_last(random_bytes(2, 3, 8, 6)), channels_last(floats(2, 12, 4, 3, dtype=torch.bfloat16))
 NETWORK = {"dtype": torch.bfloat16, "shift": -0.5, "multiple": 16, "channels_last": True}
 CALLS = {
     "to_uint8": [Call(PLAIN, PLAIN.half())],
-    "quantize": [Call(3 * PLAIN - 1, PLAIN.half()), Call(HIGH, gradient="clipped"), Call(HIGH, gradient="plain")],
+    "quantize": [
+        Call(3 * PLAIN - 1, PLAIN.half()),
+        Call(HIGH, clamp_gradient="disconnected"),
+        Call(HIGH, clamp_gradient="identity"),
+    ],
     "quantize_codes": [Call(HIGH, channels_last(PLAIN))],
     "shuffle": [Call(LOW, 2, 2), Call(floats(2, 12, 4, 3), 1, 3)],
     "shuffle_codes": [Call(LOW, 2, 2, shift=0.5)],
     "unshuffle": [Call(HIGH, 2, 2), Call(PLAIN.half(), 2, 3)],
     "unshuffle_codes": [Call(BYTES, 2, 2, **NETWORK), Call(BYTES, 2, 3)],
     "unshuffle_guide": [Call(BYTES, 2, 2, **NETWORK), Call(BYTES, 2, 3)],
-    "unshuffle_quantize": [Call(HIGH, 2, 2), Call(PLAIN, 2, 3, gradient="clipped")],
+    "unshuffle_quantize": [Call(HIGH, 2, 2), Call(PLAIN, 2, 3, clamp_gradient="disconnected")],
 }
-"""What is compiled and exported: the height may vary."""
+"""Calls to compile and export with a dynamic height."""
 
 
 # --- opcheck -----------------------------------------------------------------------------------
 
 
 def recorded() -> dict[str, dict[str, tuple[Any, ...]]]:
-    """Call every kernel as the conformance suite does, and keep what its ops are called with."""
+    """Call every kernel as the conformance tests do, and record the arguments of its ops."""
     global forced
     seen: dict[str, dict[str, tuple[Any, ...]]] = {}
     call_op = CustomOpDef.__call__
 
-    def keep(self: CustomOpDef, *args: Any, **options: Any) -> Any:
-        deriving = torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in args)
-        told = f"({Call(*args, **options)}){' with a gradient' if deriving else ''}"
+    def record(self: CustomOpDef, *args: Any, **options: Any) -> Any:
+        with_gradient = torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in args)
+        label = f"({Call(*args, **options)}){' with a gradient' if with_gradient else ''}"
         calls = seen.setdefault(self._qualname, {})
-        if told not in calls and sum(name.endswith("gradient") == deriving for name in calls) < SAMPLES:
-            copy = differentiable if deriving else lambda x: x.detach().clone()
-            calls[told] = tuple(copy(x) if isinstance(x, Tensor) else x for x in args)
+        if label not in calls and sum(name.endswith("gradient") == with_gradient for name in calls) < SAMPLES:
+            copy = differentiable if with_gradient else lambda x: x.detach().clone()
+            calls[label] = tuple(copy(x) if isinstance(x, Tensor) else x for x in args)
         return call_op(self, *args, **options)
 
-    CustomOpDef.__call__, forced = keep, True
+    CustomOpDef.__call__, forced = record, True
     for kernel in kernels():
         cases = cases_of(kernel.op)
         for call in (*cases.layouts[::5], *cases.gradients):
@@ -91,17 +95,17 @@ def checked() -> dict[str, dict[str, str]]:
     report: dict[str, dict[str, str]] = {}
     for name, calls in recorded().items():
         op = getattr(torch.ops.resizekit, name.split("::")[1]).default
-        for told, args in calls.items():
-            outcome = opcheck(op, args, raise_exception=False)
-            report.setdefault(name, {}).update({f"{test}{told}": str(said) for test, said in outcome.items()})
+        for label, args in calls.items():
+            outcomes = opcheck(op, args, raise_exception=False)
+            report.setdefault(name, {}).update({f"{test}{label}": str(outcome) for test, outcome in outcomes.items()})
     return report
 
 
 # --- tracing -----------------------------------------------------------------------------------
 
 
-def truth(kernel: Kernel) -> Callable[..., Any]:
-    """The reference of an op, and of every op that it calls."""
+def full_reference(kernel: Kernel) -> Callable[..., Any]:
+    """Return the reference of an op, which also calls the references of other ops."""
     return ops.references()(reference(kernel.op))
 
 
@@ -118,7 +122,7 @@ class Traced(torch.nn.Module):
 
 
 def fake_on_cuda(kernel: Kernel, call: Call) -> None:
-    """Shapes, types and layouts are told for a GPU that is not there."""
+    """Shapes, dtypes and strides are correct for a GPU that does not exist."""
     global forced
     forced = True
     try:
@@ -127,43 +131,43 @@ def fake_on_cuda(kernel: Kernel, call: Call) -> None:
             got = named(fake(kernel.run))
     finally:
         forced = False
-    for name, theirs in named(call(truth(kernel))).items():
-        mine = got[name]
-        assert mine.device.type == "cuda", f"{name} lies on {mine.device}"
-        told, wanted = ((x.dtype, x.shape, x.stride()) for x in (mine, theirs))
-        assert told == wanted, f"{name} is {told}, the reference's is {wanted}"
+    for name, expected in named(call(full_reference(kernel))).items():
+        actual = got[name]
+        assert actual.device.type == "cuda", f"{name} is on {actual.device}"
+        found, required = ((x.dtype, x.shape, x.stride()) for x in (actual, expected))
+        assert found == required, f"{name} is {found}, that of the reference {required}"
 
 
 def compiled(kernel: Kernel, call: Call) -> None:
-    """One graph, the same values and the same gradients."""
+    """The compiled call is one graph with equal values and equal gradients."""
     torch._dynamo.reset()
     traced = torch.compile(Traced(kernel.op, call), fullgraph=True, backend="aot_eager")
-    for deriving in (False, True):
-        mine, theirs = (call.map(differentiable if deriving else Tensor.clone) for _ in range(2))
-        got, wanted = traced(*mine.tensors()), theirs(truth(kernel))
-        check_equal("compiled", got, wanted, exact=True)
-        for one, other in zip(named(got).values(), named(wanted).values(), strict=True):
-            assert one.requires_grad == other.requires_grad, "a gradient passes through one of both only"
-            if other.requires_grad:
-                upstream = torch.randn(other.shape, generator=torch.Generator().manual_seed(0)).to(other.dtype)
-                torch.autograd.backward([one, other], [upstream, upstream])
-        for one, other in zip(mine.tensors(), theirs.tensors(), strict=True):
-            check_equal("the gradient when compiled", one.grad, other.grad, exact=True)
+    for with_gradient in (False, True):
+        actual, reference_call = (call.map(differentiable if with_gradient else Tensor.clone) for _ in range(2))
+        got, expected = traced(*actual.tensors()), reference_call(full_reference(kernel))
+        check_equal("compiled", got, expected, exact=True)
+        for first, second in zip(named(got).values(), named(expected).values(), strict=True):
+            assert first.requires_grad == second.requires_grad, "a gradient passes through first of both only"
+            if second.requires_grad:
+                upstream = torch.randn(second.shape, generator=torch.Generator().manual_seed(0)).to(second.dtype)
+                torch.autograd.backward([first, second], [upstream, upstream])
+        for first, second in zip(actual.tensors(), reference_call.tensors(), strict=True):
+            check_equal("the gradient when compiled", first.grad, second.grad, exact=True)
 
 
 def exported(kernel: Kernel, call: Call) -> None:
-    """One program for any height, which holds our ops by name."""
+    """The exported call is one program for any height and contains the ops of resizekit by name."""
     tensors = tuple(call.tensors())
     varying = tuple({2: torch.export.Dim.DYNAMIC} for _ in tensors)
     program = torch.export.export(Traced(kernel.op, call), tensors, dynamic_shapes=(varying,))
     targets = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
-    assert any(target.startswith("resizekit.") for target in targets), f"the graph holds {targets}"
-    for other in (call, call.map(lambda x: torch.cat([x, x, x], 2).contiguous(memory_format=lies(x)))):
-        got, wanted = program.module()(*other.tensors()), other(truth(kernel))
-        check_equal("exported", type(wanted)(*got) if isinstance(wanted, tuple) else got, wanted, exact=True)
+    assert any(target.startswith("resizekit.") for target in targets), f"the graph contains {targets}"
+    for other_call in (call, call.map(lambda x: torch.cat([x, x, x], 2).contiguous(memory_format=memory_format(x)))):
+        got, expected = program.module()(*other_call.tensors()), other_call(full_reference(kernel))
+        check_equal("exported", type(expected)(*got) if isinstance(expected, tuple) else got, expected, exact=True)
 
 
-def lies(x: Tensor) -> torch.memory_format:
+def memory_format(x: Tensor) -> torch.memory_format:
     return torch.contiguous_format if x.is_contiguous() else torch.channels_last
 
 
@@ -172,43 +176,41 @@ def lies(x: Tensor) -> torch.memory_format:
 
 @triton_op("resizekit_wrong::same", mutates_args={})
 def same(x: Tensor) -> Tensor:
-    """Gives its input back, which no op may."""
+    """Return its input, which no op may do."""
     return x
 
 
-def one_off(x: Tensor, guide: Tensor | None = None) -> Tensor:
-    """Holds no op of ours, gives other values, and gives them on the CPU."""
+def off_by_one(x: Tensor, guide: Tensor | None = None) -> Tensor:
+    """Use no op of resizekit, return other values, and return them on the CPU."""
     return (reference("to_uint8")(x, guide) + 1).cpu()
 
 
 LAWS = (fake_on_cuda, compiled, exported)
 
 
-def tried(kernel: Kernel, law: Callable[[Kernel, Call], None], call: Call) -> str:
-    """Give "ok" or what went wrong, with this one kernel serving on the CPU."""
+def outcome_of(kernel: Kernel, law: Callable[[Kernel, Call], None], call: Call) -> str:
+    """Return "ok" or the error, with this kernel alone serving on the CPU."""
     serving = Kernel(op=kernel.op, device_type="cpu", run=kernel.run)
-    ops.install(serving)
     try:
-        law(serving, call)
+        with ops.kernels_installed(serving):
+            law(serving, call)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
-    finally:
-        ops.uninstall(serving)
     return "ok"
 
 
 def wrong() -> dict[str, str]:
-    kernel, call = Kernel(op="to_uint8", device_type="cpu", run=one_off), CALLS["to_uint8"][0]
-    outcomes = {law.__name__: tried(kernel, law, call) for law in LAWS}
-    return outcomes | {name: str(said) for name, said in opcheck(same, (PLAIN,), raise_exception=False).items()}
+    kernel, call = Kernel(op="to_uint8", device_type="cpu", run=off_by_one), CALLS["to_uint8"][0]
+    outcomes = {law.__name__: outcome_of(kernel, law, call) for law in LAWS}
+    return outcomes | {name: str(outcome) for name, outcome in opcheck(same, (PLAIN,), raise_exception=False).items()}
 
 
-def main(wanted: set[str]) -> None:
-    chosen = [kernel for kernel in kernels() if not wanted or kernel.op in wanted]
+def main(selected: set[str]) -> None:
+    chosen = [kernel for kernel in kernels() if not selected or kernel.op in selected]
     report: dict[str, Any] = {"wrong": wrong(), "opcheck": checked()}
     for law in LAWS:
         report[law.__name__] = {
-            kernel.op: {f"{kernel.op}({call})": tried(kernel, law, call) for call in CALLS[kernel.op]}
+            kernel.op: {f"{kernel.op}({call})": outcome_of(kernel, law, call) for call in CALLS[kernel.op]}
             for kernel in chosen
         }
     print(json.dumps(report, indent=1))

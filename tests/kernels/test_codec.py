@@ -1,4 +1,4 @@
-"""The whole way through the kernels: a codec gives the same bits with them as with the references."""
+"""A codec gives the same bits with the kernels as with the references."""
 
 from collections.abc import Iterator
 
@@ -15,26 +15,18 @@ from resizekit_kernels import kernels
 
 @pytest.fixture
 def served(kernel_device: torch.device) -> Iterator[list[str]]:
-    """Put the kernels where the codec will run, and note the ops that are really served by them."""
+    """Install the kernels on the device of the codec, and record which ops they run."""
     seen: list[str] = []
 
-    def noting(kernel: Kernel) -> Kernel:
+    def recording(kernel: Kernel) -> Kernel:
         def run(*args: object, **kwargs: object) -> object:
             seen.append(kernel.op)
             return kernel.run(*args, **kwargs)
 
         return Kernel(op=kernel.op, device_type=kernel_device.type, run=run)
 
-    noted = [noting(kernel) for kernel in kernels()]
-    mine = {(kernel.op, kernel.device_type) for kernel in noted}
-    before = [offer for key, offer in ops.kernel._table.items() if key in mine]
-    for kernel in before:
-        ops.uninstall(kernel)
-    ops.install(*noted)
-    yield seen
-    for kernel in noted:
-        ops.uninstall(kernel)
-    ops.install(*before)
+    with ops.kernels_installed(*map(recording, kernels())):
+        yield seen
 
 
 def tiny(device: torch.device, **config: object) -> Codec:
@@ -50,7 +42,7 @@ CONFIGS = [{}, {"channels": 1}, {"spec": {"s": 2, "r": 3}}, {"compression": "rou
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_pictures_go_down_and_up_through_the_kernels(
+def test_inference_with_kernels_equals_the_references(
     served: list[str], kernel_device: torch.device, config: dict[str, object]
 ) -> None:
     codec = tiny(kernel_device, **config).eval()
@@ -64,7 +56,7 @@ def test_pictures_go_down_and_up_through_the_kernels(
             assert torch.equal(restored, codec.up_codes(low))
 
 
-def test_training_goes_through_the_kernels(served: list[str], kernel_device: torch.device) -> None:
+def test_training_with_kernels_equals_the_references(served: list[str], kernel_device: torch.device) -> None:
     codec = tiny(kernel_device).train()
     high = torch.randint(0, 256, (2, 3, 8, 12), dtype=torch.uint8).to(kernel_device)
 
@@ -78,6 +70,6 @@ def test_training_goes_through_the_kernels(served: list[str], kernel_device: tor
     assert {"unshuffle_guide", "quantize", "shuffle"} <= set(served)
     with ops.references():
         slow = step()
-    exact = kernel_device.type == "cpu"  # convolutions on a GPU choose their algorithm anew
-    for one, other in zip(fast, slow, strict=True):
-        torch.testing.assert_close(one, other, rtol=0 if exact else 1e-5, atol=0 if exact else 1e-6)
+    exact = kernel_device.type == "cpu"  # convolutions on a GPU can choose another algorithm each time
+    for with_kernels, with_references in zip(fast, slow, strict=True):
+        torch.testing.assert_close(with_kernels, with_references, rtol=0 if exact else 1e-5, atol=0 if exact else 1e-6)

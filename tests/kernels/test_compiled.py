@@ -1,4 +1,4 @@
-"""What the compiler makes of our kernels for real GPUs, read without one; `compile_report.py` says how."""
+"""Properties of the kernels compiled for real GPUs, without a GPU; see `compile_report.py`."""
 
 import json
 import os
@@ -18,17 +18,17 @@ Row = dict[str, Any]
 OPS = [kernel.op for kernel in kernels()]
 TARGETS = {80: "sm_80", 90: "sm_90a", 100: "sm_100a"}
 REGISTERS = 128
-"""A thread's: with so many, 512 threads still share a multiprocessor.  A bound, since counts move between compilers."""
+"""Maximum registers of a thread: with 128, 512 threads fit a multiprocessor.  Counts vary with the compiler."""
 WIDE = {
     ("to_uint8", "bfloat16 + guide"): ("ld", "st"),
     ("to_uint8", "odd"): ("ld", "st"),
     ("quantize", "bfloat16 + guide"): ("ld", "st"),
-    ("quantize", "clipped"): ("ld", "st"),
+    ("quantize", "disconnected"): ("ld", "st"),
     ("quantize_codes", "bfloat16 + guide"): ("ld", "st"),
     ("shuffle", "float32"): ("ld",),
     ("unshuffle", "float32"): ("st",),
     ("shuffle_codes", "channels last"): ("ld",),
-    ("unshuffle_codes", "for a network"): ("st",),
+    ("unshuffle_codes", "network input"): ("st",),
     ("unshuffle_codes", "float32"): ("st",),
     ("unshuffle_quantize", "float32"): ("ld", "st"),
 }
@@ -39,9 +39,9 @@ WIDE = {
 def report() -> list[Row]:
     script = Path(__file__).with_name("compile_report.py")
     compiling = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    done = subprocess.run([sys.executable, str(script)], env=compiling, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    rows: list[Row] = json.loads(done.stdout)
+    run = subprocess.run([sys.executable, str(script)], env=compiling, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    rows: list[Row] = json.loads(run.stdout)
     return rows
 
 
@@ -56,23 +56,23 @@ def wide(accesses: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_each_compiles_for_every_architecture(report: list[Row], op: str) -> None:
+def test_kernel_compiles_for_every_architecture(report: list[Row], op: str) -> None:
     rows = rows_of(report, op)
     assert {row["capability"] for row in rows} == set(TARGETS)
     assert all(row["target"] == TARGETS[row["capability"]] for row in rows)
-    assert all(row["axes"] == 1 for row in rows), "the second axis of a grid ends at 65535"
+    assert all(row["axes"] == 1 for row in rows), "the second axis of a grid is limited to 65535"
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_nothing_spills(report: list[Row], op: str) -> None:
+def test_registers_do_not_spill(report: list[Row], op: str) -> None:
     for row in rows_of(report, op):
         assert row["stack"] == row["local"] == row["spills"] == 0, row
         assert row["reg"] <= REGISTERS, row
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_no_product_is_fused_with_a_sum(report: list[Row], op: str) -> None:
-    """It would be rounded once where the reference rounds twice."""
+def test_products_are_not_fused_with_sums(report: list[Row], op: str) -> None:
+    """Because a fused operation rounds once where the reference rounds twice."""
     for row in rows_of(report, op):
         assert row["fma"] == 0, row
 
@@ -87,22 +87,22 @@ def test_wide_accesses_stay_wide(report: list[Row], op: str, call: str) -> None:
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_the_compiler_sees_what_is_written(report: list[Row], op: str) -> None:
-    """Where it cannot tell, it takes every tensor for written, and copies the inputs."""
+def test_compiler_knows_the_written_arguments(report: list[Row], op: str) -> None:
+    """If it cannot tell, it treats every tensor as written and copies the inputs."""
     rows = [row for row in rows_of(report, op) if "written" in row]
     assert rows
     for row in rows:
         assert set() < set(row["written"]) < set(row["tensors"]), row
 
 
-def test_the_outputs_asked_for_are_the_ones_written(report: list[Row]) -> None:
+def test_only_selected_outputs_are_written(report: list[Row]) -> None:
     seen = {row["op"]: row["written"] for row in report if row["kernel"] == "quantize_kernel" and "written" in row}
     assert seen["to_uint8"] == ["codes"]
     assert seen["quantize"] == ["low", "side"]
     assert seen["quantize_codes"] == ["codes", "low"]
 
 
-def test_a_report_can_be_bad(report: list[Row]) -> None:
+def test_report_of_a_wrong_kernel_shows_its_faults(report: list[Row]) -> None:
     (row,) = rows_of(report, "wrong")
     assert min(row["spills"], row["stack"], row["fma"]) > 0
     assert wide(row["ld"])

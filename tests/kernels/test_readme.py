@@ -1,4 +1,4 @@
-"""The page for authors of kernels is done step by step, as its reader would."""
+"""The kernels README works step by step."""
 
 import os
 import re
@@ -38,22 +38,22 @@ def run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_five_steps(folder: Path) -> None:
-    done = run(folder)
-    assert done.returncode == 0, done.stdout
-    assert re.search(r"\d+ passed", done.stdout)
+def test_five_steps_work(folder: Path) -> None:
+    result = run(folder)
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"\d+ passed", result.stdout)
     entry = tomllib.loads(blocks("toml")[0])["project"]["entry-points"]["resizekit"]
     assert entry == {"my-codes": "my_codes"}
-    told = subprocess.run(
+    loaded = subprocess.run(
         [sys.executable, "-c", "import my_codes; print(next(iter(my_codes.resizekit_register_kernels())).op)"],
         cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert told.stdout == "to_uint8\n"
+    assert loaded.stdout == "to_uint8\n"
 
 
-def test_a_slip_in_it_would_be_found(folder: Path) -> None:
+def test_mistake_in_the_kernel_is_detected(folder: Path) -> None:
     path = folder / "my_codes.py"
-    path.write_text(path.read_text().replace("code(value)", "(value * 255)"))
-    done = run(folder, "-k", "equal_to_the_reference")
-    assert done.returncode == 1, done.stdout
-    assert "differs in" in done.stdout
+    path.write_text(path.read_text().replace("to_level(value)", "(value * 255)"))
+    result = run(folder, "-k", "equal_to_the_reference")
+    assert result.returncode == 1, result.stdout
+    assert "differs in" in result.stdout

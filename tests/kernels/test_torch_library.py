@@ -1,4 +1,4 @@
-"""Our ops as `torch.compile`, `torch.export` and autograd meet them; `library_report.py` says how."""
+"""The ops under `torch.compile`, `torch.export` and autograd; see `library_report.py`."""
 
 import json
 import os
@@ -23,35 +23,37 @@ CHECKS = {"test_schema", "test_autograd_registration", "test_faketensor", "test_
 def report() -> dict[str, dict[str, dict[str, str]]]:
     script = Path(__file__).with_name("library_report.py")
     compiling = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    done = subprocess.run([sys.executable, str(script)], env=compiling, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    outcome: dict[str, Any] = json.loads(done.stdout)
+    run = subprocess.run([sys.executable, str(script)], env=compiling, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    outcome: dict[str, Any] = json.loads(run.stdout)
     return outcome
 
 
 @pytest.mark.parametrize("op", REGISTERED)
-def test_each_op_is_registered_as_torch_wants_it(report: dict[str, Any], op: str) -> None:
+def test_op_passes_opcheck(report: dict[str, Any], op: str) -> None:
     outcomes = report["opcheck"][op]
     assert {name.split("(")[0] for name in outcomes} == CHECKS
-    assert not {told: said for told, said in outcomes.items() if said != "SUCCESS"}
+    assert not {label: outcome for label, outcome in outcomes.items() if outcome != "SUCCESS"}
 
 
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("law", ["fake_on_cuda", "compiled", "exported"])
-def test_each_op_can_be_traced(report: dict[str, Any], op: str, law: str) -> None:
+def test_op_can_be_traced(report: dict[str, Any], op: str, law: str) -> None:
     outcomes = report[law][op]
     assert outcomes
-    assert not {told: said for told, said in outcomes.items() if said != "ok"}
+    assert not {label: outcome for label, outcome in outcomes.items() if outcome != "ok"}
 
 
-def test_gradients_are_checked_too(report: dict[str, Any]) -> None:
-    deriving = {op for op, outcomes in report["opcheck"].items() if any("with a gradient" in told for told in outcomes)}
-    assert "resizekit::quantize" in deriving
+def test_opcheck_includes_gradients(report: dict[str, Any]) -> None:
+    with_gradient = {
+        op for op, outcomes in report["opcheck"].items() if any("with a gradient" in label for label in outcomes)
+    }
+    assert "resizekit::quantize" in with_gradient
 
 
-def test_a_wrong_kernel_is_found_out(report: dict[str, Any]) -> None:
-    said = report["wrong"]
-    assert "the result lies on cpu" in said["fake_on_cuda"]
-    assert "compiled: the result differs" in said["compiled"]
-    assert "the graph holds ['aten." in said["exported"]
-    assert said["test_schema"] != "SUCCESS"
+def test_wrong_kernel_is_detected(report: dict[str, Any]) -> None:
+    outcome = report["wrong"]
+    assert "the result is on cpu" in outcome["fake_on_cuda"]
+    assert "compiled: the result differs" in outcome["compiled"]
+    assert "the graph contains ['aten." in outcome["exported"]
+    assert outcome["test_schema"] != "SUCCESS"

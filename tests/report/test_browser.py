@@ -26,13 +26,14 @@ QUIET = [
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
+def browser(tmp_path_factory, pytestconfig):
     """Headless Chromium that logs its requests."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
     from selenium.webdriver.chrome.service import Service
 
     program, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
     if program is None or driver is None:
+        assert not pytestconfig.getoption("--require-browser"), "Chromium or its driver is missing"
         pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = program
