@@ -1,6 +1,6 @@
 """Benchmarks of every op with a kernel: the kernel, its reference, torch.compile of it, an optimized form and a copy.
 
-Times on a GPU are GPU seconds per launch (see resizekit.benchmarking.gpu_harness).  Without a GPU only the references
+Times on a GPU are GPU seconds per launch (see resizekit.benchmarking.gpu_harness). Without a GPU only the references
 run, on tiny inputs, on the CPU.
 """
 

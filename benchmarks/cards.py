@@ -63,10 +63,10 @@ def measurement(record: Record) -> str:
 def references(record: Record) -> str:
     """Describe the pictures that high and low are compared with."""
     if "t=" in record.spec:
-        low, bicubic = "its guide, such as luma", "Bicubic is the guide repeated in every channel."
+        low, bicubic = "its guide, such as luma", "The bicubic columns hold the guide repeated in every channel."
     else:
-        low, bicubic = "MATLAB's bicubic picture", "Bicubic is bicubic down and up."
-    return f"High compares the restored picture with the original, low the small picture with {low}.\n{bicubic}"
+        low, bicubic = "MATLAB's bicubic picture", "The bicubic columns hold bicubic downscaling and upscaling."
+    return f"High compares the restored picture with the original. Low compares the small one with {low}.\n{bicubic}"
 
 
 def exceptions(record: Record) -> str:
@@ -104,7 +104,7 @@ def card(record: Record, others: list[Record], data: str = "DATA.md") -> str:
     same = f"\n\nThese weights are identical to {' and '.join(twins)}." if twins else ""
     count = whole(record.parameters)
     hardware = [training.hardware] if training.hardware else []
-    hardware += [f"{training.precision} trunks" if training.precision != "float32" else "float32"]
+    hardware += [f"{training.precision} for the hidden layers" if training.precision != "float32" else "float32"]
     return f"""# {record.name}
 
 Weights of the task `{record.task}` for {record.summary}: {network},{single} {count} parameters.{same}
@@ -124,7 +124,7 @@ Weights of the task `{record.task}` for {record.summary}: {network},{single} {co
 {training.pictures} photographs. [DATA.md]({data}) lists their sources and terms. No picture of Set5, Set14, B100 or
 Urban100 was used for training.
 
-## Figures
+## Results
 
 {measurement(record)}
 {references(record)} Measured with

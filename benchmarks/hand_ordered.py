@@ -1,7 +1,7 @@
 """Each op in eager PyTorch with as few passes over memory as possible, for comparison.
 
 The results have the same bits as the references: conversions happen in the pass that moves, data moves in the narrowest
-dtype, and work is in place.  Arguments are those of `resizekit.ops`, without shift and without gradients.
+dtype, and work is in place. Arguments are those of `resizekit.ops`, without shift and without gradients.
 """
 
 from collections.abc import Callable

@@ -1,10 +1,13 @@
-"""Learned tensor resizing: downscale an image with a network, and restore it with a second one trained to match.
+"""Learned image resizing: downscale an image with one network, and restore it with a second network trained with it.
 
     codec = resizekit.load("sr-x2")
     low = codec.down(image)
     restored = codec.up(low)
 
 Names are imported on first use, so `import resizekit` is fast.
+
+Section, equation and table numbers in docstrings, such as (3.2), refer to the paper "Task-Aware Image Downscaling"
+(Kim, Choi, Lim, Lee, ECCV 2018).
 """
 
 import os

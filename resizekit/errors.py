@@ -26,11 +26,11 @@ class ImageError(ResizeKitError):
 
 
 class ManifestError(ImageError):
-    """A small image that cannot be restored: without a manifest, with a newer one, or with other pixels."""
+    """A small image that cannot be restored: its manifest is missing or too new, or its pixels were changed."""
 
 
 class CheckpointError(ResizeKitError):
-    """A weights file that is broken, of another program, or does not fit the network."""
+    """A weights file that is broken, was written by another program, or does not fit the network."""
 
 
 class PluginError(ResizeKitError):

@@ -75,7 +75,7 @@ Factor = Annotated[
 class ResizeSpec(BaseModel):
     """Exact upscaling factors `(s, r, t)` of height, width and channels, from low to high.
 
-    `b (t c) (s h) (r w)` is high, `b c h w` is low (paper 3.3). Specs are a group: `a * b` composes, `a ** n` repeats,
+    `b (t c) (s h) (r w)` is high, `b c h w` is low (paper 3.3). Specs combine: `a * b` composes, `a ** n` repeats,
     `a ** -1` inverts, and `a ** 0` is the identity. Factors that are not exact, not positive or too large raise
     pydantic's `ValidationError`.
 
@@ -125,7 +125,7 @@ class ResizeSpec(BaseModel):
             `(c, h, w)` of low.
 
         Raises:
-            ResizeShapeError: If the factors do not divide the shape; it names the nearest crop.
+            ResizeShapeError: If the factors do not divide the shape; the message gives the nearest crop.
 
         Examples:
             >>> ResizeSpec(s=2, r=2).low_shape((3, 480, 640))

@@ -183,7 +183,7 @@ def test_mean_over_some_pictures_is_marked_and_over_none_is_equal(ours, copied):
     assert f"| 22.75\\* / {plain.bicubic_y:.2f} | – | 24.21 | – |" in page
     assert "| equal | equal |" in page
     assert "Not stored as a PNG" not in page, "rounding as training goes on is a PNG too"
-    assert "inf" not in card.split("## Figures")[1]
+    assert "inf" not in card.split("## Results")[1]
 
 
 def test_weights_belong_to_the_task_of_their_record(ours):

@@ -1,6 +1,6 @@
 """The kernels of resizekit, written in Triton: an ordinary plugin.
 
-The plugin offers them if PyTorch sees a CUDA device and Triton is installed.  Everything works without them, and
+The plugin offers them if PyTorch sees a CUDA device and Triton is installed. Everything works without them, and
 machines without a GPU do not import Triton and the compiler of PyTorch.
 """
 

@@ -1,12 +1,12 @@
 """Make the inputs of an encoder in one pass: bytes of an image ─► unshuffled floats and the antialiased bicubic guide.
 
 The guide has the bits of `resample`: the same weights, the same order of the axes (the one with the larger factor goes
-first) and of the taps, each product and each sum rounded.  The order of the computation is therefore fixed; the kernel
-only shares work between outputs.  A thread computes a cell of CELL × CELL outputs of one channel:
+first) and of the taps, each product and each sum rounded. The order of the computation is therefore fixed; the kernel
+only shares work between outputs. A thread computes a cell of CELL × CELL outputs of one channel:
 
     CELL·s + 3s rows and columns ─► sums over rows, CELL for each column ─► CELL × CELL sums over these sums
 
-For 2x2 and CELL = 2 that is 25 loads and 48 products per output, where separate outputs would take 64 and 72.  The
+For 2x2 and CELL = 2 that is 25 loads and 48 products per output, where separate outputs would take 64 and 72. The
 unshuffled values are the bytes below the cell; the kernel reads them again from a near cache, so that they need no
 registers.
 """
@@ -111,7 +111,7 @@ def _store_unshuffled(
 ):  # fmt: skip
     """Store the unshuffled values of a cell, then zeros up to CHANNELS.
 
-    `rows` and `columns` are the addresses below the cell.  One store writes the adjacent values: the S * R values of an
+    `rows` and `columns` are the addresses below the cell. One store writes the adjacent values: the S * R values of an
     output (CHANNELS_LAST), or the same channel of CELL outputs.
     """
     position = tl.arange(0, LINE)[None, :]
@@ -154,7 +154,7 @@ def unshuffle_guide_kernel(
     """Compute BLOCK cells of one image: CELL by CELL outputs of a channel each, and the unshuffled values below them.
 
     FIRST_S and WEIGHTS_S are the first tap of output 0 and the weights along the height, FIRST_R and WEIGHTS_R along
-    the width.  INPUT_CHANNELS_LAST and OUTPUT_CHANNELS_LAST: the channels of a pixel are adjacent.
+    the width. INPUT_CHANNELS_LAST and OUTPUT_CHANNELS_LAST: the channels of a pixel are adjacent.
     """
     cells_down, cells_across = tl.cdiv(height, CELL), tl.cdiv(width, CELL)
     programs = tl.cdiv(cells_down * cells_across * IMAGE_C, BLOCK)

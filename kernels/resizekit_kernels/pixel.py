@@ -1,7 +1,7 @@
 """Move pixels to channels and back by a kernel: `b c (h s) (w r) <-> b (c s r) h w`, values of up to 4 bytes.
 
-One kernel works in both directions, which differ only in the side that it reads.  A program takes a block of pixels of
-one row of the small tensor with all their channels; strides give their addresses.  Whichever of pixels and channels is
+One kernel works in both directions, which differ only in the side that it reads. A program takes a block of pixels of
+one row of the small tensor with all their channels; strides give their addresses. Whichever of pixels and channels is
 adjacent in the small tensor varies fastest over the threads; in the large tensor neighbors are at most s * r apart.
 """
 
@@ -50,9 +50,9 @@ def move_kernel(
 ):  # fmt: skip
     """Move BLOCK pixels of one row of the small tensor, with all its CHANNELS = c·s·r channels.
 
-    CHANNELS_LAST: the channels are adjacent in the small tensor.  All its strides except the smallest count vectors of
+    CHANNELS_LAST: the channels are adjacent in the small tensor. All its strides except the smallest count vectors of
     VEC values, so that the compiler knows their alignment; `row_vectors` counts the width of a row in the same unit if
-    its pixels are adjacent.  Each offset is the sum of a pixel offset and a channel offset, which saves 64-bit
+    its pixels are adjacent. Each offset is the sum of a pixel offset and a channel offset, which saves 64-bit
     products.
     """
     row = tl.program_id(0) // blocks_per_row

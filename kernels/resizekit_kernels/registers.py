@@ -1,6 +1,6 @@
 """Convert between a tile `b n` and its n columns `b`, so that a thread can address each value in its registers.
 
-Each join interleaves two halves: first columns k and k + n / 2, then these pairs.  After the last join they are in
+Each join interleaves two halves: first columns k and k + n / 2, then these pairs. After the last join they are in
 order.
 """
 

@@ -1,17 +1,17 @@
 """Convert network output to bytes: `b (c s r) h w` floats ─► shuffle ─► clamp ─► round ─► `b (h s) (w r) c` uint8.
 
 In the inputs x varies fastest (contiguous) or the channels (channels last); in the bytes c varies fastest, three to a
-pixel.  So the order must change, and stores of single bytes would use little of a GPU's bandwidth.  Each thread takes a
+pixel. So the order must change, and stores of single bytes would use little of a GPU's bandwidth. Each thread takes a
 group of neighboring pixels, as few as fill words of 4 bytes, with all their channels:
 
     group·c·s·r values ─► bytes in registers, reordered by name ─► s lines of group·r·c bytes ─► shared memory ─► stores
 
-It reads scalars that are adjacent across threads if x varies fastest, and vectors of VEC channels if those do.  Only
+It reads scalars that are adjacent across threads if x varies fastest, and vectors of VEC channels if those do. Only
 complete words go through shared memory, so that a warp's store has no gaps.
 
 Counted in the code for sm_90, 3 channels by 2x2 from bfloat16 (not timed): 12 instructions per value for channels last
 and 15 for contiguous inputs; loads touch a cache line for every 21 values (8 if padded to 16 channels) and 32 values.
-A simple kernel with one gather for each output byte takes 19 instructions and touches a line for every 7 values.  At
+A simple kernel with one gather for each output byte takes 19 instructions and touches a line for every 7 values. At
 the bandwidth of the memory, 5 values are due per clock, and at most one line per clock is available.
 """
 
@@ -56,8 +56,8 @@ def shuffle_codes_kernel(
     """Round BLOCK groups of GROUP pixels.
 
     The values of a group are in RUNS runs of channels; runs are stride_x apart, channels stride_c, and VEC values are
-    read at a time.  All other strides (stride_b between images, stride_y between rows, stride_group between groups,
-    stride_x) count such vectors, so that the compiler knows their alignment.  LINE is the next power of two of a
+    read at a time. All other strides (stride_b between images, stride_y between rows, stride_group between groups,
+    stride_x) count such vectors, so that the compiler knows their alignment. LINE is the next power of two of a
     group's bytes in an output row.
     """
     row = tl.program_id(0) // blocks_per_row

@@ -1,6 +1,6 @@
 """Convert bytes to the input of a network: `b c (h s) (w r)` uint8 ─► floats `b (c s r) h w`, padded with zeros.
 
-There are two kernels.  The packed kernel takes images in the memory order `b h w c`, as image files have it.  Loads of
+There are two kernels. The packed kernel takes images in the memory order `b h w c`, as image files have it. Loads of
 single bytes would use little of a GPU's bandwidth, so a thread reads a group of four neighboring output pixels by
 words,
 
@@ -61,7 +61,7 @@ def unshuffle_codes_kernel(
 ):  # fmt: skip
     """Write BLOCK pixels of one output row: IMAGE_C·S·R channels of values, then zeros up to CHANNELS.
 
-    A row has row_vectors·VEC pixels and `out` has no gaps, so that the compiler knows the alignment of its rows.  Each
+    A row has row_vectors·VEC pixels and `out` has no gaps, so that the compiler knows the alignment of its rows. Each
     offset is the sum of a pixel offset and a channel offset, which saves 64-bit products.
     """
     row = tl.program_id(0) // blocks_per_row

@@ -1,6 +1,6 @@
 """Unshuffle a float image and round it to 8 bits in one pass: `b c (h s) (w r)` ─► unshuffle ─► round half to even.
 
-Contiguous inputs: a program takes a part of the rows i, i + s, … of one channel, which belong to r output planes.  It
+Contiguous inputs: a program takes a part of the rows i, i + s, … of one channel, which belong to r output planes. It
 reads these rows entirely and separates the planes in registers, so that reads and writes have no gaps.
 Channels-last inputs: a program takes output pixels with all their channels, whose c·s·r values are in s places close to
 each other.
@@ -58,9 +58,9 @@ def unshuffle_quantize_kernel(
 ):  # fmt: skip
     """Round the `count` = h w values of each output plane, BLOCK of them in a program; OUTPUTS as in `quantize_kernel`.
 
-    CHANNELS_LAST: channels are adjacent in the outputs; BLOCK_C is the next power of two of their number.  VEC divides
+    CHANNELS_LAST: channels are adjacent in the outputs; BLOCK_C is the next power of two of their number. VEC divides
     the width of the input and its strides except stride_x; they count vectors of VEC values, so that the compiler knows
-    their alignment.  CONTIGUOUS_ROWS: r is a power of two and stride_x is 1, so that a program reads rows without gaps.
+    their alignment. CONTIGUOUS_ROWS: r is a power of two and stride_x is 1, so that a program reads rows without gaps.
     """
     part = (tl.program_id(0) // blocks).to(tl.int64)
     block = tl.program_id(0) % blocks

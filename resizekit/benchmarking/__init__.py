@@ -1,1 +1,1 @@
-"""Time kernels on a GPU, read the timings and draw them; plugin authors can use it without a clone."""
+"""Time kernels on a GPU, read the timings and draw them; plugin authors do not need to clone resizekit."""

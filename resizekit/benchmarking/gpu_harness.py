@@ -1,4 +1,4 @@
-"""Time GPU work with pytest-benchmark: a clock that advances only by what CUDA events measured.
+"""Time GPU work with pytest-benchmark, using a clock that advances only by the times that CUDA events measure.
 
     inputs ─► rotated launches in one CUDA graph ─► events around one replay ─► seconds / launches ─► the clock
 
@@ -42,7 +42,7 @@ class Backend(Protocol):
     """Bytes that one replay should move, so that its start costs almost nothing."""
 
     def cache_bytes(self) -> int:
-        """Return the size of the last cache before the memory."""
+        """Return the size of the last-level cache."""
         ...
 
     def free_bytes(self) -> int:

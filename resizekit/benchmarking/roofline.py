@@ -1,6 +1,6 @@
-"""Draw timings as a roofline: bandwidth over the bytes moved, under the roof of a plain copy.
+"""Draw timings as a roofline: bandwidth against the bytes moved, with the bandwidth of a plain copy as the upper limit.
 
-A kernel with little computation can be no faster than a copy of the same bytes, so the copy is the roof.  The distance
+A kernel with little computation can be no faster than a copy of the same bytes, so the copy is the roof. The distance
 from the roof is the possible gain.
 """
 

@@ -79,7 +79,7 @@ class Comparison:
     """Implementations whose result differs from the reference."""
 
     def speedup(self, rival: Implementation) -> float | None:
-        """Return how many times faster the kernel is than a rival (below 1: slower); None without both times."""
+        """Return how many times as fast as a rival the kernel is (below 1: slower); None if a time is missing."""
         if "kernel" not in self.seconds or rival not in self.seconds:
             return None
         return self.seconds[rival] / self.seconds["kernel"]

@@ -1,4 +1,4 @@
-"""The verbs of the command line, and errors as one line with an exit code."""
+"""Collect the commands, and print errors as one line with an exit code."""
 
 import functools
 import io

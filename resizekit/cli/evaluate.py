@@ -30,7 +30,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="N,N...",
-            help="Apply the networks N times, one row each: with weights by 2, 1,2,3 measures x2, x4 and x8.",
+            help="How many times to apply the networks, one row each; with x2 weights, 1,2,3 gives x2, x4, x8.",
             show_default=False,
         ),
     ] = None,
@@ -57,7 +57,7 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="RESULTS.json", help="Suite: the file of results; its cache is next to it.", show_default=False
+            metavar="RESULTS.json", help="Suite: the results file; its cache is stored next to it.", show_default=False
         ),
     ] = None,
     weights_from: Annotated[
@@ -73,7 +73,7 @@ def evaluate(
     border: Annotated[
         str,
         typer.Option(
-            help="Suite: pixels to leave out on each side; factor: as many as the factor for Y, none for RGB."
+            help="Suite: pixels to ignore on each side; 'factor': as many pixels as the factor for Y, none for RGB."
         ),
     ] = "factor",
     ssim: Annotated[bool, typer.Option("--ssim/--no-ssim", help="Suite: measure SSIM too.")] = True,

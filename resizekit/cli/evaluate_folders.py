@@ -97,7 +97,12 @@ def _as_dict(codec: Codec, rows: Sequence[_Row], options: FolderOptions, *, with
         | ({"times": row.times, "factor": row.factor} | _gains(row.metrics.mean) if with_depths else {})
         for row in rows
     ]
-    return {"weights": codec.info.weights, "self_ensemble": options.self_ensemble, "sets": sets}
+    return {
+        "weights": codec.info.weights,
+        "precision": codec.precision,
+        "self_ensemble": options.self_ensemble,
+        "sets": sets,
+    }
 
 
 def _print(codec: Codec, rows: Sequence[_Row], options: FolderOptions, *, with_depths: bool) -> None:
@@ -117,7 +122,7 @@ def _print(codec: Codec, rows: Sequence[_Row], options: FolderOptions, *, with_d
     console.print(table)
     against = baseline if baseline == "bicubic" else f"its {baseline}"
     console.print(
-        f"mean PSNR in dB of {codec.info.weights}{'+' * options.self_ensemble}: "
+        f"mean PSNR in dB of {codec.info.weights}{'+' * options.self_ensemble}, computed in {codec.precision}: "
         f"high against the original, low against {against}; "
         + ("over all channels" if all_channels else "RGB without border, Y with a border of the factor")
         + (f", gain is high minus {baseline}" if with_depths else ""),

@@ -54,7 +54,7 @@ def down(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Make pictures small.  The small files are PNG, or the format that the weights store; `up` restores them."""
+    """Make pictures small. Small files are PNG, or in the format of the compression; `up` restores the pictures."""
     from resizekit.images.files import down_file, plan_file
     from resizekit.images.selection import default_suffix
 
@@ -100,7 +100,7 @@ def up(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="The .safetensors file of weights that are not installed; installed weights are found automatically.",
+            help="The .safetensors file that made the small picture. Needed only if its weights are not installed.",
             show_default=False,
         ),
     ] = None,
@@ -110,7 +110,7 @@ def up(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Restore pictures from their small files alone.  In a folder, they become PNG, cubes and float32 .npy files."""
+    """Restore pictures from their small files. In a folder, they become PNG files (cubes and float32: .npy)."""
     from resizekit.images.files import restored_suffix, up_file
 
     options = read_run_options(tile, device, precision, overwrite)

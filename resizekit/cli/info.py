@@ -11,10 +11,10 @@ __all__ = ["info"]
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="A small image or a weights file.")],
+    file: Annotated[Path, typer.Argument(help="A small picture or a weights file.")],
     as_json: Json = False,
 ) -> None:
-    """Show the manifest of a small image, or the header of a weights file."""
+    """Show the manifest of a small picture, or the header of a weights file."""
     import json
 
     from resizekit.cli.output import echo_json

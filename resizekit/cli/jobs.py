@@ -21,7 +21,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 def pair_up(sources: Sequence[Path], out: Path, suffix: Callable[[Path], str]) -> list[Job]:
     """Pair every source picture with its output file.
 
-    A single file goes to `out` itself, unless `out` is a folder.  Folders, patterns and several files go into the
+    A single file goes to `out` itself, unless `out` is a folder. Folders, patterns and several files go into the
     folder `out`, with the structure of subfolders.
 
     Args:
@@ -44,7 +44,7 @@ def pair_up(sources: Sequence[Path], out: Path, suffix: Callable[[Path], str]) -
         root = source if source.is_dir() else None
         pictures = list(find_pictures([source]))
         if not pictures:
-            raise ImageError(f"no picture in {source}: name a folder that holds some")
+            raise ImageError(f"no picture in {source}: choose a folder that contains pictures")
         jobs += [
             (path, out / (path.relative_to(root) if root else Path(path.name)).with_suffix(suffix(path)))
             for path in pictures
@@ -67,7 +67,7 @@ def work_through(
     *,
     inside: Path | None = None,
 ) -> None:
-    """Run every job.  Of several jobs, a failure is printed on stderr and the others continue.
+    """Run every job. If one of several jobs fails, its error is printed on stderr and the others continue.
 
     Args:
         jobs: Sources and outputs.

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and the functions that read their texts."""
+"""Options that several commands share, and the functions that parse their values."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,7 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 TASK = "sr"
-"""The default task: a choice of this command line, not of the core."""
+"""The default task of the command line. The library has no default task."""
 
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu or cuda.")]
 Precision = Annotated[
@@ -47,7 +47,7 @@ Precision = Annotated[
 ]
 Tile = Annotated[
     str,
-    typer.Option(help="Work in tiles to bound memory: auto, off, or a side in pixels (64 or more)."),
+    typer.Option(help="Tile side in pixels (64 or more) to limit memory use; auto, or off."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -55,7 +55,7 @@ Times = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Number of times to apply the networks: 3 with weights that halve each side gives x8.",
+        help="How many times to apply the networks; with x2 weights, 3 gives x8.",
         show_default=False,
     ),
 ]
@@ -66,7 +66,7 @@ WeightsName = Annotated[
 TaskName = Annotated[
     str | None,
     typer.Option(
-        help=f"Name of a task: the best-fitting of its weights are chosen for each picture.  [default: {TASK}]",
+        help=f"Name of a task; for each picture, the weights of this task that fit best are used.  [default: {TASK}]",
         show_default=False,
     ),
 ]
@@ -78,7 +78,7 @@ Scale = Annotated[
     str | None,
     typer.Option(
         metavar="P/Q",
-        help="Exact factor of reduction: 3, 5/2, or one each for width and height: 2x3/2.",
+        help="Exact downscaling factor, such as 3 or 5/2; 2x3/2 sets width and height separately.",
         show_default=False,
     ),
 ]

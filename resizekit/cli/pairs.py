@@ -29,7 +29,7 @@ def export_pairs(
     weights: WeightsName = None,
     task: TaskName = None,
     bicubic: Annotated[
-        bool, typer.Option("--bicubic", help="Write small pictures by bicubic instead, by the factors of the weights.")
+        bool, typer.Option("--bicubic", help="Make small pictures with bicubic and the factors of the weights.")
     ] = False,
     compression: CompressionName = None,
     tile: Tile = "auto",
@@ -46,7 +46,7 @@ def export_pairs(
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder: name one that holds pictures")
     if out.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(f"{out} lies in {folder} itself, whose pictures are the input: name another folder")
+        raise UsageError(f"{out} lies in the input folder {folder}: choose another output folder")
     high, low = out / "high", out / "low"
     jobs = pair_up([folder], high, lambda _: ".png")
     codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)

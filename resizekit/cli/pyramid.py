@@ -31,7 +31,7 @@ def pyramid(
     task: TaskName = None,
     times: Annotated[
         int | None,
-        typer.Option(min=1, help="Maximum depth: 3 gives x2, x4 and x8 with weights that halve.  [default: 7]"),
+        typer.Option(min=1, help="Maximum number of steps; with x2 weights, 3 gives x2, x4 and x8.  [default: 7]"),
     ] = None,
     compression: CompressionName = None,
     tile: Tile = "auto",
@@ -40,7 +40,7 @@ def pyramid(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Take a picture down and up at every depth, x2, x4, x8, ...: write all pictures and a sheet, print the quality."""
+    """Downscale and restore a picture at x2, x4, x8, ...; write all pictures and an overview, and print the PSNR."""
     from rich.console import Console
     from rich.table import Table
 

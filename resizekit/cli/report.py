@@ -14,7 +14,7 @@ __all__ = ["report"]
 def report(
     results: Annotated[
         Path,
-        typer.Argument(metavar="RESULTS.json", help="A file of `resizekit evaluate --suite`.", show_default=False),
+        typer.Argument(metavar="RESULTS.json", help="Results of `resizekit evaluate --suite`.", show_default=False),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write.", show_default=False)],
     data: Annotated[
@@ -30,7 +30,7 @@ def report(
             show_default=False,
         ),
     ] = None,
-    pictures: Annotated[int, typer.Option(min=0, max=20, help="Number of the best and of the worst pictures.")] = 3,
+    pictures: Annotated[int, typer.Option(min=0, max=20, help="How many best and worst pictures to show.")] = 3,
     sweep: Annotated[
         Path | None, typer.Option(metavar="SWEEP.json", help="A file of `resizekit sweep`.", show_default=False)
     ] = None,

@@ -48,7 +48,7 @@ def roundtrip(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Take a picture down and up: write the small, the restored and a side-by-side picture, and print the quality."""
+    """Downscale and restore a picture; write the small, restored and side-by-side pictures, and print the PSNR."""
     from rich.console import Console
     from rich.table import Table
 

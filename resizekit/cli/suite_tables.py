@@ -61,7 +61,7 @@ def _columns(results: Results, factor: int, kind: Kind) -> list[ColumnResult]:
 def _restored_table(
     results: Results, columns: Sequence[ColumnResult], factor: int, kind: Kind
 ) -> tuple[Table, tuple[int, int]]:
-    """Make a table of measured values, published values and differences, with (compared, worse) means of networks.
+    """Make a table of measured values, published values and differences, and count compared and worse means.
 
     Values worse than published are red and marked with "!". Bicubic is not counted: it is a check of the evaluation,
     and is only marked if it differs by more than rounding explains.

@@ -46,8 +46,8 @@ class Codec(NetworkPair):
             The small image, of the same kind; with the compression `uint16`, arrays are uint16.
 
         Raises:
-            ResizeShapeError: If the factors do not divide the size; it names the nearest crop. `resizekit.down_file`
-                pads instead.
+            ResizeShapeError: If the factors do not divide the size; the message gives the nearest crop.
+                `resizekit.down_file` pads instead.
             ImageError: For any other kind of image.
 
         Examples:
@@ -71,7 +71,7 @@ class Codec(NetworkPair):
             The restored image, of the same kind and depth.
 
         Raises:
-            ImageError: If the depth is not that of the codec's storage.
+            ImageError: If the bit depth differs from that of the codec's storage.
 
         Examples:
             >>> import resizekit
@@ -121,7 +121,7 @@ class Codec(NetworkPair):
         """Downscale to low as it will be read back: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1].
 
         Raises:
-            ResizeShapeError: If the size does not divide, or the number of channels differs.
+            ResizeShapeError: If the factors do not divide the size, or the number of channels is wrong.
         """
         with inference_precision(self.precision, high.device.type):
             return self._compress(*self._descend(channels_last(high)))
@@ -139,7 +139,8 @@ class Codec(NetworkPair):
     def down_codes(self, high: Tensor) -> Tensor:
         """Downscale integer pixel values to those that are written to the file: `b (t c) (s h) (r w) -> b c h w`.
 
-        After `read_back`, the result equals that of `down_tensor`. Where the storage is exact, it does before.
+        After `read_back`, the result equals that of `down_tensor`. If the storage is lossless, this is true without
+        `read_back` too.
 
         Args:
             high: uint8, uint16, or float32 in [0, 1].

@@ -1,4 +1,4 @@
-"""Images in memory to tensors and back, exact in both directions.
+"""Convert images in memory to tensors and back, without loss of precision.
 
 PIL image "L", "RGB"              ─┐                                        ┌─► PIL image
 array `h w`, `h w c` uint8, uint16 ┼─► to_tensor ─► b c h w ─► from_tensor ─┼─► array
@@ -41,7 +41,7 @@ def image_kind(image: object) -> ImageKind:
         image: A PIL image in mode L or RGB, an array `h w` or `h w c` of uint8 or uint16, or a float tensor `b c h w`.
 
     Raises:
-        ImageError: For everything else, and for images without pixels; it names the conversion to use.
+        ImageError: For everything else, and for images without pixels; the message gives the conversion to use.
 
     Examples:
         >>> image_kind(np.zeros((4, 6, 3), np.uint8))

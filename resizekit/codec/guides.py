@@ -25,7 +25,7 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 class FusableGuide:
-    """A guide that declares when one pass over the pixels serves the guide and the encoder. Inherit and override."""
+    """Base class of guides that can be computed together with the encoder's input in one pass. Inherit and override."""
 
     def __call__(self, high: Tensor) -> Tensor:
         """Compute the guide: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1]."""
@@ -56,7 +56,7 @@ def as_fusable(guide: Guide) -> FusableGuide:
 
 
 def bicubic(spec: ResizeSpec, config: object = None) -> "Resampled":
-    """Make the guide of MATLAB's antialiased bicubic (4.1); the channels are the mean of each group of t.
+    """Return a guide: MATLAB's antialiased bicubic (4.1). Each channel of low is the mean of a group of t channels.
 
     Examples:
         >>> bicubic(ResizeSpec(s=2, r=2))(torch.ones(1, 3, 8, 8)).shape

@@ -1,4 +1,4 @@
-"""A pair of networks with everything between them: how low and restored follow from high, with gradients.
+"""An encoder and a decoder with everything between them. Computes low and restored from high, with gradients.
 
     high ─► encoder ─►(+ guide)─► compression ─► low ─► decoder ─► restored
        └──► guide ────────┘
@@ -130,7 +130,8 @@ class NetworkPair(nn.Module):
             UsageError: If the step cannot be repeated that often.
         """
         module, recipe = self.compression, self.recipe
-        if compression is not None and compression != self.info.compression:
+        present = None if recipe is None else recipe.info.compression
+        if compression is not None and compression != present:
             named = isinstance(compression, str)
             module = as_compression(self.find_compression(compression) if isinstance(compression, str) else compression)
             recipe = recipe.with_compression(str(compression)) if recipe is not None and named else None
@@ -163,7 +164,7 @@ class NetworkPair(nn.Module):
 
     @property
     def info(self) -> CodecInfo:
-        """The names of task, network, compression and weights; "none" for a codec built by hand."""
+        """The names of task, network, compression and weights; "unknown" for a codec without a recipe."""
         return CodecInfo() if self.recipe is None else self.recipe.info
 
     @property
@@ -182,7 +183,7 @@ class NetworkPair(nn.Module):
         return self.compression.storage
 
     def forward(self, high: Tensor) -> Resized:
-        """Go down and up as training does.
+        """Run encoder, compression and decoder, as in training.
 
         Args:
             high: `b (t c) (s h) (r w)`, float in [0, 1] or uint8.
@@ -196,7 +197,7 @@ class NetworkPair(nn.Module):
         return Resized(low, guide, self.decode(low))
 
     def encode(self, high: Tensor) -> Tensor:
-        """Go down without the compression: `b (t c) (s h) (r w) -> b c h w`, float.
+        """Run the encoder without the compression: `b (t c) (s h) (r w) -> b c h w`, float.
 
         Args:
             high: Float in [0, 1], or uint8.
@@ -205,7 +206,7 @@ class NetworkPair(nn.Module):
         return delta if base is None else base + delta
 
     def decode(self, low: Tensor) -> Tensor:
-        """Go up: `b c h w -> b (t c) (s h) (r w)`, float, not clamped.
+        """Run the decoder: `b c h w -> b (t c) (s h) (r w)`, float, not clamped.
 
         Args:
             low: Float in [0, 1].

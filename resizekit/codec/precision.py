@@ -1,4 +1,4 @@
-"""The precision of inference: float32 that is float32, whatever the process has set, and bfloat16 by autocast.
+"""Set the precision of inference: exact float32 regardless of the settings of the process, or bfloat16 by autocast.
 
 PyTorch rounds the inputs of convolutions to 10 bits (TF32) on GPUs by default, and `set_float32_matmul_precision` can
 allow the same for matrix products, also on CPUs. Small images store information in their last bits, so float32 must be
@@ -97,7 +97,7 @@ def _convolve(func: Callable[..., Tensor], transposed: bool, x: Tensor, *args: A
 
 
 class _Raised:
-    """Settings of the process that are raised to full float32 while an operation runs that takes no argument for it.
+    """Sets process-wide settings to full float32 while an operation runs that has no precision argument of its own.
 
     The first of several threads raises them, the last one restores them.
     """

@@ -10,9 +10,9 @@ __all__ = ["CodecInfo", "Recipe"]
 class CodecInfo(NamedTuple):
     """The names that a codec was built from, as manifests and checkpoints record them."""
 
-    task: str = "none"
-    network: str = "none"
-    compression: str = "none"
+    task: str = "unknown"
+    network: str = "unknown"
+    compression: str = "unknown"
     weights: str | None = None
 
 

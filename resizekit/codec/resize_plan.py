@@ -39,9 +39,9 @@ def plan_resize(high: HW, low: HW, step: ResizeSpec) -> ResizePlan:
     """Plan a resize with as many learned steps as fit between two sizes, and one step where less than one would fit.
 
     A step fits if bicubic does not have to enlarge any axis for it.  x3 becomes x3/2 by bicubic and then x2; x5.3
-    becomes x5.3/4 and then x4 (paper 3.2, end).  For x3/2, bicubic enlarges by 4/3 and one step shrinks by 2.
+    becomes x5.3/4 and then x4 (paper 3.2, end). For x3/2, bicubic enlarges by 4/3 and one step shrinks by 2.
 
-    Steps that change the channels are applied exactly once, whatever the size.  Steps that enlarge an axis, or that
+    Steps that change the channels are applied exactly once, whatever the size. Steps that enlarge an axis, or that
     shrink no axis that has to shrink, are never applied.
 
     Args:

@@ -1,4 +1,4 @@
-"""An image in tiles: memory is bounded by the tile, not by the image.
+"""Process an image in tiles, so that memory use depends on the tile size and not on the image size.
 
 ┌──────────────┐   Each tile is computed with a halo, the pixels around it that the networks see. Where the
 │   ┌ ─ ─ ─ ┐  │   image ends, the halo ends too, and the networks meet the same border as on the entire image.
@@ -75,8 +75,8 @@ def tile_alignment(codec: Codec) -> int:
 def halo(codec: Codec) -> int:
     """Pixels of low to each side that a pixel depends on, in either direction; measured once by a probe.
 
-    A step sees a number of cells; each further step sees as many on a grid that is finer or coarser by the factor: a
-    geometric series.
+    One step depends on a fixed number of cells around a pixel. Each further step depends on as many cells of a
+    coarser or finer grid, so the sum is a geometric series.
 
     Raises:
         ResizeShapeError: If the networks see the entire image, so that tiles are impossible.
@@ -177,8 +177,8 @@ def over_tiles(
 def _windows(n: int, side: int | None, halo: int) -> Iterator[tuple[int, int, int, int]]:
     """Divide n cells: (start, stop) of each tile, then of the tile with its halo.
 
-    The last tile is as large as the others and overlaps its neighbour: a sliver would be all halo and would not be
-    bit-equal.
+    The last tile is as large as the others and overlaps its neighbour: a very small tile would be mostly halo, and its
+    result would not be bitwise identical.
     """
     side = min(side or n, n)
     for start in range(0, n, side):

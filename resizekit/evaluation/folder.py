@@ -32,7 +32,7 @@ class SetMetrics:
     skipped: list[str] = field(default_factory=list)
     """Files that could not be measured, each with the reason."""
     equal: Mapping[str, int] = field(default_factory=dict)
-    """By metric: the number of pictures with an infinite value, where the two compared pictures are equal."""
+    """For each metric, the number of pictures with an infinite value because the two compared pictures are equal."""
 
     def as_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""

@@ -47,7 +47,7 @@ class Point(BaseModel):
 
 
 def draw_tradeoff(points: Sequence[Point], path: Path, *, folder: Path, overwrite: bool = False) -> None:
-    """Draw both curves over the guide weight, with example pictures under them.
+    """Plot both curves against the guide weight, with example pictures below.
 
     Args:
         points: Results by guide weight, in any number.

@@ -9,7 +9,7 @@ pipeline.py           down and up in memory
 manifest.py           the record in a small image that `up` needs
 manifest_weights.py   the weights that a manifest names
 picture.py            a decoded picture: colours, alpha, colour profile
-value_range.py        the declared range of values, where it is not that of the integer type
+value_range.py        the declared range of values, if it differs from the range of the integer type
 limits.py             the maximum size of a picture
 channels.py           which channels a picture may have for weights
 pad.py                padding for sizes that the factors do not divide, and very small pictures

@@ -1,6 +1,6 @@
 """Transparency: resize alpha, and replace hidden colours so that they do not bleed into visible ones.
 
-The colours of transparent pixels are arbitrary, often black.  A resize would mix them into the visible colours and
+The colours of transparent pixels are arbitrary, often black. A resize would mix them into the visible colours and
 leave a dark rim, so before the resize they are replaced with a smooth continuation of the visible colours (push-pull:
 Gortler et al. 1996, "The Lumigraph", 3.4).
 """
@@ -21,7 +21,7 @@ from resizekit.storage.formats import Pixels
 __all__ = ["alpha_down", "alpha_up", "fill_hidden"]
 
 _VISIBLE = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 8 * 257}
-"""From this alpha on, a colour has full weight and stays exactly as it is.  Below, it fades into the fill colour, which
+"""Colours with at least this alpha do not change. Below it, a colour fades into the fill colour, which
 changes the visible result by at most two 8-bit values."""
 _SIDE = 1024
 """Side of the tiles in high pixels; the result does not depend on it."""

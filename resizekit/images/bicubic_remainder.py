@@ -1,7 +1,7 @@
 """The part of a resize that no learned step covers: bicubic, and its approximate inverse.
 
-The inverse is bicubic in the other direction, corrected by its error: resized again as on the way down, the result has
-to give the picture that it came from (iterative back-projection: Irani and Peleg 1991, "Improving Resolution by Image
+The inverse is a bicubic resize in the other direction, corrected in several rounds: each round resizes the result again
+and adds the remaining error (iterative back-projection: Irani and Peleg 1991, "Improving Resolution by Image
 Registration").
 
 Each axis is resized separately, in strips along it, so that memory is bounded and every strip gives the same bits.
@@ -22,7 +22,7 @@ from resizekit.storage.formats import Pixels
 __all__ = ["bicubic_resize", "inverse_bicubic"]
 
 _ROUNDS = 3
-"""Rounds of back-projection: the error that remains is small, and every further round costs the same."""
+"""Number of back-projection rounds. More rounds would cost more and reduce the error only a little."""
 _STRIP = 1_000_000
 """Pixels of a strip with up to seven channels, fewer with more: they are in memory as floats at once."""
 

@@ -12,7 +12,7 @@ def match_channels(pixels: Pixels, channels: int, *, folds: bool, source: object
     Args:
         pixels: `h w c`.
         channels: Number of channels that the weights expect.
-        folds: The weights store fewer channels than they take.  A grey picture then has no colour to embed.
+        folds: Whether low has fewer channels than high. Grey pictures are then refused: they have no colour to store.
         source: The picture, for the error message.
 
     Returns:
@@ -26,7 +26,7 @@ def match_channels(pixels: Pixels, channels: int, *, folds: bool, source: object
         return pixels
     if have == 1 and folds:
         raise ImageError(
-            f"{source} is grey, and these weights fold {channels} channels: use weights that keep the channels"
+            f"{source} is grey, but these weights hide {channels} channels in fewer: use weights that keep the channels"
         )
     if (have, channels) == (1, 3):
         return pixels.repeat(3, axis=2)

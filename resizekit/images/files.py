@@ -1,4 +1,4 @@
-"""Files in, files out: make a picture file small, and restore the picture from the small file alone."""
+"""Make a picture file small, and restore the picture from the small file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from resizekit.storage.formats import PNG
 
 __all__ = ["down_file", "plan_file", "read_small", "restored_suffix", "up_file"]
 
-_OTHER_DECODER = "; if it is that file, this Pillow decodes it differently: use the one from Pillow's own wheels"
+_OTHER_DECODER = "; if it is that file, this Pillow decodes it differently: install an official wheel of Pillow"
 
 
 def down_file(
@@ -126,8 +126,8 @@ def up_file(
     Args:
         src: A small file that `down_file` wrote.
         dst: The restored picture, in the format of its suffix.
-        weights: A .safetensors file, installed weights by name, or a loaded codec, for weights that are not installed;
-            None: the installed weights that the manifest names.  They must have the digest of the manifest.
+        weights: A .safetensors file, the name of installed weights, or a loaded codec; None: the installed weights that
+            the manifest names. The digest of the weights must be that of the manifest.
         options: Tiles, device, precision, overwriting and progress.
 
     Returns:
@@ -185,7 +185,7 @@ def restored_suffix(path: str | Path) -> str:
 def read_small(path: str | Path) -> tuple[Picture, Manifest]:
     """Read a small image with its manifest, and check that its pixels did not change.
 
-    The digest covers the decoded pixels, in a lossy format as well.  They are the input of the decoder network, no
+    The digest covers the decoded pixels, in a lossy format as well. They are the input of the decoder network, no
     parser for each format is necessary, and a decoder that gives other pixels is detected.
 
     Raises:

@@ -1,6 +1,6 @@
 """The manifest in a small image: all that `up` needs in addition to the pixels and the weights.
 
-It is data: it names installed weights, never a path, and holds no picture.  Its digests detect a changed file; they are
+It is data: it names installed weights, never a path, and holds no picture. Its digests detect a changed file; they are
 not a signature.
 """
 
@@ -46,7 +46,7 @@ class _Head(BaseModel):
 
 
 class Manifest(BaseModel):
-    """How a small image was made.  Sizes are (width, height), the order of image files."""
+    """How a small image was made. Sizes are (width, height), the order of image files."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -111,7 +111,7 @@ class Manifest(BaseModel):
         if text is None:
             raise ManifestError(
                 f"{source} carries no manifest: give the file that `down` wrote, not a copy "
-                "that an editor or a messenger has saved again"
+                "that an editor or a chat app has saved again"
             )
         if len(text.encode(errors="replace")) >= LIMIT:
             raise ManifestError(

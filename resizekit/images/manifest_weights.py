@@ -23,8 +23,8 @@ def manifest_name(codec: Codec) -> str:
         raise UsageError("this codec has no weights that a manifest could name: save and load it first")
     if re.fullmatch(NAME, name) is None:
         raise UsageError(
-            f"a manifest cannot hold the weights name {name[:80]!r}: rename the file to "
-            "small letters, digits, dots, - and _, at most 64"
+            f"a manifest cannot hold the weights name {name[:80]!r}: use at most 64 lower-case "
+            "letters, digits, dots, - and _ in the file name"
         )
     return name
 

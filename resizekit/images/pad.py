@@ -1,7 +1,7 @@
 """Padding: sizes that the factors do not divide, and very small pictures.
 
 The original is reflected at the bottom and the right until its size divides, and the restored picture is cropped to the
-true size.  A picture of a few pixels is reflected further, down and up, so that the networks always see enough context;
+true size. A picture of a few pixels is reflected further, down and up, so that the networks always see enough context;
 the stored image keeps its natural size.
 """
 

@@ -3,7 +3,7 @@
     picture -> colours -> fill_hidden -> bicubic -> pad -> tiles through the encoder -> crop -> storage -> small image
             -> alpha ------------------> bicubic -> pad -> antialiased bicubic -------> crop ------------>
 
-The way up runs in reverse: pad, tiles through the decoder, crop, inverse bicubic.  Bicubic takes part only where the
+The way up runs in reverse: pad, tiles through the decoder, crop, inverse bicubic. Bicubic takes part only where the
 learned steps alone do not reach the requested size (resizekit.codec.resize_plan).
 """
 
@@ -53,7 +53,7 @@ def down_picture(
         progress: Called with (tiles done, tiles in total).
 
     Returns:
-        The small picture, with the manifest embedded, and the manifest.  The pixels are those that reading its file
+        The small picture, with the manifest embedded, and the manifest. The pixels are those that reading its file
         gives: a lossy format is applied once, to the entire picture.
 
     Raises:

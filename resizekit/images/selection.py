@@ -1,6 +1,6 @@
 """Choose the weights for a picture, once per file: by name, by file, by task, or a loaded codec.
 
-A choice reads the header of the weights file only.  `Selection.load` loads the weights when the work begins.
+A choice reads the header of the weights file only. `Selection.load` loads the weights when the work begins.
 """
 
 import functools
@@ -29,8 +29,8 @@ __all__ = [
 ]  # fmt: skip
 
 _SHRINK_COST, _REPEAT_COST = 3.0, 1.5
-"""Cost of shrinking by a factor of e with bicubic, and of a step that the weights were not trained to repeat, where
-enlarging by e with bicubic costs 1.  Measured with steps by 2 and by 4 between 3/2 and 16 (benchmarks/NOTEBOOK.md)."""
+"""Relative costs of shrinking by a factor of 2.718 with bicubic, and of a step that the weights were not trained to
+repeat. Enlarging by 2.718 costs 1. Measured with steps by 2 and by 4 between 3/2 and 16 (benchmarks/NOTEBOOK.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ def fitting_weights(task: str, channels: int) -> list[str]:
 
 
 def best_weights_for(task: str, channels: int, size: HW, target: TargetSize) -> str:
-    """Return the weights of a task whose steps leave the least for bicubic to do; of equal ones the first.
+    """Return the weights of a task that need the least bicubic resizing; if several are equal, the first.
 
     Shrinking by bicubic loses detail; enlarging by bicubic only costs time.
 

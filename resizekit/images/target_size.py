@@ -43,7 +43,7 @@ class TargetSize:
     Sizes are rounded up.
     """
     max_side: int | str | None = None
-    """Maximum of width and height in pixels; the proportions stay.  A smaller picture keeps its size."""
+    """Maximum of width and height in pixels; the proportions stay. A smaller picture keeps its size."""
     times: int | None = None
     """Number of learned steps: `times=3` with weights that halve each side gives x8."""
 

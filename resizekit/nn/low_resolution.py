@@ -1,4 +1,4 @@
-"""Networks that compute at low resolution: pixels are rearranged only at the input and at the output.
+"""Networks that compute at low resolution. They move pixels to channels at the input, and back at the output.
 
     image ─► unshuffle_input ─► b (i s r) h w ─► forward_low_resolution ─► b (o s r) h w ─► shuffle_output ─► image
 

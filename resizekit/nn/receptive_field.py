@@ -1,4 +1,4 @@
-"""The receptive field of a network, measured instead of declared: so it is right for the networks of plugins, too."""
+"""Measure the receptive field of a network. No declaration is needed, so the result is also correct for plugins."""
 
 from collections.abc import Callable
 

@@ -66,7 +66,7 @@ def unshuffle_codes(
 ) -> Tensor:
     """Convert 8-bit values to the input of a network: `b c (h s) (w r)` uint8 `-> b (c s r) h w`, `SCALE * x + shift`.
 
-    The result is computed in float32 and rounded once.  `SCALE` is float32(1/255): a division by 255 gives other last
+    The result is computed in float32 and rounded once. `SCALE` is float32(1/255): a division by 255 gives other last
     bits.
 
     Args:
@@ -106,7 +106,7 @@ def unshuffle_guide(
 ) -> Guided:
     """Return `unshuffle_codes` and the antialiased bicubic guide: `b c (h s) (w r)` uint8 `-> b (c s r) h w, b c h w`.
 
-    A kernel reads the image only once.  The guide is `resample` of `SCALE * x`, float32: MATLAB's `imresize` before it
+    A kernel reads the image only once. The guide is `resample` of `SCALE * x`, float32: MATLAB's `imresize` before it
     rounds (section 4.1 of the paper).
 
     Args:
@@ -138,7 +138,7 @@ def unshuffle_guide(
 def shuffle_codes(x: Tensor, s: int, r: int, *, shift: float = 0.0) -> Tensor:
     """Convert the output of a network to 8-bit values: `b (c s r) h w -> b c (h s) (w r)` uint8, `255 * (x + shift)`.
 
-    The values are clamped and rounded half to even; NaN becomes 0.  Half precision is computed in float32.
+    The values are clamped and rounded half to even; NaN becomes 0. Half precision is computed in float32.
 
     Args:
         x: Floating tensor.

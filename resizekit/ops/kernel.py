@@ -1,7 +1,7 @@
 """The dispatch table: which function runs an op on which type of device.
 
-Every op of `resizekit.ops` is a plain PyTorch function, its *reference*, decorated with `@op`.  A plugin can provide a
-faster function, a *kernel*, for one op on one type of device.  The registry of the process owns the table of kernels
+Every op of `resizekit.ops` is a plain PyTorch function, its *reference*, decorated with `@op`. A plugin can provide a
+faster function, a *kernel*, for one op on one type of device. The registry of the process owns the table of kernels
 and activates it with `use_table` when it loads the plugins.
 
     unshuffle(x) ─► (unshuffle, cuda) in the active table?  ─ yes ─► the kernel
@@ -55,7 +55,7 @@ _references: dict[str, Callable[..., Any]] = {}
 _base: KernelTable = {}
 _overrides: list[KernelTable] = []
 _active: KernelTable = _base  # what dispatch reads: the base itself, or a copy with the overrides on top
-# The number of open `references()` blocks, plus 1 if the environment switches kernels off.  An int of this module
+# The number of open `references()` blocks, plus 1 if the environment switches kernels off. An int of this module
 # because torch.compile guards it: it cannot trace a ContextVar, and it traces a threading.local without a guard, so
 # that compiled code would miss later changes.
 _forced = int(os.environ.get(SWITCH, "").lower() in ("off", "0", "no", "false"))
@@ -112,7 +112,7 @@ def _activate() -> None:
 def kernels_installed(*kernels: Kernel) -> Iterator[None]:
     """Run a block with additional kernels in the active table, for tests and experiments.
 
-    The kernels replace others for the same op and type of device.  The change affects the entire process and
+    The kernels replace others for the same op and type of device. The change affects the entire process and
     ends with the block.
 
     Args:

@@ -1,7 +1,7 @@
 """Round to 8 or 16 bits with a gradient, so that training includes the rounding (section 3.2, "Compression Module").
 
-`quantize` returns what reading the stored image gives, `to_uint8` the stored values, and `quantize_codes` both.  Each
-can add a guide first, which saves a pass over memory: `low = quantize(encoder(high), guide)`.  `quantize16`,
+`quantize` returns what reading the stored image gives, `to_uint8` the stored values, and `quantize_codes` both. Each
+can add a guide first, which saves a pass over memory: `low = quantize(encoder(high), guide)`. `quantize16`,
 `to_uint16` and `uint16_to_float` do the same for 16 bits, without kernels and without a guide.
 """
 
@@ -50,7 +50,7 @@ ClampGradient = Literal["identity_if_towards", "identity", "disconnected"]
 - "disconnected": 0.
 
 With "identity", a clamped value can drift arbitrarily far outside, where the loss does not change (this happened in a
-training).  With "disconnected", a value outside never returns."""
+training). With "disconnected", a value outside never returns."""
 
 
 class Quantized(NamedTuple):
@@ -90,7 +90,7 @@ def check_quantize(x: Tensor, guide: Tensor | None, clamp_gradient: str) -> None
 def to_uint8(x: Tensor, guide: Tensor | None = None) -> Tensor:
     """Convert floats in [0, 1] to 8-bit values, clamped and rounded half to even: `... -> ...` uint8.
 
-    NaN becomes 0.  Half precision is computed in float32.
+    NaN becomes 0. Half precision is computed in float32.
 
     Args:
         x: Floating tensor of any shape.

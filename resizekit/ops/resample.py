@@ -1,6 +1,6 @@
 """Resampling as in MATLAB: antialiased when it shrinks, interpolation when it enlarges, any exact factor.
 
-Each output pixel is a sum over its own taps in a fixed order, with separate multiplications and additions.  Its bits
+Each output pixel is a sum over its own taps in a fixed order, with separate multiplications and additions. Its bits
 depend on these taps only, so a tile is bit-equal to the same part of the entire image, whatever its size or alignment.
 A matrix product or a convolution would not guarantee that.
 """
@@ -25,7 +25,7 @@ _Index = TypeVar("_Index", int, Tensor)
 _HALF_SUPPORT = {"bicubic": 2, "lanczos": 3}
 _BORDERS = ("replicate", "symmetric")
 _LARGEST = {torch.uint8: LEVELS, torch.uint16: LEVELS16}
-# Up to this number of phases: strided slices and scalar weights.  With more phases: one gather for each tap.
+# Up to this number of phases: strided slices and scalar weights. With more phases: one gather for each tap.
 _STRIDED_PHASES = 4
 
 
@@ -40,7 +40,7 @@ def resample(
     """Resize a floating tensor as MATLAB's `imresize` does, differentiably and without rounding.
 
     Output pixel i is centered at `u = (i + 1/2) * factor - 1/2` of the input; a factor above 1 stretches the kernel.
-    The axis with the larger factor is resampled first, the height if they are equal.  Half precision is computed in
+    The axis with the larger factor is resampled first, the height if they are equal. Half precision is computed in
     float32.
 
     Args:
@@ -76,8 +76,8 @@ def resample_uint8(
 ) -> Tensor:
     """Resize 8-bit images to exactly what MATLAB's `imresize` writes (bicubic, bit for bit).
 
-    The computation is in float64; each of the two passes rounds half up and clamps.  "replicate" is the border of the
-    MATLAB versions that wrote the public benchmark sets.  "lanczos" does not match MATLAB, which adds an epsilon to its
+    The computation is in float64; each of the two passes rounds half up and clamps. "replicate" is the border of the
+    MATLAB versions that wrote the public benchmark sets. "lanczos" does not match MATLAB, which adds an epsilon to its
     weights.
 
     Args:
@@ -160,7 +160,7 @@ def reach(factor: Fraction, kernel: Kernel = "bicubic") -> int:
 def taps(factor: int, kernel: Kernel = "bicubic") -> tuple[int, tuple[float, ...]]:
     """Return the first tap of output pixel 0 and all its weights, for an integer factor.
 
-    The taps of pixel i start `i * factor` later.  Code that sums in this order without the taps of weight 0 gives the
+    The taps of pixel i start `i * factor` later. Code that sums in this order without the taps of weight 0 gives the
     same bits as `resample`.
 
     Args:

@@ -1,4 +1,4 @@
-"""The five hooks of a plugin.  Each hook takes no arguments, returns records and changes nothing.
+"""The five hooks of a plugin. Each hook takes no arguments, returns records and changes nothing.
 
 A plugin is a module that an entry point of the group `resizekit` names:
 

@@ -1,4 +1,4 @@
-"""The records that plugins return: frozen and typed; each field documents itself."""
+"""The records that plugins return: frozen, typed dataclasses. The text below each field describes it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -2,7 +2,7 @@
 
     entry points ─► one plugin at a time ─► its offers ─► tables by name; the table of kernels
 
-Importing this module loads no plugin; the first call of `installed` loads all of them.  If a plugin fails, nothing of
+Importing this module loads no plugin; the first call of `installed` loads all of them. If a plugin fails, nothing of
 it stays in the registry, `failures` lists it, and the other plugins work.
 
 Two environment variables select the plugins by the names of their entry points, separated by commas:
@@ -75,7 +75,7 @@ class Failure:
 class Registry:
     """Everything that the added plugins offer, by name.
 
-    A registry that you create is empty and changes nothing outside itself.  `installed()` returns the registry of the
+    A registry that you create is empty and changes nothing outside itself. `installed()` returns the registry of the
     process.
 
     >>> registry = Registry()
@@ -133,7 +133,7 @@ class Registry:
             provider: Distribution and version, for messages.
 
         Raises:
-            PluginError: A hook is unknown, returns something else than its records, or offers an invalid name, a name
+            PluginError: A hook is unknown, returns another type than its record, or offers an invalid name, a name
                 that is already offered or a kernel for an unknown op.
         """
         hook = _hooks_of(plugin, name)
@@ -238,8 +238,8 @@ def _names_in(variable: str) -> set[str]:
 def discover() -> Registry:
     """Load every installed plugin into a new registry.
 
-    RESIZEKIT_PLUGINS and RESIZEKIT_DISABLE in the environment select plugins.  A plugin that raises an error is not
-    loaded: a `PluginWarning` and `Registry.failures` name it.  A name in RESIZEKIT_PLUGINS that is not installed is a
+    RESIZEKIT_PLUGINS and RESIZEKIT_DISABLE in the environment select plugins. A plugin that raises an error is not
+    loaded: a `PluginWarning` and `Registry.failures` name it. A name in RESIZEKIT_PLUGINS that is not installed is a
     `PluginWarning` too.
 
     Returns:

@@ -28,7 +28,7 @@ def export_pair(
     """Write the small picture of a codec, or of bicubic, and its original.
 
     The original is cropped at the bottom and right to a multiple of the factors (paper 4.1), without alpha and colour
-    profile.  With a codec for one channel, a colour picture becomes its luma (16 to 235).
+    profile. With a codec for one channel, a colour picture becomes its luma (16 to 235).
 
     Args:
         codec: The codec.
@@ -56,6 +56,6 @@ def export_pair(
 
 
 def _shrink(codec: Codec, high: Pixels, options: RunOptions) -> Pixels:
-    """Make the small picture as reading its file gives it."""
+    """Return the small picture as it is after it has been written to a file and read again."""
     pixels = tiled_down(codec, high, options.tile, options.progress)
     return pixels if codec.storage.exact else codec.storage.read_back(pixels)

@@ -77,7 +77,7 @@ def depth_panels(
 ) -> list[Image.Image]:
     """Draw one window of the small picture, the baseline, the restored picture and the original, all of one size.
 
-    The window is the one with the largest error of `baseline`.  It grows with the factors, up to the entire picture.
+    The window is the one with the largest error of `baseline`. It grows with the factors, up to the entire picture.
     Pixels are enlarged without smoothing, and windows with more pixels than a panel are shrunk by bicubic.
 
     Args:

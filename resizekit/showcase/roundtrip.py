@@ -37,7 +37,7 @@ SHEET = "side-by-side.png"
 
 @dataclass(frozen=True)
 class RoundtripMetrics:
-    """Quality of one roundtrip: PSNR in dB, sizes in bytes.  For a cube, "rgb" covers all channels and Y is None."""
+    """Quality of one roundtrip: PSNR in dB, sizes in bytes. For a cube, "rgb" covers all channels and Y is None."""
 
     weights: str
     precision: str

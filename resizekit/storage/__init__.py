@@ -1,4 +1,4 @@
-"""How the small image is stored: file formats, and compressions that training can pass through."""
+"""How the small image is stored: file formats, and compressions that can be used in training."""
 
 from resizekit.storage.compressions import CompressionModule as CompressionModule
 from resizekit.storage.compressions import EightBit as EightBit

@@ -1,4 +1,4 @@
-"""Compressions: how `low` is stored, as a layer that training can pass through (the compression module of 3.2).
+"""Compressions: how `low` is stored, as a layer that gradients can pass through (the compression module of 3.2).
 
     low ─► compression ─► low as it will be read back from its file
 

@@ -41,7 +41,7 @@ class Storage:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Pillow's options for writing. The same pixel values must always become the same file."""
     exact: bool = False
-    """True: reading returns every pixel value. False: low also goes through the format in memory."""
+    """True: the format is lossless. False: it is lossy, so low is encoded and decoded in memory, too."""
     channels: tuple[int, ...] = (1, 3)
     """The numbers of channels that low may have: 1 for grey, 3 for RGB."""
     alpha: bool = False

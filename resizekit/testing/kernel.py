@@ -30,7 +30,7 @@ __all__ = ["KernelConformance"]
 class KernelConformance:
     """Inherit from this class and set `kernel`: pytest then compares the kernel with its reference.
 
-    The kernel does not have to be installed.  For a kernel of an op of your own, override `cases`.  Without a GPU, a
+    The kernel does not have to be installed. For a kernel of an op of your own, override `cases`. Without a GPU, a
     Triton kernel runs in Triton's interpreter, a few seconds per kernel; set TRITON_INTERPRET=1 in the environment
     before Triton is imported.
     """
@@ -87,7 +87,7 @@ class KernelConformance:
                 check_equal(f"{trial.label}: {name}", got.gradients[name], gradient, exact=self.exact)
 
     def test_red_zones(self) -> None:
-        """The kernel writes nothing outside its outputs, and every element of them."""
+        """The kernel writes every element of its outputs, and nothing outside them."""
         for trial in self._trials("layouts", "sizes", "gradients"):
             got, expected = (_tensors(result) for result in (trial.result(), trial.expected(self._reference)))
             assert trial.overrun is None, f"{trial.label}: {trial.overrun}"

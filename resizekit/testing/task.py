@@ -36,8 +36,8 @@ __all__ = ["TaskConformance"]
 class TaskConformance:
     """Inherit from this class and set `task`: pytest then checks that the task follows the rules.
 
-    The task does not have to be installed.  The tests use small networks and images and take a few seconds for a task
-    of any (s, r, t).  A test that does not apply to the task is skipped with the reason.
+    The task does not have to be installed. The tests use small networks and images and take a few seconds for a task
+    of any (s, r, t). A test that does not apply to the task is skipped with the reason.
     """
 
     task: ClassVar[Task[Any]]
@@ -130,7 +130,7 @@ class TaskConformance:
         assert torch.equal(low, read), f"a {codec.storage.format} returns other values than low has in memory"
 
     def test_size_that_does_not_divide(self) -> None:
-        """A shape that the spec does not divide is an error whose message gives the crop that works."""
+        """A shape that the factors do not divide raises an error, and its message gives a crop that works."""
         codec = self._build()
         axes = [axis for axis, multiple in enumerate(codec.spec.multiple) if multiple != 1]
         if not axes:

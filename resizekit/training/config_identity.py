@@ -1,4 +1,4 @@
-"""Decide whether two trainings have the same config, so that one can resume the other."""
+"""Decide whether a training run has the same config as a saved one, so that it can resume it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The Muon optimizer (Jordan et al., 2024): orthogonalize each update, so that all its directions have the same size.
+"""The Muon optimizer (Jordan et al., 2024): orthogonalize each update, so that all its singular values are about equal.
 
     gradients ─► momentum ─► stacked by shape ─► five Newton-Schulz iterations ─► kernels
 

@@ -332,7 +332,7 @@ def test_down_refuses_other_channels(tmp_path, weights_dir):
     for channels, weights, message in (
         (BANDS, "colour", "this picture has 31 channels, and these weights take 3"),
         (3, "banded", "this picture has 3 channels, and these weights take 31: give a picture of 31"),
-        (1, "banded", "this picture is grey, and these weights fold 31 channels"),
+        (1, "banded", "this picture is grey, but these weights hide 31 channels"),
     ):
         with pytest.raises(ImageError) as refusal:
             down_picture(resizekit.load(weights_dir / f"{weights}.safetensors"), cube(channels=channels))
@@ -412,5 +412,5 @@ def test_training_loads_cubes_as_8_bits(tmp_path):
         load_pictures([tmp_path / "uint8.npy"], 3)
     write_picture(tmp_path / "grey.png", cube(channels=1))
     assert len(load_pictures([tmp_path / "grey.png"], 3).pictures) == 1
-    with pytest.raises(ConfigError, match=r"grey\.png is grey, and these weights fold 3 channels"):
+    with pytest.raises(ConfigError, match=r"grey\.png is grey, but these weights hide 3 channels"):
         load_pictures([tmp_path / "grey.png"], 3, folds=True)

@@ -150,9 +150,11 @@ def test_codec_built_by_hand_takes_no_names() -> None:
         guide=built._make_guide,
         compression=Uint8(),
     )
-    assert by_hand.info == ("none", "none", "none", None)
+    assert by_hand.info == ("unknown", "unknown", "unknown", None)
     with pytest.raises(UsageError, match="not built from a recipe; pass a compression module"):
         by_hand.replace(compression="uint16")
+    with pytest.raises(UsageError, match="not built from a recipe"):
+        by_hand.replace(compression="none")
     assert by_hand.replace(compression=Uint16()).storage.bits == 16
 
 

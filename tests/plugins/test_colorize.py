@@ -214,7 +214,8 @@ def test_jpeg_that_cannot_keep_the_profile_is_refused(tmp_path):
 def test_grey_photograph_is_refused(tmp_path, weights):
     Image.fromarray(random_photo(20, 30, 1)[:, :, 0]).save(tmp_path / "in.png")
     with pytest.raises(
-        ImageError, match=r"in\.png is grey, and these weights fold 3 channels: use weights that keep the channels"
+        ImageError,
+        match=r"in\.png is grey, but these weights hide 3 channels in fewer: use weights that keep the channels",
     ):
         down_file(tmp_path / "in.png", tmp_path / "grey.png", weights=weights)
     assert not (tmp_path / "grey.png").exists()

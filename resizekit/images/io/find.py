@@ -18,7 +18,7 @@ def find_pictures(paths: Iterable[str | Path]) -> Iterator[Path]:
     """Yield every picture that the paths name, each once.
 
     A file stands for itself, a folder for the pictures in it and its subfolders, sorted by name, and a pattern for its
-    matches.  Subfolders that `roundtrip` wrote are left out.
+    matches. Subfolders that `roundtrip` wrote are left out.
 
     Args:
         paths: Files, folders and patterns, such as `photos/*.png`.

@@ -1,7 +1,7 @@
 """The manifest and the colour profile in a small image.
 
-A PNG stores the manifest in an `iTXt` chunk, any other format in the EXIF user comment.  Both survive a copy of the
-file, and neither survives when a program writes the pixels to a new file.  A profile for other colours than those of
+A PNG stores the manifest in an `iTXt` chunk, any other format in the EXIF user comment. Both survive a copy of the
+file, and neither survives when a program writes the pixels to a new file. A profile for other colours than those of
 the small image, such as an RGB profile with a grey image, goes into a private chunk of a PNG.
 """
 

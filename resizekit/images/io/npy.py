@@ -1,4 +1,4 @@
-"""NumPy arrays in files: `h w c` in a .npy, or as the only array in a .npz, without unpickling or trusting sizes."""
+"""NumPy arrays in files: `h w c` in a .npy, or as the only array in a .npz, unpickling nothing, trusting no sizes."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Keep the warnings of image libraries away from the user while a file is read."""
+"""Suppress the warnings of image libraries while a file is read."""
 
 import threading
 import warnings
@@ -17,9 +17,9 @@ def library_warnings_ignored() -> Iterator[None]:
     """Ignore warnings of Pillow, NumPy and tifffile, one thread at a time.
 
     Python's warnings filters belong to the process: two threads that enter and leave `warnings.catch_warnings` in turn
-    restore the filters of each other, which then stay changed.  The libraries have no option to stay quiet (Pillow
+    restore the filters of each other, which then stay changed. The libraries have no option to stay quiet (Pillow
     warns about metadata deep in its decoders), so a lock makes each change of the filters end before the next begins.
-    Warnings of other modules are not affected, in other threads neither.
+    Warnings of other modules are not affected, not even in other threads.
     """
     with _LOCK, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=_LIBRARIES)

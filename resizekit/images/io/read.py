@@ -31,7 +31,7 @@ def read_picture(path: str | Path, value_range: ValueRange | None = None) -> Pic
     """Decode one still picture: orientation applied, palettes expanded.
 
     Reads 8 bits per channel from every format of Pillow, 16 bits from PNG and TIFF, and cubes of any number of channels
-    and float32 from TIFF, .npy and .npz.  Safe to call from several threads; they read one after another.
+    and float32 from TIFF, .npy and .npz. Safe to call from several threads; they read one after another.
 
     Args:
         path: The file; its content decides the format, not its name.
