@@ -1,7 +1,8 @@
-"""Shared by all tests: one thread, a hypothesis profile, a device for kernels, small weights, the command line."""
+"""Shared by all tests: threads, a hypothesis profile, a device for kernels, weights, the command line, documents."""
 
 import importlib
 import os
+import re
 import signal
 import sys
 import warnings
@@ -18,6 +19,8 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # Triton reads this when it is imported, and many modules import it
 
 from resizekit import build, save
+
+ROOT = Path(__file__).parents[1]
 
 pytest.register_assert_rewrite("resizekit.testing")
 
@@ -98,3 +101,17 @@ def cli(capsys, monkeypatch) -> Iterator[Callable[..., CliResult]]:
 
     yield run
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def section() -> Callable[[str, str], str]:
+    """Return the text below a heading of a document, up to the next one of its level or higher."""
+
+    def find(page: str, heading: str) -> str:
+        level = heading.split(" ")[0]
+        text = (ROOT / page).read_text(encoding="utf-8")
+        match = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{len(level)}}} |\Z)", text, re.DOTALL | re.MULTILINE)
+        assert match, f"{page} has no heading {heading!r}"
+        return match[1]
+
+    return find

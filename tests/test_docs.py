@@ -1,7 +1,6 @@
-"""The documents match the code: examples run, options and keys are complete, numbers come from the records."""
+"""Examples, names and links in the documents match the code."""
 
 import importlib
-import json
 import re
 import shlex
 import shutil
@@ -12,19 +11,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 from typer.main import get_command
 
-import resizekit
-from resizekit import errors
 from resizekit.cli.app import app
-from resizekit.codec import Recipe
-from resizekit.plugin import hookspecs
-from resizekit.plugin.records import Task, TaskConfig
-from resizekit.plugin.registry import Registry, installed
+from resizekit.plugin.registry import installed
 from resizekit.recipes.assemble import assemble, recipe_of
-from resizekit.recipes.checkpoint import read_header
-from resizekit.recipes.config import Phase, RunConfig, TrainConfig
+from resizekit.recipes.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 DOCS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -48,21 +40,6 @@ def block(page: str, language: str, having: str) -> str:
 
 def without_blocks(page: str) -> str:
     return re.sub(r"^```.*?^```", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
-
-
-def rows(text: str) -> list[list[str]]:
-    """The cells of all table rows."""
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
-
-
-def section(page: str, heading: str) -> str:
-    """The text below a heading, up to the next one of its level or higher."""
-    level = heading.split(" ")[0]
-    match = re.search(
-        rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{len(level)}}} |\Z)", text_of(page), re.DOTALL | re.MULTILINE
-    )
-    assert match, f"{page} has no heading {heading!r}"
-    return match[1]
 
 
 # --- examples run ------------------------------------------------------------------------------
@@ -117,7 +94,7 @@ def test_documented_plan_is_printed(monkeypatch, capsys):
     assert run_line(line, monkeypatch, capsys) == block("docs/any-size.md", "text", "bicubic enlarges")
 
 
-def test_documented_roundtrip_has_the_printed_psnr(tmp_path, monkeypatch, capsys):
+def test_documented_roundtrip_has_the_printed_psnr(tmp_path, monkeypatch, capsys, section):
     monkeypatch.chdir(ROOT)
     line = f"resizekit roundtrip examples/astronaut.png --device cpu --precision float32 --out {tmp_path / 'out'}"
     printed = run_line(line, monkeypatch, capsys)
@@ -200,282 +177,3 @@ def test_readme_links_to_every_page():
 
 def test_readme_has_at_most_200_lines():
     assert len(text_of("README.md").splitlines()) <= 200
-
-
-# --- options and keys are complete -------------------------------------------------------------
-
-
-def options_of(verb: str) -> set[str]:
-    return {name for p in COMMANDS[verb].params for name in [*p.opts, *p.secondary_opts] if name.startswith("--")}
-
-
-@pytest.mark.parametrize("verb", sorted(COMMANDS))
-def test_every_option_is_documented(verb):
-    text = section("docs/command-line.md", f"## resizekit {verb}")
-    documented = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
-    assert options_of(verb) <= documented, f"missing in docs/command-line.md: {options_of(verb) - documented}"
-    in_tables = {name for row in rows(text) for name in re.findall(r"--[a-z][a-z-]*", row[0])}
-    assert in_tables <= options_of(verb), f"not an option of {verb}: {in_tables - options_of(verb)}"
-
-
-def test_shared_options_exist():
-    names = {name for row in rows(section("docs/command-line.md", "## Shared options")) for name in row[:1]}
-    options = {name for verb in COMMANDS for name in options_of(verb)}
-    documented = set(re.findall(r"--[a-z][a-z-]*", " ".join(names)))
-    assert "--precision" in documented
-    assert documented <= options
-
-
-def default_of(cell: str) -> object:
-    plain = cell.strip("`")
-    return None if plain == "not set" else tomllib.loads(f"value = {plain}")["value"]
-
-
-def plain_default(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
-
-
-@pytest.mark.parametrize(("heading", "model"), [("### `[train]`", TrainConfig), ("### `[config]`", TaskConfig)])
-def test_keys_are_documented_with_their_defaults(heading, model):
-    table = {row[0].strip("`"): row[1] for row in rows(section("docs/training.md", heading)) if len(row) == 3}
-    for name, field in model.model_fields.items():
-        assert name in table, f"docs/training.md lacks {name}"
-        assert default_of(table[name]) == plain_default(field.default), name
-    assert set(table) - set(model.model_fields) <= {"key", "---"}
-
-
-def test_keys_of_phases_are_documented():
-    table = {row[0].strip("`") for row in rows(section("docs/training.md", "### Phases"))}
-    assert set(Phase.model_fields) == table - {"key", "---"}
-
-
-@pytest.mark.parametrize("name", sorted(resizekit.tasks()))
-def test_keys_of_tasks_are_documented(name):
-    table = [row for row in rows(section("docs/training.md", "### `[config]`")) if row[0] == f"`{name}`"]
-    documented = {row[1].strip("`"): row[2] for row in table}
-    for key, field in resizekit.tasks()[name].config.model_fields.items():
-        base = TaskConfig.model_fields.get(key)
-        if base is not None and base.default == field.default:
-            continue
-        assert key in documented, f"docs/training.md lacks {key} of task {name}"
-        if key == "odds":  # the default depends on the depth
-            continue
-        default = default_of(documented[key])
-        if isinstance(field.default, resizekit.ResizeSpec):
-            default = resizekit.ResizeSpec.model_validate(default)
-        assert default == plain_default(field.default), key
-
-
-@pytest.mark.parametrize("kind", ["network", "compression"])
-def test_options_of_networks_and_compressions_are_documented(kind):
-    offers = installed().networks if kind == "network" else installed().compressions
-    table = {row[0].strip("`"): row[1] for row in rows(section("docs/training.md", f"### `[{kind}]`"))}
-    assert set(offers) == set(table) - {kind, "---"}
-    for name, offer in offers.items():
-        for option in offer.value.options.model_fields:
-            assert f"`{option}`" in table[name], f"docs/training.md lacks the option {option} of {name}"
-
-
-@pytest.mark.parametrize("name", sorted(name for name in vars(hookspecs) if name.startswith("resizekit_register_")))
-def test_every_hook_is_documented(name):
-    assert f"`{name}`" in text_of("docs/plugins.md")
-    assert name in text_of("plugins/README.md") + text_of("kernels/README.md")
-
-
-def test_every_field_of_a_task_and_every_op_is_documented():
-    page, kernels = (text_of(page) for page in GUIDES)
-    for name in set(Task.__dataclass_fields__) - {"name", "summary"}:
-        assert f"| `{name}" in page
-    for op in resizekit.ops.op_names():
-        assert f"`{op}`" in kernels
-
-
-def test_every_manifest_and_header_field_is_documented():
-    from resizekit.images.manifest import Manifest
-    from resizekit.recipes.checkpoint import Header
-
-    for heading, model in (("## Small pictures", Manifest), ("## Weights files", Header)):
-        cells = " ".join(row[0] for row in rows(section("docs/file-format.md", heading)))
-        for name in model.model_fields:
-            assert f"`{name}`" in cells, f"docs/file-format.md lacks {name}"
-
-
-def test_every_error_class_is_documented():
-    table = {row[0].strip("`") for row in rows(section("docs/library.md", "## Errors"))}
-    classes = {name for name, value in vars(errors).items() if isinstance(value, type)} - {"ResizeKitError"}
-    assert classes == table - {"class", "---"}
-
-
-def test_every_extra_is_documented():
-    extras = tomllib.loads(text_of("pyproject.toml"))["project"]["optional-dependencies"]
-    cells = {row[0].strip("`") for row in rows(section("docs/getting-started.md", "## Install"))}
-    assert set(extras) - {"dev"} == cells - {"extra", "---"}
-
-
-# --- numbers come from the records -------------------------------------------------------------
-
-
-def numbers_of(name: str, which: str) -> list[str]:
-    """The cells of a row of docs/numbers.md; `which` is a set, with the factor where there are several."""
-    matches = [row for row in rows(text_of("docs/numbers.md")) if " | ".join(row).startswith(f"`{name}` | {which} |")]
-    assert len(matches) == 1, (name, which)
-    return matches[0]
-
-
-def decibels(value: float) -> str:
-    """A PSNR as tables show it; a decoder that works alone leaves low equal to its guide."""
-    return "equal" if value == float("inf") else f"{value:.2f}"
-
-
-def sets_of(weights: resizekit.Weights) -> set[str]:
-    """Sets with metrics, with the factor where there are several: "Set5", "B100 x8"."""
-    return {name.rsplit(" ", 2)[0] for name in weights.metrics}
-
-
-@pytest.mark.parametrize("name", sorted(installed().weights))
-def test_numbers_page_has_every_metric(name):
-    weights = installed().weight(name)[1]
-    for which in sets_of(weights):
-        row = " | ".join(numbers_of(name, which.replace(" ", " | ")))
-        for metric, value in weights.metrics.items():
-            if metric.startswith(f"{which} "):
-                assert decibels(value) in row, metric
-
-
-def test_readme_gains_are_those_of_the_numbers_page():
-    ranges = []
-    for name in ("sr-x2", "sr-x4"):
-        table = [numbers_of(name, which) for which in ("Set5", "Set14", "B100", "Urban100")]
-        for baseline in (lambda row: float(row[6].split(" / ")[0]), lambda row: float(row[7])):
-            gains = [float(row[2]) - baseline(row) for row in table]
-            ranges.append(f"{min(gains):.1f} to {max(gains):.1f} dB")
-    intro = " ".join(text_of("README.md").split("## Who")[0].split())
-    assert [found.strip(" ") for found in re.findall(r"\d+\.\d to \d+\.\d dB", intro)] == ranges
-
-
-def test_gains_of_the_repeated_pair_are_those_of_the_numbers_page():
-    table = rows(section("docs/any-size.md", "## From x2 to x128 with one pair"))
-    factors = table[0][1:]
-    for row in table[2:]:
-        for factor, cell in zip(factors, row[1:], strict=True):
-            high, bicubic = (float(pair.split(" / ")[0]) for pair in numbers_of("extreme", f"{row[0]} | {factor}")[3:5])
-            assert float(cell) == pytest.approx(high - bicubic, abs=0.051)
-
-
-@pytest.mark.parametrize("name", sorted(installed().weights))
-def test_model_card_record_and_file_agree(name):
-    task, weights = installed().weight(name)
-    header = read_header(str(weights.file))
-    assert header.digest == weights.digest
-    assert header.task == task
-    card = Path(str(weights.file)).with_suffix(".md").read_text(encoding="utf-8")
-    assert weights.digest in card
-    assert "resizekit evaluate" in card
-    assert f"{header.training['steps']:,}".replace(",", " ") in card
-    kinds = ("RGB", "Y") if assemble(header.recipe).channels == 3 else ("Y",)
-    labels = sets_of(weights)
-    assert labels
-    for which in labels:
-        row = next(line for line in card.splitlines() if line.startswith(f"| {which.replace(' ', ' | ')} |"))
-        for kind in kinds:
-            for side in ("high", "low"):
-                assert decibels(weights.metrics[f"{which} {side} {kind}"]) in row, (side, kind)
-
-
-def test_benchmark_results_name_their_hardware_and_no_computer():
-    for path in (ROOT / "benchmarks/results").glob("*.json"):
-        results = json.loads(path.read_text(encoding="utf-8"))
-        if "suite" in results:
-            assert all(results["made_by"][key] for key in ("command", "machine", "torch", "threads"))
-            continue
-        if "points" in results:  # of a sweep, whose results do not depend on the hardware
-            assert results["resizekit"]
-            assert results["config"]["train"]["steps"] == results["points"][0]["steps"]
-            continue
-        assert {"processor", "torch", "threads", "python"} <= set(results["machine_info"])
-        assert "node" not in results["machine_info"]
-
-
-# --- the plugin page ---------------------------------------------------------------------------
-
-
-def module(name: str, source: str) -> ModuleType:
-    made = ModuleType(name)
-    exec(compile(source, name, "exec"), made.__dict__)  # noqa: S102 - blocks of the project's own pages
-    return made
-
-
-@pytest.fixture
-def registry(monkeypatch):
-    """A copy of the real registry, for tests that add to it."""
-    real = installed()
-    copy = Registry(dict(real.tasks), dict(real.networks), dict(real.compressions), dict(real.weights))
-    monkeypatch.setattr("resizekit.recipes.assemble.installed", lambda: copy)
-    monkeypatch.setattr("resizekit.recipes.checkpoint.installed", lambda: copy)
-    return copy
-
-
-def test_readme_and_plugin_page_show_the_same_plugin():
-    short, full = block("README.md", "python", "hookimpl"), blocks("plugins/README.md", "python")[0]
-    for source in (short, full):
-        task = module("half", source).half_width
-        assert str(task.spec(task.config())) == "r=2"
-    assert len([line for line in short.splitlines() if line]) <= 12
-
-
-def test_first_plugin_works_unchanged(registry):
-    page = "plugins/README.md"
-    plugin = module("resizekit_half_width", blocks(page, "python")[0])
-    registry.add(plugin, "half-width", "resizekit-half-width 0.1.0")
-    project, config = (tomllib.loads(text) for text in blocks(page, "toml")[:2])
-    assert project["project"]["entry-points"]["resizekit"] == {"half-width": "resizekit_half_width"}
-    run = RunConfig.model_validate(config)
-    codec = assemble(Recipe(task=run.task, config=run.config, network={"width": 8, "blocks": 1}))
-    assert codec.down_tensor(torch.rand(1, 3, 8, 12)).shape == (1, 3, 8, 6)
-
-    name = "resizekit_half_width"
-    sys.modules[name] = plugin
-    try:
-        suite = module("suite", block(page, "python", "TaskConformance")).TestHalfWidth
-    finally:
-        del sys.modules[name]
-    assert suite.task is plugin.half_width
-
-    network = module("network", block(page, "python", "resizekit_register_networks"))
-    registry.add(network, "network", "a page")
-    made = assemble(
-        Recipe(task="half-width", config={"network": "plain", "compression": "four-bit"}, network={"width": 16})
-    )
-    low = made.compression(torch.rand(1, 3, 8, 6))
-    assert made.channels == 3
-    assert made(torch.rand(1, 3, 8, 12)).restored.shape == (1, 3, 8, 12)
-    assert len(low.unique()) <= 16
-    assert torch.equal(resizekit.ops.to_uint8(low) * resizekit.ops.quantize(torch.ones(1) / 255), low)
-
-
-def test_suite_of_the_plugin_page_is_offered(registry):
-    registry.add(module("suite", block("plugins/README.md", "python", "resizekit_register_suites")), "mine", "a page")
-    suite = registry.suite("mine")
-    assert [column.weights for column in suite.columns] == [None, "mine-x2"]
-
-
-def test_weights_of_the_plugin_page_fit_the_record():
-    page = "plugins/README.md"
-    source = block(page, "python", "Weights(").replace('files("my_package")', 'files("resizekit_sr")')
-    task = module("weights", source).half_width
-    assert task.weights["half-width"].metrics == {"Set5 high RGB": 40.1}
-    source = block(page, "python", "weights_from_folder(").replace('files("my_package")', 'files("resizekit_sr")')
-    found = module("found", source.replace("half-width", "tad-x2")).weights
-    assert dict(found) == {name: installed().task("sr").weights[name] for name in ("tad-x2", "tad-x2-y")}
-
-
-def test_shipped_configs_are_valid():
-    for path in sorted((ROOT / "plugins").glob("resizekit_*/configs/*.toml")):
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        RunConfig.model_validate(raw)
-        assemble(Recipe(task=raw["task"], config=raw["config"]))
-        TrainConfig.model_validate(raw["train"])
-
-
-def test_default_guide_weight_is_the_papers():
-    assert TaskConfig().guide_weight == 0.1

@@ -1,5 +1,6 @@
-"""Tiny weights files, a working directory, and the command line as a separate process."""
+"""Tiny weights files, a working directory, checks of errors, and the command line as a separate process."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -70,3 +71,35 @@ def program(cli_result):
         return cli_result(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def complains():
+    """Check that a run printed one line of error with these words: `complains(run, code, *words)`."""
+
+    def check(run, code, *words):
+        assert run.code == code, run
+        assert run.out == ""
+        lines = run.err.splitlines()
+        assert len(lines) == 1, run.err
+        assert lines[0].startswith("error: ")
+        for word in words:
+            assert word in lines[0]
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def nothing_new():
+    """Check that no file below the folder is added, removed or changed: `with nothing_new(folder): ...`."""
+
+    @contextlib.contextmanager
+    def check(folder):
+        def seen():
+            return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+        before = seen()
+        yield
+        assert seen() == before
+
+    return check

@@ -9,8 +9,7 @@ from torch import nn
 import resizekit
 from resizekit import Codec, ResizeSpec, guides, ops
 from resizekit.codec.convert import to_tensor
-from resizekit.codec.tiling import halo, tile_alignment, tiled_down, tiled_up
-from resizekit.codec.traits import Traits
+from resizekit.codec.tiling import halo
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.ops.quantize import SCALE
 from resizekit.storage.compressions import Float, Round, Uint8
@@ -128,21 +127,6 @@ def test_round_rounds_only_in_eval_mode() -> None:
     assert Float()(x) is x
 
 
-def test_codec_without_encoder_uses_the_guide_as_low() -> None:
-    upsampler = nn.Upsample(scale_factor=2)
-    codec = Codec(
-        step=ResizeSpec(s=2, r=2),
-        low_channels=3,
-        encoder=None,
-        decoder=upsampler,
-        guide=guides.bicubic,
-        compression=Uint8(),
-    )
-    out = codec(torch.rand(1, 3, 8, 8))
-    assert torch.equal(out.low, Uint8()(out.guide))
-    assert torch.equal(out.restored, upsampler(out.low))
-
-
 def test_device_is_that_of_the_weights_or_cpu_without_any() -> None:
     assert tiny().to("meta").device.type == "meta"
     without = Codec(
@@ -158,21 +142,6 @@ def test_device_is_that_of_the_weights_or_cpu_without_any() -> None:
     assert without.up(without.down(PIXELS)).shape == PIXELS.shape
 
 
-def test_encoder_that_is_not_residual_returns_low_itself() -> None:
-    half = nn.AvgPool2d(2)
-    codec = Codec(
-        step=ResizeSpec(s=2, r=2),
-        low_channels=3,
-        encoder=half,
-        decoder=nn.Upsample(scale_factor=2),
-        guide=guides.bicubic,
-        compression=Float(),
-        traits=Traits(residual=False),
-    )
-    high = torch.rand(1, 3, 8, 8)
-    assert torch.equal(codec(high).low, half(high))
-
-
 def test_halo_is_the_receptive_field_summed_over_steps() -> None:
     codec = tiny()  # one block: 2 + 2 + 1 + 1 cells per step
     assert halo(codec) == 6
@@ -186,29 +155,6 @@ def test_receptive_field_is_measured_once_for_shared_networks(monkeypatch: pytes
     monkeypatch.setattr("resizekit.codec.tiling.receptive_field", lambda *_: pytest.fail("measured before"))
     assert halo(codec.at(3)) == measured
     assert halo(codec) == halo(codec.at(1)) == 6
-
-
-def test_tiles_align_with_the_blocks_of_both_networks() -> None:
-    """Blocks of 2 and 3 cells meet at every 6th cell: at every 3rd, tiles would cut blocks of the encoder."""
-    codec = tiny_blocks(encoder=2, decoder=3)
-    assert tile_alignment(codec) == 6
-    high = np.random.default_rng(1).integers(0, 256, (156, 180, 3), np.uint8)
-    low = tiled_down(codec, high, "off")
-    assert np.array_equal(tiled_down(codec, high, 66), low)
-    assert np.array_equal(tiled_up(codec, low, 66), tiled_up(codec, low, "off"))
-
-
-def tiny_blocks(encoder: int, decoder: int) -> Codec:
-    """Build a small codec whose networks work on blocks of different sizes."""
-    torch.manual_seed(0)
-    network = {"name": "wavelet", "width": 4, "down_blocks": 1, "up_blocks": 1}
-    codec = resizekit.build(
-        "sr", network={**network, "block_size": decoder}, encoder={**network, "block_size": encoder}
-    )
-    with torch.no_grad():
-        for parameter in codec.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return codec.eval()
 
 
 def test_too_many_steps_are_refused() -> None:

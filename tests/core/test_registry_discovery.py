@@ -1,0 +1,165 @@
+"""Discovery of installed plugins: broken plugins, conflicts, and the selection of plugins."""
+
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from resizekit.errors import UnknownNameError
+from resizekit.plugin import registry
+from resizekit.plugin.registry import PluginWarning, Registry
+
+GOOD = """
+    from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
+    @hookimpl
+    def resizekit_register_tasks():
+        yield Task(name="{name}", summary="s", config=TaskConfig, spec=lambda c: ResizeSpec(), guide=guides.bicubic)
+"""
+MISSPELT = (
+    GOOD
+    + """
+    @hookimpl
+    def resizekit_register_netwroks():
+        return []
+"""
+)
+WRONG_RECORD = (
+    GOOD
+    + """
+    @hookimpl
+    def resizekit_register_networks():
+        yield "a network"
+"""
+)
+NO_ITERABLE = (
+    GOOD
+    + """
+    @hookimpl
+    def resizekit_register_networks():
+        return 3
+"""
+)
+Make = Callable[..., Registry]
+
+
+@pytest.fixture
+def discovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Return the registry of a process in which only these distributions are installed."""
+
+    def discover(**sources: str) -> Registry:
+        for name, source in sources.items():
+            (tmp_path / f"other_{name}.py").write_text(textwrap.dedent(source.replace("{name}", name)))
+            info = tmp_path / f"their_{name}-1.5.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: their-{name}\nVersion: 1.5\n")
+            (info / "entry_points.txt").write_text(f"[resizekit]\n{name} = other_{name}\n")
+        entries = metadata.EntryPoints(
+            entry for each in metadata.distributions(path=[str(tmp_path)]) for entry in each.entry_points
+        )
+        monkeypatch.setattr(registry, "entry_points", lambda group: entries.select(group=group))
+        return registry.discover()
+
+    monkeypatch.delenv(registry.DISABLE, raising=False)
+    monkeypatch.delenv(registry.ENABLE, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield discover
+    for name in [name for name in sys.modules if name.startswith("other_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import nonexistent_module", "ModuleNotFoundError: No module named 'nonexistent_module'"),
+        ("raise RuntimeError('one line\\nand another')", "RuntimeError: one line and another"),
+        ("def def", "SyntaxError: invalid syntax"),
+        (MISSPELT, "there is no hook of this name .*resizekit_register_netwroks"),
+        (WRONG_RECORD, "a hook returned a str: expected a Network"),
+        (NO_ITERABLE, "TypeError: 'int' object is not iterable"),
+        (GOOD.replace("{name}", "Not a name"), "invalid task name 'Not a name': expected the form"),
+    ],
+    ids=["missing import", "raises", "no python", "misspelt hook", "wrong record", "no iterable", "bad name"],
+)
+def test_broken_plugin_is_not_loaded_and_the_others_work(discovered: Make, source: str, reason: str) -> None:
+    with pytest.warns(PluginWarning) as warned:
+        collected = discovered(broken=source, afine=GOOD, zfine=GOOD)
+    assert set(collected.tasks) == {"afine", "zfine"}
+    assert set(collected.networks) == {"tad"}, "the core's own records are always there"
+    (message,) = [str(warning.message) for warning in warned]
+    assert len(message.splitlines()) == 1
+    assert message.startswith("plugin 'broken' of their-broken 1.5 was not loaded: ")
+    assert message.endswith(
+        "(to start without it, set RESIZEKIT_DISABLE=broken, or list the others in RESIZEKIT_PLUGINS)"
+    )
+    assert re.search(f"was not loaded: .*{reason}", message)
+    assert [str(failure) for failure in collected.failures] == [message]
+
+
+def test_unknown_name_lists_the_failed_plugins(discovered: Make) -> None:
+    with pytest.warns(PluginWarning):
+        collected = discovered(broken="import nonexistent_module")
+    with pytest.raises(UnknownNameError, match=r"installed: none; plugin 'broken' of their-broken 1.5 was not loaded"):
+        collected.task("broken")
+
+
+def test_conflict_names_both_providers_and_keeps_the_first(discovered: Make) -> None:
+    with pytest.warns(PluginWarning, match=r"'second' of their-second 1.5 .*'first' of their-first 1.5"):
+        collected = discovered(second=GOOD.replace("{name}", "same"), first=GOOD.replace("{name}", "same"))
+    assert collected.tasks["same"].provider == "their-first 1.5"
+
+
+def test_disabled_plugin_is_not_imported(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.DISABLE, "broken, other")
+    collected = discovered(broken="raise RuntimeError", other=GOOD, fine=GOOD)
+    assert set(collected.tasks) == {"fine"}
+    assert not collected.failures
+    assert "other_other" not in sys.modules
+
+
+def test_allow_list_loads_the_named_plugins_only(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.ENABLE, " fine ,, good")
+    collected = discovered(broken="raise RuntimeError", other=GOOD, fine=GOOD, good=GOOD)
+    assert set(collected.tasks) == {"fine", "good"}
+    assert set(collected.networks) == {"tad"}, "the core's own records are always there"
+    assert not collected.failures
+    assert "other_broken" not in sys.modules
+
+
+@pytest.mark.parametrize("value", ["", " ", ","])
+def test_empty_allow_list_means_no_restriction(discovered: Make, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(registry.ENABLE, value)
+    assert set(discovered(other=GOOD, fine=GOOD).tasks) == {"fine", "other"}
+
+
+def test_deny_list_wins_over_the_allow_list(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.ENABLE, "fine,other")
+    monkeypatch.setenv(registry.DISABLE, "other")
+    assert set(discovered(other=GOOD, fine=GOOD).tasks) == {"fine"}
+
+
+def test_allow_list_warns_of_names_that_are_not_installed(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.ENABLE, "fine,fin,othr")
+    named = r"^RESIZEKIT_PLUGINS names fin, othr: not installed; installed plugins: fine, other$"
+    with pytest.warns(PluginWarning, match=named):
+        collected = discovered(other=GOOD, fine=GOOD)
+    assert set(collected.tasks) == {"fine"}
+
+
+def test_unknown_name_lists_the_plugins_that_were_not_selected(
+    discovered: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(registry.DISABLE, "other")
+    collected = discovered(other=GOOD, fine=GOOD)
+    left_out = r"installed: fine; RESIZEKIT_PLUGINS or RESIZEKIT_DISABLE left out the plugins other$"
+    with pytest.raises(UnknownNameError, match=left_out):
+        collected.task("other")
+
+
+def test_core_works_without_any_plugin(discovered: Make) -> None:
+    collected = discovered()
+    stored = {"uint8", "uint16", "round", "none", "jpeg"}
+    assert (collected.tasks, set(collected.networks), set(collected.compressions)) == ({}, {"tad"}, stored)
