@@ -56,7 +56,7 @@ def as_fusable(guide: Guide) -> FusableGuide:
 
 
 def bicubic(spec: ResizeSpec, config: object = None) -> "Resampled":
-    """Return a guide: MATLAB's antialiased bicubic (4.1). Each channel of low is the mean of a group of t channels.
+    """Downscale by antialiased bicubic as MATLAB does (4.1). Each channel of low is the mean of a group of t channels.
 
     Examples:
         >>> bicubic(ResizeSpec(s=2, r=2))(torch.ones(1, 3, 8, 8)).shape
@@ -66,17 +66,17 @@ def bicubic(spec: ResizeSpec, config: object = None) -> "Resampled":
 
 
 def lanczos(spec: ResizeSpec, config: object = None) -> "Resampled":
-    """Make the guide of antialiased Lanczos-3 (section 1); the channels are the mean of each group of t."""
+    """Downscale by antialiased Lanczos-3 (section 1); channels are the mean of each group of t."""
     return Resampled(spec, "lanczos")
 
 
 def channel_mean(spec: ResizeSpec, config: object = None) -> "Resampled":
-    """Make the guide of the mean of each group of t channels; bicubic where the spec also scales space."""
+    """Average each group of t channels; bicubic where the spec also scales space."""
     return bicubic(spec, config)
 
 
 def luma(spec: ResizeSpec, config: object = None) -> "Luma":
-    """Make the guide of BT.601 luma of RGB, full range (the Y of YCbCr, 4.3); bicubic where the spec scales space.
+    """Take BT.601 luma of RGB, full range (the Y of YCbCr, 4.3); bicubic where the spec scales space.
 
     Raises:
         ResizeShapeError: If `spec.t` is not 3.

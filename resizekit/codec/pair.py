@@ -86,7 +86,8 @@ class NetworkPair(nn.Module):
         self.receptive_fields: dict[str, int] = {}
         """Measured receptive fields, shared by all codecs with the same networks."""
         self._make_guide = guide
-        self._configure((recipe and recipe.times) or 1, bool(recipe and recipe.self_ensemble))
+        times = None if recipe is None else recipe.times
+        self._configure(1 if times is None else times, recipe is not None and recipe.self_ensemble)
 
     def _configure(self, times: int, ensemble: bool) -> None:
         self.times, self.self_ensemble = times, ensemble

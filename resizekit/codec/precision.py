@@ -44,7 +44,7 @@ def inference_precision(precision: Precision, device_type: str) -> Iterator[None
     """
     half = precision == "bfloat16"
     with torch.autocast(device_type, torch.bfloat16, enabled=half):
-        if half or torch.compiler.is_compiling() or (device_type == "cpu" and _cpu_is_exact()):
+        if half or torch.compiler.is_compiling() or (device_type == "cpu" and not _cpu.is_needed()):
             yield
         else:
             with _ExactFloat32():
@@ -97,7 +97,7 @@ def _convolve(func: Callable[..., Tensor], transposed: bool, x: Tensor, *args: A
 
 
 class _Raised:
-    """Sets process-wide settings to full float32 while an operation runs that has no precision argument of its own.
+    """Settings of the process that are raised to full float32 while an operation runs that takes no argument for it.
 
     The first of several threads raises them, the last one restores them.
     """
@@ -106,15 +106,16 @@ class _Raised:
         self._settings, self._lock = settings, threading.Lock()
         self._running, self._before = 0, list[tuple[Any, str]]()
 
-    def lowered(self) -> list[tuple[Any, str]]:
-        found = [(setting, setting.fp32_precision) for setting in (get() for get in self._settings)]
-        return [(setting, value) for setting, value in found if value not in _FULL]
+    def is_needed(self) -> bool:
+        """Whether a setting is lowered, or was lowered before another thread raised it."""
+        with self._lock:
+            return self._running > 0 or bool(self._lowered())
 
     @contextmanager
     def while_running(self) -> Iterator[None]:
         with self._lock:
             if not self._running:
-                self._before = self.lowered()
+                self._before = self._lowered()
                 for setting, _ in self._before:
                     setting.fp32_precision = "ieee"
             self._running += 1
@@ -125,7 +126,18 @@ class _Raised:
                 self._running -= 1
                 if not self._running:
                     for setting, value in self._before:
-                        setting.fp32_precision = value
+                        _restore(setting, value)
+
+    def _lowered(self) -> list[tuple[Any, str]]:
+        found = [(setting, setting.fp32_precision) for setting in (get() for get in self._settings)]
+        return [(setting, value) for setting, value in found if value not in _FULL]
+
+
+def _restore(setting: Any, value: str) -> None:
+    """Set back what was read before. A value that is inherited stays inherited, and follows its parent later."""
+    setting.fp32_precision = "none"
+    if setting.fp32_precision != value:
+        setting.fp32_precision = value
 
 
 # looked up late: the objects exist only where PyTorch was built with these backends
@@ -135,9 +147,3 @@ _cpu = _Raised(
 )
 _products = _Raised(lambda: torch.backends.cuda.matmul)
 _convolutions = _Raised(lambda: torch.backends.cudnn.conv)  # type: ignore[attr-defined]
-
-
-def _cpu_is_exact() -> bool:
-    """Whether the process computes float32 on the CPU in full, as it does unless a setting was changed."""
-    mkldnn = torch.backends.mkldnn
-    return mkldnn.matmul.fp32_precision in _FULL and mkldnn.conv.fp32_precision in _FULL  # type: ignore[attr-defined]

@@ -95,7 +95,11 @@ class Manifest(BaseModel):
 
     def to_text(self) -> str:
         """Return compact JSON, always shorter than `LIMIT`."""
-        return self.model_dump_json(exclude_none=True)
+        text = self.model_dump_json(exclude_none=True)
+        if self.format == FORMAT:
+            return text
+        old_names = {new: old for old, new in _RENAMED.items()}
+        return to_json({old_names.get(name, name): value for name, value in from_json(text).items()}).decode()
 
     @classmethod
     def from_text(cls, text: str | None, source: object) -> Self:
@@ -135,9 +139,10 @@ class Manifest(BaseModel):
 
 
 def _rename_old_fields(text: str) -> bytes:
-    """Give the fields of formats 1 and 2 their present names.
+    """Give the fields of formats 1 and 2 their present names, and no other name a meaning.
 
     The result is JSON again, since strict validation accepts lists for tuples in JSON only.
     """
     fields = from_json(text)
-    return to_json({_RENAMED.get(name, name): value for name, value in fields.items()})
+    names = _RENAMED | {name: f"{name} (of format 3)" for name in (*_RENAMED.values(), "precision")}
+    return to_json({names.get(name, name): value for name, value in fields.items()})

@@ -239,7 +239,7 @@ def discover() -> Registry:
     """Load every installed plugin into a new registry.
 
     RESIZEKIT_PLUGINS and RESIZEKIT_DISABLE in the environment select plugins. A plugin that raises an error is not
-    loaded: a `PluginWarning` and `Registry.failures` name it. A name in RESIZEKIT_PLUGINS that is not installed is a
+    loaded: a `PluginWarning` and `Registry.failures` name it. A name in these variables that is not installed is a
     `PluginWarning` too.
 
     Returns:
@@ -253,11 +253,11 @@ def discover() -> Registry:
         entry_points(group=NAME),
         key=lambda entry: (not _provider(entry).startswith("resizekit "), entry.name, entry.value),
     )
-    missing = enabled - {entry.name for entry in entries}
-    if missing:
-        names = _listed({entry.name for entry in entries})
-        message = f"{ENABLE} names {_listed(missing)}: not installed; installed plugins: {names}"
-        warnings.warn(message, PluginWarning, stacklevel=2)
+    names = {entry.name for entry in entries}
+    for variable, selected in ((ENABLE, enabled), (DISABLE, disabled)):
+        if missing := selected - names:
+            message = f"{variable} names {_listed(missing)}: not installed; installed plugins: {_listed(names)}"
+            warnings.warn(message, PluginWarning, stacklevel=2)
     for entry in dict.fromkeys(entries):
         if entry.name in disabled or (enabled and entry.name not in enabled):
             registry.unselected.add(entry.name)

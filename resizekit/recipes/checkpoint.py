@@ -23,7 +23,7 @@ from resizekit.errors import CheckpointError
 from resizekit.plugin.registry import installed
 from resizekit.recipes.assemble import assemble
 from resizekit.system.atomic_write import atomic_write
-from resizekit.system.device import pick_precision
+from resizekit.system.device import pick_device, pick_precision
 
 __all__ = [
     "FORMAT", "Header", "header_of", "installed_outline", "load", "outline", "read_header", "save",
@@ -146,7 +146,7 @@ def read_header(path: str | Path) -> Header:
                 f"this version reads up to format {FORMAT}: upgrade resizekit"
             )
         return Header.model_validate(values)
-    except (json.JSONDecodeError, ValidationError, RecursionError, TypeError, ValueError):
+    except (json.JSONDecodeError, ValidationError, RecursionError, TypeError, ValueError, OverflowError):
         raise CheckpointError(
             f"{path} has no resizekit header; pass a file that `train` or `resizekit.recipes.checkpoint.save` wrote"
         ) from None
@@ -164,26 +164,27 @@ def load(
     Args:
         source: The name of installed weights, or a .safetensors file.
         times: How many times the networks are applied; None: as the weights define.
-        device: Where to put the weights.
+        device: Where to put the weights: "cpu", "cuda", "auto" for a GPU where there is one, or a `torch.device`.
         precision: "float32" restores the same pixels on every CPU. "bfloat16" is faster where the hardware supports it;
             "auto" uses it there, and float32 elsewhere.
 
     Raises:
         UnknownNameError: If no weights of that name are installed.
         CheckpointError: If the file does not exist, is broken, or does not fit its own header.
-        UsageError: If the networks cannot be applied `times` times, or the precision is unknown.
+        UsageError: If the networks cannot be applied `times` times, or the device or precision is not available.
 
     Examples:
         >>> load("sr-x2").spec
         ResizeSpec(s=Fraction(2, 1), r=Fraction(2, 1), t=Fraction(1, 1))
     """
+    place = pick_device(device) if isinstance(device, str) else device
     path, name, digest = _locate(source)
     header = read_header(path)
     changes = {"weights": name} if times is None else {"weights": name, "times": times}
     recipe = header.recipe.model_copy(update=changes)
     where = f"the header of {path.name}"
     _check_shapes(path, recipe, where)
-    codec = assemble(recipe, where=where)
+    codec = assemble(recipe, where=where).float()  # also under another torch.set_default_dtype
     try:
         load_model(codec, path, strict=True)
     except (RuntimeError, SafetensorError) as error:
@@ -192,8 +193,8 @@ def load(
         raise CheckpointError(
             f"{path} holds other weights than its header describes: the digest differs; get the file again"
         )
-    codec.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    codec.precision = pick_precision(precision, torch.device(device))
+    codec.to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    codec.precision = pick_precision(precision, place)
     return codec.eval().requires_grad_(False)
 
 

@@ -6,11 +6,13 @@ A compression maps `b c h w` to `b c h w`, float in [0, 1]. It inherits `Compres
 format; a plain `nn.Module` is stored as an 8-bit PNG.
 """
 
+import reprlib
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from resizekit.errors import UsageError
 from resizekit.ops import quantize, quantize16, to_uint8
 from resizekit.ops.quantize import SCALE
 from resizekit.storage.formats import PNG, Storage
@@ -45,7 +47,13 @@ class _Plain(CompressionModule):
 
 
 def as_compression(module: nn.Module) -> CompressionModule:
-    """Return a compression as it is, and wrap any other module as one that is stored as an 8-bit PNG."""
+    """Return a compression as it is, and wrap any other module as one that is stored as an 8-bit PNG.
+
+    Raises:
+        UsageError: If it is not a module.
+    """
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"invalid compression {reprlib.repr(module)}: expected a name or a torch.nn.Module")
     return module if isinstance(module, CompressionModule) else _Plain(module)
 
 

@@ -114,6 +114,46 @@ def test_lowered_settings_survive_threads(setting) -> None:
     assert (torch.backends.mkldnn.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision) == before
 
 
+def test_threads_under_a_lowered_setting_give_exact_pixels(setting) -> None:
+    codec = resizekit.load("sr-x2-fast")
+    low = codec.down(IMAGE)
+    restored = codec.up(low)
+    setting("medium")
+
+    def run(_: int) -> bool:
+        return np.array_equal(codec.down(IMAGE), low) and np.array_equal(codec.up(low), restored)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(run, range(100)))
+
+
+def test_inherited_settings_stay_inherited() -> None:
+    backend, codec = torch.backends.mkldnn, resizekit.load("sr-x2-fast")
+    before = backend.fp32_precision
+    children = [backend.matmul, backend.conv]
+    explicit = [child.fp32_precision for child in children]
+    try:
+        for child in children:
+            child.fp32_precision = "none"
+        backend.fp32_precision = "bf16"
+        codec.down(IMAGE)
+        assert [child.fp32_precision for child in children] == ["bf16", "bf16"]
+        backend.fp32_precision = "ieee"
+        assert [child.fp32_precision for child in children] == ["ieee", "ieee"]
+    finally:
+        backend.fp32_precision = before
+        for child, value in zip(children, explicit, strict=True):
+            child.fp32_precision = value
+
+
+def test_load_ignores_the_default_dtype() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert resizekit.load("sr-x2-fast").encoder.head.weight.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_convolutions_on_other_devices_forbid_tf32(monkeypatch, transposed: bool) -> None:
     """The meta device stands for a GPU: the call that reaches PyTorch is what matters."""

@@ -196,7 +196,7 @@ def test_down_refusals_leave_no_file(tmp_path, weights_dir, arguments, error, me
 
 def test_down_refuses_weights_names_that_a_manifest_cannot_hold(tmp_path, weights_dir):
     write_picture(tmp_path / "in.png", photo(20, 30))
-    with pytest.raises(UsageError, match="rename the file"):
+    with pytest.raises(UsageError, match="digits, dots, - and _ in the file name"):
         down_file(tmp_path / "in.png", tmp_path / "low.png", weights=weights_dir / "Bad name.safetensors")
 
 

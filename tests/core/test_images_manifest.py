@@ -114,6 +114,14 @@ def test_format_3_refuses_the_names_of_format_2(name):
         Manifest.from_text(json.dumps(VALUES | {name: [1, 2]}), "x")
 
 
+@pytest.mark.parametrize(
+    "field", [{"precision": "float32"}, {"intermediate_size": [400, 300]}, {"value_range": [0.0, 1.0]}], ids=str
+)
+def test_format_2_refuses_the_fields_of_format_3(field):
+    with pytest.raises(ManifestError, match="of format 3"):
+        Manifest.from_text(json.dumps(json.loads(FORMAT_2) | field), "x")
+
+
 @pytest.mark.parametrize(("name", "present"), [("middle", "intermediate_size"), ("span", "value_range")])
 def test_format_2_is_validated_under_the_present_names(name, present):
     with pytest.raises(ManifestError, match=present):

@@ -156,8 +156,29 @@ def test_codec_built_by_hand_takes_no_names() -> None:
     with pytest.raises(UsageError, match="not built from a recipe"):
         by_hand.replace(compression="none")
     assert by_hand.replace(compression=Uint16()).storage.bits == 16
+    with pytest.raises(UsageError, match="invalid compression 3: expected a name or"):
+        by_hand.replace(compression=3)  # type: ignore[arg-type]
 
 
 def test_recipe_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Recipe(task="sr").task = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"times": 0}, "times=0: expected 1 or more"),
+        ({"device": "cuda:99"}, "cuda:99"),
+        ({"device": "gpu"}, "gpu"),
+        ({"precision": "half"}, "half"),
+    ],
+    ids=str,
+)
+def test_load_refuses_impossible_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resizekit.load("sr-x2-fast", **options)
+
+
+def test_load_picks_a_device() -> None:
+    assert resizekit.load("sr-x2-fast", device="auto").device.type in ("cpu", "cuda")
