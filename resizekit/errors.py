@@ -38,7 +38,7 @@ class PluginError(ResizeKitError):
 
 
 class UnknownNameError(UsageError):
-    """A name of a task, network, compression or weights that no installed plugin offers."""
+    """A name of a task, network, compression, weights or suite that no installed plugin offers."""
 
 
 class MissingExtraError(UsageError):

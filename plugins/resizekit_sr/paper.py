@@ -107,7 +107,7 @@ def _published() -> Iterator[Published]:
 
 PAPER = Suite(
     name="paper",
-    summary="Table 1 of Task-Aware Image Downscaling, bicubic, and the weights of resizekit, by 2 and by 4",
+    summary="Table 1 of Task-Aware Image Downscaling, bicubic, and the weights of resizekit, at x2 and x4",
     columns=tuple(_columns()),
     sets=SETS,
     published=tuple(_published()),

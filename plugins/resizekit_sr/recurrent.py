@@ -48,12 +48,18 @@ class RecurrentOptions(BaseModel):
     width: int = Field(64, ge=1, le=1024, description="channels of every feature map")
     down_blocks: int = Field(4, ge=0, le=256, description="residual blocks of the encoder")
     up_blocks: int = Field(6, ge=0, le=256, description="residual blocks of the decoder")
-    down_alone: int = Field(0, ge=0, le=256, description="separate encoder blocks for a single step; 0: none")
-    up_alone: int = Field(0, ge=0, le=256, description="separate decoder blocks for a single step; 0: none")
-    down_between: int = Field(
-        0, ge=0, le=256, description="separate encoder blocks for steps that output a state; 0: none"
+    down_alone: int = Field(
+        0, ge=0, le=256, description="separate encoder blocks for a single step; 0: down_blocks are used"
     )
-    up_between: int = Field(0, ge=0, le=256, description="separate decoder blocks for steps that take a state; 0: none")
+    up_alone: int = Field(
+        0, ge=0, le=256, description="separate decoder blocks for a single step; 0: up_blocks are used"
+    )
+    down_between: int = Field(
+        0, ge=0, le=256, description="separate encoder blocks for all steps but the last; 0: down_blocks are used"
+    )
+    up_between: int = Field(
+        0, ge=0, le=256, description="separate decoder blocks for all steps but the first; 0: up_blocks are used"
+    )
 
 
 class _Side(Recurrent):

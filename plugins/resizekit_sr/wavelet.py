@@ -36,7 +36,7 @@ class WaveletOptions(BaseModel):
         ge=1,
         le=4,
         validation_alias=AliasChoices("block_size", "squeeze"),  # headers of older weights say "squeeze"
-        description="multiplies the blocks that are unshuffled: with 2 the convolutions cost a quarter",
+        description="side of the blocks that the network works on, in units of the factors; 2 costs a quarter",
     )
     adds_average: bool = Field(
         False, description="the encoder adds the mean of each block to its output: for tasks with residual=False"

@@ -44,7 +44,7 @@ def evaluate(
         bool,
         typer.Option(
             "--self-ensemble",
-            help="Average the restored picture over flips and rotations; only helps decoders of bicubic pictures.",
+            help="Average over flips and rotations; helps only decoders that were trained on bicubic pictures.",
         ),
     ] = False,
     suite: Annotated[

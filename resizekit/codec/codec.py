@@ -57,7 +57,7 @@ class Codec(NetworkPair):
         """
         if _is_uint16(image) and self.storage.bits == 8:
             raise ImageError(
-                "a uint16 array for a codec that stores 8 bits: use one with the compression 'uint16', or pass uint8"
+                "a uint16 array for a codec that stores 8 bits: use a codec with compression 'uint16', or pass uint8"
             )
         return self._through(self.down_tensor, lambda high: self.read_back(self.down_codes(high)), image)
 

@@ -119,7 +119,7 @@ class NetworkPair(nn.Module):
             compression: Name of an installed compression, with its default options unless the codec uses it already. A
                 module instead of a name leaves the result without a recipe: it cannot be saved or write files.
             self_ensemble: Whether decoding averages over flips and quarter turns, EDSR's "+": slightly better for
-                decoders of bicubic images, and eight times slower. It harms images from a learned encoder, which
+                decoders trained on bicubic images, and eight times slower. It harms images from an encoder, which
                 stores information that depends on the orientation. If height and width have different factors, only
                 the four flips are used.
 

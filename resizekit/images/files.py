@@ -185,8 +185,8 @@ def restored_suffix(path: str | Path) -> str:
 def read_small(path: str | Path) -> tuple[Picture, Manifest]:
     """Read a small image with its manifest, and check that its pixels did not change.
 
-    The digest covers the decoded pixels, in a lossy format as well. They are the input of the decoder network, no
-    parser for each format is necessary, and a decoder that gives other pixels is detected.
+    The digest covers the decoded pixels, in a lossy format as well: they are the input of the decoder network. No
+    format needs its own parser, and an image library that decodes to other pixels is detected.
 
     Raises:
         ManifestError: The file has no manifest, or its pixels changed.

@@ -74,7 +74,7 @@ class Selection:
         return manifest_name(self.outline)
 
     def load(self, device: str = "auto", precision: str = "float32") -> Codec:
-        """Load the codec; the four last loaded stay in memory.
+        """Load the codec; the last four loaded codecs stay in memory.
 
         Args:
             device: "auto", "cpu" or "cuda"; ignored for a loaded codec, which stays on its device.

@@ -90,7 +90,7 @@ class _NormalizedView:
 
 
 def normalized_view(pixels: Pixels, value_range: ValueRange | None) -> Pixels:
-    """Give `normalize(pixels, value_range)` lazily, for a reader of parts.
+    """Return `normalize(pixels, value_range)` as a lazy view, for callers that read only parts.
 
     Returns:
         An object with a `shape`, which computes floats only for the parts that are indexed.

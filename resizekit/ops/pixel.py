@@ -1,6 +1,6 @@
 """Move pixels to channels and back, by integer factors that can differ in height and width.
 
-`unshuffle` is the "reverse version of sub-pixel convolution" of the paper (section 3.2) without its convolution,
+`unshuffle` is the "reverse version of sub-pixel convolution" of the paper (section 3.2) without its convolution;
 `shuffle` is the sub-pixel layer of Shi et al. (2016). The channels are ordered `(c s r)`, as in `pixel_shuffle` of
 PyTorch. A tensor in channels-last memory format stays in it.
 """

@@ -30,7 +30,7 @@ def resizekit_register_tasks() -> Iterable[Task[Any]]:
 
     @hookimpl
     def resizekit_register_tasks():
-        yield Task(name="half-width", summary="half the width, same height and colors",
+        yield Task(name="half-width", summary="half the width, same height and colours",
                    config=TaskConfig, spec=lambda config: ResizeSpec(r=2), guide=guides.bicubic)
     """
     raise AssertionError("pluggy never calls a hook specification")

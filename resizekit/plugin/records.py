@@ -26,7 +26,7 @@ class TaskConfig(BaseModel):
     network: str = Field("tad", description="name of an installed network")
     encoder: str | None = Field(
         None,
-        description='network whose encoder is used instead; "none": low is the guide; default: the network\'s own',
+        description='use the encoder of this network; "none": low is the guide; default: encoder of `network`',
     )
     compression: str = Field("uint8", description="name of an installed compression: how low is stored")
     channels: int = Field(3, ge=1, le=4096, description="channels of low")

@@ -71,7 +71,7 @@ class TrainConfig(BaseModel):
     )
     start_side: Side | None = Field(None, description="copy only this side of the initial weights")
     freeze: Side | None = Field(None, description="side whose initial weights stay constant; only the other is trained")
-    steps: int = Field(20_000, ge=1, description="number of optimizer steps, all stages together")
+    steps: int = Field(20_000, ge=1, description="number of optimizer steps, over all phases and stages of the task")
     budget: Annotated[timedelta | None, BeforeValidator(read_duration)] = Field(
         None,
         description='duration of the training, such as "20 min"; the number of steps is planned from the speed '
@@ -90,7 +90,7 @@ class TrainConfig(BaseModel):
     betas: tuple[Decay, Decay] = Field((0.9, 0.99), description="decay rates of Adam's two moments")
     schedule: Literal["cosine", "trapezoid", "constant"] = Field(
         "cosine",
-        description="shape of the learning rate: half a cosine; constant with a linear fall over the last quarter "
+        description="learning rate schedule: half a cosine; constant with a linear fall over the last quarter "
         "(trapezoid); or constant",
     )
     warmup: int = Field(200, ge=0, description="number of steps with a linearly increasing learning rate")
@@ -104,7 +104,7 @@ class TrainConfig(BaseModel):
     clip: float = Field(0.5, ge=0, description="maximum norm of the gradient; 0 for no limit")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0 for no average")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="precision of the networks' trunks; auto: bfloat16 on hardware that supports it"
+        "auto", description="precision of the hidden layers; auto: bfloat16 on hardware that supports it"
     )
     compile: bool = Field(
         False, description="whether to use torch.compile (on a GPU with CUDA graphs); needs a C++ compiler"

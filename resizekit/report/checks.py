@@ -39,7 +39,7 @@ class Check:
 
 
 def checks(results: Results) -> list[Check]:
-    """Compare Y of bicubic with the published values; empty if the border is not the usual one, the factor."""
+    """Compare Y of bicubic with the published values; empty if the border differs from the usual one, the factor."""
     found = []
     for factor in sorted({column.factor for column in results.columns}):
         column = bicubic_column(results, factor)

@@ -37,7 +37,7 @@ class RoundtripView:
 
 
 def pyramid_views(folder: Path) -> list[RoundtripView]:
-    """Prepare every depth that `pyramid` wrote. The windows grow with the factor.
+    """Prepare every depth that `pyramid` wrote. The details that are cut out of the pictures grow with the factor.
 
     Args:
         folder: The folder.
@@ -64,7 +64,7 @@ def roundtrip_view(folder: Path) -> RoundtripView:
     record = read_record(folder)
     original = _read_original(folder, record)
     if not record.roundtrips:
-        raise ResizeKitError(f"{folder} records no roundtrip: make it again")
+        raise ResizeKitError(f"metrics.json in {folder} lists no roundtrip: make the folder again")
     trip = record.roundtrips[-1]
     small, restored = _read_pictures(folder, record, trip, original)
     window = _detail(original, restored)

@@ -52,7 +52,7 @@ class Tradeoff:
 
 
 def read_tradeoff(path: Path) -> Tradeoff:
-    """Read a file of `resizekit sweep` and those of its example pictures that exist.
+    """Read the results file of `resizekit sweep`, and its example pictures where they exist.
 
     Args:
         path: The JSON file.

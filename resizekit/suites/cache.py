@@ -1,6 +1,6 @@
 """Cache metrics by key in a file with one JSON line per entry.
 
-Each line is written at once. Reading skips lines that are cut off or not valid.
+Each line is written as soon as it is known. Reading skips lines that are cut off or not valid.
 """
 
 from pathlib import Path

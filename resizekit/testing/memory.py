@@ -33,7 +33,7 @@ def memory_of(x: Tensor) -> Tensor:
 
 
 class RedZones(TorchDispatchMode):
-    """While it is active, every new tensor is poison and is between two zones of poison.
+    """While it is active, every new tensor is filled with poison and lies between two zones of poison.
 
     >>> with RedZones() as zones:
     ...     x = torch.empty(2)

@@ -101,7 +101,7 @@ class TaskConformance:
             assert all(part.isfinite().all() for part in out), "an ordinary image leads to NaN or infinity"
 
     def test_guide_of_one_colour(self) -> None:
-        """The guide of an image with a single color has a single color too, in [0, 1]."""
+        """The guide of an image with a single colour has a single colour too, in [0, 1]."""
         codec = self._build()
         for seed in range(4):
             colour = torch.rand(1, codec.channels, 1, 1, generator=torch.Generator().manual_seed(seed)).round(

@@ -21,7 +21,7 @@ Place = Callable[[Tensor], Tensor]
 
 
 class Trial:
-    """The outcome of one run: its result or error, and its effects on the memory around."""
+    """The outcome of one run: its result or error, and its effects on the memory around it."""
 
     def __init__(self, call: Call, label: str, run: Callable[[Run, Place], Any], kernel: Run, place: Place) -> None:
         self.call, self.label, self._run, self._place = call, label, run, place

@@ -50,7 +50,7 @@ class GuideWeightController(nn.Module):
         """Return the loss with the current guide weight.
 
         Raises:
-            ConfigError: If the loss has no guide weight, as a task's custom loss.
+            ConfigError: If the loss has no guide weight, such as a task's custom loss.
         """
         if not isinstance(loss, Guided):
             raise ConfigError(

@@ -20,7 +20,7 @@ def load_initial_weights(
     """Copy trained weights into a codec.
 
     With `strict=False`, tensors whose name and shape match are copied and the others keep their initial values. This
-    allows, for example, the trunk of a x2 network to initialize a x4 network, as in EDSR (Lim et al., 2017).
+    allows, for example, the hidden layers of an x2 network to initialize an x4 network, as in EDSR (Lim et al., 2017).
 
     Args:
         codec: Codec to initialize; it is modified in place.

@@ -50,7 +50,7 @@ def manifest_options(file_format: str, manifest: str, profile: bytes | None = No
 
 
 def read_profile(image: PIL.Image.Image) -> bytes | None:
-    """Return the colour profile of a loaded image, or in a small image that of the original; None without one."""
+    """Return the colour profile of a loaded image; for a small image, that of the original; None if there is none."""
     chunks = (data for name, data, *_ in getattr(image, "private_chunks", ()) if name == _PROFILE_CHUNK)
     return image.info.get("icc_profile") or next(chunks, None) or None
 

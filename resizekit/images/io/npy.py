@@ -1,4 +1,4 @@
-"""NumPy arrays in files: `h w c` in a .npy, or as the only array in a .npz, unpickling nothing, trusting no sizes."""
+"""NumPy arrays in files: `h w c` in a .npy, or as the only array in a .npz. Nothing is unpickled."""
 
 import io
 import math
@@ -24,7 +24,7 @@ _DTYPES = {"u1": np.uint8, "u2": np.uint16, "f4": np.float32}
 
 @dataclass(frozen=True, kw_only=True)
 class Npy(Storage):
-    """A NumPy array in a file, or with `zipped` in a compressed .npz."""
+    """A NumPy array in a .npy file, or in a compressed .npz file if `zipped` is true."""
 
     zipped: bool = False
 
