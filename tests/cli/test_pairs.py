@@ -78,8 +78,8 @@ def test_export_pairs_overwrites_only_on_request(cli, weights, picture, workdir)
     [
         (("in/a.png", "out"), "in/a.png is not a folder"),
         (("nowhere", "out"), "nowhere is not a folder"),
-        (("in", "in/out"), "in/out lies in in itself"),
-        (("in", "in/a.png"), "lies in in itself"),
+        (("in", "in/out"), "in/out lies in the input folder in"),
+        (("in", "in/a.png"), "lies in the input folder in"),
         (("in", "file"), "file"),
     ],
     ids=str,

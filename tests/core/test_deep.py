@@ -217,7 +217,7 @@ def test_fill_hidden_agrees_with_8_bits():
 def test_codec_refuses_arrays_of_the_wrong_depth(weights_dir):
     eight, deep = (resizekit.load(weights_dir / f"{name}.safetensors") for name in ("eight", "deep"))
     codes = photo(8, 8).pixels
-    with pytest.raises(ImageError, match="stores 8 bits: use one with the compression 'uint16'"):
+    with pytest.raises(ImageError, match="stores 8 bits: use a codec with compression 'uint16'"):
         eight.down(codes)
     with pytest.raises(ImageError, match="uint16 pixel values for a codec that stores 8 bits"):
         eight.up(codes)
