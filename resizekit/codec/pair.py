@@ -131,11 +131,12 @@ class NetworkPair(nn.Module):
             UsageError: If the step cannot be repeated that often.
         """
         module, recipe = self.compression, self.recipe
-        present = None if recipe is None else recipe.info.compression
-        if compression is not None and compression != present:
-            named = isinstance(compression, str)
-            module = as_compression(self.find_compression(compression) if isinstance(compression, str) else compression)
-            recipe = recipe.with_compression(str(compression)) if recipe is not None and named else None
+        if isinstance(compression, str):
+            if recipe is None or compression != recipe.info.compression:
+                module = as_compression(self.find_compression(compression))
+                recipe = recipe and recipe.with_compression(compression)
+        elif compression is not None:
+            module, recipe = as_compression(compression), None
         times = self.times if times is None else times
         ensemble = self.self_ensemble if self_ensemble is None else self_ensemble
         if recipe is not None:
@@ -150,7 +151,8 @@ class NetworkPair(nn.Module):
             traits=self.traits,
             recipe=recipe,
         )
-        twin._configure(times, ensemble)
+        if recipe is None:  # otherwise the recipe has configured it
+            twin._configure(times, ensemble)
         twin.precision, twin.receptive_fields = self.precision, self.receptive_fields
         twin.find_compression = self.find_compression
         return twin.train(self.training)
