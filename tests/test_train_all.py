@@ -188,14 +188,6 @@ def test_resume_keeps_the_planned_steps_and_gives_the_same_weights(tree, monkeyp
     assert train(straight, tmp_path / "straight", device="cpu").header.digest == record["digest"]
 
 
-@pytest.fixture
-def ctrl_c():
-    """Let SIGINT raise KeyboardInterrupt, also where the tests run in the background and inherit that it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_resume_reuses_the_measurements_before_an_interruption(tree, monkeypatch, ctrl_c):
     tree.config("tad-x2")
     real = tree.training_run.evaluate_folder
