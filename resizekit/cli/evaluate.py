@@ -10,7 +10,7 @@ from resizekit.errors import UsageError
 
 __all__ = ["evaluate"]
 
-_FOLDER_OPTIONS = {"folders", "weights", "task", "compression", "value_range", "times", "self_ensemble"}
+_FOLDER_OPTIONS = {"folders", "weights", "task", "compression", "value_range", "times", "effort", "self_ensemble"}
 _SUITE_OPTIONS = {
     "data", "out", "weights_from", "sets", "columns", "border", "ssim", "jobs", "as_csv", "timings", "timings_size",
 }  # fmt: skip
@@ -31,6 +31,14 @@ def evaluate(
         typer.Option(
             metavar="N,N...",
             help="How many times to apply the networks, one row each; with x2 weights, 1,2,3 gives x2, x4, x8.",
+            show_default=False,
+        ),
+    ] = None,
+    effort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N...",
+            help="How long to improve the small pictures, 0 to 4, one row each with its seconds; such as 0,2.",
             show_default=False,
         ),
     ] = None,
@@ -136,6 +144,7 @@ def evaluate(
             compression=compression,
             value_range=value_range,
             times=times,
+            effort=effort,
             device=device,
             precision=precision,
             limit=limit,

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from resizekit.cli.options import read_times, read_value_range, read_weights
+from resizekit.cli.options import read_efforts, read_times, read_value_range, read_weights
 from resizekit.cli.output import echo_json
 from resizekit.cli.progress import counted
 from resizekit.codec import Codec
 from resizekit.evaluation.folder import SetMetrics, evaluate_depths
-from resizekit.evaluation.measure import baseline_name
+from resizekit.evaluation.measure import baseline_name, measure
 from resizekit.images.planning import repeated
 from resizekit.images.selection import choose_codec
 
@@ -29,6 +30,7 @@ class FolderOptions:
     compression: str | None
     value_range: str | None
     times: str | None
+    effort: str | None
     device: str
     precision: str
     limit: int | None
@@ -42,6 +44,7 @@ class _Row:
 
     times: int
     factor: str
+    effort: int
     metrics: SetMetrics
 
     def value(self, column: str) -> float:
@@ -73,15 +76,29 @@ def evaluate_folders(folders: Sequence[Path], options: FolderOptions) -> None:
     if options.self_ensemble:
         codec = codec.replace(self_ensemble=True)
     factors = {n: repeated(codec, n).spec.short for n in depths or (codec.times,)}
+    efforts = read_efforts(options.effort)
     rows: list[_Row] = []
     for folder in folders:
-        with counted(Console(stderr=True), folder.name, 1) as count:
-            measured = evaluate_depths(
-                codec, folder, tuple(factors), limit=options.limit, value_range=value_range, progress=count.part
-            )
-        added = [_Row(n, factors[n], result) for n, result in measured.items() if isinstance(result, SetMetrics)]
-        skipped = [line for row in added for line in row.metrics.skipped]
-        skipped += [f"{factors[n]}: {result}" for n, result in measured.items() if not isinstance(result, SetMetrics)]
+        added: list[_Row] = []
+        skipped: list[str] = []
+        with counted(Console(stderr=True), folder.name, len(efforts)) as count:
+            for effort in efforts:
+                measured = evaluate_depths(
+                    codec,
+                    folder,
+                    tuple(factors),
+                    limit=options.limit,
+                    value_range=value_range,
+                    measure_with=partial(measure, effort=effort, with_seconds=options.effort is not None),
+                    progress=count.part,
+                )
+                count.finish()
+                for n, result in measured.items():
+                    if isinstance(result, SetMetrics):
+                        added.append(_Row(n, factors[n], effort.level, result))
+                        skipped += result.skipped
+                    else:
+                        skipped.append(f"{factors[n]}: {result}")
         for line in dict.fromkeys(skipped):
             typer.echo(f"warning: left out: {line}", err=True)
         rows += added
@@ -95,6 +112,7 @@ def _as_dict(codec: Codec, rows: Sequence[_Row], options: FolderOptions, *, with
     sets = [
         row.metrics.as_dict()
         | ({"times": row.times, "factor": row.factor} | _gains(row.metrics.mean) if with_depths else {})
+        | ({} if options.effort is None else {"effort": row.effort})
         for row in rows
     ]
     return {
@@ -106,18 +124,22 @@ def _as_dict(codec: Codec, rows: Sequence[_Row], options: FolderOptions, *, with
 
 
 def _print(codec: Codec, rows: Sequence[_Row], options: FolderOptions, *, with_depths: bool) -> None:
-    columns = _columns(codec, with_depths=with_depths)
+    columns = _columns(codec, with_depths=with_depths, with_effort=options.effort is not None)
     all_channels = codec.channels not in (1, 3)
     baseline = baseline_name(codec)
     heads = [name.replace("bicubic", baseline).removesuffix(" RGB" if all_channels else "") for name in columns]
-    if with_depths:
+    wraps = with_depths or options.effort is not None
+    if wraps:
         heads = [name.replace(" ", "\n") for name in heads]  # otherwise the table is wider than 80 characters
-    table = Table(box=None, header_style="bold", collapse_padding=with_depths, pad_edge=not with_depths)
-    for head in ("set", *(["factor"] if with_depths else []), "pictures", *heads):
+    table = Table(box=None, header_style="bold", collapse_padding=wraps, pad_edge=not wraps)
+    with_effort = options.effort is not None
+    more = (["factor"] if with_depths else []) + (["effort"] if with_effort else [])
+    for head in ("set", *more, "pictures", *heads):
         table.add_column(head)
     for row in rows:
-        first = [row.metrics.name, row.factor] if with_depths else [row.metrics.name]
-        table.add_row(*first, str(row.metrics.pictures), *(f"{row.value(name):.2f}" for name in columns))
+        first = ([row.factor] if with_depths else []) + ([str(row.effort)] if with_effort else [])
+        values = (f"{row.value(name):.2f}" for name in columns)
+        table.add_row(row.metrics.name, *first, str(row.metrics.pictures), *values)
     console = Console(markup=False, emoji=False)
     console.print(table)
     against = baseline if baseline == "bicubic" else f"its {baseline}"
@@ -125,14 +147,15 @@ def _print(codec: Codec, rows: Sequence[_Row], options: FolderOptions, *, with_d
         f"mean PSNR in dB of {codec.info.weights}{'+' * options.self_ensemble}, computed in {codec.precision}: "
         f"high against the original, low against {against}; "
         + ("over all channels" if all_channels else "RGB without border, Y with a border of the factor")
-        + (f", gain is high minus {baseline}" if with_depths else ""),
+        + (f", gain is high minus {baseline}" if with_depths else "")
+        + (", seconds per picture, down and up" if options.effort is not None else ""),
         highlight=False,
     )
     for line in _infinite([row.metrics for row in rows], list(zip(columns, heads, strict=True))):
         console.print(line, highlight=False)
 
 
-def _columns(codec: Codec, *, with_depths: bool) -> list[str]:
+def _columns(codec: Codec, *, with_depths: bool, with_effort: bool) -> list[str]:
     columns = ["high RGB", "high Y", "low RGB", "low Y", "bicubic RGB", "bicubic Y"]
     if codec.channels == 1:
         columns = [name for name in columns if name.endswith("Y")]
@@ -140,6 +163,8 @@ def _columns(codec: Codec, *, with_depths: bool) -> list[str]:
         columns = [name for name in columns if name.endswith("RGB")]
     if with_depths:
         columns += [name.replace("high", "gain") for name in columns if name.startswith("high")]
+    if with_effort:
+        columns.append("seconds")
     return columns
 
 

@@ -7,21 +7,24 @@ from typing import Annotated
 
 import typer
 
-from resizekit.cli.jobs import Progress, pair_up, work_through
+from resizekit.cli.jobs import pair_up, work_through
 from resizekit.cli.options import (
     CompressionName,
     Device,
+    EffortLevel,
     Json,
     MaxSide,
     Overwrite,
     Precision,
     Scale,
     Size,
+    TargetLowPsnr,
     TaskName,
     Tile,
     Times,
     ValueRangeText,
     WeightsName,
+    read_effort,
     read_run_options,
     read_target,
     read_value_range,
@@ -29,6 +32,7 @@ from resizekit.cli.options import (
 )
 from resizekit.cli.output import echo_json
 from resizekit.cli.plans import plan_row, plan_text
+from resizekit.cli.progress import Count
 
 __all__ = ["down", "up"]
 
@@ -48,6 +52,8 @@ def down(
     times: Times = None,
     compression: CompressionName = None,
     value_range: ValueRangeText = None,
+    effort: EffortLevel = 0,
+    target_low_psnr: TargetLowPsnr = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
@@ -60,10 +66,10 @@ def down(
 
     options = read_run_options(tile, device, precision, overwrite)
     (chosen, of_task), declared_range = read_weights(weights, task), read_value_range(value_range)
-    target = read_target(size, scale, max_side, times)
+    target, level = read_target(size, scale, max_side, times), read_effort(effort, target_low_psnr)
     rows: list[dict[str, object]] = []
 
-    def run(source: Path, small: Path, progress: Progress) -> None:
+    def run(source: Path, small: Path, count: Count) -> None:
         manifest = down_file(
             source,
             small,
@@ -72,12 +78,13 @@ def down(
             compression=compression,
             target=target,
             value_range=declared_range,
-            options=replace(options, progress=progress),
+            effort=level,
+            options=replace(options, progress=count.part, on_gain=count.gain),
         )
         fields = manifest.model_dump(mode="json", exclude_none=True)
         rows.append({"in": str(source), "out": str(small), "manifest": fields})
 
-    def dry_run(source: Path, small: Path, progress: Progress) -> None:
+    def dry_run(source: Path, small: Path, count: Count) -> None:
         resize, name = plan_file(
             source,
             weights=chosen,
@@ -117,8 +124,10 @@ def up(
     chosen = None if weights is None else read_weights(weights, None)[0]
     rows: list[dict[str, object]] = []
 
-    def run(source: Path, restored: Path, progress: Progress) -> None:
-        manifest = up_file(source, restored, weights=chosen, options=replace(options, progress=progress))
+    def run(source: Path, restored: Path, count: Count) -> None:
+        manifest = up_file(
+            source, restored, weights=chosen, options=replace(options, progress=count.part, on_gain=count.gain)
+        )
         row: dict[str, object] = {"in": str(source), "out": str(restored), "size": list(manifest.size)}
         rows.append(row | {"precision": options.resolved_precision})
 
@@ -129,7 +138,7 @@ def _run_jobs(
     sources: list[Path],
     out: Path,
     suffix: Callable[[Path], str],
-    run: Callable[[Path, Path, Progress], None],
+    run: Callable[[Path, Path, Count], None],
     rows: list[dict[str, object]],
     as_json: bool,
     *,

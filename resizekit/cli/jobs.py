@@ -7,15 +7,13 @@ from typing import TypeAlias
 from rich.console import Console
 
 from resizekit.cli.output import echo_error
-from resizekit.cli.progress import counted
+from resizekit.cli.progress import Count, counted
 from resizekit.errors import ImageError, ResizeKitError, UsageError
 
-__all__ = ["Job", "Progress", "pair_up", "work_through"]
+__all__ = ["Job", "pair_up", "work_through"]
 
 Job: TypeAlias = tuple[Path, Path]
 """A source and its output."""
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with (tiles done, tiles in total)."""
 
 
 def pair_up(sources: Sequence[Path], out: Path, suffix: Callable[[Path], str]) -> list[Job]:
@@ -63,7 +61,7 @@ def _may_be_several(source: Path) -> bool:
 
 def work_through(
     jobs: Sequence[Job],
-    run: Callable[[Path, Path, Progress], None],
+    run: Callable[[Path, Path, Count], None],
     *,
     inside: Path | None = None,
 ) -> None:
@@ -71,7 +69,7 @@ def work_through(
 
     Args:
         jobs: Sources and outputs.
-        run: Processes a source, an output and a progress callback.
+        run: Processes a source and an output, and reports its progress.
         inside: Folder in which subfolders for the outputs are created when they are needed.
 
     Raises:
@@ -84,7 +82,7 @@ def work_through(
             try:
                 if inside in output.parents:
                     output.parent.mkdir(parents=True, exist_ok=True)
-                run(source, output, count.part)
+                run(source, output, count)
             except (ResizeKitError, OSError) as error:
                 if len(jobs) == 1:
                     raise

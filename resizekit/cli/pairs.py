@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from resizekit.cli.jobs import Progress, pair_up, work_through
+from resizekit.cli.jobs import pair_up, work_through
 from resizekit.cli.options import (
     CompressionName,
     Device,
@@ -18,6 +18,7 @@ from resizekit.cli.options import (
     read_run_options,
     read_weights,
 )
+from resizekit.cli.progress import Count
 from resizekit.errors import UsageError
 
 __all__ = ["export_pairs"]
@@ -51,10 +52,10 @@ def export_pairs(
     jobs = pair_up([folder], high, lambda _: ".png")
     codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)
 
-    def run(source: Path, large: Path, progress: Progress) -> None:
+    def run(source: Path, large: Path, count: Count) -> None:
         small = low / large.relative_to(high)
         small.parent.mkdir(parents=True, exist_ok=True)
-        export_pair(codec, source, small, large, bicubic=bicubic, options=replace(options, progress=progress))
+        export_pair(codec, source, small, large, bicubic=bicubic, options=replace(options, progress=count.part))
 
     work_through(jobs, run, inside=high)
     typer.echo(f"{low}, {high}: {len(jobs)} pairs")

@@ -62,7 +62,7 @@ class Count:
     """Progress over several items, with the progress inside the current item."""
 
     def __init__(self, bar: Progress, label: str, total: int) -> None:
-        self._bar, self._row, self._done = bar, bar.add_task(label, total=total), 0
+        self._bar, self._row, self._done, self._name = bar, bar.add_task(label, total=total), 0, label
 
     def part(self, done: int, of: int) -> None:
         """Update the progress of the current item: `done` of `of` parts."""
@@ -70,7 +70,12 @@ class Count:
 
     def begin(self, name: str) -> None:
         """Start an item and show its name."""
+        self._name = name
         self._bar.update(self._row, description=name)
+
+    def gain(self, decibels: float) -> None:
+        """Show what the refinement of the current item has gained so far."""
+        self._bar.update(self._row, description=f"{self._name} {decibels:+.2f} dB")
 
     def finish(self) -> None:
         """Finish the current item."""

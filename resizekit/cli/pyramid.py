@@ -6,20 +6,24 @@ from typing import Annotated
 
 import typer
 
-from resizekit.cli.jobs import Progress, work_through
+from resizekit.cli.jobs import work_through
 from resizekit.cli.options import (
     CompressionName,
     Device,
+    EffortLevel,
     Json,
     Overwrite,
     Precision,
+    TargetLowPsnr,
     TaskName,
     Tile,
     WeightsName,
+    read_effort,
     read_run_options,
     read_weights,
 )
 from resizekit.cli.output import echo_json
+from resizekit.cli.progress import Count
 
 __all__ = ["pyramid"]
 
@@ -34,6 +38,8 @@ def pyramid(
         typer.Option(min=1, help="Maximum number of steps; with x2 weights, 3 gives x2, x4 and x8.  [default: 7]"),
     ] = None,
     compression: CompressionName = None,
+    effort: EffortLevel = 0,
+    target_low_psnr: TargetLowPsnr = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
@@ -48,9 +54,10 @@ def pyramid(
 
     options = read_run_options(tile, device, precision, overwrite)
     chosen, of_task = read_weights(weights, task)
+    level = read_effort(effort, target_low_psnr)
     results: list[Pyramid] = []
 
-    def run(source: Path, folder: Path, progress: Progress) -> None:
+    def run(source: Path, folder: Path, count: Count) -> None:
         result = pyramid_file(
             source,
             folder,
@@ -58,7 +65,8 @@ def pyramid(
             task=of_task,
             compression=compression,
             times=times,
-            options=replace(options, progress=progress),
+            effort=level,
+            options=replace(options, progress=count.part, on_gain=count.gain),
         )
         results.append(result)
 
@@ -76,7 +84,7 @@ def pyramid(
     width, height = result.size
     for line in (
         f"PSNR in dB of {result.weights}: restored and bicubic against the original, small against bicubic's",
-        f"precision: {result.precision}",
+        f"precision: {result.precision}, effort: {result.effort}",
         f"the largest that works for {width}x{height} pixels: {result.largest_factor} (--times {result.largest})",
         f"pictures: {out}",
     ):

@@ -6,27 +6,31 @@ from typing import Annotated
 
 import typer
 
-from resizekit.cli.jobs import Progress, work_through
+from resizekit.cli.jobs import work_through
 from resizekit.cli.options import (
     CompressionName,
     Device,
+    EffortLevel,
     Json,
     MaxSide,
     Overwrite,
     Precision,
     Scale,
     Size,
+    TargetLowPsnr,
     TaskName,
     Tile,
     Times,
     ValueRangeText,
     WeightsName,
+    read_effort,
     read_run_options,
     read_target,
     read_value_range,
     read_weights,
 )
 from resizekit.cli.output import echo_json
+from resizekit.cli.progress import Count
 
 __all__ = ["roundtrip"]
 
@@ -42,6 +46,8 @@ def roundtrip(
     times: Times = None,
     compression: CompressionName = None,
     value_range: ValueRangeText = None,
+    effort: EffortLevel = 0,
+    target_low_psnr: TargetLowPsnr = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
@@ -57,11 +63,11 @@ def roundtrip(
 
     options = read_run_options(tile, device, precision, overwrite)
     (chosen, of_task), declared_range = read_weights(weights, task), read_value_range(value_range)
-    target = read_target(size, scale, max_side, times)
+    target, level = read_target(size, scale, max_side, times), read_effort(effort, target_low_psnr)
     folder = out or picture.parent / f"{picture.stem}{ROUNDTRIP_SUFFIX}"
     results: list[RoundtripMetrics] = []
 
-    def run(source: Path, folder: Path, progress: Progress) -> None:
+    def run(source: Path, folder: Path, count: Count) -> None:
         metrics = roundtrip_file(
             source,
             folder,
@@ -70,7 +76,8 @@ def roundtrip(
             compression=compression,
             target=target,
             value_range=declared_range,
-            options=replace(options, progress=progress),
+            effort=level,
+            options=replace(options, progress=count.part, on_gain=count.gain),
         )
         results.append(metrics)
 
@@ -84,5 +91,5 @@ def roundtrip(
         table.add_row(*row)
     console = Console(markup=False, emoji=False)
     console.print(table)
-    console.print(f"precision: {metrics.precision}", highlight=False)
+    console.print(f"precision: {metrics.precision}, effort: {metrics.effort}", highlight=False)
     console.print(f"pictures: {folder}", highlight=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """The codec: inference with a pair of networks, on tensors, arrays and PIL images."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar, cast
 
 import numpy as np
@@ -8,9 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from resizekit.codec.convert import ImageLike, from_batch, from_codes, to_batch, to_codes, to_tensor
+from resizekit.codec.convert import ImageLike, as_dtype, from_batch, from_codes, to_batch, to_codes, to_tensor
 from resizekit.codec.pair import NetworkPair, Resized, channels_last
 from resizekit.codec.precision import inference_precision
+from resizekit.codec.refine.descent import refine
+from resizekit.codec.refine.effort import Effort
+from resizekit.codec.refine.objective import check_refinable
 from resizekit.errors import ImageError, ResizeShapeError, UsageError
 from resizekit.nn import LowResolutionNet, to_float
 from resizekit.ops import to_uint, to_uint8
@@ -35,12 +39,14 @@ class Codec(NetworkPair):
         ((32, 24, 3), (64, 48, 3))
     """
 
-    def down(self, image: AnyImage) -> AnyImage:
+    def down(self, image: AnyImage, *, effort: int | Effort = 0) -> AnyImage:
         """Downscale an image.
 
         Args:
             image: A PIL image, a uint8 array `h w c`, or a float tensor `b c h w` in [0, 1]. With the compression
                 `uint16` also a uint16 array.
+            effort: 0 to 4, or an `Effort`. Above 0, the small image is improved for its decoder by gradient descent,
+                which takes longer. `up` does not change.
 
         Returns:
             The small image, of the same kind; with the compression `uint16`, arrays are uint16.
@@ -49,17 +55,22 @@ class Codec(NetworkPair):
             ResizeShapeError: If the factors do not divide the size; the message gives the nearest crop.
                 `resizekit.down_file` pads instead.
             ImageError: For any other kind of image.
+            UsageError: If the effort is out of range, or this codec cannot be improved; the message says why.
 
         Examples:
             >>> import resizekit
-            >>> resizekit.load("sr-x2-fast").down(torch.zeros(1, 3, 32, 48)).shape
+            >>> codec = resizekit.load("sr-x2-fast")
+            >>> codec.down(torch.zeros(1, 3, 32, 48)).shape
+            torch.Size([1, 3, 16, 24])
+            >>> codec.down(torch.zeros(1, 3, 32, 48), effort=2).shape
             torch.Size([1, 3, 16, 24])
         """
         if _is_uint16(image) and self.storage.bits == 8:
             raise ImageError(
                 "a uint16 array for a codec that stores 8 bits: use a codec with compression 'uint16', or pass uint8"
             )
-        return self._through(self.down_tensor, lambda high: self.read_back(self.down_codes(high)), image)
+        on_floats = partial(self.down_tensor, effort=effort)
+        return self._through(on_floats, lambda high: self.read_back(self.down_codes(high, effort=effort)), image)
 
     def up(self, image: AnyImage) -> AnyImage:
         """Restore an image from the small one that `down` returned.
@@ -84,19 +95,20 @@ class Codec(NetworkPair):
             raise ImageError(f"{kind} pixel values for a codec that stores {bits} bits: pass the output of `down`")
         return self._through(self.up_tensor, self.up_codes, image)
 
-    def down_pixels(self, pixels: Pixels) -> Pixels:
+    def down_pixels(self, pixels: Pixels, *, effort: int | Effort = 0) -> Pixels:
         """Downscale to the pixel values that are written to the file: `(s h) (r w) (t c) -> h w c`.
 
         Where the storage is exact, these are the values of `down`.
 
         Args:
             pixels: uint8, uint16, or float32 in [0, 1].
+            effort: As for `down`.
 
         Returns:
             uint8 or uint16, as the storage has 8 or 16 bits.
         """
         with torch.inference_mode():
-            return from_batch(self.down_codes(to_batch(pixels).to(self.device)).cpu())
+            return from_batch(self.down_codes(to_batch(pixels).to(self.device), effort=effort).cpu())
 
     def up_pixels(self, pixels: Pixels, dtype: npt.DTypeLike) -> Pixels:
         """Upscale the pixel values of a file: `h w c -> (s h) (r w) (t c)`.
@@ -117,12 +129,19 @@ class Codec(NetworkPair):
         with torch.inference_mode():
             return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
-    def down_tensor(self, high: Tensor) -> Tensor:
+    def down_tensor(self, high: Tensor, *, effort: int | Effort = 0) -> Tensor:
         """Downscale to low as it will be read back: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1].
+
+        Args:
+            high: Float in [0, 1].
+            effort: As for `down`; above 0, the result has no gradient.
 
         Raises:
             ResizeShapeError: If the factors do not divide the size, or the number of channels is wrong.
         """
+        if Effort.of(effort).level:
+            with torch.no_grad():
+                return self.compress(self._refined(high, effort))
         with inference_precision(self.precision, high.device.type):
             return self._compress(*self._descend(channels_last(high)))
 
@@ -136,7 +155,7 @@ class Codec(NetworkPair):
         with inference_precision(self.precision, low.device.type):
             return self.decode(channels_last(low)).clamp(0, 1)
 
-    def down_codes(self, high: Tensor) -> Tensor:
+    def down_codes(self, high: Tensor, *, effort: int | Effort = 0) -> Tensor:
         """Downscale integer pixel values to those that are written to the file: `b (t c) (s h) (r w) -> b c h w`.
 
         After `read_back`, the result equals that of `down_tensor`. If the storage is lossless, this is true without
@@ -144,13 +163,16 @@ class Codec(NetworkPair):
 
         Args:
             high: uint8, uint16, or float32 in [0, 1].
+            effort: As for `down`.
 
         Returns:
             uint8 or uint16, as the storage has 8 or 16 bits.
 
         Raises:
-            UsageError: If the storage cannot hold the values of the compression.
+            UsageError: If the storage cannot hold the values of the compression, or for an invalid effort.
         """
+        if Effort.of(effort).level:
+            return self.to_stored(self._refined(high, effort))
         with inference_precision(self.precision, high.device.type):
             delta, base = self._descend(channels_last(high))
             if self.compression.adds_guide:
@@ -216,7 +238,7 @@ class Codec(NetworkPair):
         """
         if self.compression.adds_guide:
             return to_uint8(low)
-        low = self._compress(low, None)
+        low = self.compress(low)
         stored = to_uint(low, self.storage.bits)
         if not torch.equal(to_float(stored), low.float()):
             raise UsageError(
@@ -229,6 +251,11 @@ class Codec(NetworkPair):
         """Return the pixel values after writing and reading: `b c h w -> b c h w`; a PNG holds every value."""
         return stored if self.storage.exact else read_back(self.storage, stored)
 
+    def _refined(self, high: Tensor, effort: int | Effort) -> Tensor:
+        check_refinable(self)
+        with torch.no_grad():
+            return refine(self, high, to_float(self.down_codes(high)), effort=effort)
+
     def _check_low(self, low: Tensor) -> None:
         if low.shape[1] != self.low_channels:
             raise ResizeShapeError(f"low has {low.shape[1]} channels; this codec takes {self.low_channels}")
@@ -237,10 +264,3 @@ class Codec(NetworkPair):
 
 def _is_uint16(image: ImageLike) -> bool:
     return isinstance(image, np.ndarray) and image.dtype == np.uint16
-
-
-def as_dtype(high: Tensor, dtype: torch.dtype) -> Tensor:
-    """Round floats to uint8 or uint16, or clamp them to float32 in [0, 1]: `... -> ...`."""
-    if dtype == torch.float32:
-        return high.float().clamp(0, 1)
-    return to_uint(high, 16 if dtype == torch.uint16 else 8)

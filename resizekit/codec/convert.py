@@ -18,8 +18,8 @@ from resizekit.storage.formats import Pixels
 
 __all__ = [
     "ImageKind", "ImageLike",
-    "bit_depth", "convert_bits", "dtype_of_bits", "from_batch", "from_codes", "from_tensor", "image_kind", "to_batch",
-    "to_codes", "to_tensor",
+    "as_dtype", "bit_depth", "convert_bits", "dtype_of_bits", "from_batch", "from_codes", "from_tensor", "image_kind",
+    "to_batch", "to_codes", "to_tensor",
 ]  # fmt: skip
 
 ImageLike: TypeAlias = PIL.Image.Image | Pixels | Tensor
@@ -227,3 +227,10 @@ def from_batch(x: Tensor) -> Pixels:
     if x.ndim != 4 or x.shape[0] != 1:
         raise ImageError(f"invalid batch of shape {tuple(x.shape)}: expected one image, `1 c h w`")
     return cast(Pixels, x[0].permute(1, 2, 0).contiguous().numpy())
+
+
+def as_dtype(high: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round floats to uint8 or uint16, or clamp them to float32 in [0, 1]: `... -> ...`."""
+    if dtype == torch.float32:
+        return high.float().clamp(0, 1)
+    return to_uint(high, 16 if dtype == torch.uint16 else 8)

@@ -208,6 +208,10 @@ class NetworkPair(nn.Module):
         delta, base = self._descend(high)
         return delta if base is None else base + delta
 
+    def compress(self, low: Tensor) -> Tensor:
+        """Apply the compression to the output of `encode`: `b c h w -> b c h w`, low as it will be read back."""
+        return self._compress(low, None)
+
     def decode(self, low: Tensor) -> Tensor:
         """Run the decoder: `b c h w -> b (t c) (s h) (r w)`, float, not clamped.
 

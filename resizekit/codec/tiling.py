@@ -21,16 +21,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from resizekit.codec.codec import Codec, as_dtype
-from resizekit.codec.convert import dtype_of_bits, from_batch, to_batch
+from resizekit.codec.codec import Codec
+from resizekit.codec.convert import as_dtype, dtype_of_bits, from_batch, to_batch
 from resizekit.errors import UsageError
 from resizekit.nn import receptive_field
 from resizekit.spec import HW
 from resizekit.storage import Pixels
 
 __all__ = [
-    "Grid", "Progress", "Tile", "halo", "over_tiles", "part_of", "tile_alignment", "tile_side", "tiled_down",
-    "tiled_up",
+    "Grid", "Progress", "Tile", "halo", "over_tiles", "part_of", "part_of_work", "tile_alignment", "tile_side",
+    "tiled_down", "tiled_up", "windows",
 ]  # fmt: skip
 
 Tile: TypeAlias = int | Literal["auto", "off"]
@@ -112,9 +112,22 @@ def part_of(progress: Progress | None, before: int, parts: int) -> Progress:
         parts: Number of all parts.
     """
 
-    def report(done: int, total: int) -> None:
+    return part_of_work(progress, before, 1, parts)
+
+
+def part_of_work(progress: Progress | None, before: int, own: int, total: int) -> Progress:
+    """Make the progress callback of one part of an operation.
+
+    Args:
+        progress: The callback of the operation.
+        before: Work of the parts before this one, in any unit.
+        own: Work of this part.
+        total: Work of all parts.
+    """
+
+    def report(done: int, of: int) -> None:
         if progress is not None:
-            progress(before * total + done, parts * total)
+            progress(before * of + own * done, total * of)
 
     return report
 
@@ -157,7 +170,7 @@ def over_tiles(
     sides = [max(1, side // n) if side else None for n in per_cell]
     size = [n * by // of for n, by, of in zip(image.shape[:2], grid.given, grid.taken, strict=True)]
     out: Pixels | None = None
-    rows, columns = (list(_windows(*axis)) for axis in zip(cells, sides, grid.halo, strict=True))
+    rows, columns = (list(windows(*axis)) for axis in zip(cells, sides, grid.halo, strict=True))
     for done, (row, column) in enumerate(((r, c) for r in rows for c in columns), start=1):
         seen = image[_pixels(row[2:], grid.taken.h), _pixels(column[2:], grid.taken.w)]
         result = run(seen)
@@ -174,7 +187,7 @@ def over_tiles(
     return out
 
 
-def _windows(n: int, side: int | None, halo: int) -> Iterator[tuple[int, int, int, int]]:
+def windows(n: int, side: int | None, halo: int) -> Iterator[tuple[int, int, int, int]]:
     """Divide n cells: (start, stop) of each tile, then of the tile with its halo.
 
     The last tile is as large as the others and overlaps its neighbour: a very small tile would be mostly halo, and its

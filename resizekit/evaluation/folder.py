@@ -112,6 +112,7 @@ def evaluate_depths(
     *,
     limit: int | None = None,
     value_range: ValueRange | None = None,
+    measure_with: Callable[[Codec, Pixels], Mapping[str, float]] = measure,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[int, SetMetrics | ImageError]:
     """Measure a codec on a folder at several depths: with its networks applied once, twice, and so on.
@@ -122,6 +123,7 @@ def evaluate_depths(
         times: How many times the networks are applied, for each depth.
         limit: As in `evaluate_folder`.
         value_range: As in `evaluate_folder`.
+        measure_with: As in `evaluate_folder`.
         progress: Called with (pictures done, all pictures), counted over all depths.
 
     Returns:
@@ -135,7 +137,9 @@ def evaluate_depths(
     for i, deep in enumerate([repeated(codec, n) for n in times]):
         part = part_of(progress, i, len(times))
         try:
-            results[deep.times] = evaluate_folder(deep, folder, limit=limit, value_range=value_range, progress=part)
+            results[deep.times] = evaluate_folder(
+                deep, folder, limit=limit, value_range=value_range, measure_with=measure_with, progress=part
+            )
         except ImageError as error:
             results[deep.times] = error
     errors = [result for result in results.values() if isinstance(result, ImageError)]

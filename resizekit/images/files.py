@@ -7,6 +7,7 @@ import numpy as np
 
 from resizekit.codec import Codec
 from resizekit.codec.convert import dtype_of_bits
+from resizekit.codec.refine.effort import Effort
 from resizekit.codec.resize_plan import ResizePlan
 from resizekit.errors import ManifestError, ResizeKitError
 from resizekit.images.io.npy import NPY
@@ -39,6 +40,7 @@ def down_file(
     compression: str | None = None,
     target: TargetSize | None = None,
     value_range: ValueRange | None = None,
+    effort: int | Effort = 0,
     options: RunOptions = RunOptions(),
 ) -> Manifest:
     """Make a picture file small.
@@ -55,6 +57,7 @@ def down_file(
             pictures of 16 bits per channel and writes a PNG of 16 bits.
         target: Requested size; None: the factors of the weights.
         value_range: Lowest and highest possible value of the picture; float32 pictures need it.
+        effort: 0 to 4, or an `Effort`. Above 0, the small picture is improved for its decoder, which takes longer.
         options: Tiles, device, precision, overwriting and progress.
 
     Returns:
@@ -62,7 +65,7 @@ def down_file(
 
     Raises:
         ImageError: The input cannot be read or does not fit the weights.
-        UsageError: The output cannot be written there, or the requested size is not possible.
+        UsageError: The output cannot be written there, the requested size is not possible, or the effort is invalid.
         UnknownNameError: The weights, task or compression are not installed.
         CheckpointError: The weights file is missing or broken.
 
@@ -75,6 +78,7 @@ def down_file(
         >>> read_picture(folder / "small.png").hw.wh
         (17, 10)
     """
+    effort = Effort.of(effort)
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
     selection = select(choice, picture, target)
@@ -82,8 +86,9 @@ def down_file(
     with output(dst, picture, source=src, storage=selection.storage, overwrite=options.overwrite) as save:
         codec = selection.load(options.device, options.precision)
         small, manifest = down_picture(
-            codec, picture, source=src, target=target, tile=options.tile, progress=options.progress
-        )
+            codec, picture, source=src, target=target, tile=options.tile, effort=effort, progress=options.progress,
+            on_gain=options.on_gain,
+        )  # fmt: skip
         save(small)
     return manifest
 

@@ -51,7 +51,8 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal[1, 2, 3] = 3
-    """Format of this record.  1 has no intermediate size, bits, channels and value range; 1 and 2 have no precision."""
+    """Format of this record. 1 has no intermediate size, bits, channels and value range; 1 and 2 have no precision and
+    effort."""
     resizekit: str = Field(default_factory=lambda: version("resizekit"), pattern=r"^[0-9A-Za-z.!+_-]{1,64}$")
     """Version of resizekit that made the image."""
     task: _Name
@@ -76,6 +77,8 @@ class Manifest(BaseModel):
     """`Picture.digest` of the small image."""
     precision: Literal["float32", "bfloat16"] | None = None
     """Precision of the networks that computed the small image; None: not recorded, as in formats 1 and 2."""
+    effort: int | None = Field(None, ge=1, le=9)
+    """Effort that improved the small image; None: none. `up` does not need it."""
     bits: Literal[8, 16, 32] = 8
     """Bits per channel of the original; 32 means float32."""
     channels: int | None = Field(None, ge=1, le=CHANNELS)
@@ -144,5 +147,5 @@ def _rename_old_fields(text: str) -> bytes:
     The result is JSON again, since strict validation accepts lists for tuples in JSON only.
     """
     fields = from_json(text)
-    names = _RENAMED | {name: f"{name} (of format 3)" for name in (*_RENAMED.values(), "precision")}
+    names = _RENAMED | {name: f"{name} (of format 3)" for name in (*_RENAMED.values(), "precision", "effort")}
     return to_json({names.get(name, name): value for name, value in fields.items()})

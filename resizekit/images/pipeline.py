@@ -1,20 +1,25 @@
 """Down and up in memory: everything about a picture except the files.
 
     picture -> colours -> fill_hidden -> bicubic -> pad -> tiles through the encoder -> crop -> storage -> small image
+                                                                      (refinement) --^
             -> alpha ------------------> bicubic -> pad -> antialiased bicubic -------> crop ------------>
 
 The way up runs in reverse: pad, tiles through the decoder, crop, inverse bicubic. Bicubic takes part only where the
 learned steps alone do not reach the requested size (resizekit.codec.resize_plan).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from resizekit.codec import Codec
 from resizekit.codec.convert import convert_bits, dtype_of_bits
+from resizekit.codec.refine.effort import Effort
+from resizekit.codec.refine.pixels import refine_pixels, squared_error
 from resizekit.codec.resize_plan import size_before_steps
-from resizekit.codec.tiling import Progress, Tile, tiled_down, tiled_up
+from resizekit.codec.tiling import Progress, Tile, part_of_work, tiled_down, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
@@ -28,7 +33,7 @@ from resizekit.images.planning import padded_sizes, plan_picture
 from resizekit.images.target_size import TargetSize
 from resizekit.images.value_range import denormalize, normalize, normalized_view
 from resizekit.spec import HW, ResizeSpec
-from resizekit.storage.formats import Storage
+from resizekit.storage.formats import Pixels, Storage
 
 __all__ = ["check_depth", "down_picture", "up_picture"]
 
@@ -40,7 +45,9 @@ def down_picture(
     source: object = "this picture",
     target: TargetSize | None = None,
     tile: Tile = "auto",
+    effort: int | Effort = 0,
     progress: Progress | None = None,
+    on_gain: Callable[[float], None] | None = None,
 ) -> tuple[Picture, Manifest]:
     """Make a picture small in memory.
 
@@ -50,7 +57,9 @@ def down_picture(
         source: The picture, for error messages.
         target: Requested size; None: the codec's own factors.
         tile: Side of the tiles, "auto" or "off".
-        progress: Called with (tiles done, tiles in total).
+        effort: 0 to 4, or an `Effort`: how long to improve the small picture for the decoder.
+        progress: Called with (tiles done, tiles in total); above effort 0 each iteration on a tile counts.
+        on_gain: Called with the gain in PSNR over effort 0, in dB, after each level of effort.
 
     Returns:
         The small picture, with the manifest embedded, and the manifest. The pixels are those that reading its file
@@ -58,8 +67,10 @@ def down_picture(
 
     Raises:
         ImageError: The channels, depth or size of the picture do not fit the codec.
-        UsageError: The requested size is not possible, or the codec's storage cannot hold the small image.
+        UsageError: The requested size is not possible, the codec's storage cannot hold the small image, or the effort
+            is out of range or does not work with this codec.
     """
+    effort = Effort.of(effort)
     name, storage = manifest_name(codec), codec.storage
     if codec.low_channels not in storage.channels:
         possible = " or ".join(str(n) for n in storage.channels)
@@ -80,38 +91,68 @@ def down_picture(
     if plan.intermediate_size is not None:
         colours, value_range = bicubic_resize(normalize(colours, value_range), plan.intermediate_size), None
         alpha = alpha if alpha is None else bicubic_resize(alpha[:, :, None], plan.intermediate_size)[:, :, 0]
+    low_alpha = alpha
     if plan.times:
         padded = padded_sizes(codec, plan.size_before_steps, original=plan.high, source=source)
-        colours = reflect_pad_or_crop(
-            tiled_down(codec, normalized_view(reflect_pad_or_crop(colours, padded.high), value_range), tile, progress),
-            plan.low,
-        )
-        alpha = (
-            alpha
-            if alpha is None
-            else reflect_pad_or_crop(alpha_down(codec.spec, reflect_pad_or_crop(alpha, padded.high)), plan.low)
-        )
+        high = normalized_view(reflect_pad_or_crop(colours, padded.high), value_range)
+        first_part = part_of_work(progress, 0, 1, 1 + effort.iterations)
+        low = reflect_pad_or_crop(tiled_down(codec, high, tile, first_part), plan.low)
+        if alpha is not None:
+            low_alpha = reflect_pad_or_crop(alpha_down(codec.spec, reflect_pad_or_crop(alpha, padded.high)), plan.low)
     else:
-        colours = convert_bits(normalize(colours, value_range), storage.bits)
-    pixels = colours if storage.exact else storage.read_back(colours)
-    small = Picture(pixels=pixels, encoder_pixels=None if storage.exact else colours, alpha=alpha, icc=picture.icc)
-    manifest = Manifest(
-        task=codec.info.task,
-        weights=name,
-        digest=codec.digest,
-        spec=codec.spec if plan.times else ResizeSpec(),
-        times=plan.times,
-        intermediate_size=None if plan.intermediate_size is None else plan.intermediate_size.wh,
-        compression=codec.info.compression,
-        size=picture.hw.wh,
-        mode=picture.mode,
-        precision=codec.precision,
-        bits=picture.bits,
-        channels=picture.pixels.shape[2] if picture.mode == "CUBE" else None,
-        value_range=picture.value_range,
-        pixels=small.digest,
+        low = convert_bits(normalize(colours, value_range), storage.bits)
+
+    def finish(low: Pixels, level: int) -> tuple[Picture, Manifest]:
+        pixels = low if storage.exact else storage.read_back(low)
+        encoder_pixels = None if storage.exact else low
+        small = Picture(pixels=pixels, encoder_pixels=encoder_pixels, alpha=low_alpha, icc=picture.icc)
+        manifest = Manifest(
+            task=codec.info.task,
+            weights=name,
+            digest=codec.digest,
+            spec=codec.spec if plan.times else ResizeSpec(),
+            times=plan.times,
+            intermediate_size=None if plan.intermediate_size is None else plan.intermediate_size.wh,
+            compression=codec.info.compression,
+            size=picture.hw.wh,
+            mode=picture.mode,
+            precision=codec.precision,
+            effort=level or None,
+            bits=picture.bits,
+            channels=picture.pixels.shape[2] if picture.mode == "CUBE" else None,
+            value_range=picture.value_range,
+            pixels=small.digest,
+        )
+        return replace(small, embedded_manifest=manifest.to_text()), manifest
+
+    if not (effort.level and plan.times):
+        return finish(low, 0)
+
+    def error_of(candidate: Pixels) -> float:
+        restored = up_picture(codec, *finish(candidate, 0), source=source, tile=tile)
+        return squared_error(restored.pixels, picture.pixels, None if picture.alpha is None else picture.alpha > 0)
+
+    refined = refine_pixels(
+        codec,
+        high,
+        low,
+        effort,
+        weight=_weight(alpha, plan.size_before_steps, padded.high),
+        tile=tile,
+        squared_error=error_of,
+        progress=part_of_work(progress, 1, effort.iterations, 1 + effort.iterations),
+        on_gain=on_gain or (lambda decibels: None),
     )
-    return replace(small, embedded_manifest=manifest.to_text()), manifest
+    return finish(refined, effort.level)
+
+
+def _weight(alpha: Pixels | None, size: HW, padded: HW) -> npt.NDArray[np.float32] | None:
+    """Weight the pixels of a padded picture: 0 for padding and for hidden pixels; None: all 1."""
+    if alpha is None and size == padded:
+        return None
+    weight = np.zeros(padded, np.float32)
+    weight[: size.h, : size.w] = 1 if alpha is None else alpha > 0
+    return weight
 
 
 def check_depth(picture: Picture, storage: Storage, source: object = "this picture") -> None:

@@ -1,5 +1,6 @@
 """How to run a resize of files: where, how precisely, and what to do with existing files."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from resizekit.codec.tiling import Progress, Tile
@@ -28,7 +29,9 @@ class RunOptions:
     overwrite: bool = False
     """Replace output files that exist."""
     progress: Progress | None = None
-    """Called with (tiles done, tiles in total) after each tile."""
+    """Called with (tiles done, tiles in total) after each tile; above effort 0, each iteration on a tile counts."""
+    on_gain: Callable[[float], None] | None = None
+    """Called with the gain in PSNR over effort 0, in dB, after each level of effort."""
 
     @property
     def resolved_precision(self) -> Precision:

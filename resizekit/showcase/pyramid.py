@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from resizekit.codec import Codec
+from resizekit.codec.refine.effort import Effort
 from resizekit.codec.tiling import part_of
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import to_display
@@ -61,6 +62,8 @@ class Pyramid:
     weights: str
     precision: str
     """Precision of the networks."""
+    effort: int
+    """Effort that improved the small pictures."""
     size: tuple[int, int]
     """Width and height of the picture."""
     largest: int
@@ -84,6 +87,7 @@ def pyramid_file(
     task: str | None = None,
     compression: str | None = None,
     times: int | None = None,
+    effort: int | Effort = 0,
     options: RunOptions = RunOptions(),
 ) -> Pyramid:
     """Write the small and the restored picture of every depth, with a contact sheet and metrics.
@@ -97,12 +101,14 @@ def pyramid_file(
         task: Name of a task, instead of weights.
         compression: Name of an installed compression that replaces the compression of the weights.
         times: Number of depths; None: seven, or fewer where the small picture would have less than a pixel on a side.
+        effort: 0 to 4, or an `Effort`, as for `down_file`.
         options: Tiles, device, precision, overwriting and progress.
 
     Raises:
         UsageError: The weights cannot be repeated, or `times` is more than the picture allows.
         ImageError: The picture does not allow a single step, or `down_file` refuses it.
     """
+    effort = Effort.of(effort)
     picture = read_picture(src)
     selection = select(WeightsChoice(weights=weights, task=task, compression=compression), picture)
     outline = selection.outline
@@ -133,6 +139,7 @@ def pyramid_file(
             small,
             restored,
             original_bytes=src.stat().st_size,
+            effort=effort,
             options=replace(options, progress=part_of(options.progress, i, len(steps))),
         )
         size = result.low.shape[1], result.low.shape[0]
@@ -146,6 +153,7 @@ def pyramid_file(
     return Pyramid(
         weights=str(codec.info.weights),
         precision=codec.precision,
+        effort=effort.level,
         size=(width, height),
         largest=largest,
         largest_factor=largest_factor,

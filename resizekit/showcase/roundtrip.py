@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.codec.tiling import part_of
+from resizekit.codec.refine.effort import Effort
+from resizekit.codec.tiling import part_of_work
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import to_display
 from resizekit.evaluation.measure import baseline_name, bicubic_roundtrip, psnr_y
@@ -42,6 +43,8 @@ class RoundtripMetrics:
     weights: str
     precision: str
     """Precision of the networks."""
+    effort: int
+    """Effort that improved the small picture."""
     restored_rgb: float
     restored_y: float | None
     bicubic_rgb: float
@@ -107,6 +110,7 @@ def roundtrip_file(
     compression: str | None = None,
     target: TargetSize | None = None,
     value_range: ValueRange | None = None,
+    effort: int | Effort = 0,
     options: RunOptions = RunOptions(),
 ) -> RoundtripMetrics:
     """Write small.png, restored.png, side-by-side.png and metrics.json into a folder, and measure the roundtrip.
@@ -122,6 +126,7 @@ def roundtrip_file(
         compression: Name of an installed compression that replaces the compression of the weights.
         target: Requested size of the small picture; None: the factors of the weights.
         value_range: Lowest and highest possible value of the picture; float32 pictures need it.
+        effort: 0 to 4, or an `Effort`, as for `down_file`.
         options: Tiles, device, precision, overwriting and progress.
 
     Raises:
@@ -131,14 +136,16 @@ def roundtrip_file(
     picture = read_picture(src, value_range)
     selection = select(choice, picture, target)
     storage, plan = selection.storage, selection.plan
+    effort = Effort.of(effort)
     check_depth(picture, storage, src)
     restored_name = "restored.npy" if picture.mode == "CUBE" or picture.bits == 32 else "restored.png"
     small, restored, sheet = (folder / name for name in (f"small{storage.suffixes[0]}", restored_name, SHEET))
     check_not_existing((small, restored, sheet, folder / RECORD_FILE), overwrite=options.overwrite)
     codec = selection.load(options.device, options.precision)
     result = roundtrip_picture(
-        codec, picture, small, restored, original_bytes=src.stat().st_size, target=target, options=options
-    )
+        codec, picture, small, restored, original_bytes=src.stat().st_size, target=target, effort=effort,
+        options=options,
+    )  # fmt: skip
     pictures = map(to_display, (result.original, result.baseline, result.restored, result.low))
     pixels = side_by_side(*pictures, baseline_label=f"{result.metrics.baseline} down and up")
     write_picture(sheet, Picture(pixels=pixels, icc=picture.icc), overwrite=options.overwrite)
@@ -167,6 +174,7 @@ def roundtrip_picture(
     *,
     original_bytes: int,
     target: TargetSize | None = None,
+    effort: int | Effort = 0,
     options: RunOptions = RunOptions(),
 ) -> RoundtripResult:
     """Make a picture small in one file, restore it from this file alone into another, and measure both.
@@ -185,8 +193,13 @@ def roundtrip_picture(
     """
     if target is not None and target.times is not None:
         codec, target = repeated(codec, target.times), None
+    effort = Effort.of(effort)
     tile, progress, storage = options.tile, options.progress, codec.storage
-    small, _ = down_picture(codec, picture, target=target, tile=tile, progress=part_of(progress, 0, 2))
+    work = 2 + effort.iterations
+    down_part = part_of_work(progress, 0, work - 1, work)
+    small, _ = down_picture(
+        codec, picture, target=target, tile=tile, effort=effort, progress=down_part, on_gain=options.on_gain
+    )
     try:
         small_file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -194,7 +207,7 @@ def roundtrip_picture(
     write_picture(small_file, small, storage=storage, overwrite=options.overwrite)
     encoder_pixels = small.encoder_pixels
     small, manifest = read_small(small_file)
-    restored_picture = up_picture(codec, small, manifest, tile=tile, progress=part_of(progress, 1, 2))
+    restored_picture = up_picture(codec, small, manifest, tile=tile, progress=part_of_work(progress, work - 1, 1, work))
     write_picture(restored_file, restored_picture, overwrite=options.overwrite)
 
     original = normalize(picture.pixels, picture.value_range)
@@ -215,6 +228,7 @@ def roundtrip_picture(
     metrics = RoundtripMetrics(
         weights=str(codec.info.weights),
         precision=codec.precision,
+        effort=effort.level,
         restored_rgb=psnr(restored, original),
         restored_y=luma(restored, original),
         bicubic_rgb=psnr(baseline, original),

@@ -188,8 +188,8 @@ def test_fill_hidden_does_not_depend_on_bands(monkeypatch):
 
 
 def test_windows_end_with_a_full_tile():
-    assert list(tiling._windows(10, 4, 1)) == [(0, 4, 0, 5), (4, 8, 3, 9), (6, 10, 5, 10)]
-    assert list(tiling._windows(3, 4, 1)) == [(0, 3, 0, 3)]
+    assert list(tiling.windows(10, 4, 1)) == [(0, 4, 0, 5), (4, 8, 3, 9), (6, 10, 5, 10)]
+    assert list(tiling.windows(3, 4, 1)) == [(0, 3, 0, 3)]
 
 
 @pytest.mark.parametrize("residual", [True, False])

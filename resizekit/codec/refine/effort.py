@@ -1,0 +1,78 @@
+"""Effort: how much time a downscale spends on improving the small image for its decoder."""
+
+import math
+from dataclasses import dataclass
+
+from resizekit.errors import UsageError
+
+__all__ = ["LEVELS", "Effort", "Level"]
+
+
+@dataclass(frozen=True)
+class Level:
+    """The work of one level of effort, in addition to the levels below it."""
+
+    descents: int
+    """Iterations of gradient descent."""
+    rate: float
+    """Largest change of a pixel value in the first iteration, in 8-bit values."""
+    flips: int = 0
+    """Iterations that change single pixel values by one, after the descent."""
+    anneal: bool = False
+    """Whether the rounding is blended in gradually during the descent."""
+
+    @property
+    def iterations(self) -> int:
+        """All iterations of this level."""
+        return self.descents + self.flips
+
+
+LEVELS = (Level(5, 0.35), Level(10, 0.4), Level(20, 0.35, flips=5), Level(50, 0.35, flips=60, anneal=True))
+"""Levels 1 to 4: 5, 15, 40 and 150 iterations in total (measured in benchmarks/NOTEBOOK.md)."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much time a downscale spends, and how far the small image may move from its guide.
+
+    Args:
+        level: 0 to 4. 0: the output of the encoder. Each further level takes two to four times as long, and the
+            restored image is never worse.
+        target_low_psnr: PSNR in dB that the small image keeps against its guide. None: 0.1 dB below that of level 0.
+
+    Raises:
+        UsageError: If a value is out of range.
+
+    Examples:
+        >>> Effort(2).iterations
+        15
+    """
+
+    level: int = 0
+    target_low_psnr: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.level, bool) or not isinstance(self.level, int) or not 0 <= self.level <= len(LEVELS):
+            raise UsageError(f"invalid effort {self.level!r}: expected an integer from 0 to {len(LEVELS)}")
+        target = self.target_low_psnr
+        if target is None:
+            return
+        if not math.isfinite(target) or target <= 0:
+            raise UsageError(f"invalid target_low_psnr {target!r}: expected a positive number of dB, such as 38")
+        if not self.level:
+            raise UsageError("target_low_psnr needs an effort of 1 or more: effort 0 does not change the small image")
+
+    @classmethod
+    def of(cls, effort: "int | Effort") -> "Effort":
+        """Return an effort as it is, and make one of an integer."""
+        return effort if isinstance(effort, Effort) else cls(effort)
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels to run, in order."""
+        return LEVELS[: self.level]
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of all levels together."""
+        return sum(level.iterations for level in self.levels)

@@ -1,0 +1,208 @@
+"""What refinement minimizes: the error of the restored image, with low close to its guide.
+
+low ─► compression ─► decoder ─► error against high       minimized
+  └──────────────────────────► error against the guide    bounded
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import NamedTuple, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resizekit.codec.convert import as_dtype
+from resizekit.codec.pair import NetworkPair, channels_last
+from resizekit.codec.precision import inference_precision
+from resizekit.errors import UsageError
+from resizekit.nn import to_float
+from resizekit.ops import to_uint
+from resizekit.system.device import Precision, pick_precision
+
+__all__ = ["BOUND", "Evaluation", "Objective", "Score", "area_mean", "check_refinable"]
+
+BOUND = 10**0.01
+"""Factor of the squared error of low that loses 0.1 dB."""
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class Score(NamedTuple):
+    """How good a low image is; `b` of each."""
+
+    excess: Tensor
+    """Squared error of low against its guide, beyond the bound."""
+    error: Tensor
+    """Squared error of the restored image, rounded like the original."""
+
+    def better_than(self, other: "Score") -> Tensor:
+        """Compare each image: `b`, bool. An image within the bound is better than one outside."""
+        closer = self.excess < other.excess
+        return closer | ((self.excess == other.excess) & (self.error < other.error))
+
+
+class Evaluation(NamedTuple):
+    """One evaluation with a gradient."""
+
+    stored: Tensor
+    """`b c h w`: low as it is read back."""
+    gradient: Tensor
+    """`b c h w`: gradient of the squared error of the restored image."""
+    errors: Tensor
+    """`b 1 h w`: squared error of the restored pixels that belong to each pixel of low."""
+
+
+class Objective:
+    """The error of the restored image as a function of low.
+
+    Args:
+        codec: The decoder, the compression and the guide. Nothing in it changes.
+        high: The original, `b (t c) (s h) (r w)`: uint8, uint16 or float in [0, 1].
+        low: The first candidate before the compression, `b c h w`, float in [0, 1].
+        target_low_psnr: PSNR in dB that low keeps against its guide; None: 0.1 dB below that of `low`.
+        weight: Weight of each pixel of high, `b 1 (s h) (r w)` in [0, 1]; None: 1.
+        mask: Pixels of low that may change, `1 1 h w`, 0 or 1; None: all.
+        expand: Applied to low before the decoder, such as padding; None: nothing.
+        guide: Target of low, `b c h w`; None: computed from `high`.
+    """
+
+    def __init__(
+        self,
+        codec: NetworkPair,
+        high: Tensor,
+        low: Tensor,
+        *,
+        target_low_psnr: float | None = None,
+        weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        expand: Callable[[Tensor], Tensor] | None = None,
+        guide: Tensor | None = None,
+    ) -> None:
+        self._codec = codec.replace()
+        self._codec.decoder = _frozen(codec.decoder)
+        self._codec.compression = _frozen(codec.compression)
+        self._precision: Precision = pick_precision("auto", high.device)
+        self._dtype = high.dtype if high.dtype in (torch.uint8, torch.uint16) else torch.float32
+        self._high = channels_last(to_float(high))
+        self._weight = torch.ones_like(self._high[:, :1]) if weight is None else weight
+        self._expand = expand or (lambda x: x)
+        self.mask = torch.ones_like(low[:1, :1]) if mask is None else mask
+        self.guide = guide_of(codec, high) if guide is None else guide
+        self.flips_allowed = codec.storage.exact and codec.storage.bits == 8
+        """Whether a change of one pixel value changes this pixel of the file alone."""
+        stored = self.store(low)
+        if target_low_psnr is None:
+            self.bound = self.low_error(stored) * BOUND
+        else:
+            values = self.mask.sum().double() * low.shape[1]
+            self.bound = (values * 10 ** (-target_low_psnr / 10)).expand(len(low))
+
+    def store(self, low: Tensor) -> Tensor:
+        """Return low as it is read back: `b c h w -> b c h w`."""
+        with torch.no_grad(), inference_precision(self._codec.precision, low.device.type):
+            return self._codec.compress(low).float()
+
+    def low_error(self, low: Tensor) -> Tensor:
+        """Compute the squared error of low against its guide: `b c h w -> b`."""
+        return ((low - self.guide) ** 2 * self.mask).sum((1, 2, 3), dtype=torch.float64)
+
+    def score(self, low: Tensor) -> Score:
+        """Restore an image as `up` does, and compare it with the original: `b c h w -> b`."""
+        stored = self.store(low)
+        with torch.no_grad(), inference_precision(self._codec.precision, low.device.type):
+            restored = to_float(as_dtype(self._decode(stored), self._dtype))
+        error = ((restored - self._high) ** 2 * self._weight).sum((1, 2, 3), dtype=torch.float64)
+        return Score((self.low_error(stored) - self.bound).clamp(min=0), error)
+
+    def evaluate(self, low: Tensor, rounding: float = 1.0) -> Evaluation:
+        """Compute the error and its gradient with respect to low, straight through the rounding.
+
+        Args:
+            low: `b c h w`, before the compression.
+            rounding: Share of the rounding to apply, 0 to 1.
+
+        Raises:
+            UsageError: If the networks or the compression have no gradient.
+        """
+        low = low.detach().requires_grad_()
+        with torch.enable_grad(), inference_precision(self._precision, low.device.type), _explained(self._codec):
+            stored = self._codec.compress(low).float()
+            seen = stored if rounding == 1 else torch.lerp(low, stored, rounding)
+            # clamped as `up` clamps, so that values outside [0, 1] cost nothing where the original is 0 or 1
+            restored = self._decode(seen).float().clamp(0, 1)
+            errors = ((restored - self._high) ** 2 * self._weight).sum(1, keepdim=True)
+            (gradient,) = torch.autograd.grad(errors.sum(), low)
+        return Evaluation(stored.detach(), gradient.float() * self.mask, self._per_low_pixel(errors.detach(), low))
+
+    def curvature(self, low: Tensor, probes: int) -> Tensor:
+        """Estimate half the second derivative of the error by each pixel value: `b c h w -> b c h w`.
+
+        Hutchinson's estimate of the diagonal: for random signs z of the restored pixels, the mean of (J^T z)^2.
+        """
+        generator = torch.Generator().manual_seed(0)
+        total = torch.zeros_like(low)
+        for _ in range(probes):
+            x = low.detach().requires_grad_()
+            with torch.enable_grad(), inference_precision(self._precision, x.device.type):
+                restored = self._decode(x).float()
+                signs = torch.randint(0, 2, restored.shape, generator=generator).to(restored) * 2 - 1
+                (product,) = torch.autograd.grad((restored * signs * self._weight.sqrt()).sum(), x)
+            total += product.float().square()
+        return total / probes
+
+    def _per_low_pixel(self, errors: Tensor, low: Tensor) -> Tensor:
+        size = self._expand(low[:1, :1]).shape[2:]
+        share = errors.shape[2] * errors.shape[3] / (size[0] * size[1])
+        return F.adaptive_avg_pool2d(errors, (size[0], size[1]))[:, :, : low.shape[2], : low.shape[3]] * share
+
+    def _decode(self, stored: Tensor) -> Tensor:
+        return self._codec.decode(channels_last(self._expand(stored)))
+
+
+def guide_of(codec: NetworkPair, high: Tensor) -> Tensor:
+    """Compute the guide as a file holds it: `b (t c) (s h) (r w) -> b c h w`, float."""
+    return to_float(to_uint(codec.guide(to_float(high)), codec.storage.bits))
+
+
+def check_refinable(codec: NetworkPair) -> None:
+    """Refuse a codec in training mode, or whose compression stores no file, with a `UsageError`."""
+    if codec.compression.in_memory:
+        raise UsageError(
+            f"effort: compression {codec.info.compression!r} stores no file to improve; use effort 0 or another "
+            "compression, such as uint8"
+        )
+    if codec.training:
+        raise UsageError("effort: the codec is in training mode; call codec.eval() first")
+
+
+def _frozen(module: M) -> M:
+    """Copy a module without its gradients; the copy shares the memory of all parameters and buffers."""
+    memo: dict[int, Tensor] = {}
+    for tensor in chain(module.parameters(), module.buffers()):
+        # a tensor from inference mode cannot take part in a gradient
+        memo[id(tensor)] = tensor.clone() if tensor.is_inference() else tensor.detach()
+    return copy.deepcopy(module, memo)
+
+
+def area_mean(x: Tensor) -> Tensor:
+    """Average over the 9x9 pixels around each pixel: `b c h w -> b c h w`."""
+    return F.avg_pool2d(x, 9, 1, 4, count_include_pad=False)
+
+
+@contextmanager
+def _explained(codec: NetworkPair) -> Iterator[None]:
+    """Turn the error of an operation without a gradient into one that names the codec."""
+    try:
+        yield
+    except (NotImplementedError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        if isinstance(error, NotImplementedError) or "grad" in reason or "derivative" in reason:
+            raise UsageError(
+                f"effort: network {codec.info.network!r} or compression {codec.info.compression!r} has an operation "
+                f"without a gradient ({reason[:100]}); use effort 0"
+            ) from None
+        raise
