@@ -94,6 +94,24 @@ def table(record: Record) -> str:
     return lines(rows) + exceptions(record)
 
 
+def refined(record: Record) -> str:
+    """Write the section about a higher effort, or return ""."""
+    more = record.refined
+    if more is None:
+        return ""
+    kinds = ("y",) if record.channels == 1 else ("rgb", "y")
+    keys = [f"{side}_{kind}" for side in ("high", "low") for kind in kinds]
+    heads = [key.replace("_rgb", " RGB").replace("_y", " Y") for key in keys]
+    rows = [["set", *heads], *([label, *(cell(figures, key) for key in keys)] for label, figures in more.sets.items())]
+    return f"""
+With effort {more.effort}, which improves each small picture for the decoder, measured with
+
+    {more.command}
+
+{lines(rows)}
+"""
+
+
 def card(record: Record, others: list[Record], data: str = "DATA.md") -> str:
     """Write the model card of one weights file; `data` is the link to the description of the training data."""
     training = record.training
@@ -132,7 +150,7 @@ Urban100 was used for training.
     {record.command}
 
 {table(record)}
-"""
+{refined(record)}"""
 
 
 def data_of(root: Path, plugin: Path) -> str:

@@ -14,8 +14,8 @@ from resizekit.errors import ConfigError
 from resizekit.system.atomic_write import atomic_write
 
 __all__ = [
-    "ROOT", "Figures", "Part", "Record", "Training", "config_file", "label_of", "plugin_of", "plugins", "read_record",
-    "read_records",
+    "ROOT", "Figures", "Part", "Record", "Refined", "Training", "config_file", "label_of", "plugin_of", "plugins",
+    "read_record", "read_records",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +77,16 @@ class Training(_Data):
     """None: unknown."""
 
 
+class Refined(_Data):
+    """Measurements with small pictures that were improved for the decoder (`resizekit evaluate --effort`)."""
+
+    effort: int
+    command: str
+    """Command that measured the values."""
+    sets: dict[str, Figures]
+    """Measurements by label; sets that were not measured are missing."""
+
+
 class Record(_Data):
     """Description of one weights file: network, training and measurements."""
 
@@ -104,6 +114,8 @@ class Record(_Data):
     """Command that measured the values."""
     sets: dict[str, Figures]
     """Measurements by label, see `label_of`."""
+    refined: Refined | None = None
+    """Measurements at a higher effort; None: not measured."""
 
     @property
     def as_png(self) -> bool:

@@ -54,7 +54,7 @@ def test_readme_gains_are_those_of_the_numbers_page():
     ranges = []
     for name in ("sr-x2", "sr-x4"):
         table = [numbers_of(name, which) for which in ("Set5", "Set14", "B100", "Urban100")]
-        for baseline in (lambda row: float(row[6].split(" / ")[0]), lambda row: float(row[7])):
+        for baseline in (lambda row: float(row[7].split(" / ")[0]), lambda row: float(row[8])):
             gains = [float(row[2]) - baseline(row) for row in table]
             ranges.append(f"{min(gains):.1f} to {max(gains):.1f} dB")
     intro = " ".join(text_of("README.md").split("## Who")[0].split())

@@ -73,7 +73,7 @@ def test_tiled_down_stores_the_values_of_the_codec():
 def test_tiled_down_computes_one_tile_with_its_halo_at_a_time(monkeypatch):
     codec = codec_of(X2, width=8)
     seen, down = [], codec.down_codes
-    monkeypatch.setattr(codec, "down_codes", lambda x: seen.append(x.shape[2:]) or down(x))
+    monkeypatch.setattr(codec, "down_codes", lambda x, **options: seen.append(x.shape[2:]) or down(x, **options))
     steps = []
     high = RNG.integers(0, 256, (130, 200, 3), np.uint8)
     tiled_down(codec, high, 64, lambda done, total: steps.append((done, total)))

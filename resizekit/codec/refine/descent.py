@@ -17,7 +17,7 @@ from resizekit.codec.refine.flips import flip
 from resizekit.codec.refine.objective import Objective, Score, area_mean, check_refinable
 from resizekit.ops.quantize import SCALE
 
-__all__ = ["refine", "refine_level"]
+__all__ = ["Best", "pull_to_guide", "refine", "refine_level", "within_bound"]
 
 _MOMENTUM, _SECOND_MOMENTUM = 0.5, 0.9
 """Adam's two decay rates. The gradient has little noise, so both are short."""
@@ -96,7 +96,7 @@ def refine_level(objective: Objective, low: Tensor, level: Level, step: Callable
     """
     if not objective.bound.any():  # low equals its guide, and must stay so
         return low
-    best = _Best(objective, low)
+    best = Best(objective, low)
     flips = level.flips if objective.flips_allowed else 0
     _descend(objective, best, level, level.iterations - flips, step)
     if flips:
@@ -104,7 +104,7 @@ def refine_level(objective: Objective, low: Tensor, level: Level, step: Callable
     return best.low
 
 
-class _Best:
+class Best:
     """The best low of each image of a batch."""
 
     def __init__(self, objective: Objective, low: Tensor) -> None:
@@ -119,28 +119,28 @@ class _Best:
         self._score = Score(*(torch.where(better, a, b) for a, b in zip(score, self._score, strict=True)))
 
 
-def _descend(objective: Objective, best: _Best, level: Level, iterations: int, step: Callable[[], None]) -> None:
+def _descend(objective: Objective, best: Best, level: Level, iterations: int, step: Callable[[], None]) -> None:
     """Descend with Adam, whose step sizes follow the squared gradients of an area, and fall to 0 as a cosine."""
     low = best.low
     first, second = torch.zeros_like(low), torch.zeros_like(low)
     for k in range(iterations):
         rounding = min(1.0, 1.25 * k / iterations) if level.anneal else 1.0
         stored, gradient, _ = objective.evaluate(low, rounding)
-        gradient = gradient + _pull(objective, stored, gradient)
+        gradient = gradient + pull_to_guide(objective, stored, gradient)
         first.lerp_(gradient, 1 - _MOMENTUM)
         second.lerp_(area_mean(gradient.square()), 1 - _SECOND_MOMENTUM)
         scale = (second / (1 - _SECOND_MOMENTUM ** (k + 1))).sqrt() * (1 - _MOMENTUM ** (k + 1))
         rate = level.rate * SCALE * 0.5 * (1 + math.cos(math.pi * k / iterations))
         moved = (low - rate * first / scale.clamp(min=torch.finfo(scale.dtype).tiny)).clamp(0, 1)
-        low = _within_bound(objective, moved)
+        low = within_bound(objective, moved)
         if (k + 1) % _JUDGE_EVERY == 0 or k + 1 == iterations:
             for _ in range(_CORRECTIONS):  # the rounding changes with each correction
-                low = _within_bound(objective, low)
+                low = within_bound(objective, low)
             best.consider(low)
         step()
 
 
-def _pull(objective: Objective, stored: Tensor, gradient: Tensor) -> Tensor:
+def pull_to_guide(objective: Objective, stored: Tensor, gradient: Tensor) -> Tensor:
     """Estimate the gradient that keeps low within its bound: `b c h w`.
 
     At the minimum under a bound, the gradient of the error points along the distance to the guide. The multiplier is
@@ -155,7 +155,7 @@ def _pull(objective: Objective, stored: Tensor, gradient: Tensor) -> Tensor:
     return multiplier.clamp(min=0) * near.view(-1, 1, 1, 1) * distance
 
 
-def _within_bound(objective: Objective, low: Tensor) -> Tensor:
+def within_bound(objective: Objective, low: Tensor) -> Tensor:
     """Move low straight towards its guide until its error, with that of the rounding, meets the bound."""
     error = objective.low_error(low)
     rounding_error = objective.low_error(objective.store(low)) - error

@@ -1,7 +1,7 @@
 """Change single pixel values of low by one, where the restored image becomes better.
 
 The gradient and the curvature predict what each change gains. Changes that are far enough apart are tried together, and
-each is undone where the error around it did not fall.
+each is reversed where the error around it did not fall.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ __all__ = ["flip"]
 _REACH = 2
 """Pixels of low around a change that are compared; changes in one iteration are further apart."""
 _WAIT = 8
-"""Iterations after which a change that was undone is tried again."""
+"""Iterations after which a change that was reversed is tried again."""
 _JUDGE_EVERY = 10
 """Iterations between two exact scores."""
 _PROBES = 2
@@ -55,9 +55,9 @@ def flip(
         errors = errors + 0.5 * pull * distance.square().sum(1, keepdim=True)
         if before is not None:
             risen = _around(errors - before) >= 0
-            undone = risen & (tried != 0)
-            low = torch.where(undone, low - tried, low)
-            waiting = torch.where(undone, _WAIT, waiting - 1)
+            reversed_ = risen & (tried != 0)
+            low = torch.where(reversed_, low - tried, low)
+            waiting = torch.where(reversed_, _WAIT, waiting - 1)
         before = errors
         allowed = (waiting <= 0) & (objective.mask > 0)
         tried = _best_changes(low, gradient + pull * distance, curvature + 0.5 * pull, allowed)

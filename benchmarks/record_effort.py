@@ -1,0 +1,58 @@
+"""Put measurements at a higher effort into the records of the shipped weights, and write cards and tables again.
+
+    resizekit evaluate Set5 Set14 B100 Urban100 --weights sr-x4 --effort 2 --json > sr-x4.json
+    python benchmarks/record_effort.py sr-x4.json
+
+Several files of the same weights, such as one for each set, are put together.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from cards import write
+from plan import SETS
+from records import ROOT, Figures, Record, Refined, label_of, plugin_of, read_record
+from script import run_script
+
+from resizekit.errors import UsageError
+
+EFFORT = 2
+
+
+def main(files: Annotated[list[Path], typer.Argument(help="Files that `resizekit evaluate --json` wrote.")]) -> None:
+    """Record the measurements."""
+    for file in files:
+        results = json.loads(file.read_text(encoding="utf-8"))
+        name = results["weights"]
+        record, plugin = read_record(ROOT, name), plugin_of(ROOT, "weights", f"{name}.json")
+        if record is None or plugin is None:
+            raise UsageError(f"{file}: {name!r} are not weights of this repository")
+        with_effort(record, results["sets"]).write(plugin / "weights")
+    for path in write(ROOT):
+        typer.echo(f"wrote {path.relative_to(ROOT)}")
+
+
+def with_effort(record: Record, sets: list[Mapping[str, Any]]) -> Record:
+    """Add the measurements of one file to a record, in the order of the record's own measurements."""
+    measured = {} if record.refined is None else dict(record.refined.sets)
+    for item in sets:
+        label = label_of(item["name"], item.get("factor"))
+        if item.get("effort") != EFFORT or label not in record.sets:
+            continue
+        mean = {key: value for key, value in item["mean"].items() if key in Figures.model_fields}
+        if record.channels == 1:
+            mean = {key: value for key, value in mean.items() if not key.endswith("_rgb")}
+        extra = {key: item[key] for key in ("times", "factor") if item.get(key)}
+        measured[label] = Figures(pictures=item["pictures"], equal=item["equal"] or None, **mean, **extra)
+    times = sorted({str(figures.times) for figures in measured.values() if figures.times})
+    depths = f" --times {','.join(times)}" if times else ""
+    command = f"resizekit evaluate {' '.join(SETS)} --weights {record.name}{depths} --effort {EFFORT}"
+    ordered = {label: measured[label] for label in record.sets if label in measured}
+    return record.model_copy(update={"refined": Refined(effort=EFFORT, command=command, sets=ordered)})
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,214 @@
+"""Refinement: a higher effort is never worse, low stays near its guide, and nothing else changes."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from resizekit import Codec, ResizeSpec, build, guides, load
+from resizekit.codec.refine import Effort, refine
+from resizekit.codec.refine import objective as objective_module
+from resizekit.codec.refine.objective import Objective, guide_of
+from resizekit.codec.traits import Traits
+from resizekit.errors import UsageError
+from resizekit.nn import to_float
+from resizekit.storage.compressions import Float, Round, Uint8, Uint16
+from resizekit.storage.jpeg import Jpeg, JpegOptions
+
+ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.png"
+WEIGHTS = ["sr-x2-fast", "sr-x4-fast", "sr-x4-y", "colorize", "thumb-grey-x2", "sr-x2-jpeg75"]
+
+
+def crop_for(codec, side=64):
+    picture = (
+        PIL.Image.open(ASTRONAUT).convert("L" if codec.channels == 1 else "RGB").crop((200, 60, 200 + side, 60 + side))
+    )
+    return torch.from_numpy(np.array(picture)).reshape(side, side, -1).permute(2, 0, 1)[None]
+
+
+def psnr(a, b):
+    return float(-10 * (to_float(a) - to_float(b)).square().mean(dtype=torch.float64).log10())
+
+
+def qualities(codec, high, efforts):
+    """PSNR of restored and low at each effort, measured with what `up` and a file give."""
+    guide = guide_of(codec, high)
+    for effort in efforts:
+        low = codec.read_back(codec.down_codes(high, effort=effort))
+        yield psnr(codec.up_codes(low, high.dtype), high), psnr(low, guide)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_effort_is_never_worse_than_a_lower_one(name, precision, monkeypatch):
+    monkeypatch.setattr(objective_module, "pick_precision", lambda *_: precision)
+    codec = load(name)
+    high = crop_for(codec)
+    restored, low = zip(*qualities(codec, high, (0, 1, 2, 3)), strict=True)
+    assert list(restored) == sorted(restored)
+    assert restored[2] > restored[0] + (0.1 if codec.storage.format == "JPEG" else 0.2)
+    assert min(low) > low[0] - 0.1
+
+
+def test_effort_4_gains_over_3_by_flips_and_annealing():
+    codec = load("sr-x2-fast")
+    (third, _), (fourth, low) = qualities(codec, crop_for(codec), (3, 4))
+    assert fourth > third + 0.02
+    assert low > next(qualities(codec, crop_for(codec), (0,)))[1] - 0.1
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_effort_works_through_repeated_steps(times):
+    codec = load("extreme").at(times)
+    restored, low = zip(*qualities(codec, crop_for(codec, 128), (0, 2)), strict=True)
+    assert restored[1] > restored[0] + 0.2
+    assert low[1] > low[0] - 0.1
+
+
+@settings(max_examples=12)
+@given(
+    seed=st.integers(0, 99),
+    spec=st.sampled_from(
+        [ResizeSpec(s=2, r=2), ResizeSpec(s=3, r=1), ResizeSpec(s=2, r=2, t=3), ResizeSpec(s="3/2", r="3/2")]
+    ),
+    compression=st.sampled_from([Uint8(), Round(), Uint16(), Jpeg(JpegOptions())]),
+    size=st.sampled_from([(12, 18), (6, 24)]),
+)
+def test_effort_holds_its_promises_for_every_codec(seed, spec, compression, size):
+    torch.manual_seed(seed)
+    low_channels = 1 if spec.t == 3 else 3
+    codec = Codec(
+        step=spec,
+        low_channels=low_channels,
+        encoder=None,
+        decoder=Blurred(spec, low_channels),
+        guide=guides.luma if spec.t == 3 else guides.bicubic,
+        compression=compression,
+    ).eval()
+    high = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
+    low = to_float(guide_of(codec, high)) + 0.02 * torch.randn(2, low_channels, *spec.low_shape((3, *size))[1:])
+    objective = Objective(codec, high, low.clamp(0, 1))
+    before = objective.score(low.clamp(0, 1))
+    for effort in (1, 3):
+        after = objective.score(refine(codec, high, low.clamp(0, 1), effort=effort))
+        assert (after.error <= before.error).all(), "in each picture of the batch"
+        assert (after.excess == 0).all()
+        before = after
+
+
+class Blurred(nn.Module):
+    """A decoder with a few random weights."""
+
+    def __init__(self, spec, low_channels):
+        super().__init__()
+        self.spec = spec
+        self.mix = nn.Conv2d(low_channels, 3, 3, padding=1)
+
+    def forward(self, low):
+        size = [int(n * f) for n, f in zip(low.shape[2:], (self.spec.s, self.spec.r), strict=True)]
+        return torch.sigmoid(self.mix(nn.functional.interpolate(low, size, mode="bilinear")))
+
+
+@pytest.mark.parametrize("target", [37.0, 45.0])
+def test_target_low_psnr_sets_the_distance_to_the_guide(target):
+    codec = load("sr-x2-fast")
+    high = crop_for(codec)
+    (restored, low), (free, freer_low) = qualities(codec, high, (2, Effort(2, target_low_psnr=target)))
+    assert freer_low >= target
+    assert (free > restored) == (target < low), "more freedom restores better"
+
+
+def test_down_takes_effort_for_every_kind_of_image():
+    codec = load("sr-x2-fast")
+    high = crop_for(codec, 32)
+    array = high[0].permute(1, 2, 0).contiguous().numpy()
+    low = codec.down(array, effort=1)
+    assert np.array_equal(low, codec.down_pixels(array, effort=1))
+    assert not np.array_equal(low, codec.down(array))
+    assert np.array_equal(np.asarray(codec.down(PIL.Image.fromarray(array), effort=1)), low)
+    floats = codec.down(to_float(high), effort=1)
+    assert floats.dtype == torch.float32
+    assert torch.equal(floats, to_float(codec.to_stored(floats))), "values that a file holds"
+    deep = codec.with_compression("uint16")
+    assert deep.down(array.astype(np.uint16) * 257, effort=1).dtype == np.uint16
+
+
+def test_refinement_is_deterministic_and_changes_no_codec():
+    codec = load("sr-x2-fast")
+    high, before = crop_for(codec, 32), copy.deepcopy(codec.state_dict())
+    first = codec.down_codes(high, effort=3)
+    with torch.inference_mode():
+        assert torch.equal(codec.down_codes(high, effort=3), first)
+    assert all(torch.equal(value, before[name]) for name, value in codec.state_dict().items())
+    trainable = build("sr", network={"width": 8, "blocks": 1}).eval()
+    trainable.down_codes(high, effort=1)
+    assert all(p.requires_grad and p.grad is None for p in trainable.parameters())
+
+
+def test_refinement_works_with_weights_from_inference_mode():
+    with torch.inference_mode():
+        codec = build("sr", network={"width": 8, "blocks": 1}).eval()
+    assert codec.down_codes(crop_for(codec, 32), effort=1).shape == (1, 3, 16, 16)
+
+
+def test_hidden_pixels_have_no_gradient():
+    codec = load("sr-x2-fast")
+    high = crop_for(codec, 128)
+    weight = torch.ones(1, 1, 128, 128)
+    weight[..., 64:] = 0
+    low = to_float(codec.down_codes(high))
+    gradient = Objective(codec, high, low, weight=weight).evaluate(low).gradient
+    assert gradient[..., 48:].abs().max() == 0
+    assert gradient[..., :16].abs().max() > 0
+
+
+def test_low_that_must_equal_its_guide_stays():
+    codec = load("tad-grey")
+    high = crop_for(codec, 32)
+    assert torch.equal(codec.down_codes(high, effort=2), codec.down_codes(high))
+    assert not torch.equal(codec.down_codes(high, effort=Effort(2, target_low_psnr=40)), codec.down_codes(high))
+
+
+@pytest.mark.parametrize("effort", [-1, 5, True, 1.5, "2", None])
+def test_effort_out_of_range_is_refused(effort):
+    with pytest.raises(UsageError, match="expected an integer from 0 to 4"):
+        load("sr-x2-fast").down(np.zeros((4, 4, 3), np.uint8), effort=effort)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((0, 40.0), "effort of 1 or more"), ((1, float("nan")), "positive number"), ((1, -3.0), "positive number")],
+)
+def test_target_low_psnr_out_of_range_is_refused(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        Effort(*arguments)
+
+
+def test_effort_refuses_codecs_that_cannot_be_refined():
+    codec = build("sr", network={"width": 8, "blocks": 1})
+    high = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(UsageError, match=r"training mode; call codec.eval\(\)"):
+        codec.down(high, effort=1)
+    with pytest.raises(UsageError, match="compression 'none' stores no file"):
+        codec.eval().with_compression("none").down(torch.zeros(1, 3, 8, 8), effort=1)
+    with pytest.raises(UsageError, match="stores no file"):
+        codec.with_compression(Float()).down(torch.zeros(1, 3, 8, 8), effort=1)
+
+
+class NoGradient(nn.Module):
+    def forward(self, low):
+        return low.detach().repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def test_effort_names_networks_without_a_gradient():
+    codec = build("sr", network={"width": 8, "blocks": 1}).eval()
+    codec.decoder = NoGradient()
+    codec.traits = Traits()
+    with pytest.raises(UsageError, match="has an operation without a gradient"):
+        codec.down(np.full((8, 8, 3), 90, np.uint8), effort=Effort(1, target_low_psnr=30))
