@@ -90,20 +90,20 @@ def levels(*chain: Level) -> Callable[[Objective, Tensor], Tensor]:
 
 SEARCHES: Mapping[str, Callable[[Objective, Tensor], Tensor]] = {
     "5: effort 1": levels(LEVELS[0]),
-    "15: effort 2": levels(*LEVELS[:2]),
-    "15: one descent": Descent(15),
-    "15: one descent, rate 0.25": Descent(15, rate=0.25),
-    "15: one descent, rate 1": Descent(15, rate=1.0),
-    "15: one descent, squares of single pixels": Descent(15, per_pixel=True),
-    "15: one descent, decays 0.9 and 0.99": Descent(15, decay=(0.9, 0.99)),
+    "18: effort 2": levels(*LEVELS[:2]),
+    "18: one descent": Descent(18),
+    "18: one descent, rate 0.25": Descent(18, rate=0.25),
+    "18: one descent, rate 1": Descent(18, rate=1.0),
+    "18: one descent, squares of single pixels": Descent(18, per_pixel=True),
+    "18: one descent, decays 0.9 and 0.99": Descent(18, decay=(0.9, 0.99)),
     "40: effort 3": levels(*LEVELS[:3]),
     "40: one descent": Descent(40),
     "40: one descent, gradient without rounding": Descent(40, rounding="none"),
     "40: one descent, annealed rounding": Descent(40, rounding="annealed"),
     "40: one descent, two-class Gumbel": Descent(40, rounding="gumbel"),
-    "40: effort 2, then 25 flips": levels(*LEVELS[:2], Level(0, 0.0, flips=25)),
+    "40: effort 2, then 22 flips": levels(*LEVELS[:2], Level(0, 0.0, flips=22)),
     "150: effort 4": levels(*LEVELS),
-    "150: one descent": Descent(150),
+    "150: one descent": Descent(180),
 }
 
 
