@@ -103,7 +103,7 @@ SEARCHES: Mapping[str, Callable[[Objective, Tensor], Tensor]] = {
     "40: one descent, two-class Gumbel": Descent(40, rounding="gumbel"),
     "40: effort 2, then 22 flips": levels(*LEVELS[:2], Level(0, 0.0, flips=22)),
     "150: effort 4": levels(*LEVELS),
-    "150: one descent": Descent(180),
+    "150: one descent": Descent(150),
 }
 
 
