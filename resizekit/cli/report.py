@@ -71,7 +71,7 @@ def report(
         codec = load_column_codec(chosen)
         best, worst = extremes(found, pictures)
         with counted(Console(stderr=True), "pictures", 1) as count:
-            cases = make_cases(codec, best, worst, data, count.part)
+            cases = make_cases(codec, best, worst, data, effort=chosen.effort, progress=count.part)
     contents = Contents(
         results=content,
         column=chosen,

@@ -45,6 +45,8 @@ class SuiteColumn:
     """Name of installed weights or of a run of the user; None: bicubic interpolation in both directions."""
     self_ensemble: bool = False
     """Average the restored picture over the eight flips and rotations."""
+    effort: int = 0
+    """How long `down` improves each small picture for its decoder, 0 to 4."""
     compare_with: str | None = None
     """Key of the column whose published results apply, if this column has none."""
     recipe: Mapping[str, Any] = field(default_factory=dict)

@@ -68,6 +68,8 @@ def make_cases(
     best: Sequence[Gain],
     worst: Sequence[Gain],
     data: Path,
+    *,
+    effort: int = 0,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Case]:
     """Restore pictures and cut out a detail of each.
@@ -77,6 +79,7 @@ def make_cases(
         best: Pictures with the largest gains.
         worst: Pictures with the smallest gains.
         data: The folder that contains the folders of the sets.
+        effort: Effort of the column.
         progress: Called with (pictures done, all pictures).
 
     Returns:
@@ -96,7 +99,7 @@ def make_cases(
         path = paths[result.set].get(result.picture)
         if path is None:
             raise ImageError(f"no picture {result.picture} in {data / result.set}: give the folder that was measured")
-        cases.append(_case(codec, gain, is_best, path))
+        cases.append(_case(codec, effort, gain, is_best, path))
         progress(done, len(chosen))
     return cases
 
@@ -110,9 +113,9 @@ def _pictures_of_set(data: Path, name: str) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in find_pictures([folder])}
 
 
-def _case(codec: Codec, gain: Gain, best: bool, path: Path) -> Case:
+def _case(codec: Codec, effort: int, gain: Gain, best: bool, path: Path) -> Case:
     high = read_for_evaluation(codec, path)
-    low, restored = roundtrip(codec, high)
+    low, restored = roundtrip(codec, high, effort=effort)
     _, bicubic = bicubic_roundtrip(codec, high)
     rows, columns, small = _detail(codec, high, bicubic)
     return Case(

@@ -72,6 +72,7 @@ def describe_column(column: SuiteColumn, source: str | Path | None) -> ColumnRes
         weights=None if header is None else column.weights,
         digest=header and header.digest,
         self_ensemble=column.self_ensemble,
+        effort=column.effort,
         compare_with=column.compare_with,
         featured=column.featured,
         training=header and _training(header, source),

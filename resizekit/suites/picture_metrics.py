@@ -49,6 +49,7 @@ class ColumnRecipe:
     """None: bicubic in both directions, in the picture's own channels."""
     digest: str | None
     self_ensemble: bool = False
+    effort: int = 0
     border: int | None = None
     """Pixels to leave out on each side, of RGB and Y; None: none of RGB, and the factor of Y."""
     ssim: bool = True
@@ -62,7 +63,9 @@ class ColumnRecipe:
         less than the displayed digits, so you can measure expensive columns on a GPU and the others on a CPU.
         """
         inputs = (MEASURE_VERSION, self.factor, self.channels, self.digest, self.self_ensemble, self.border, self.ssim)
-        return hashlib.sha256(repr((*inputs, self.precision, picture)).encode()).hexdigest()
+        # effort 0 has the key of versions without effort, so that their metrics are used
+        effort = (f"effort {self.effort}",) if self.effort else ()
+        return hashlib.sha256(repr((*inputs, self.precision, *effort, picture)).encode()).hexdigest()
 
 
 @functools.lru_cache(maxsize=1)
@@ -108,7 +111,7 @@ def measure_picture(recipe: ColumnRecipe, path: Path) -> PictureMetrics:
         low, restored = guide, _bicubic(guide, HW(h, w), Fraction(1, recipe.factor))
     else:
         codec = load_codec(recipe)
-        low, restored = roundtrip(codec, high)
+        low, restored = roundtrip(codec, high, effort=recipe.effort)
     storage = PNG if recipe.weights is None else codec.storage
     metrics: PictureMetrics = {"low_bytes": _file_size(storage, low)}
     rgb_border = recipe.border or 0

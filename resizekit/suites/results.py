@@ -103,6 +103,8 @@ class ColumnResult(_Record):
     """None: bicubic, or networks that are not trained."""
     digest: _Digest | None = None
     self_ensemble: bool = False
+    effort: int = Field(0, ge=0)
+    """How long `down` improved each small picture for its decoder."""
     compare_with: Label | None = None
     """Key of the column whose published results apply, if this column has none."""
     featured: bool = False

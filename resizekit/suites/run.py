@@ -162,6 +162,7 @@ class SuiteRun:
             weights=source,
             digest=digest,
             self_ensemble=column.self_ensemble,
+            effort=column.effort,
             border=None if self.border == "factor" else self.border,
             ssim=self.ssim,
             device=str(device),

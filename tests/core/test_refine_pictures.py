@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from resizekit import TargetSize, down_file, load, up_file
+from resizekit import RunOptions, TargetSize, down_file, load, up_file
 from resizekit.codec.refine import Effort, refine_pixels, tiles
 from resizekit.codec.refine.pixels import squared_error
 from resizekit.codec.refine.tiles import TiledRefinement
@@ -122,8 +122,6 @@ def test_levels_that_harm_the_entire_picture_are_dropped(monkeypatch):
 
 
 def test_down_file_notes_the_effort_and_reports_progress(tmp_path):
-    from resizekit import RunOptions
-
     parts, gains = [], []
     options = RunOptions(progress=lambda done, total: parts.append(done / total), on_gain=gains.append)
     PIL.Image.fromarray(astronaut(61, 80)).save(tmp_path / "in.png")
@@ -152,3 +150,15 @@ def test_cubes_of_16_bits_are_refined():
         small, manifest = down_picture(codec, picture, effort=effort)
         errors.append(squared_error(up_picture(codec, small, manifest).pixels, picture.pixels))
     assert errors[1] < 0.95 * errors[0]
+
+
+def test_interrupted_refinement_writes_nothing(tmp_path):
+    def interrupt(done, total):
+        if done > 0.7 * total:
+            raise KeyboardInterrupt
+
+    PIL.Image.fromarray(astronaut(32, 32)).save(tmp_path / "in.png")
+    options = RunOptions(progress=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        down_file(tmp_path / "in.png", tmp_path / "out.png", weights="sr-x2-fast", effort=2, options=options)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,6 +215,17 @@ def test_y_of_a_grey_file_is_its_values(tmp_path, picture, weights):
     assert measure_picture(mine, tmp_path / "grey.png")["high_y"] == pytest.approx(
         measure_picture(mine, tmp_path / "same.png")["high_y"] - 20 * np.log10(255 / 219), abs=0.05
     )
+
+
+def test_effort_of_a_column_restores_better_and_is_cached_apart(tmp_path):
+    astronaut = Image.open(Path(__file__).parents[2] / "examples/astronaut.png")
+    astronaut.crop((200, 60, 264, 124)).save(tmp_path / "a.png")
+    settings = {"factor": 2, "channels": 3, "weights": "sr-x2-fast", "digest": load("sr-x2-fast").digest, "ssim": False}
+    plain, refined = (ColumnRecipe(effort=effort, **settings) for effort in (0, 1))
+    assert refined.key("picture") != plain.key("picture") == ColumnRecipe(**settings).key("picture")
+    before, after = (measure_picture(recipe, tmp_path / "a.png") for recipe in (plain, refined))
+    assert after["high_rgb"] > before["high_rgb"] + 0.1
+    assert after["low_rgb"] > before["low_rgb"] - 0.1
 
 
 def test_sets_with_unexpected_pictures_cause_warnings(data, picture):
