@@ -10,6 +10,7 @@ learned steps alone do not reach the requested size (resizekit.codec.resize_plan
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from resizekit.codec import Codec
 from resizekit.codec.convert import convert_bits, dtype_of_bits
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.pixels import refine_pixels, squared_error
-from resizekit.codec.resize_plan import size_before_steps
+from resizekit.codec.resize_plan import ResizePlan, size_before_steps
 from resizekit.codec.tiling import Progress, Tile, part_of_work, tiled_down, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
@@ -31,7 +32,7 @@ from resizekit.images.pad import padded_sizes_for, reflect_pad_or_crop
 from resizekit.images.picture import Picture
 from resizekit.images.planning import padded_sizes, plan_picture
 from resizekit.images.target_size import TargetSize
-from resizekit.images.value_range import denormalize, normalize, normalized_view
+from resizekit.images.value_range import ValueRange, denormalize, normalize, normalized_view
 from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import Pixels, Storage
 
@@ -83,53 +84,22 @@ def down_picture(
     plan = plan_picture(codec, picture.hw, target)
     if plan.times not in (0, codec.times):
         codec = codec.at(plan.times)
-    colours = match_channels(picture.pixels, codec.channels, folds=codec.spec.t > 1, source=source)
-    alpha, value_range = picture.alpha, picture.value_range
-    if alpha is not None and (plan.times or plan.intermediate_size is not None):
-        colours = fill_hidden(colours, alpha)
-    alpha = alpha if alpha is None else convert_bits(alpha, storage.bits)
-    if plan.intermediate_size is not None:
-        colours, value_range = bicubic_resize(normalize(colours, value_range), plan.intermediate_size), None
-        alpha = alpha if alpha is None else bicubic_resize(alpha[:, :, None], plan.intermediate_size)[:, :, 0]
-    low_alpha = alpha
-    if plan.times:
-        padded = padded_sizes(codec, plan.size_before_steps, original=plan.high, source=source)
-        high = normalized_view(reflect_pad_or_crop(colours, padded.high), value_range)
-        first_part = part_of_work(progress, 0, 1, 1 + effort.iterations)
-        low = reflect_pad_or_crop(tiled_down(codec, high, tile, first_part), plan.low)
-        if alpha is not None:
-            low_alpha = reflect_pad_or_crop(alpha_down(codec.spec, reflect_pad_or_crop(alpha, padded.high)), plan.low)
-    else:
-        low = convert_bits(normalize(colours, value_range), storage.bits)
-
-    def finish(low: Pixels, level: int) -> tuple[Picture, Manifest]:
-        pixels = low if storage.exact else storage.read_back(low)
-        encoder_pixels = None if storage.exact else low
-        small = Picture(pixels=pixels, encoder_pixels=encoder_pixels, alpha=low_alpha, icc=picture.icc)
-        manifest = Manifest(
-            task=codec.info.task,
-            weights=name,
-            digest=codec.digest,
-            spec=codec.spec if plan.times else ResizeSpec(),
-            times=plan.times,
-            intermediate_size=None if plan.intermediate_size is None else plan.intermediate_size.wh,
-            compression=codec.info.compression,
-            size=picture.hw.wh,
-            mode=picture.mode,
-            precision=codec.precision,
-            effort=level or None,
-            bits=picture.bits,
-            channels=picture.pixels.shape[2] if picture.mode == "CUBE" else None,
-            value_range=picture.value_range,
-            pixels=small.digest,
-        )
-        return replace(small, embedded_manifest=manifest.to_text()), manifest
-
-    if not (effort.level and plan.times):
-        return finish(low, 0)
+    make = partial(_small_picture, codec, picture, plan)
+    colours, alpha, value_range = _before_steps(codec, picture, plan, source)
+    if not plan.times:
+        return make(convert_bits(normalize(colours, value_range), storage.bits), alpha)
+    work = 1 + effort.iterations
+    padded = padded_sizes(codec, plan.size_before_steps, original=plan.high, source=source)
+    high = normalized_view(reflect_pad_or_crop(colours, padded.high), value_range)
+    low = reflect_pad_or_crop(tiled_down(codec, high, tile, part_of_work(progress, 0, 1, work)), plan.low)
+    low_alpha = None
+    if alpha is not None:
+        low_alpha = reflect_pad_or_crop(alpha_down(codec.spec, reflect_pad_or_crop(alpha, padded.high)), plan.low)
+    if not effort.level:
+        return make(low, low_alpha)
 
     def error_of(candidate: Pixels) -> float:
-        restored = up_picture(codec, *finish(candidate, 0), source=source, tile=tile)
+        restored = up_picture(codec, *make(candidate, low_alpha), source=source, tile=tile)
         return squared_error(restored.pixels, picture.pixels, None if picture.alpha is None else picture.alpha > 0)
 
     refined = refine_pixels(
@@ -140,10 +110,52 @@ def down_picture(
         weight=_weight(alpha, plan.size_before_steps, padded.high),
         tile=tile,
         squared_error=error_of,
-        progress=part_of_work(progress, 1, effort.iterations, 1 + effort.iterations),
+        progress=part_of_work(progress, 1, effort.iterations, work),
         on_gain=on_gain or (lambda decibels: None),
     )
-    return finish(refined, effort.level)
+    return make(refined, low_alpha, effort=effort.level)
+
+
+def _before_steps(
+    codec: Codec, picture: Picture, plan: ResizePlan, source: object
+) -> tuple[Pixels, Pixels | None, ValueRange | None]:
+    """Prepare colours, alpha and value range for the learned steps: hidden colours filled, bicubic resize done."""
+    colours = match_channels(picture.pixels, codec.channels, folds=codec.spec.t > 1, source=source)
+    alpha, value_range = picture.alpha, picture.value_range
+    if alpha is not None and (plan.times or plan.intermediate_size is not None):
+        colours = fill_hidden(colours, alpha)
+    alpha = alpha if alpha is None else convert_bits(alpha, codec.storage.bits)
+    if plan.intermediate_size is not None:
+        colours, value_range = bicubic_resize(normalize(colours, value_range), plan.intermediate_size), None
+        alpha = alpha if alpha is None else bicubic_resize(alpha[:, :, None], plan.intermediate_size)[:, :, 0]
+    return colours, alpha, value_range
+
+
+def _small_picture(
+    codec: Codec, picture: Picture, plan: ResizePlan, low: Pixels, alpha: Pixels | None, *, effort: int = 0
+) -> tuple[Picture, Manifest]:
+    """Make the small picture from its pixel values, as reading its file gives it, and its manifest."""
+    storage = codec.storage
+    pixels = low if storage.exact else storage.read_back(low)
+    small = Picture(pixels=pixels, encoder_pixels=None if storage.exact else low, alpha=alpha, icc=picture.icc)
+    manifest = Manifest(
+        task=codec.info.task,
+        weights=manifest_name(codec),
+        digest=codec.digest,
+        spec=codec.spec if plan.times else ResizeSpec(),
+        times=plan.times,
+        intermediate_size=None if plan.intermediate_size is None else plan.intermediate_size.wh,
+        compression=codec.info.compression,
+        size=picture.hw.wh,
+        mode=picture.mode,
+        precision=codec.precision,
+        effort=effort or None,
+        bits=picture.bits,
+        channels=picture.pixels.shape[2] if picture.mode == "CUBE" else None,
+        value_range=picture.value_range,
+        pixels=small.digest,
+    )
+    return replace(small, embedded_manifest=manifest.to_text()), manifest
 
 
 def _weight(alpha: Pixels | None, size: HW, padded: HW) -> npt.NDArray[np.float32] | None:
