@@ -22,7 +22,7 @@ from torch import Tensor
 
 from resizekit import load
 from resizekit.codec.convert import to_codes
-from resizekit.codec.refine.descent import Best, pull_to_guide, refine_level, within_bound
+from resizekit.codec.refine.descent import Best, approach_bound, pull_to_guide, refine_level
 from resizekit.codec.refine.effort import LEVELS, Level
 from resizekit.codec.refine.objective import Objective, area_mean
 from resizekit.images.io.find import find_pictures, sample_evenly
@@ -61,9 +61,9 @@ class Descent:
             second.lerp_(squares if self.per_pixel else area_mean(squares), 1 - self.decay[1])
             scale = (second / (1 - self.decay[1] ** (k + 1))).sqrt() * (1 - self.decay[0] ** (k + 1))
             rate = self.rate / WHITE * 0.5 * (1 + math.cos(math.pi * share))
-            low = within_bound(objective, (low - rate * first / scale.clamp(min=1e-30)).clamp(0, 1))
+            low = approach_bound(objective, (low - rate * first / scale.clamp(min=1e-30)).clamp(0, 1))
             if (k + 1) % 5 == 0 or k + 1 == self.iterations:
-                best.consider(within_bound(objective, within_bound(objective, low)))
+                best.consider(low)
         return best.low
 
 

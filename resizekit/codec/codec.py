@@ -140,8 +140,9 @@ class Codec(NetworkPair):
             ResizeShapeError: If the factors do not divide the size, or the number of channels is wrong.
         """
         if Effort.of(effort).level:
+            refined = self._refined(high, effort)
             with torch.no_grad():
-                return self.compress(self._refined(high, effort))
+                return self.compress(refined)
         with inference_precision(self.precision, high.device.type):
             return self._compress(*self._descend(channels_last(high)))
 
@@ -202,6 +203,11 @@ class Codec(NetworkPair):
                 return cast(LowResolutionNet, self.decoder).forward_codes(low)
             return as_dtype(self._up(low, self.times - 1), dtype)
 
+    def encode_for_inference(self, high: Tensor) -> Tensor:
+        """Run `encode` in the precision and memory layout of inference: `b (t c) (s h) (r w) -> b c h w`, float."""
+        with inference_precision(self.precision, high.device.type):
+            return self.encode(channels_last(high))
+
     def encode_step(self, x: Tensor, i: int) -> Tensor:
         """Apply the encoder once, as step `i` of `times`, with the guide added where the task adds one.
 
@@ -247,6 +253,17 @@ class Codec(NetworkPair):
             )
         return stored
 
+    def round_to_file(self, before: Tensor) -> Tensor:
+        """Return the values of the file of low, if compressing them again gives the same file, and else `before`.
+
+        Refinement starts from it: a search from rounded values finds better ones in few iterations.
+
+        Args:
+            before: Low before the compression, `b c h w`, float.
+        """
+        rounded = to_float(self.to_stored(before))
+        return rounded if torch.equal(self.compress(rounded), self.compress(before)) else before
+
     def read_back(self, stored: Tensor) -> Tensor:
         """Return the pixel values after writing and reading: `b c h w -> b c h w`; a PNG holds every value."""
         return stored if self.storage.exact else read_back(self.storage, stored)
@@ -254,7 +271,9 @@ class Codec(NetworkPair):
     def _refined(self, high: Tensor, effort: int | Effort) -> Tensor:
         check_refinable(self)
         with torch.no_grad():
-            return refine(self, high, to_float(self.down_codes(high)), effort=effort)
+            before = self.encode_for_inference(high)
+            start = self.round_to_file(before)
+        return refine(self, high, start, effort=effort).to(before.dtype)
 
     def _check_low(self, low: Tensor) -> None:
         if low.shape[1] != self.low_channels:

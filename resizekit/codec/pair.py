@@ -155,7 +155,10 @@ class NetworkPair(nn.Module):
             twin._configure(times, ensemble)
         twin.precision, twin.receptive_fields = self.precision, self.receptive_fields
         twin.find_compression = self.find_compression
-        return twin.train(self.training)
+        twin.training = self.training  # not `train`, which would set the mode of the shared networks
+        if twin.compression is not self.compression:
+            twin.compression.train(self.training)
+        return twin
 
     def at(self, times: int) -> Self:
         """Make a codec that applies the same networks `times` times; see `replace`."""

@@ -30,7 +30,7 @@ from resizekit.storage import Pixels
 
 __all__ = [
     "Grid", "Progress", "Tile", "halo", "over_tiles", "part_of", "part_of_work", "tile_alignment", "tile_side",
-    "tiled_down", "tiled_up", "windows",
+    "tiled_down", "tiled_encode", "tiled_up", "windows",
 ]  # fmt: skip
 
 Tile: TypeAlias = int | Literal["auto", "off"]
@@ -231,6 +231,18 @@ def tiled_down(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progre
         high = _over(single, step, high, tile, part_of(progress, i, codec.times), np.float32)
     final = _on_arrays(lambda x: codec.to_stored(codec.encode_step(x, last)), codec.device)
     return _over(single, final, high, tile, part_of(progress, last, codec.times), dtype)
+
+
+def tiled_encode(codec: Codec, high: Pixels, tile: Tile = "auto", progress: Progress | None = None) -> Pixels:
+    """Downscale tile by tile without the compression: `(s h) (r w) (t c) -> h w c`, float32; see `tiled_down`."""
+    codec.spec.low_shape((high.shape[2], high.shape[0], high.shape[1]))
+    if codec.times == 1 or codec.encoder is None:
+        return _over(codec, _on_arrays(codec.encode_for_inference, codec.device), high, tile, progress, np.float32)
+    single = codec.at(1)
+    for i in range(codec.times):
+        step = _on_arrays(partial(codec.encode_step, i=i), codec.device)
+        high = _over(single, step, high, tile, part_of(progress, i, codec.times), np.float32)
+    return high
 
 
 def tiled_up(

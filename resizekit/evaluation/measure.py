@@ -13,6 +13,7 @@ from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
 from resizekit.codec.refine.pixels import refine_pixels
 from resizekit.codec.resize_plan import size_before_steps
+from resizekit.codec.tiling import tiled_encode
 from resizekit.evaluation.metrics import luma, psnr
 from resizekit.images.pad import reflect_pad_or_crop
 from resizekit.nn import to_float
@@ -44,7 +45,10 @@ def roundtrip(codec: Codec, high: Pixels, *, effort: int | Effort = 0) -> tuple[
         check_refinable(codec)
     if codec.compression.in_memory:
         return _roundtrip_in_floats(codec, high)
-    low = codec.storage.read_back(refine_pixels(codec, high, codec.down_pixels(high), effort))
+    low = codec.down_pixels(high)
+    if effort.level:
+        low = refine_pixels(codec, high, tiled_encode(codec, high, "off"), effort)
+    low = codec.storage.read_back(low)
     return low, codec.up_pixels(low, high.dtype)
 
 

@@ -18,9 +18,10 @@ import numpy.typing as npt
 from resizekit.codec import Codec
 from resizekit.codec.convert import convert_bits, dtype_of_bits
 from resizekit.codec.refine.effort import Effort
+from resizekit.codec.refine.objective import check_refinable
 from resizekit.codec.refine.pixels import refine_pixels, squared_error
 from resizekit.codec.resize_plan import ResizePlan, size_before_steps
-from resizekit.codec.tiling import Progress, Tile, part_of_work, tiled_down, tiled_up
+from resizekit.codec.tiling import Progress, Tile, part_of_work, tiled_down, tiled_encode, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
@@ -72,6 +73,8 @@ def down_picture(
             is out of range or does not work with this codec.
     """
     effort = Effort.of(effort)
+    if effort.level:
+        check_refinable(codec)
     name, storage = manifest_name(codec), codec.storage
     if codec.low_channels not in storage.channels:
         possible = " or ".join(str(n) for n in storage.channels)
@@ -91,7 +94,8 @@ def down_picture(
     work = 1 + effort.iterations
     padded = padded_sizes(codec, plan.size_before_steps, original=plan.high, source=source)
     high = normalized_view(reflect_pad_or_crop(colours, padded.high), value_range)
-    low = reflect_pad_or_crop(tiled_down(codec, high, tile, part_of_work(progress, 0, 1, work)), plan.low)
+    down = tiled_encode if effort.level else tiled_down
+    low = reflect_pad_or_crop(down(codec, high, tile, part_of_work(progress, 0, 1, work)), plan.low)
     low_alpha = None
     if alpha is not None:
         low_alpha = reflect_pad_or_crop(alpha_down(codec.spec, reflect_pad_or_crop(alpha, padded.high)), plan.low)
@@ -107,9 +111,9 @@ def down_picture(
         high,
         low,
         effort,
-        weight=_weight(alpha, plan.size_before_steps, padded.high),
+        weight=_weight(picture.alpha if plan.intermediate_size is None else alpha, plan.size_before_steps, padded.high),
         tile=tile,
-        squared_error=error_of,
+        error_of=error_of,
         progress=part_of_work(progress, 1, effort.iterations, work),
         on_gain=on_gain or (lambda decibels: None),
     )

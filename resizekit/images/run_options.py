@@ -29,9 +29,9 @@ class RunOptions:
     overwrite: bool = False
     """Replace output files that exist."""
     progress: Progress | None = None
-    """Called with (tiles done, tiles in total) after each tile; above effort 0, each iteration on a tile counts."""
+    """Called with (done, total): tiles, or parts of the work in any unit above effort 0; the ratio is the progress."""
     on_gain: Callable[[float], None] | None = None
-    """Called with the gain in PSNR over effort 0, in dB, after each level of effort."""
+    """Called after each level of effort, with the total gain in PSNR over effort 0 in dB."""
 
     @property
     def resolved_precision(self) -> Precision:

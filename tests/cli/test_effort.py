@@ -67,7 +67,7 @@ def test_evaluate_prints_a_row_per_effort_with_seconds(cli, photo):
         (["down", "photo.png", "o.png", "--effort", "5"], "invalid effort 5: expected an integer from 0 to 4"),
         (["down", "photo.png", "o.png", "--effort", "-1"], "invalid effort -1"),
         (["down", "photo.png", "o.png", "--target-low-psnr", "38"], "needs an effort of 1 or more"),
-        (["down", "photo.png", "o.png", "--effort", "1", "--target-low-psnr", "nan"], "expected a positive number"),
+        (["down", "photo.png", "o.png", "--effort", "1", "--target-low-psnr", "nan"], "between 0 and 200"),
         (["evaluate", "photo.png", "--effort", "0,9"], "invalid --effort '0,9': expected integers from 0 to 4"),
         (["evaluate", "photo.png", "--effort", "x"], "invalid --effort 'x'"),
         (["evaluate", "photo.png", "--effort", "1", "--compression", "none"], "compression 'none' stores no file"),

@@ -10,6 +10,7 @@ from resizekit import RunOptions, TargetSize, down_file, load, up_file
 from resizekit.codec.refine import Effort, refine_pixels, tiles
 from resizekit.codec.refine.pixels import squared_error
 from resizekit.codec.refine.tiles import TiledRefinement
+from resizekit.codec.tiling import tiled_encode
 from resizekit.images.io.read import read_picture
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
@@ -33,7 +34,10 @@ def test_tiles_gain_as_much_as_the_entire_picture(name):
     first = codec.down_pixels(high)
     before, whole, tiled = (
         restored_mse(codec, high, low)
-        for low in (first, *(refine_pixels(codec, high, first, Effort(1), tile=tile) for tile in ("off", 64)))
+        for low in (
+            first,
+            *(refine_pixels(codec, high, tiled_encode(codec, high), Effort(1), tile=tile) for tile in ("off", 64)),
+        )
     )
     gain = 10 * np.log10([before / whole, before / tiled])
     assert gain[0] > 0.2
@@ -42,10 +46,9 @@ def test_tiles_gain_as_much_as_the_entire_picture(name):
 
 def test_tiles_leave_no_seam():
     codec, high = load("sr-x4-fast"), astronaut(256, 256)
-    first = codec.down_pixels(high)
     errors = []
     for tile in ("off", 64):
-        low = refine_pixels(codec, high, first, Effort(2), tile=tile)
+        low = refine_pixels(codec, high, tiled_encode(codec, high), Effort(2), tile=tile)
         errors.append(np.square(codec.up_pixels(low, np.uint8).astype(float) - high).mean(2))
     near = (np.arange(256) + 4) % 64 < 8  # four pixels to each side of the borders between tiles
     near[:8] = near[-8:] = False
@@ -59,18 +62,18 @@ def test_tiles_see_a_bounded_window(monkeypatch):
     monkeypatch.setattr(
         tiles, "Objective", lambda c, high, *a, **k: seen.append(high.shape[2:]) or build(c, high, *a, **k)
     )
-    refinement = TiledRefinement(codec, high, codec.down_pixels(high), Effort(1), tile=64)
+    refinement = TiledRefinement(codec, high, tiled_encode(codec, high), Effort(1), tile=64)
     steps = []
-    refinement.run(codec.down_pixels(high), 1, lambda: steps.append(1))
+    refinement.run(tiled_encode(codec, high), 1, lambda: steps.append(1))
     assert max(max(shape) for shape in seen) <= 64 + 2 * 12 * 2
     assert len(steps) == refinement.steps == 5 * 20
 
 
 def test_tile_off_means_one_window_however_large():
     codec, high = load("sr-x2-fast"), astronaut(128, 128)
-    assert TiledRefinement(codec, high, codec.down_pixels(high), Effort(1), tile="off").steps == 5
+    assert TiledRefinement(codec, high, tiled_encode(codec, high), Effort(1), tile="off").steps == 5
     with pytest.raises(Exception, match="at least 64"):
-        TiledRefinement(codec, high, codec.down_pixels(high), Effort(1), tile=7)
+        TiledRefinement(codec, high, tiled_encode(codec, high), Effort(1), tile=7)
 
 
 def with_alpha():
@@ -115,9 +118,9 @@ def test_refined_pictures_restore_better(case):
 def test_levels_that_harm_the_entire_picture_are_dropped(monkeypatch):
     codec, high = load("sr-x2-fast"), astronaut(64, 64)
     first = codec.down_pixels(high)
-    monkeypatch.setattr(TiledRefinement, "run", lambda self, low, level, step: low ^ 1)
+    monkeypatch.setattr(TiledRefinement, "run", lambda self, low, level, step: 1 - low)
     gains = []
-    assert np.array_equal(refine_pixels(codec, high, first, Effort(2), on_gain=gains.append), first)
+    assert np.array_equal(refine_pixels(codec, high, tiled_encode(codec, high), Effort(2), on_gain=gains.append), first)
     assert gains == [0, 0]
 
 

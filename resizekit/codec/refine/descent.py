@@ -14,10 +14,10 @@ from torch import Tensor
 from resizekit.codec.pair import NetworkPair
 from resizekit.codec.refine.effort import Effort, Level
 from resizekit.codec.refine.flips import flip
-from resizekit.codec.refine.objective import Objective, Score, area_mean, check_refinable
+from resizekit.codec.refine.objective import Objective, Score, area_mean, check_refinable, without_gradients
 from resizekit.ops.quantize import SCALE
 
-__all__ = ["Best", "pull_to_guide", "refine", "refine_level", "within_bound"]
+__all__ = ["Best", "approach_bound", "pull_to_guide", "refine", "refine_level"]
 
 _MOMENTUM, _SECOND_MOMENTUM = 0.5, 0.9
 """Adam's two decay rates. The gradient has little noise, so both are short."""
@@ -25,8 +25,6 @@ _JUDGE_EVERY = 5
 """Iterations between two exact scores."""
 _NEAR = 0.985
 """Share of the bound from which the descent also pulls low towards its guide."""
-_CORRECTIONS = 2
-"""Additional corrections before an exact score, so that the bound is met."""
 _LARGEST_PULL = 0.9
 """Limit of one correction towards the guide."""
 
@@ -70,9 +68,12 @@ def refine(
     if not effort.level:
         return low
     check_refinable(codec)
-    with torch.inference_mode(False):
-        low = low.detach().float().clone()  # a tensor from inference mode cannot have a gradient
-        objective = Objective(codec, high.detach().clone(), low, target_low_psnr=effort.target_low_psnr, weight=weight)
+    with torch.inference_mode(False), torch.no_grad():
+        # clones, since tensors from inference mode cannot take part in a gradient
+        high, low = high.detach().clone(), low.detach().float().clone()
+        weight = None if weight is None else weight.clone()
+        codec = without_gradients(codec)
+        objective = Objective(codec, high, low, target_low_psnr=effort.target_low_psnr, weight=weight)
         done = 0
 
         def step() -> None:
@@ -94,13 +95,15 @@ def refine_level(objective: Objective, low: Tensor, level: Level, step: Callable
         level: The iterations to run.
         step: Called after each iteration.
     """
-    if not objective.bound.any():  # low equals its guide, and must stay so
-        return low
+    if not objective.bound.any():  # low must equal its guide
+        return objective.into_bound(low)
     best = Best(objective, low)
     flips = level.flips if objective.flips_allowed else 0
     _descend(objective, best, level, level.iterations - flips, step)
     if flips:
-        flip(objective, best.low, flips, best.consider, step)
+        used = flip(objective, best.low, flips, best.consider, step)
+        for _ in range(flips - used):  # the progress ends where it was announced to end
+            step()
     return best.low
 
 
@@ -109,14 +112,19 @@ class Best:
 
     def __init__(self, objective: Objective, low: Tensor) -> None:
         self._objective = objective
-        self.low, self._score = low, objective.score(low)
+        self.low = objective.into_bound(low)
+        self._score = objective.score(self.low)
 
-    def consider(self, low: Tensor) -> None:
-        """Keep each image that is better than the best one so far."""
+    def consider(self, low: Tensor) -> float:
+        """Keep each image that is better than the best one so far, and return the largest gain in dB."""
+        low = self._objective.into_bound(low)
         score = self._objective.score(low)
         better = score.better_than(self._score)
+        tiny = torch.finfo(score.error.dtype).tiny
+        gains = 10 * torch.log10(self._score.error.clamp(min=tiny) / score.error.clamp(min=tiny)) * better
         self.low = torch.where(better.view(-1, 1, 1, 1), low, self.low)
         self._score = Score(*(torch.where(better, a, b) for a, b in zip(score, self._score, strict=True)))
+        return float(gains.max()) if len(gains) else 0.0
 
 
 def _descend(objective: Objective, best: Best, level: Level, iterations: int, step: Callable[[], None]) -> None:
@@ -132,10 +140,8 @@ def _descend(objective: Objective, best: Best, level: Level, iterations: int, st
         scale = (second / (1 - _SECOND_MOMENTUM ** (k + 1))).sqrt() * (1 - _MOMENTUM ** (k + 1))
         rate = level.rate * SCALE * 0.5 * (1 + math.cos(math.pi * k / iterations))
         moved = (low - rate * first / scale.clamp(min=torch.finfo(scale.dtype).tiny)).clamp(0, 1)
-        low = within_bound(objective, moved)
+        low = approach_bound(objective, moved)
         if (k + 1) % _JUDGE_EVERY == 0 or k + 1 == iterations:
-            for _ in range(_CORRECTIONS):  # the rounding changes with each correction
-                low = within_bound(objective, low)
             best.consider(low)
         step()
 
@@ -155,7 +161,7 @@ def pull_to_guide(objective: Objective, stored: Tensor, gradient: Tensor) -> Ten
     return multiplier.clamp(min=0) * near.view(-1, 1, 1, 1) * distance
 
 
-def within_bound(objective: Objective, low: Tensor) -> Tensor:
+def approach_bound(objective: Objective, low: Tensor) -> Tensor:
     """Move low straight towards its guide until its error, with that of the rounding, meets the bound."""
     error = objective.low_error(low)
     rounding_error = objective.low_error(objective.store(low)) - error

@@ -1,7 +1,7 @@
 """Effort: how much time a downscale spends on improving the small image for its decoder."""
 
-import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from resizekit.errors import UsageError
 
@@ -31,14 +31,18 @@ LEVELS = (Level(5, 0.35), Level(13, 0.4), Level(17, 0.35, flips=5), Level(50, 0.
 """Levels 1 to 4: 5, 18, 40 and 150 iterations in total (measured in benchmarks/NOTEBOOK.md)."""
 
 
+_LARGEST_PSNR = 200
+
+
 @dataclass(frozen=True)
 class Effort:
     """How much time a downscale spends, and how far the small image may move from its guide.
 
     Args:
-        level: 0 to 4. 0: the output of the encoder. Each further level takes two to four times as long, and the
+        level: 0 to 4. 0: the output of the encoder. Each further level takes two to five times as long, and the
             restored image is never worse.
         target_low_psnr: PSNR in dB that the small image keeps against its guide. None: 0.1 dB below that of level 0.
+            With a target above that of level 0, the restored image may be worse than at level 0.
 
     Raises:
         UsageError: If a value is out of range.
@@ -52,13 +56,13 @@ class Effort:
     target_low_psnr: float | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.level, bool) or not isinstance(self.level, int) or not 0 <= self.level <= len(LEVELS):
+        if isinstance(self.level, bool) or not isinstance(self.level, Integral) or not 0 <= self.level <= len(LEVELS):
             raise UsageError(f"invalid effort {self.level!r}: expected an integer from 0 to {len(LEVELS)}")
         target = self.target_low_psnr
         if target is None:
             return
-        if not math.isfinite(target) or target <= 0:
-            raise UsageError(f"invalid target_low_psnr {target!r}: expected a positive number of dB, such as 38")
+        if isinstance(target, bool) or not isinstance(target, Real) or not 0 < target < _LARGEST_PSNR:
+            raise UsageError(f"invalid target_low_psnr {target!r}: expected dB between 0 and 200, such as 38")
         if not self.level:
             raise UsageError("target_low_psnr needs an effort of 1 or more: effort 0 does not change the small image")
 

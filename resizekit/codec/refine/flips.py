@@ -21,6 +21,8 @@ _WAIT = 8
 """Iterations after which a change that was reversed is tried again."""
 _JUDGE_EVERY = 10
 """Iterations between two exact scores."""
+_ENOUGH = 0.005
+"""Gain in dB between two scores; the changes end when two scores in a row gain less."""
 _PROBES = 2
 """Random probes that measure the curvature."""
 _NEAR = 0.998
@@ -31,22 +33,26 @@ def flip(
     objective: Objective,
     low: Tensor,
     iterations: int,
-    consider: Callable[[Tensor], None],
+    consider: Callable[[Tensor], float],
     step: Callable[[], None],
-) -> None:
-    """Try changes of single pixel values.
+) -> int:
+    """Try changes of single pixel values, until they gain too little.
 
     Args:
         objective: What to minimize; its file holds every 8-bit value exactly.
         low: The best low so far, `b c h w`.
         iterations: Number of iterations.
-        consider: Called with each low that may be the best.
+        consider: Called with each low that may be the best; returns the gain in dB.
         step: Called after each iteration.
+
+    Returns:
+        The number of iterations that were run.
     """
     low = objective.store(low)
     curvature = area_mean(objective.curvature(low, _PROBES))
     waiting, tried = torch.zeros_like(low), torch.zeros_like(low)
     before: Tensor | None = None
+    without_gain = 0
     pull = torch.zeros(len(low), 1, 1, 1, device=low.device)
     for k in range(iterations):
         _, gradient, errors = objective.evaluate(low)
@@ -62,9 +68,12 @@ def flip(
         allowed = (waiting <= 0) & (objective.mask > 0)
         tried = _best_changes(low, gradient + pull * distance, curvature + 0.5 * pull, allowed)
         low = objective.store(low + tried)
-        if (k + 1) % _JUDGE_EVERY == 0 or k + 1 == iterations:
-            consider(low)
         step()
+        if (k + 1) % _JUDGE_EVERY == 0 or k + 1 == iterations:
+            without_gain = 0 if consider(low) >= _ENOUGH else without_gain + 1
+            if without_gain == 2:
+                return k + 1
+    return iterations
 
 
 def _best_changes(low: Tensor, gradient: Tensor, curvature: Tensor, allowed: Tensor) -> Tensor:

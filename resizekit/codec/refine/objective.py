@@ -7,7 +7,6 @@ low ─► compression ─► decoder ─► error against high       minimized
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -22,13 +21,19 @@ from resizekit.nn import to_float
 from resizekit.ops import to_uint
 from resizekit.system.device import Precision, pick_precision
 
-__all__ = ["BOUND", "Evaluation", "Objective", "Score", "area_mean", "check_refinable"]
+__all__ = ["BOUND", "Evaluation", "Objective", "Score", "area_mean", "check_refinable", "without_gradients"]
 
+_BISECTIONS = 10
+"""Steps to find out how far an image must move into its bound."""
 BOUND = 10**0.01
 """Factor of the squared error of low that loses 0.1 dB."""
 
 
+_NO_GRADIENT = "does not require grad", "not to have been used in the graph", "derivative for", "inplace operation"
+"""Parts of PyTorch's messages about operations without a gradient."""
+
 M = TypeVar("M", bound=nn.Module)
+P = TypeVar("P", bound=NetworkPair)
 
 
 class Score(NamedTuple):
@@ -60,7 +65,7 @@ class Objective:
     """The error of the restored image as a function of low.
 
     Args:
-        codec: The decoder, the compression and the guide. Nothing in it changes.
+        codec: The decoder, the compression and the guide, as `without_gradients` returns it.
         high: The original, `b (t c) (s h) (r w)`: uint8, uint16 or float in [0, 1].
         low: The first candidate before the compression, `b c h w`, float in [0, 1].
         target_low_psnr: PSNR in dB that low keeps against its guide; None: 0.1 dB below that of `low`.
@@ -82,9 +87,7 @@ class Objective:
         expand: Callable[[Tensor], Tensor] | None = None,
         guide: Tensor | None = None,
     ) -> None:
-        self._codec = codec.replace()
-        self._codec.decoder = _frozen(codec.decoder)
-        self._codec.compression = _frozen(codec.compression)
+        self._codec = codec
         self._precision: Precision = pick_precision("auto", high.device)
         self._dtype = high.dtype if high.dtype in (torch.uint8, torch.uint16) else torch.float32
         self._high = channels_last(to_float(high))
@@ -105,6 +108,21 @@ class Objective:
         """Return low as it is read back: `b c h w -> b c h w`."""
         with torch.no_grad(), inference_precision(self._codec.precision, low.device.type):
             return self._codec.compress(low).float()
+
+    def into_bound(self, low: Tensor) -> Tensor:
+        """Move images that are outside of their bound towards the guide until they are inside: `b c h w`."""
+        inside = self.low_error(self.store(low)) <= self.bound
+        if inside.all():
+            return low
+        share = torch.where(inside, 1.0, 0.0).view(-1, 1, 1, 1).to(low)
+        step = 0.5
+        for _ in range(_BISECTIONS):
+            tried = torch.where(inside.view(-1, 1, 1, 1), share, share + step)
+            moved = torch.lerp(self.guide, low, tried)
+            fits = self.low_error(self.store(moved)) <= self.bound
+            share = torch.where(fits.view(-1, 1, 1, 1), tried, share)
+            step /= 2
+        return torch.where(self.mask > 0, torch.lerp(self.guide, low, share), low)
 
     def low_error(self, low: Tensor) -> Tensor:
         """Compute the squared error of low against its guide: `b c h w -> b`."""
@@ -132,10 +150,14 @@ class Objective:
         with torch.enable_grad(), inference_precision(self._precision, low.device.type), _explained(self._codec):
             stored = self._codec.compress(low).float()
             seen = stored if rounding == 1 else torch.lerp(low, stored, rounding)
-            # clamped as `up` clamps, so that values outside [0, 1] cost nothing where the original is 0 or 1
-            restored = self._decode(seen).float().clamp(0, 1)
+            # clamped as `up` clamps, so that values outside [0, 1] cost nothing where the original is 0 or 1; the
+            # gradient passes, so that they can return where it is not
+            restored = self._decode(seen).float()
+            restored = restored + (restored.clamp(0, 1) - restored).detach()
             errors = ((restored - self._high) ** 2 * self._weight).sum(1, keepdim=True)
             (gradient,) = torch.autograd.grad(errors.sum(), low)
+            if errors.any() and not gradient.any():
+                raise NotImplementedError("the gradient is 0 everywhere")
         return Evaluation(stored.detach(), gradient.float() * self.mask, self._per_low_pixel(errors.detach(), low))
 
     def curvature(self, low: Tensor, probes: int) -> Tensor:
@@ -147,7 +169,7 @@ class Objective:
         total = torch.zeros_like(low)
         for _ in range(probes):
             x = low.detach().requires_grad_()
-            with torch.enable_grad(), inference_precision(self._precision, x.device.type):
+            with torch.enable_grad(), inference_precision(self._precision, x.device.type), _explained(self._codec):
                 restored = self._decode(x).float()
                 signs = torch.randint(0, 2, restored.shape, generator=generator).to(restored) * 2 - 1
                 (product,) = torch.autograd.grad((restored * signs * self._weight.sqrt()).sum(), x)
@@ -160,7 +182,7 @@ class Objective:
         return F.adaptive_avg_pool2d(errors, (size[0], size[1]))[:, :, : low.shape[2], : low.shape[3]] * share
 
     def _decode(self, stored: Tensor) -> Tensor:
-        return self._codec.decode(channels_last(self._expand(stored)))
+        return self._codec.decode(channels_last(self._expand(stored).clone()))  # some decoders work in place
 
 
 def guide_of(codec: NetworkPair, high: Tensor) -> Tensor:
@@ -175,17 +197,25 @@ def check_refinable(codec: NetworkPair) -> None:
             f"effort: compression {codec.info.compression!r} stores no file to improve; use effort 0 or another "
             "compression, such as uint8"
         )
-    if codec.training:
+    if any(module.training for module in codec.modules()):
         raise UsageError("effort: the codec is in training mode; call codec.eval() first")
 
 
-def _frozen(module: M) -> M:
-    """Copy a module without its gradients; the copy shares the memory of all parameters and buffers."""
-    memo: dict[int, Tensor] = {}
-    for tensor in chain(module.parameters(), module.buffers()):
-        # a tensor from inference mode cannot take part in a gradient
-        memo[id(tensor)] = tensor.clone() if tensor.is_inference() else tensor.detach()
-    return copy.deepcopy(module, memo)
+def without_gradients(codec: P) -> P:
+    """Copy a codec whose networks have no gradients by their parameters, which share their memory with the copy."""
+    twin = codec.replace()
+    twin.decoder, twin.compression = _without_gradients(codec.decoder), _without_gradients(codec.compression)
+    return twin
+
+
+def _without_gradients(module: M) -> M:
+    # a tensor from inference mode cannot take part in a gradient
+    memo = {id(x): x.clone() if x.is_inference() else x.detach() for x in module.parameters()}
+    memo |= {id(x): x.clone() for x in module.buffers()}
+    try:
+        return copy.deepcopy(module, memo)
+    except (RuntimeError, TypeError):  # some modules cannot be copied; their own gradients only cost memory
+        return module
 
 
 def area_mean(x: Tensor) -> Tensor:
@@ -200,7 +230,7 @@ def _explained(codec: NetworkPair) -> Iterator[None]:
         yield
     except (NotImplementedError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        if isinstance(error, NotImplementedError) or "grad" in reason or "derivative" in reason:
+        if isinstance(error, NotImplementedError) or any(words in reason for words in _NO_GRADIENT):
             raise UsageError(
                 f"effort: network {codec.info.network!r} or compression {codec.info.compression!r} has an operation "
                 f"without a gradient ({reason[:100]}); use effort 0"

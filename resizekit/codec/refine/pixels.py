@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from resizekit.codec.codec import Codec
-from resizekit.codec.convert import convert_bits
+from resizekit.codec.convert import convert_bits, from_batch, to_batch
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import BOUND
 from resizekit.codec.refine.tiles import TiledRefinement
@@ -18,6 +20,10 @@ __all__ = ["refine_pixels", "squared_error"]
 
 _ROWS = 256
 """Rows that are in memory as float64 at once."""
+_ROUNDING = 1e-6
+"""Relative difference between the sum over the tiles and the sum over the image."""
+_BISECTIONS = 7
+"""Steps to find out how far low must move into its bound."""
 
 
 def refine_pixels(
@@ -28,7 +34,7 @@ def refine_pixels(
     *,
     weight: npt.NDArray[np.float32] | None = None,
     tile: Tile = "auto",
-    squared_error: Callable[[Pixels], float] | None = None,
+    error_of: Callable[[Pixels], float] | None = None,
     progress: Progress | None = None,
     on_gain: Callable[[float], None] = lambda decibels: None,
 ) -> Pixels:
@@ -37,28 +43,32 @@ def refine_pixels(
     Args:
         codec: The codec.
         high: The original with padding, `(s h) (r w) (t c)`: uint8, uint16, or float32 in [0, 1].
-        low: Low of effort 0 without padding, `h w c`. The decoder takes it reflected to the size of `high`.
+        low: Low before the compression and without padding, `h w c`, float32, from `tiled_encode`. The decoder takes it
+            reflected to the size of `high`.
         effort: The effort.
         weight: Weight of each pixel of high, `(s h) (r w)` in [0, 1]; None: 1.
         tile: Side of the tiles in pixels of high, "auto" or "off".
-        squared_error: Restores a low image and returns its squared error; None: by the codec, without padding.
+        error_of: Restores an image from the pixel values that are written, and returns its squared error; None: by the
+            codec, without padding.
         progress: Called with (iterations done, all iterations) after each iteration on a tile.
         on_gain: Called after each level with the gain in PSNR so far, in dB.
 
     Returns:
-        `h w c`, the pixel values to write.
+        `h w c`, uint8 or uint16: the pixel values to write.
 
     Raises:
         UsageError: As `refine`.
         ResizeShapeError: If the networks see the entire image, so that tiles are impossible.
     """
-    if not effort.level:
-        return low
-    error_of = squared_error or (lambda candidate: _restored_error(codec, high, candidate, tile))
+    if error_of is None:
+        error_of = partial(_restored_error, codec, high, tile)
+    with torch.inference_mode():
+        low = from_batch(codec.round_to_file(to_batch(low).to(codec.device)).float().cpu())
     refinement = TiledRefinement(codec, high, low, effort, weight=weight, tile=tile)
     bound = _Bound(codec, refinement.guide(), low, effort)
-    before = error_of(low)
-    best = bound.excess(low), before
+    before = error_of(bound.stored(low))
+    low = bound.move_into(low, bound.guide)
+    best = bound.excess(low), error_of(bound.stored(low))
     done = 0
 
     def step() -> None:
@@ -68,33 +78,52 @@ def refine_pixels(
             progress(done, refinement.steps)
 
     for level in range(1, effort.level + 1):
-        candidate = refinement.run(low, level, step)
-        found = bound.excess(candidate), error_of(candidate)
+        candidate = bound.move_into(refinement.run(low, level, step), low)
+        found = bound.excess(candidate), error_of(bound.stored(candidate))
         if found < best:
             low, best = candidate, found
         on_gain(10 * math.log10(before / best[1]) if before and best[1] else 0.0)
-    return low
+    if progress is not None:
+        progress(1, 1)
+    return bound.stored(low)
 
 
 class _Bound:
     """How far low may move from its guide, over the entire image."""
 
     def __init__(self, codec: Codec, guide: Pixels, first: Pixels, effort: Effort) -> None:
-        self._codec, self._guide, target = codec, convert_bits(guide, 32), effort.target_low_psnr
-        self._allowed = self._error(first) * BOUND if target is None else guide.size * 10 ** (-target / 10)
+        self.guide, self._codec, target = guide, codec, effort.target_low_psnr
+        allowed = self._error(first) * BOUND if target is None else guide.size * 10 ** (-target / 10)
+        self._allowed = allowed * (1 + _ROUNDING)
+
+    def stored(self, low: Pixels) -> Pixels:
+        """Return the pixel values that are written: `h w c -> h w c`, uint8 or uint16."""
+        with torch.inference_mode():
+            return from_batch(self._codec.to_stored(to_batch(low).to(self._codec.device)).cpu())
 
     def excess(self, low: Pixels) -> float:
         """Return the squared error of low, as it is read back, beyond the bound."""
         return max(0.0, self._error(low) - self._allowed)
 
+    def move_into(self, low: Pixels, inside: Pixels) -> Pixels:
+        """Move low towards another image, which is inside the bound, until it is inside too."""
+        if not self.excess(low):
+            return low
+        share, step = 0.0, 0.5
+        for _ in range(_BISECTIONS):
+            if not self.excess(inside + np.float32(share + step) * (low - inside)):
+                share += step
+            step /= 2
+        return inside + np.float32(share) * (low - inside)
+
     def _error(self, low: Pixels) -> float:
-        storage = self._codec.storage
-        read = low if storage.exact else storage.read_back(low)
-        return squared_error(convert_bits(read, 32), self._guide)
+        stored, storage = self.stored(low), self._codec.storage
+        read = stored if storage.exact else storage.read_back(stored)
+        return squared_error(convert_bits(read, 32), self.guide)
 
 
-def _restored_error(codec: Codec, high: Pixels, low: Pixels, tile: Tile) -> float:
-    read = low if codec.storage.exact else codec.storage.read_back(low)
+def _restored_error(codec: Codec, high: Pixels, tile: Tile, stored: Pixels) -> float:
+    read = stored if codec.storage.exact else codec.storage.read_back(stored)
     return squared_error(tiled_up(codec, read, tile, dtype=high.dtype), high)
 
 

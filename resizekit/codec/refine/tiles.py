@@ -4,6 +4,7 @@ Tiles are refined one after another, in rows from the top left. The surroundings
 before it and the unrefined ones after it. Its error is measured over the surroundings too, so there is no seam.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -16,9 +17,10 @@ from resizekit.codec.codec import Codec
 from resizekit.codec.convert import from_batch, to_batch
 from resizekit.codec.refine.descent import refine_level
 from resizekit.codec.refine.effort import Effort
-from resizekit.codec.refine.objective import Objective, check_refinable, guide_of
+from resizekit.codec.refine.objective import Objective, check_refinable, guide_of, without_gradients
 from resizekit.codec.tiling import Tile, halo, tile_alignment, tile_side, windows
-from resizekit.nn import to_float
+from resizekit.errors import ResizeShapeError
+from resizekit.nn import receptive_field
 from resizekit.spec import HW
 from resizekit.storage import Pixels
 
@@ -30,6 +32,8 @@ _AUTO_SIDE = 768
 """Side of the tiles of "auto"."""
 _CONTEXT = 12
 """Cells around a tile that matter. The networks see further, but with less than half an 8-bit value of difference."""
+_FILE_BLOCK = 16
+"""Pixels of low that lossy files code together, as JPEG with halved colours; surroundings start at such a border."""
 _WINDOW = 1600
 """Side in pixels that a tile with its surroundings may have; deep recursion then gets less context."""
 
@@ -50,7 +54,8 @@ class TiledRefinement:
     Args:
         codec: The codec.
         high: The original with padding, `(s h) (r w) (t c)`: uint8, uint16, or float32 in [0, 1].
-        first: Low of effort 0 without padding, `h w c`. The decoder takes it reflected to the size of `high`.
+        first: Low of effort 0 before the compression and without padding, `h w c`, float32. The decoder takes it
+            reflected to the size of `high`.
         effort: The effort; its levels are run one by one.
         weight: Weight of each pixel of high, `(s h) (r w)` in [0, 1]; None: 1.
         tile: Side of the tiles in pixels of high, "auto" or "off".
@@ -67,7 +72,8 @@ class TiledRefinement:
         tile: Tile = "auto",
     ) -> None:
         check_refinable(codec)
-        self._codec, self._high, self._first, self._effort, self._weight = codec, high, first, effort, weight
+        self._codec = without_gradients(codec)
+        self._high, self._first, self._effort, self._weight = high, first, effort, weight
         rows, columns = (list(axis) for axis in _axes(codec, high, first, tile))
         self._tiles = [(row, column) for row in rows for column in columns]
 
@@ -80,36 +86,35 @@ class TiledRefinement:
         """Run one level on every tile.
 
         Args:
-            low: The result of the level below, `h w c`, uint8 or uint16; of level 0 for level 1.
+            low: The result of the level below, `h w c`, float32; of level 0 for level 1.
             level: 1 to `effort.level`.
             step: Called after each iteration on a tile.
 
         Returns:
-            `h w c`, of the same type.
+            `h w c`, float32.
         """
         low = low.copy()
         for row, column in self._tiles:
             with torch.inference_mode(False), torch.no_grad():
                 refined = refine_level(
-                    self._objective(row, column), self._floats(low[row.seen, column.seen]),
+                    self._objective(row, column), self._tensor(low[row.seen, column.seen]),
                     self._effort.levels[level - 1], step,
                 )  # fmt: skip
-                values = from_batch(self._codec.to_stored(refined).cpu())
+                values = from_batch(refined.cpu())
             low[row.tile, column.tile] = values[_inside(row), _inside(column)]
         return low
 
     def guide(self) -> Pixels:
-        """Compute the target of low: `h w c`, uint8 or uint16."""
+        """Compute the target of low: `h w c`, float32."""
         guide = np.empty_like(self._first)
         for row, column in self._tiles:
             with torch.inference_mode():
-                whole = self._guide(row, column)
-                part = self._codec.to_stored(whole)
-            guide[row.tile, column.tile] = from_batch(part.cpu())[_inside(row), _inside(column)]
+                seen = from_batch(self._guide(row, column).cpu())
+            guide[row.tile, column.tile] = seen[_inside(row), _inside(column)]
         return guide
 
     def _objective(self, row: _Part, column: _Part) -> Objective:
-        first = self._floats(self._first[row.seen, column.seen])
+        first = self._tensor(self._first[row.seen, column.seen])
         mask = torch.zeros_like(first[:, :1])
         mask[:, :, _inside(row), _inside(column)] = 1
         indices = [torch.from_numpy(part.shown).to(first.device) for part in (row, column)]
@@ -130,9 +135,6 @@ class TiledRefinement:
         size = self._first[row.seen, column.seen].shape
         return whole[:, :, : size[0], : size[1]]
 
-    def _floats(self, pixels: Pixels) -> Tensor:
-        return to_float(self._tensor(pixels))
-
     def _tensor(self, pixels: Pixels) -> Tensor:
         return to_batch(np.array(pixels)).to(self._codec.device)
 
@@ -149,12 +151,20 @@ def _axes(codec: Codec, high: Pixels, low: Pixels, tile: Tile) -> Iterator[Itera
         side = None if size.h * size.w <= _LARGEST_UNTILED**2 else _AUTO_SIDE
     else:
         side = tile_side(tile, size)
+    try:
+        context = _context(codec, side)
+    except ResizeShapeError:  # `down` uses no tiles either for a picture of this size
+        if tile_side(tile, size) is not None:
+            raise
+        side, context = None, 0
+    aligned = 1 if codec.storage.exact else _FILE_BLOCK
     for factor, pixels, stored in zip((codec.spec.s, codec.spec.r), size, low.shape[:2], strict=True):
         blocks = tile_alignment(codec)
         cell = blocks * factor.numerator, blocks * factor.denominator
         padded = int(pixels / factor)
         # a short axis is reflected repeatedly: every pixel of it may be seen from everywhere
-        yield _parts(cell, pixels, stored, padded, None if padded - stored >= cell[1] else side, _context(codec, side))
+        side_of_axis = None if padded - stored >= cell[1] else side
+        yield _parts(cell, pixels, stored, padded, side_of_axis, context, math.lcm(cell[1], aligned) // cell[1])
 
 
 def _context(codec: Codec, side: int | None) -> int:
@@ -165,18 +175,36 @@ def _context(codec: Codec, side: int | None) -> int:
     blocks = tile_alignment(codec)
     seen = -(-halo(codec) // (blocks * min(factor.denominator for factor in factors)))
     room = (_WINDOW - side) // (2 * blocks * max(factor.numerator for factor in factors))
-    return max(2, min(_CONTEXT, seen, room))
+    return max(2, min(_CONTEXT, seen, room), _guide_cells(codec))
+
+
+def _guide_cells(codec: Codec) -> int:
+    """Cells around a pixel of low that its guide depends on, measured once by a probe."""
+    name, blocks = f"guide {codec.times}", tile_alignment(codec)
+    if name not in codec.receptive_fields:
+        s, r = codec.spec.s, codec.spec.r
+        high, low = (s.numerator * blocks, r.numerator * blocks), (s.denominator * blocks, r.denominator * blocks)
+        device = codec.device
+        cells = receptive_field(lambda x: codec.guide(x.to(device)), codec.channels, high, low)
+        codec.receptive_fields[name] = cells
+    return codec.receptive_fields[name]
 
 
 def _parts(
-    cell: tuple[int, int], high: int, stored: int, padded: int, side: int | None, context: int
+    cell: tuple[int, int], high: int, stored: int, padded: int, side: int | None, context: int, align: int
 ) -> Iterator[_Part]:
-    """Divide one axis: `high` pixels that `padded` pixels of low restore, of which `stored` exist."""
+    """Divide one axis: `high` pixels that `padded` pixels of low restore, of which `stored` exist.
+
+    The last tile is as large as the others, but only the part that no earlier tile covers may change.
+    """
+    done = 0
     (per_high, per_low), cells = cell, -(-high // cell[0])
     reflected = np.pad(np.arange(stored), (0, padded - stored), mode="reflect")
     for start, stop, first, last in windows(cells, side and max(1, side // max(cell)), context):
+        first -= first % align
         index = reflected[first * per_low : last * per_low]
         seen = slice(int(index.min()), int(index.max()) + 1)
-        tile = slice(start * per_low, min(stop * per_low, stored))
+        tile = slice(max(done, start * per_low), min(stop * per_low, stored))
+        done = tile.stop
         if tile.start < tile.stop:
             yield _Part(tile, seen, index - seen.start, slice(first * per_high, last * per_high))
