@@ -115,7 +115,7 @@ EffortLevel = Annotated[
     typer.Option(
         "--effort",
         help="How long to improve the small picture for its decoder: 0 (off) to 4. Restored pictures become better, "
-        "and each level takes 2 to 5 times as long.",
+        "and `down` takes longer.",
     ),
 ]
 TargetLowPsnr = Annotated[

@@ -41,6 +41,8 @@ class RoundtripRecord(_Record):
     small: Annotated[str, AfterValidator(_check_file_name)]
     restored: Annotated[str, AfterValidator(_check_file_name)]
     weights: str
+    effort: int = 0
+    """Effort that improved the small picture; 0 in files of versions without effort."""
     baseline: str
     """The baseline of the comparison, "bicubic" or "guide"."""
     restored_rgb: float | None

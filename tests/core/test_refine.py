@@ -1,6 +1,7 @@
 """Refinement: a higher effort is never worse, low stays near its guide, and nothing else changes."""
 
 import copy
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from resizekit.codec.refine.objective import Objective, guide_of
 from resizekit.codec.traits import Traits
 from resizekit.errors import UsageError
 from resizekit.nn import to_float
-from resizekit.storage.compressions import Float, Round, Uint8, Uint16
+from resizekit.ops import quantize
+from resizekit.ops.quantize import SCALE
+from resizekit.storage.compressions import CompressionModule, Float, Round, Uint8, Uint16
 from resizekit.storage.jpeg import Jpeg, JpegOptions
 
 ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.png"
@@ -212,3 +215,70 @@ def test_effort_names_networks_without_a_gradient():
     codec.traits = Traits()
     with pytest.raises(UsageError, match="has an operation without a gradient"):
         codec.down(np.full((8, 8, 3), 90, np.uint8), effort=Effort(1, target_low_psnr=30))
+
+
+class Softened(CompressionModule):
+    """A compression that changes values when it is applied twice."""
+
+    def forward(self, low):
+        return quantize(0.98 * low + 0.01)
+
+
+def test_effort_keeps_its_promises_where_compressing_twice_changes_values():
+    codec = load("sr-x2-fast").with_compression(Softened())
+    restored, low = zip(*qualities(codec, crop_for(codec), (0, 1, 2)), strict=True)
+    assert list(restored) == sorted(restored)
+    assert restored[2] > restored[0] + 0.1
+    assert min(low) > low[0] - 0.1
+
+
+@pytest.mark.parametrize("target", [45.0, 90.0])
+def test_targets_above_effort_0_are_reached(target):
+    codec = load("sr-x2-fast")
+    high = crop_for(codec)
+    (first, low), (second, _) = qualities(codec, high, [Effort(n, target_low_psnr=target) for n in (1, 2)])
+    assert low >= target
+    assert second >= first
+
+
+class InPlace(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.lock = inner, threading.Lock()
+
+    def forward(self, low):
+        return self.inner(low.mul_(2) / 2)
+
+
+def test_decoders_that_work_in_place_or_cannot_be_copied_are_refined():
+    codec = load("sr-x2-fast")
+    high = crop_for(codec)
+    (before,) = qualities(codec, high, (1,))
+    codec.decoder, codec.traits = InPlace(codec.decoder).eval(), Traits(encoder=codec.traits.encoder)
+    (after,) = qualities(codec, high, (1,))
+    assert after == pytest.approx(before, abs=0.02)
+
+
+def test_a_network_in_training_mode_is_refused_and_stays_so():
+    codec = load("sr-x2-fast")
+    codec.decoder.train()
+    with pytest.raises(UsageError, match="training mode"):
+        codec.down(np.zeros((8, 8, 3), np.uint8), effort=1)
+    assert codec.decoder.training
+    assert codec.replace(times=2).decoder.training
+
+
+def test_effort_keeps_the_dtype_of_tensors():
+    codec = load("sr-x2-fast").double()
+    high = to_float(crop_for(codec, 16)).double()
+    assert codec.down_tensor(high, effort=1).dtype == codec.down_tensor(high).dtype
+
+
+def test_a_gradient_of_zero_is_refused():
+    class Rounded(CompressionModule):
+        def forward(self, low):
+            return (low.clamp(0, 1) * 255).round() * SCALE
+
+    codec = load("sr-x2-fast").with_compression(Rounded())
+    with pytest.raises(UsageError, match="the gradient is 0 everywhere"):
+        codec.down_codes(crop_for(codec, 32), effort=1)

@@ -11,6 +11,7 @@ from resizekit.codec.refine import Effort, refine_pixels, tiles
 from resizekit.codec.refine.pixels import squared_error
 from resizekit.codec.refine.tiles import TiledRefinement
 from resizekit.codec.tiling import tiled_encode
+from resizekit.errors import ResizeShapeError
 from resizekit.images.io.read import read_picture
 from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
@@ -165,3 +166,25 @@ def test_interrupted_refinement_writes_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         down_file(tmp_path / "in.png", tmp_path / "out.png", weights="sr-x2-fast", effort=2, options=options)
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+@pytest.mark.parametrize("name", ["sr-x2-fast", "sr-x2-jpeg75", "uint16"])
+@pytest.mark.parametrize("size", [(70, 90), (150, 134)])
+def test_tiles_that_do_not_divide_the_picture_gain_at_every_level(name, size):
+    codec = load("sr-x2-fast").with_compression("uint16") if name == "uint16" else load(name)
+    high, gains = astronaut(*size), []
+    if name == "uint16":
+        high = high.astype(np.uint16) * 257
+    refine_pixels(codec, high, tiled_encode(codec, high), Effort(2), tile=64, on_gain=gains.append)
+    assert 0 < gains[0] <= gains[1]
+    assert gains[1] > (0.05 if name == "sr-x2-jpeg75" else 0.3)
+
+
+def test_guides_that_see_the_entire_picture_need_no_tiles():
+    codec = load("sr-x2-fast")
+    bicubic = codec.guide
+    codec.guide = lambda high: 0.9 * bicubic(high) + 0.1 * high.mean((2, 3), keepdim=True)
+    codec.receptive_fields = {}
+    high = astronaut(96, 96)
+    with pytest.raises(ResizeShapeError, match="tile='off'"):
+        TiledRefinement(codec, high, tiled_encode(codec, high, "off"), Effort(1), tile=64)
