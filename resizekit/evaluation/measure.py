@@ -43,11 +43,11 @@ def roundtrip(codec: Codec, high: Pixels, *, effort: int | Effort = 0) -> tuple[
     effort = Effort.of(effort)
     if effort.level:
         check_refinable(codec)
-    if codec.compression.in_memory:
-        return _roundtrip_in_floats(codec, high)
-    low = codec.down_pixels(high)
-    if effort.level:
         low = refine_pixels(codec, high, tiled_encode(codec, high, "off"), effort)
+    elif codec.compression.in_memory:
+        return _roundtrip_in_floats(codec, high)
+    else:
+        low = codec.down_pixels(high)
     low = codec.storage.read_back(low)
     return low, codec.up_pixels(low, high.dtype)
 

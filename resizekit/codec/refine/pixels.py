@@ -117,14 +117,15 @@ class _Bound:
         return inside + np.float32(share) * (low - inside)
 
     def _error(self, low: Pixels) -> float:
-        stored, storage = self.stored(low), self._codec.storage
-        read = stored if storage.exact else storage.read_back(stored)
-        return squared_error(convert_bits(read, 32), self.guide)
+        return squared_error(convert_bits(_read_back(self._codec, self.stored(low)), 32), self.guide)
+
+
+def _read_back(codec: Codec, stored: Pixels) -> Pixels:
+    return stored if codec.storage.exact else codec.storage.read_back(stored)
 
 
 def _restored_error(codec: Codec, high: Pixels, tile: Tile, stored: Pixels) -> float:
-    read = stored if codec.storage.exact else codec.storage.read_back(stored)
-    return squared_error(tiled_up(codec, read, tile, dtype=high.dtype), high)
+    return squared_error(tiled_up(codec, _read_back(codec, stored), tile, dtype=high.dtype), high)
 
 
 def squared_error(a: Pixels, b: Pixels, visible: npt.NDArray[np.bool_] | None = None) -> float:
