@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from resizekit.codec import guides as guides
     from resizekit.codec.codec import Codec as Codec
     from resizekit.codec.codec import Resized as Resized
+    from resizekit.codec.refine.effort import Effort as Effort
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
@@ -58,6 +59,7 @@ _WHERE = {
     "Codec": "resizekit.codec.codec",
     "Compression": "resizekit.plugin.records",
     "CompressionModule": "resizekit.storage.compressions",
+    "Effort": "resizekit.codec.refine.effort",
     "Kernel": "resizekit.ops.kernel",
     "Network": "resizekit.plugin.records",
     "NoOptions": "resizekit.plugin.records",

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from resizekit.cli.options import read_efforts, read_times, read_value_range, read_weights
-from resizekit.cli.output import echo_json
+from resizekit.cli.output import echo_json, print_wide
 from resizekit.cli.progress import counted
 from resizekit.codec import Codec
 from resizekit.evaluation.folder import SetMetrics, evaluate_depths
@@ -141,7 +141,7 @@ def _print(codec: Codec, rows: Sequence[_Row], options: FolderOptions, *, with_d
         values = (f"{row.value(name):.2f}" for name in columns)
         table.add_row(row.metrics.name, *first, str(row.metrics.pictures), *values)
     console = Console(markup=False, emoji=False)
-    console.print(table)
+    print_wide(console, table)
     against = baseline if baseline == "bicubic" else f"its {baseline}"
     console.print(
         f"mean PSNR in dB of {codec.info.weights}{'+' * options.self_ensemble}, computed in {codec.precision}: "

@@ -82,7 +82,12 @@ def down(
             options=replace(options, progress=count.part, on_gain=count.gain),
         )
         fields = manifest.model_dump(mode="json", exclude_none=True)
-        rows.append({"in": str(source), "out": str(small), "manifest": fields})
+        row: dict[str, object] = {"in": str(source), "out": str(small), "manifest": fields}
+        if level.level:
+            gain = 0.0 if count.gained is None else count.gained
+            row["effort_gain"] = gain
+            typer.echo(f"{source}: restored {gain:+.2f} dB by effort {level.level}", err=True)
+        rows.append(row)
 
     def dry_run(source: Path, small: Path, count: Count) -> None:
         resize, name = plan_file(
@@ -125,9 +130,7 @@ def up(
     rows: list[dict[str, object]] = []
 
     def run(source: Path, restored: Path, count: Count) -> None:
-        manifest = up_file(
-            source, restored, weights=chosen, options=replace(options, progress=count.part, on_gain=count.gain)
-        )
+        manifest = up_file(source, restored, weights=chosen, options=replace(options, progress=count.part))
         row: dict[str, object] = {"in": str(source), "out": str(restored), "size": list(manifest.size)}
         rows.append(row | {"precision": options.resolved_precision})
 

@@ -114,6 +114,7 @@ EffortLevel = Annotated[
     int,
     typer.Option(
         "--effort",
+        metavar="0..4",
         help="How long to improve the small picture for its decoder: 0 (off) to 4. Restored pictures become better, "
         "and `down` takes longer.",
     ),
@@ -123,8 +124,8 @@ TargetLowPsnr = Annotated[
     typer.Option(
         "--target-low-psnr",
         metavar="DB",
-        help="PSNR that the small picture keeps against its guide, with --effort. Without it, the small picture loses "
-        "at most 0.1 dB.",
+        help="PSNR that the small picture keeps against its guide, over all channels, with --effort. Without it, the "
+        "small picture loses at most 0.1 dB. A limit above the PSNR of effort 0 makes restored pictures worse.",
         show_default=False,
     ),
 ]
@@ -134,6 +135,8 @@ def read_effort(level: int, target_low_psnr: float | None) -> "Effort":
     """Collect --effort and --target-low-psnr; raises `UsageError` if they do not fit together."""
     from resizekit.codec.refine.effort import Effort
 
+    if target_low_psnr is not None and level == 0:
+        raise UsageError("--target-low-psnr needs --effort 1 or more: effort 0 does not change the small picture")
     return Effort(level, target_low_psnr)
 
 

@@ -65,7 +65,7 @@ def roundtrip(
     (chosen, of_task), declared_range = read_weights(weights, task), read_value_range(value_range)
     target, level = read_target(size, scale, max_side, times), read_effort(effort, target_low_psnr)
     folder = out or picture.parent / f"{picture.stem}{ROUNDTRIP_SUFFIX}"
-    results: list[RoundtripMetrics] = []
+    results: list[tuple[RoundtripMetrics, float]] = []
 
     def run(source: Path, folder: Path, count: Count) -> None:
         metrics = roundtrip_file(
@@ -79,17 +79,18 @@ def roundtrip(
             effort=level,
             options=replace(options, progress=count.part, on_gain=count.gain),
         )
-        results.append(metrics)
+        results.append((metrics, count.gained or 0.0))
 
     work_through([(picture, folder)], run)
-    metrics = results[0]
+    metrics, gain = results[0]
     if as_json:
-        echo_json(metrics.as_dict())
+        echo_json(metrics.as_dict() | ({"effort_gain": gain} if effort else {}))
         return
     table = Table("", metrics.weights, metrics.baseline, box=None, header_style="bold")
     for row in metrics.rows():
         table.add_row(*row)
     console = Console(markup=False, emoji=False)
     console.print(table)
-    console.print(f"precision: {metrics.precision}, effort: {metrics.effort}", highlight=False)
+    gained = f" (restored {gain:+.2f} dB)" if effort else ""
+    console.print(f"precision: {metrics.precision}, effort: {metrics.effort}{gained}", highlight=False)
     console.print(f"pictures: {folder}", highlight=False, soft_wrap=True)

@@ -43,6 +43,8 @@ class RoundtripRecord(_Record):
     weights: str
     effort: int = 0
     """Effort that improved the small picture; 0 in files of versions without effort."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Precision of the networks; None in files of versions that did not record it."""
     baseline: str
     """The baseline of the comparison, "bicubic" or "guide"."""
     restored_rgb: float | None

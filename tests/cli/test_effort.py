@@ -1,6 +1,7 @@
 """--effort and --target-low-psnr on the command line."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,10 @@ def restored(cli, photo, folder, *options):
 def test_roundtrip_restores_better_with_effort(cli, photo):
     plain, refined = restored(cli, photo, "a"), restored(cli, photo, "b", "--effort", 2)
     assert (plain["effort"], refined["effort"]) == (0, 2)
-    assert refined["restored_rgb"] > plain["restored_rgb"] + 0.2
+    gain = refined["restored_rgb"] - plain["restored_rgb"]
+    assert gain > 0.2
+    assert refined["effort_gain"] == pytest.approx(gain, abs=0.001)
+    assert "effort_gain" not in plain
     assert refined["small_rgb"] > plain["small_rgb"] - 0.1
     freer = restored(cli, photo, "c", "--effort", 2, "--target-low-psnr", 33)
     assert freer["small_rgb"] < plain["small_rgb"] - 0.1
@@ -32,7 +36,9 @@ def test_roundtrip_restores_better_with_effort(cli, photo):
 
 
 def test_up_restores_what_down_wrote_with_effort(cli, photo, workdir):
-    assert cli("down", photo, "small.png", "--weights", "sr-x2-fast", "--effort", 1).code == 0
+    run = cli("down", photo, "small.png", "--weights", "sr-x2-fast", "--effort", 1)
+    assert (run.code, run.out) == (0, "small.png\n")
+    assert re.fullmatch(r"photo\.png: restored \+0\.\d\d dB by effort 1\n", run.err)
     assert json.loads(cli("info", "small.png", "--json").out)["effort"] == 1
     assert cli("up", "small.png", "back.png").code == 0
     with Image.open(workdir / "back.png") as image:
@@ -66,7 +72,7 @@ def test_evaluate_prints_a_row_per_effort_with_seconds(cli, photo):
     [
         (["down", "photo.png", "o.png", "--effort", "5"], "invalid effort 5: expected an integer from 0 to 4"),
         (["down", "photo.png", "o.png", "--effort", "-1"], "invalid effort -1"),
-        (["down", "photo.png", "o.png", "--target-low-psnr", "38"], "needs an effort of 1 or more"),
+        (["down", "photo.png", "o.png", "--target-low-psnr", "38"], "--target-low-psnr needs --effort 1 or more"),
         (["down", "photo.png", "o.png", "--effort", "1", "--target-low-psnr", "nan"], "between 0 and 200"),
         (["evaluate", "photo.png", "--effort", "0,9"], "invalid --effort '0,9': expected integers from 0 to 4"),
         (["evaluate", "photo.png", "--effort", "x"], "invalid --effort 'x'"),

@@ -39,9 +39,10 @@ class Effort:
     """How much time a downscale spends, and how far the small image may move from its guide.
 
     Args:
-        level: 0 to 4. 0: the output of the encoder. Each further level takes two to three times as long, and
-            the restored image is never worse.
-        target_low_psnr: PSNR in dB that the small image keeps against its guide. None: 0.1 dB below that of level 0.
+        level: 0 to 4. 0: the output of the encoder. Each further level has two to four times the iterations, and the
+            restored image is never worse.
+        target_low_psnr: PSNR in dB that the small image keeps against its guide (`codec.guide`, rounded as a file
+            holds it), over all channels. None: 0.1 dB below that of level 0.
             With a target above that of level 0, the restored image may be worse than at level 0.
 
     Raises:
