@@ -149,7 +149,7 @@ def read_efforts(text: str | None) -> "tuple[Effort, ...]":
     from resizekit.codec.refine.effort import LEVELS, Effort
 
     parts = ["0"] if text is None else [part.strip() for part in text.split(",")]
-    if any(not part.isdecimal() or int(part[:9]) > len(LEVELS) for part in parts):
+    if any(part not in map(str, range(len(LEVELS) + 1)) for part in parts):
         raise UsageError(
             f"invalid --effort {(text or '')[:80]!r}: expected integers from 0 to {len(LEVELS)}, such as 0,2"
         )

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from resizekit.errors import ResizeShapeError
-from resizekit.ops import Guided, resample, unshuffle_guide
+from resizekit.nn import to_float
+from resizekit.ops import Guided, resample, resample_codes, to_uint, unshuffle_guide
 from resizekit.spec import ResizeSpec
 
 __all__ = ["FusableGuide", "Guide", "Resampled", "as_fusable", "bicubic", "channel_mean", "lanczos", "luma"]
@@ -30,6 +31,15 @@ class FusableGuide:
     def __call__(self, high: Tensor) -> Tensor:
         """Compute the guide: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1]."""
         raise NotImplementedError
+
+    def as_stored(self, high: Tensor, bits: Literal[8, 16]) -> Tensor:
+        """Compute the guide as a file holds it: `b (t c) (s h) (r w) -> b c h w`.
+
+        Args:
+            high: uint8, uint16, or float in [0, 1].
+            bits: 8 for uint8, 16 for uint16.
+        """
+        return to_uint(self(to_float(high)), bits)
 
     def fuses_with(self, down: tuple[int, int]) -> bool:
         """Return whether `with_unshuffled` serves an encoder that unshuffles by `down` = (height, width)."""
@@ -104,6 +114,13 @@ class Resampled(FusableGuide):
         if (h, w) == tuple(high.shape[2:]):
             return high
         return resample(high, (h, w), scale=(spec.s, spec.r), kernel=self.kernel)
+
+    def as_stored(self, high: Tensor, bits: Literal[8, 16]) -> Tensor:
+        """Compute the guide as a file holds it; from integers of the same bits as MATLAB does."""
+        if self.spec.t != 1 or high.dtype != (torch.uint16 if bits == 16 else torch.uint8):
+            return super().as_stored(high, bits)
+        _, h, w = self.spec.low_shape(high.shape[1:])
+        return resample_codes(high, (h, w), scale=(self.spec.s, self.spec.r), kernel=self.kernel)
 
     def fuses_with(self, down: tuple[int, int]) -> bool:
         """Return whether the encoder unshuffles by exactly the factors of this bicubic guide."""

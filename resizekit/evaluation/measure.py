@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from fractions import Fraction
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -155,10 +157,10 @@ def measure(codec: Codec, high: Pixels, *, effort: int | Effort = 0, with_second
     return {**metrics, "seconds": seconds} if with_seconds else metrics
 
 
-def psnr_y(a: Pixels, b: Pixels, border: int) -> float:
+def psnr_y(a: Pixels, b: Pixels, border: int, visible: npt.NDArray[np.bool_] | None = None) -> float:
     """Compute the PSNR in dB of the Y of two pictures `h w c`, without `border` pixels on each side.
 
-    The border is not left out if nothing would remain.
+    The border is not left out if nothing would remain. `visible` is as for `psnr`.
     """
     fits = 2 * border < min(a.shape[:2])
-    return psnr(luma(a), luma(b), border=border if fits else 0)
+    return psnr(luma(a), luma(b), border=border if fits else 0, visible=visible)

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from resizekit.errors import ResizeShapeError
 from resizekit.ops.quantize import LEVELS, LEVELS16
@@ -14,7 +15,7 @@ LUMA = np.array((65.481, 128.553, 24.966)) / 255
 """Weights of R, G and B as in MATLAB's `rgb2ycbcr`: BT.601, studio range 16 to 235."""
 
 
-def psnr(a: Pixels, b: Pixels, *, border: int = 0) -> float:
+def psnr(a: Pixels, b: Pixels, *, border: int = 0, visible: npt.NDArray[np.bool_] | None = None) -> float:
     """Compute the PSNR of two pictures in dB.
 
     The peak is the largest value of the type: 255 for uint8, 65535 for uint16, 1 for float32.
@@ -23,9 +24,10 @@ def psnr(a: Pixels, b: Pixels, *, border: int = 0) -> float:
         a: A picture `h w` or `h w c`.
         b: A picture of the same shape and type.
         border: Number of pixels to leave out on each side.
+        visible: Pixels to compare, `h w`; None: all.
 
     Returns:
-        PSNR in dB; infinity for equal pictures.
+        PSNR in dB; infinity for equal pictures, and where no pixel is compared.
 
     Raises:
         ResizeShapeError: If shapes or types differ, or if the border leaves nothing.
@@ -44,7 +46,10 @@ def psnr(a: Pixels, b: Pixels, *, border: int = 0) -> float:
     if 2 * border >= min(a.shape[:2]):
         raise ResizeShapeError(f"a border of {border} leaves nothing of {a.shape}; use a smaller border")
     inside = slice(border, a.shape[0] - border), slice(border, a.shape[1] - border)
-    error = np.mean((a[inside].astype(np.float64) - b[inside].astype(np.float64)) ** 2)
+    squares = (a[inside].astype(np.float64) - b[inside].astype(np.float64)) ** 2
+    if visible is not None:
+        squares = squares[visible[inside]]
+    error = np.mean(squares) if squares.size else 0
     return math.inf if error == 0 else 10 * math.log10(_peak(a) ** 2 / error)
 
 

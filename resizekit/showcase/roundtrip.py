@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from resizekit.codec import Codec
 from resizekit.codec.refine.effort import Effort
@@ -16,6 +17,7 @@ from resizekit.evaluation.channels import to_display
 from resizekit.evaluation.measure import baseline_name, bicubic_roundtrip, psnr_y
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.untrusted_json import finite
+from resizekit.images.alpha import fill_hidden
 from resizekit.images.files import read_small
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
@@ -38,7 +40,10 @@ SHEET = "side-by-side.png"
 
 @dataclass(frozen=True)
 class RoundtripMetrics:
-    """Quality of one roundtrip: PSNR in dB, sizes in bytes. For a cube, "rgb" covers all channels and Y is None."""
+    """Quality of one roundtrip: PSNR in dB of the visible pixels, sizes in bytes.
+
+    For a cube, "rgb" covers all channels and Y is None.
+    """
 
     weights: str
     precision: str
@@ -210,7 +215,11 @@ def roundtrip_picture(
     restored_picture = up_picture(codec, small, manifest, tile=tile, progress=part_of_work(progress, work - 1, 1, work))
     write_picture(restored_file, restored_picture, overwrite=options.overwrite)
 
-    original = normalize(picture.pixels, picture.value_range)
+    # hidden colours are arbitrary: `down` replaces them, and they do not count
+    colours = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
+    visible = None if picture.alpha is None else picture.alpha > 0
+    small_visible = None if small.alpha is None else small.alpha > 0
+    original = normalize(colours, picture.value_range)
     restored = normalize(restored_picture.pixels, picture.value_range)
     if target is None:
         padded = padded_sizes_for(codec.spec, picture.hw)
@@ -222,19 +231,19 @@ def roundtrip_picture(
         border = max(picture.hw.h // small.hw.h, picture.hw.w // small.hw.w)
     low = _match_shape(small.pixels, guide)
 
-    def luma(a: Pixels, b: Pixels) -> float | None:
-        return None if picture.mode == "CUBE" else psnr_y(a, b, border)
+    def luma(a: Pixels, b: Pixels, counted: npt.NDArray[np.bool_] | None) -> float | None:
+        return None if picture.mode == "CUBE" else psnr_y(a, b, border, counted)
 
     metrics = RoundtripMetrics(
         weights=str(codec.info.weights),
         precision=codec.precision,
         effort=effort.level,
-        restored_rgb=psnr(restored, original),
-        restored_y=luma(restored, original),
-        bicubic_rgb=psnr(baseline, original),
-        bicubic_y=luma(baseline, original),
-        small_rgb=psnr(low, guide),
-        small_y=luma(low, guide),
+        restored_rgb=psnr(restored, original, visible=visible),
+        restored_y=luma(restored, original, visible),
+        bicubic_rgb=psnr(baseline, original, visible=visible),
+        bicubic_y=luma(baseline, original, visible),
+        small_rgb=psnr(low, guide, visible=small_visible),
+        small_y=luma(low, guide, small_visible),
         original_bytes=original_bytes,
         small_bytes=_stored_bytes(storage, small.pixels if encoder_pixels is None else encoder_pixels, small.alpha),
         bicubic_bytes=_stored_bytes(storage, guide, small.alpha),

@@ -69,3 +69,13 @@ def test_channels_that_no_guide_can_fold() -> None:
         guides.luma(ResizeSpec(t=2))
     with pytest.raises(ResizeShapeError, match="use a whole t"):
         guides.bicubic(ResizeSpec(t="3/2"))(torch.zeros(1, 3, 2, 2))
+
+
+def test_stored_bicubic_is_that_of_matlab() -> None:
+    high = torch.randint(0, 256, (1, 3, 12, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    guide = guides.bicubic(ResizeSpec(s=2, r=4))
+    assert guide.as_stored(high, 8).equal(ops.resample_uint8(high, (6, 4)))
+    assert guide.as_stored(high / 255, 8).dtype == torch.uint8
+    assert guide.as_stored(high, 16).dtype == torch.uint16
+    grey = guides.luma(ResizeSpec(t=3))
+    assert grey.as_stored(high, 8).equal(ops.to_uint8(grey(high / 255)))

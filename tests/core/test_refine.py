@@ -18,6 +18,7 @@ from resizekit.codec.refine import objective as objective_module
 from resizekit.codec.refine.objective import Objective, guide_of
 from resizekit.codec.traits import Traits
 from resizekit.errors import UsageError
+from resizekit.evaluation.measure import measure
 from resizekit.nn import to_float
 from resizekit.ops import quantize
 from resizekit.ops.quantize import SCALE
@@ -213,7 +214,19 @@ def test_effort_names_networks_without_a_gradient():
     codec = build("sr", network={"width": 8, "blocks": 1}).eval()
     codec.decoder = NoGradient().eval()
     codec.traits = Traits()
-    with pytest.raises(UsageError, match="has an operation without a gradient"):
+    with pytest.raises(UsageError, match="gives no gradient"):
+        codec.down(np.full((8, 8, 3), 90, np.uint8), effort=Effort(1, target_low_psnr=30))
+
+
+class ThroughNumpy(nn.Module):
+    def forward(self, low):
+        return torch.from_numpy(low.numpy()).repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def test_effort_names_networks_that_leave_pytorch():
+    codec = build("sr", network={"width": 8, "blocks": 1}).eval()
+    codec.decoder, codec.traits = ThroughNumpy().eval(), Traits()
+    with pytest.raises(UsageError, match=r"gives no gradient \(Can't call numpy"):
         codec.down(np.full((8, 8, 3), 90, np.uint8), effort=Effort(1, target_low_psnr=30))
 
 
@@ -239,6 +252,45 @@ def test_targets_above_effort_0_are_reached(target):
     (first, low), (second, _) = qualities(codec, high, [Effort(n, target_low_psnr=target) for n in (1, 2)])
     assert low >= target
     assert second >= first
+
+
+def test_targets_that_a_lossy_file_cannot_reach_are_refused():
+    codec = load("sr-x2-jpeg75")
+    photo = crop_for(codec)
+    message = r"target_low_psnr 60 is not possible: the guide itself has \d\d(\.\d)? dB in a JPEG"
+    with pytest.raises(UsageError, match=message):
+        codec.down_codes(photo, effort=Effort(1, target_low_psnr=60))
+    with pytest.raises(UsageError, match=message):
+        codec.down_pixels(photo[0].permute(1, 2, 0).numpy(), effort=Effort(1, target_low_psnr=60))
+
+
+def test_low_keeps_its_psnr_against_matlab_at_hard_edges():
+    pixels = np.full((64, 64, 3), 255, np.uint8)
+    pixels[10:50:7], pixels[:, 20:40] = 0, (200, 0, 0)
+    codec = load("sr-x2-fast")
+    plain, refined = (measure(codec, pixels, effort=n)["low_rgb"] for n in (0, 2))
+    assert refined > plain - 0.1
+
+
+def test_effort_takes_integers_of_numpy():
+    assert Effort(np.int64(1), np.float32(38)) == Effort(1, 38.0)
+    assert type(Effort(np.int64(1)).level) is int
+
+
+class Saturated(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, low):
+        return (1.05 * self.inner(low) - 0.025).clamp(0, 1)
+
+
+def test_a_gradient_of_zero_for_a_white_picture_is_no_error():
+    codec = load("sr-x2-fast")
+    codec.decoder, codec.traits = Saturated(codec.decoder).eval(), Traits(encoder=codec.traits.encoder)
+    white = torch.full((1, 3, 32, 32), 254, dtype=torch.uint8)
+    assert codec.down_codes(white, effort=1).equal(codec.down_codes(white))
 
 
 class InPlace(nn.Module):

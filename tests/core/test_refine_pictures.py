@@ -57,6 +57,17 @@ def test_tiles_leave_no_seam():
     assert tiled < 1.03 * whole
 
 
+def test_large_tiles_leave_no_seam():
+    high = np.concatenate([astronaut(48, 240), astronaut(48, 240)[:, ::-1]] * 5, axis=1)
+    codec, near = load("sr-x2-fast"), slice(2048 - 8, 2048 + 8)
+    whole, tiled = (
+        codec.up_pixels(refine_pixels(codec, high, tiled_encode(codec, high), Effort(1), tile=tile), np.uint8)
+        for tile in ("off", 2048)
+    )
+    errors = [np.square(x[:, near].astype(float) - high[:, near]).mean() for x in (whole, tiled)]
+    assert errors[1] < 1.05 * errors[0]
+
+
 def test_tiles_see_a_bounded_window(monkeypatch):
     codec, high, seen = load("sr-x2-fast"), astronaut(256, 320), []
     build = tiles.Objective

@@ -50,6 +50,20 @@ def test_metrics_are_those_of_the_files(source, weights, codecs, tmp_path):
     assert [len(row) for row in metrics.rows()] == [3] * 6
 
 
+def test_hidden_colours_do_not_count(picture, weights, tmp_path):
+    colours, alpha, results = picture(40, 52), np.full((40, 52, 1), 255, np.uint8), []
+    alpha[:, 20:] = 0
+    for seed in range(2):
+        hidden = np.random.default_rng(seed).integers(0, 256, colours.shape, np.uint8)
+        path = tmp_path / f"{seed}.png"
+        Image.fromarray(np.concatenate((np.where(alpha > 0, colours, hidden), alpha), 2)).save(path)
+        results.append(roundtrip_file(path, tmp_path / f"{seed}", weights=weights[3], options=CPU).as_dict())
+    names = [f"{kind}_{space}" for kind in ("restored", "bicubic", "small") for space in ("rgb", "y")]
+    assert [results[0][name] for name in names] == [results[1][name] for name in names]
+    restored = pixels(tmp_path / "0" / "restored.png")[:, :20, :3]
+    assert results[0]["restored_rgb"] == psnr(restored, colours[:, :20])
+
+
 def png_size(array):
     file = BytesIO()
     Image.fromarray(array).save(file, "png")

@@ -14,7 +14,14 @@ from torch import Tensor
 from resizekit.codec.pair import NetworkPair
 from resizekit.codec.refine.effort import Effort, Level
 from resizekit.codec.refine.flips import flip
-from resizekit.codec.refine.objective import Objective, Score, area_mean, check_refinable, without_gradients
+from resizekit.codec.refine.objective import (
+    Objective,
+    Score,
+    area_mean,
+    check_reachable,
+    check_refinable,
+    without_gradients,
+)
 from resizekit.ops.quantize import SCALE
 
 __all__ = ["Best", "approach_bound", "pull_to_guide", "refine", "refine_level"]
@@ -73,7 +80,10 @@ def refine(
         high, low = high.detach().clone(), low.detach().float().clone()
         weight = None if weight is None else weight.clone()
         codec = without_gradients(codec)
-        objective = Objective(codec, high, low, target_low_psnr=effort.target_low_psnr, weight=weight)
+        target = effort.target_low_psnr
+        objective = Objective(codec, high, low, target_low_psnr=target, weight=weight)
+        for error in objective.low_error(objective.store(objective.guide)).tolist():
+            check_reachable(error / low[0].numel(), target, codec)
         done = 0
 
         def step() -> None:

@@ -59,11 +59,13 @@ class Effort:
     def __post_init__(self) -> None:
         if isinstance(self.level, bool) or not isinstance(self.level, Integral) or not 0 <= self.level <= len(LEVELS):
             raise UsageError(f"invalid effort {self.level!r}: expected an integer from 0 to {len(LEVELS)}")
+        object.__setattr__(self, "level", int(self.level))  # NumPy has integers of its own
         target = self.target_low_psnr
         if target is None:
             return
         if isinstance(target, bool) or not isinstance(target, Real) or not 0 < target < _LARGEST_PSNR:
             raise UsageError(f"invalid target_low_psnr {target!r}: expected dB between 0 and 200, such as 38")
+        object.__setattr__(self, "target_low_psnr", float(target))
         if not self.level:
             raise UsageError("target_low_psnr needs an effort of 1 or more: effort 0 does not change the small image")
 

@@ -5,6 +5,7 @@ low ─► compression ─► decoder ─► error against high       minimized
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
@@ -18,7 +19,6 @@ from resizekit.codec.pair import NetworkPair, channels_last
 from resizekit.codec.precision import inference_precision
 from resizekit.errors import UsageError
 from resizekit.nn import to_float
-from resizekit.ops import to_uint
 from resizekit.system.device import Precision, pick_precision
 
 __all__ = ["BOUND", "Evaluation", "Objective", "Score", "area_mean", "check_refinable", "without_gradients"]
@@ -26,12 +26,8 @@ __all__ = ["BOUND", "Evaluation", "Objective", "Score", "area_mean", "check_refi
 _BISECTIONS = 10
 """Steps to find out how far an image must move into its bound."""
 BOUND = 10**0.009
-"""Factor of the squared error of low that loses 0.09 dB: against a guide that is rounded differently, as the evaluation
-does, it stays below 0.1 dB."""
-
-
-_NO_GRADIENT = "does not require grad", "not to have been used in the graph", "derivative for", "inplace operation"
-"""Parts of PyTorch's messages about operations without a gradient."""
+"""Factor of the squared error of low that loses 0.09 dB: also against a guide that is computed from floats, low loses
+less than 0.1 dB."""
 
 M = TypeVar("M", bound=nn.Module)
 P = TypeVar("P", bound=NetworkPair)
@@ -157,9 +153,19 @@ class Objective:
             restored = restored + (restored.clamp(0, 1) - restored).detach()
             errors = ((restored - self._high) ** 2 * self._weight).sum(1, keepdim=True)
             (gradient,) = torch.autograd.grad(errors.sum(), low)
-            if errors.any() and not gradient.any():
-                raise NotImplementedError("the gradient is 0 everywhere")
+        if errors.any() and not gradient.any():
+            self._check_gradient(low)
         return Evaluation(stored.detach(), gradient.float() * self.mask, self._per_low_pixel(errors.detach(), low))
+
+    def _check_gradient(self, low: Tensor) -> None:
+        """Refuse networks whose gradient is always 0; one that is 0 for a single image, such as white, is no fault."""
+        generator = torch.Generator().manual_seed(0)
+        probe = (0.25 + 0.5 * torch.rand(low.shape, generator=generator)).to(low).requires_grad_()
+        with torch.enable_grad(), inference_precision(self._precision, low.device.type), _explained(self._codec):
+            restored = self._decode(self._codec.compress(probe).float())
+            (gradient,) = torch.autograd.grad(restored.float().square().sum(), probe)
+            if not gradient.any():
+                raise NotImplementedError("the gradient is 0 everywhere")
 
     def curvature(self, low: Tensor, probes: int) -> Tensor:
         """Estimate half the second derivative of the error by each pixel value: `b c h w -> b c h w`.
@@ -188,7 +194,25 @@ class Objective:
 
 def guide_of(codec: NetworkPair, high: Tensor) -> Tensor:
     """Compute the guide as a file holds it: `b (t c) (s h) (r w) -> b c h w`, float."""
-    return to_float(to_uint(codec.guide(to_float(high)), codec.storage.bits))
+    return to_float(codec.guide.as_stored(high, codec.storage.bits))
+
+
+def check_reachable(mean_error: float, target: float | None, codec: NetworkPair) -> None:
+    """Refuse a target that not even the guide reaches in the file format of a codec.
+
+    Args:
+        mean_error: Mean squared error of the stored guide against the guide.
+        target: The target in dB; None: no target, which is always reached.
+        codec: The codec, for the error message.
+
+    Raises:
+        UsageError: If the PSNR of the stored guide is below the target.
+    """
+    if target is not None and mean_error and (reached := -10 * math.log10(mean_error)) < target:
+        raise UsageError(
+            f"target_low_psnr {target:g} is not possible: the guide itself has {math.floor(10 * reached) / 10:g} dB "
+            f"in a {codec.storage.format} of these weights; use a lower target"
+        )
 
 
 def check_refinable(codec: NetworkPair) -> None:
@@ -211,7 +235,10 @@ def without_gradients(codec: P) -> P:
 
 def _without_gradients(module: M) -> M:
     # a tensor from inference mode cannot take part in a gradient
-    memo = {id(x): x.clone() if x.is_inference() else x.detach() for x in module.parameters()}
+    memo: dict[int, Tensor] = {
+        id(x): nn.Parameter(x.clone() if x.is_inference() else x.detach(), requires_grad=False)
+        for x in module.parameters()
+    }
     memo |= {id(x): x.clone() for x in module.buffers()}
     try:
         return copy.deepcopy(module, memo)
@@ -226,14 +253,14 @@ def area_mean(x: Tensor) -> Tensor:
 
 @contextmanager
 def _explained(codec: NetworkPair) -> Iterator[None]:
-    """Turn the error of an operation without a gradient into one that names the codec."""
+    """Turn an error of PyTorch, such as that of an operation without a gradient, into one that names the codec."""
     try:
         yield
-    except (NotImplementedError, RuntimeError) as error:
+    except RuntimeError as error:  # NotImplementedError is one, too
         reason = " ".join(str(error).split())
-        if isinstance(error, NotImplementedError) or any(words in reason for words in _NO_GRADIENT):
-            raise UsageError(
-                f"effort: network {codec.info.network!r} or compression {codec.info.compression!r} has an operation "
-                f"without a gradient ({reason[:100]}); use effort 0"
-            ) from None
-        raise
+        if isinstance(error, torch.OutOfMemoryError) or "memory" in reason:
+            raise
+        raise UsageError(
+            f"effort: network {codec.info.network!r} or compression {codec.info.compression!r} gives no gradient "
+            f"({reason[:100]}); use effort 0"
+        ) from None

@@ -11,7 +11,7 @@ import torch
 from resizekit.codec.codec import Codec
 from resizekit.codec.convert import convert_bits, from_batch, to_batch
 from resizekit.codec.refine.effort import Effort
-from resizekit.codec.refine.objective import BOUND
+from resizekit.codec.refine.objective import BOUND, check_reachable
 from resizekit.codec.refine.tiles import TiledRefinement
 from resizekit.codec.tiling import Progress, Tile, tiled_up
 from resizekit.storage import Pixels
@@ -82,10 +82,17 @@ def refine_pixels(
         found = bound.excess(candidate), error_of(bound.stored(candidate))
         if found < best:
             low, best = candidate, found
-        on_gain(10 * math.log10(before / best[1]) if before and best[1] else 0.0)
+        on_gain(_gain(before, best[1]))
     if progress is not None:
         progress(1, 1)
     return bound.stored(low)
+
+
+def _gain(before: float, after: float) -> float:
+    """Return the gain in PSNR in dB; infinity where nothing is left of an error."""
+    if not after:
+        return math.inf if before else 0.0
+    return 10 * math.log10(before / after) if before else 0.0
 
 
 class _Bound:
@@ -95,6 +102,7 @@ class _Bound:
         self.guide, self._codec, target = guide, codec, effort.target_low_psnr
         allowed = self._error(first) * BOUND if target is None else guide.size * 10 ** (-target / 10)
         self._allowed = allowed * (1 + _ROUNDING)
+        check_reachable(self._error(guide) / guide.size, target, codec)
 
     def stored(self, low: Pixels) -> Pixels:
         """Return the pixel values that are written: `h w c -> h w c`, uint8 or uint16."""

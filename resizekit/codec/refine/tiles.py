@@ -35,7 +35,7 @@ _CONTEXT = 12
 _FILE_BLOCK = 16
 """Pixels of low that lossy files code together, as JPEG with halved colours; surroundings start at such a border."""
 _WINDOW = 1600
-"""Side in pixels that a tile with its surroundings may have; deep recursion then gets less context."""
+"""Side in pixels that a tile of "auto" with its surroundings may have; deep recursion then gets less context."""
 
 
 class _Part(NamedTuple):
@@ -174,7 +174,7 @@ def _context(codec: Codec, side: int | None) -> int:
     factors = codec.spec.s, codec.spec.r
     blocks = tile_alignment(codec)
     seen = -(-halo(codec) // (blocks * min(factor.denominator for factor in factors)))
-    room = (_WINDOW - side) // (2 * blocks * max(factor.numerator for factor in factors))
+    room = max(_WINDOW - side, side) // (2 * blocks * max(factor.numerator for factor in factors))
     return max(2, min(_CONTEXT, seen, room), _guide_cells(codec))
 
 
