@@ -1,19 +1,23 @@
 """The loss of Equation 4: the error of `restored` against `high`, plus the error of `low` against its guide.
 
-loss = restoration_norm(restored - high) + guide_weight * guide_norm(low - guide)
+loss = restoration_norm(restored - high) + guide_weight * guide_norm(low - guide) + rate_weight * rate(low)
+
+The last term is not in the paper: it makes the small file smaller.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from resizekit.codec import Resized
+from resizekit.ops import lossless_bits
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Guided", "Loss", "LossConfig", "Norm", "guided", "guided_l1"]
+__all__ = ["Guided", "Loss", "LossConfig", "Norm", "guided", "guided_l1", "rate"]
 
 Loss = Callable[[Resized, Tensor], Tensor]
 """Maps the codec's output and the original `b c h w` to a scalar."""
@@ -37,6 +41,10 @@ class LossConfig(Protocol):
     def restoration_loss(self) -> Norm:
         """Norm of the restoration term."""
 
+    @property
+    def rate_weight(self) -> float:
+        """Weight of the estimated size of low."""
+
 
 def _charbonnier(a: Tensor, b: Tensor) -> Tensor:
     return ((a - b).square() + _EPSILON**2).sqrt().mean()
@@ -54,6 +62,17 @@ _NORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 """l1: mean absolute error. l2: mean squared error. charbonnier: a smooth form of l1. rms: root mean square error of
 each picture, averaged over the batch."""
+
+
+def rate(low: Tensor) -> Tensor:
+    """Estimate the bits per value of a batch in a lossless file (`ops.lossless_bits`): `b c h w -> ()`.
+
+    Examples:
+        >>> import torch
+        >>> rate(torch.zeros(2, 3, 8, 8))
+        tensor(0.)
+    """
+    return lossless_bits(low).mean()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +93,8 @@ class Guided:
     """Norm of the restoration term."""
     guide: Norm = "l1"
     """Norm of the guide term."""
+    rate_weight: float | Tensor = 0.0
+    """Weight of the estimated bits per value of low; 0: no such term."""
 
     def __call__(self, out: Resized, high: Tensor) -> Tensor:
         """Return the loss of one batch, a scalar.
@@ -82,7 +103,10 @@ class Guided:
             out: Output of a codec: `low` and `guide` of equal shape, and `restored`.
             high: Original pictures `b c h w` in [0, 1].
         """
-        return _NORMS[self.restoration](out.restored, high) + self.weight * _NORMS[self.guide](out.low, out.guide)
+        loss = _NORMS[self.restoration](out.restored, high) + self.weight * _NORMS[self.guide](out.low, out.guide)
+        if not torch.is_tensor(self.rate_weight) and not self.rate_weight:
+            return loss
+        return loss + self.rate_weight * rate(out.low)
 
 
 def guided(spec: ResizeSpec, config: LossConfig) -> Loss:
@@ -96,7 +120,7 @@ def guided(spec: ResizeSpec, config: LossConfig) -> Loss:
         spec: Not used; part of the signature of all losses of tasks.
         config: Config of a task.
     """
-    return Guided(config.guide_weight, config.restoration_loss, config.guide_loss)
+    return Guided(config.guide_weight, config.restoration_loss, config.guide_loss, config.rate_weight)
 
 
 def guided_l1(spec: ResizeSpec, config: LossConfig) -> Loss:

@@ -26,6 +26,7 @@ from resizekit.ops.quantize import to_uint as to_uint
 from resizekit.ops.quantize import to_uint8 as to_uint8
 from resizekit.ops.quantize import to_uint16 as to_uint16
 from resizekit.ops.quantize import uint16_to_float as uint16_to_float
+from resizekit.ops.rate import lossless_bits as lossless_bits
 from resizekit.ops.resample import resample as resample
 from resizekit.ops.resample import resample_codes as resample_codes
 from resizekit.ops.resample import resample_uint8 as resample_uint8

@@ -33,6 +33,7 @@ class TaskConfig(BaseModel):
     guide_weight: float = Field(0.1, ge=0, description="lambda in the paper: weight of the guide term (Eq. 4)")
     guide_loss: Norm = Field("l1", description="norm of the guide term (Eq. 4: l1)")
     restoration_loss: Norm = Field("l1", description="norm of the restoration term (Eq. 4: l1)")
+    rate_weight: float = Field(0.0, ge=0, description="weight of the estimated bits per value of low; 0: no such term")
     float_share: float = Field(0.0, ge=0, lt=1, description="share of the training steps without compression (3.2)")
 
 

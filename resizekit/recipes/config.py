@@ -101,6 +101,13 @@ class TrainConfig(BaseModel):
         description="target PSNR of low against its guide in dB, over the crops; the guide weight is adjusted to reach "
         "it",
     )
+    target_rate: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="target for the estimated size of low, relative to that of its guide; the rate weight is adjusted "
+        "to reach it",
+    )
     clip: float = Field(0.5, ge=0, description="maximum norm of the gradient; 0 for no limit")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0 for no average")
     precision: Literal["auto", "float32", "bfloat16"] = Field(

@@ -10,7 +10,7 @@ from resizekit.errors import MissingExtraError
 
 __all__ = ["Log", "open_log"]
 
-_COLUMNS = ("step", "seconds", "lr", "loss", "guide_weight", "low_rgb", "high_rgb")
+_COLUMNS = ("step", "seconds", "lr", "loss", "guide_weight", "rate_weight", "low_rgb", "high_rgb")
 
 
 class Log(Protocol):

@@ -137,8 +137,8 @@ def _record_loss(session: Session, segment: Segment, loss: torch.Tensor) -> None
         "lr": learning_rate(last, config, settings, session.steps),
         "seconds": session.elapsed(),
     }
-    if state.guide_controller:
-        session.metrics["guide_weight"] = state.guide_controller.log_weight.exp().item()
+    for controller in state.controllers.values():
+        session.metrics[controller.name] = controller.log_weight.exp().item()
 
 
 def _result(session: Session, *, planned: int) -> Result:

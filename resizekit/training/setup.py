@@ -57,7 +57,7 @@ def set_up(run: RunConfig, out: Path, device: str) -> Session:
         accelerator=accelerator,
         task=task,
         task_config=task_config,
-        state=TrainState(codec, config, guide_weight=task_config.guide_weight),
+        state=TrainState(codec, config, guide_weight=task_config.guide_weight, rate_weight=task_config.rate_weight),
         stages=stages,
         pictures=training.pictures,
         validation_pictures=validation.pictures,

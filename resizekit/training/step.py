@@ -35,7 +35,7 @@ def _make_step(session: Session, settings: StepSettings) -> Step:
     if config.compile:
         mode = "reduce-overhead" if accelerator.device.type == "cuda" else "default"  # CUDA graphs
         model = torch.compile(model, mode=mode, dynamic=False)  # there are few crop sizes: compile each of them
-    controller = state.guide_controller
+    controllers = state.controllers.values()
     crops, criterion = session.crops(settings), session.loss(settings)
     share = accelerator.process_index, accelerator.num_processes
 
@@ -43,15 +43,17 @@ def _make_step(session: Session, settings: StepSettings) -> Step:
         state.optimizer.set_rate(learning_rate(state.step, config, settings, session.steps))
         batch = crops.batch(state.step, settings.batch, share=share)
         out = model(batch)
-        loss_function = controller.apply_to(criterion) if controller else criterion
+        loss_function = criterion
+        for controller in controllers:
+            loss_function = controller.apply_to(loss_function)
         loss: torch.Tensor = loss_function(out, to_float(batch))
         state.optimizer.zero_grad()
         accelerator.backward(loss)
         if config.clip:
             accelerator.clip_grad_norm_(state.codec.parameters(), config.clip)
         state.update()
-        if controller:  # all processes must change their guide weight by the same amount
-            controller.update(accelerator.reduce(controller.low_error(out), "mean"))
+        for controller in controllers:  # all processes must change their weights by the same amount
+            controller.update(accelerator.reduce(controller.measure(out), "mean"))
         return loss.detach()
 
     return step

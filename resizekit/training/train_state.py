@@ -1,4 +1,4 @@
-"""Hold everything that a training step changes: weights, optimizer, averaged weights, guide weight and step count."""
+"""Hold everything that a training step changes: weights, optimizer, averages, weights of the loss and step count."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +10,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from resizekit.codec import Codec
 from resizekit.recipes.config import TrainConfig
-from resizekit.training.guide_weight_controller import GuideWeightController
 from resizekit.training.optimizer import Optimizer
 from resizekit.training.state_file import load_state, save_state
+from resizekit.training.weight_controllers import GuideWeightController, RateWeightController, WeightController
 
 __all__ = ["TrainState"]
 
@@ -24,16 +24,18 @@ class TrainState:
         codec: Codec to train, on its device.
         config: Settings of optimizer, averaging and guide weight.
         guide_weight: Guide weight at the start, used if `config.target_low_psnr` is set.
+        rate_weight: Rate weight at the start, used if `config.target_rate` is set.
     """
 
     step: int
     """Number of completed steps."""
     optimizer: Optimizer
-    guide_controller: GuideWeightController | None
-    """None if the guide weight is constant."""
+    controllers: Mapping[str, WeightController]
+    """Controllers of the weights of the loss that are not constant, by the prefix of their tensors in the file."""
 
-    def __init__(self, codec: Codec, config: TrainConfig, *, guide_weight: float) -> None:
-        self.codec, self._config, self._guide_weight = codec, config, guide_weight
+    def __init__(self, codec: Codec, config: TrainConfig, *, guide_weight: float, rate_weight: float = 0) -> None:
+        self.codec, self._config = codec, config
+        self._guide_weight, self._rate_weight = guide_weight, rate_weight
         self._initialize()
 
     def update(self) -> None:
@@ -76,16 +78,17 @@ class TrainState:
         self.step = 0
         self.optimizer = Optimizer(self.codec, config)
         self._average = _average_of(self.codec, config.ema)
-        self.guide_controller = None
+        controllers: dict[str, WeightController] = {}
         if config.target_low_psnr is not None:
-            controller = GuideWeightController(config.target_low_psnr, self._guide_weight)
-            self.guide_controller = controller.to(self.codec.device)
+            controllers["balance"] = GuideWeightController(config.target_low_psnr, self._guide_weight)
+        if config.target_rate is not None:
+            controllers["rate_balance"] = RateWeightController(config.target_rate, self._rate_weight)
+        self.controllers = {prefix: controller.to(self.codec.device) for prefix, controller in controllers.items()}
 
     @property
     def _modules(self) -> dict[str, nn.Module]:
         """Modules by the prefix of their tensors in the state file; the prefixes are part of the file format."""
-        modules: dict[str, nn.Module] = {"model": self.codec, "average": self._average.module}
-        return modules | ({"balance": self.guide_controller} if self.guide_controller else {})
+        return {"model": self.codec, "average": self._average.module, **self.controllers}
 
 
 def _average_of(codec: Codec, decay: float) -> AveragedModel:

@@ -20,7 +20,7 @@ def test_rows_are_written_to_disk_at_once(tmp_path):
         log(10, {"loss": 0.25, "high_rgb": 31.5})
         assert (
             tmp_path / "log.csv"
-        ).read_text() == "step,seconds,lr,loss,guide_weight,low_rgb,high_rgb\n10,,,0.25,,,31.5\n"
+        ).read_text() == "step,seconds,lr,loss,guide_weight,rate_weight,low_rgb,high_rgb\n10,,,0.25,,,,31.5\n"
 
 
 def test_resume_replaces_the_rows_after_the_state(tmp_path):
