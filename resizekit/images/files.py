@@ -49,7 +49,7 @@ def down_file(
 
     Args:
         src: A picture of any size and any mode that `read_picture` reads.
-        dst: The small file: a PNG, or the format that the weights store.
+        dst: The small file: a PNG, a lossless WebP (.webp), or the format that the weights store.
         weights: Name of installed weights, a .safetensors file, or a loaded codec, which keeps its device and
             precision.
         task: Name of a task; the best-fitting of its weights for the channels and the target are chosen.
@@ -81,7 +81,7 @@ def down_file(
     effort = Effort.of(effort)
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
-    selection = select(choice, picture, target)
+    selection = select(choice, picture, target, Path(dst).suffix)
     check_depth(picture, selection.storage, src)
     with output(dst, picture, source=src, storage=selection.storage, overwrite=options.overwrite) as save:
         codec = selection.load(options.device, options.precision)

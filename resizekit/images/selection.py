@@ -28,6 +28,10 @@ __all__ = [
     "fitting_weights", "select",
 ]  # fmt: skip
 
+_EIGHT_BIT = "uint8", "round"
+"""Compressions whose pixel values other formats hold exactly."""
+_BY_SUFFIX = {".webp": "webp"}
+"""Compressions with the same pixel values, by the suffix of their files."""
 _SHRINK_COST, _REPEAT_COST = 3.0, 1.5
 """Relative costs of shrinking by a factor of 2.718 with bicubic, and of a step that the weights were not trained to
 repeat. Enlarging by 2.718 costs 1. Measured with steps by 2 and by 4 between 3/2 and 16 (benchmarks/NOTEBOOK.md)."""
@@ -89,13 +93,16 @@ class Selection:
         return _load(self.weights, device, precision, self.compression)
 
 
-def select(choice: WeightsChoice, picture: Picture, target: TargetSize | None = None) -> Selection:
+def select(
+    choice: WeightsChoice, picture: Picture, target: TargetSize | None = None, suffix: str | None = None
+) -> Selection:
     """Choose the weights for a picture and plan its resize.
 
     Args:
         choice: The user's choice of networks.
         picture: The picture, whose channels and size decide among the weights of a task.
         target: Requested size of the small image; None: the factors of the weights.
+        suffix: Suffix of the small file. It selects a format with the same pixel values, unless `choice` does.
 
     Raises:
         UnknownNameError: The weights, task or compression are not installed.
@@ -109,17 +116,24 @@ def select(choice: WeightsChoice, picture: Picture, target: TargetSize | None = 
             weights = default_weights(task, channels)
         else:
             weights = best_weights_for(task, channels, picture.hw, target)
-    if not isinstance(weights, Codec):
-        codec = _outline(weights, choice.compression)
-    else:
-        codec = weights if choice.compression is None else weights.with_compression(choice.compression)
+    codec = _with_compression(weights, choice.compression)
+    compression = choice.compression
+    if compression is None and codec.info.compression in _EIGHT_BIT and (suffix or "").lower() in _BY_SUFFIX:
+        compression = _BY_SUFFIX[str(suffix).lower()]
+        codec = _with_compression(weights, compression)
     return Selection(
         weights=weights,
         storage=codec.storage,
         plan=plan_picture(codec, picture.hw, target),
         outline=codec,
-        compression=choice.compression,
+        compression=compression,
     )
+
+
+def _with_compression(weights: str | Path | Codec, compression: str | None) -> Codec:
+    if not isinstance(weights, Codec):
+        return _outline(weights, compression)
+    return weights if compression is None else weights.with_compression(compression)
 
 
 def choose_codec(

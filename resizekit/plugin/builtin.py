@@ -6,7 +6,7 @@ from typing import Any
 from resizekit.nn import TadOptions, tad
 from resizekit.plugin.marker import hookimpl
 from resizekit.plugin.records import Compression, Network, NoOptions
-from resizekit.storage.compressions import Float, Round, Uint8, Uint16
+from resizekit.storage.compressions import Float, Round, Uint8, Uint16, Webp
 from resizekit.storage.jpeg import Jpeg, JpegOptions
 
 
@@ -18,8 +18,9 @@ def resizekit_register_networks() -> Iterator[Network[TadOptions]]:
 
 @hookimpl
 def resizekit_register_compressions() -> Iterator[Compression[Any]]:
-    """Register `uint8`, `uint16`, `round`, `none` and `jpeg`."""
+    """Register `uint8`, `webp`, `uint16`, `round`, `none` and `jpeg`."""
     yield Compression(name="uint8", options=NoOptions, build=lambda options: Uint8())
+    yield Compression(name="webp", options=NoOptions, build=lambda options: Webp())
     yield Compression(name="uint16", options=NoOptions, build=lambda options: Uint16())
     yield Compression(name="round", options=NoOptions, build=lambda options: Round())
     yield Compression(name="none", options=NoOptions, build=lambda options: Float())

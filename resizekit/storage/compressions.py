@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from resizekit.errors import UsageError
 from resizekit.ops import quantize, quantize16, to_uint8
 from resizekit.ops.quantize import SCALE
-from resizekit.storage.formats import PNG, Storage
+from resizekit.storage.formats import PNG, WEBP, Storage
 from resizekit.storage.png16 import PNG16
 
 __all__ = [
-    "CompressionModule", "EightBit", "Float", "Lossy", "Round", "Uint8", "Uint16", "as_compression", "read_back",
+    "CompressionModule", "EightBit", "Float", "Lossy", "Round", "Uint8", "Uint16", "Webp", "as_compression",
+    "read_back",
 ]  # fmt: skip
 
 
@@ -69,6 +70,12 @@ class EightBit(CompressionModule):
 
 class Uint8(EightBit):
     """Clamp and round to 8 bits, half to even, in training and in use; the gradient passes straight through."""
+
+
+class Webp(Uint8):
+    """As `Uint8`, stored as a lossless WebP, which is smaller than a PNG. For colour only."""
+
+    storage: Storage = WEBP
 
 
 class Uint16(CompressionModule):

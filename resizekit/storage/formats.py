@@ -16,7 +16,7 @@ import PIL.Image
 
 from resizekit.errors import ImageError, MissingExtraError
 
-__all__ = ["PNG", "Pixels", "Storage"]
+__all__ = ["PNG", "WEBP", "Pixels", "Storage"]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8 | np.uint16 | np.float32]
 """Pixel values of 8 or 16 bits, `h w` or `h w c`; also float32, where the documentation allows it."""
@@ -106,3 +106,13 @@ class Storage:
 
 PNG = Storage(format="PNG", suffixes=(".png",), exact=True, alpha=True)
 """8 bits per channel, exact, with any alpha."""
+WEBP = Storage(
+    format="WEBP",
+    suffixes=(".webp",),
+    # exact: the colours of transparent pixels stay as well
+    options={"lossless": True, "exact": True, "quality": 80, "method": 4},
+    exact=True,
+    channels=(3,),
+    alpha=True,
+)
+"""Lossless WebP of 8 bits per channel, RGB with any alpha. Higher settings take 3 to 30 times longer for 2 %."""

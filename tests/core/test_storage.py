@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -45,7 +46,7 @@ class Plugin:
     def resizekit_register_compressions(self):
         lossy = Storage(format="WEBP", suffixes=(".webp",), options={"quality": 80}, channels=(3,))
         yield Compression(name="sixteen", options=NoOptions, build=lambda options: Sixteen())
-        yield Compression(name="webp", options=NoOptions, build=lambda options: Lossy(lossy))
+        yield Compression(name="lossy-webp", options=NoOptions, build=lambda options: Lossy(lossy))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,14 @@ def weights_folder(tmp_path_factory):
     folder, registry = tmp_path_factory.mktemp("weights"), installed()
     before = dict(registry.compressions)
     registry.add(Plugin(), "third-party", "third-party 1.0")
-    for name, options in {"jpeg": {"quality": 60}, "sixteen": {}, "webp": {}, "uint8": {}, "grey": {}}.items():
+    for name, options in {
+        "jpeg": {"quality": 60},
+        "sixteen": {},
+        "webp": {},
+        "lossy-webp": {},
+        "uint8": {},
+        "grey": {},
+    }.items():
         torch.manual_seed(3)
         grey = name == "grey"
         compression = {"name": "jpeg" if grey else name, **options}
@@ -75,7 +83,13 @@ def photo(height, width, channels=3, **more):
     return Picture(pixels=np.stack(layers, 2).astype(np.uint8), **more)
 
 
-FORMATS = {"jpeg": ("JPEG", ".jpg"), "sixteen": ("WEBP", ".webp"), "webp": ("WEBP", ".webp"), "uint8": ("PNG", ".png")}
+FORMATS = {
+    "jpeg": ("JPEG", ".jpg"),
+    "sixteen": ("WEBP", ".webp"),
+    "webp": ("WEBP", ".webp"),
+    "lossy-webp": ("WEBP", ".webp"),
+    "uint8": ("PNG", ".png"),
+}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (45, 38), (64, 80)], ids=str)
@@ -211,3 +225,33 @@ def test_encoder_pixels_are_for_the_storage_alone(tmp_path, weights_folder):
     small, _ = down_picture(resizekit.load(weights_folder / "jpeg.safetensors"), photo(48, 64))
     write_picture(tmp_path / "x.tif", dataclasses.replace(small, embedded_manifest=None))
     assert read_picture(tmp_path / "x.tif").digest == small.digest
+
+
+def test_suffix_webp_selects_lossless_webp(tmp_path):
+    astronaut = Path(__file__).parents[2] / "examples" / "astronaut.png"
+    PIL.Image.open(astronaut).crop((180, 40, 340, 140)).save(tmp_path / "in.png")
+    manifests = [
+        down_file(tmp_path / "in.png", tmp_path / name, weights="sr-x2-fast") for name in ("small.png", "small.webp")
+    ]
+    assert [manifest.compression for manifest in manifests] == ["uint8", "webp"]
+    assert manifests[0].pixels == manifests[1].pixels
+    assert (tmp_path / "small.webp").stat().st_size < (tmp_path / "small.png").stat().st_size
+    for name in ("small.png", "small.webp"):
+        up_file(tmp_path / name, tmp_path / f"restored-{name}.png")
+    one, other = (read_picture(tmp_path / f"restored-{name}.png") for name in ("small.png", "small.webp"))
+    assert np.array_equal(one.pixels, other.pixels)
+
+
+@pytest.mark.parametrize(
+    ("weights", "compression", "message"),
+    [
+        ("sr-x2-fast", "uint8", r"is a PNG: name it \.png, not"),
+        ("sr-x2-jpeg75", None, r"is a JPEG: name it \.jpg or \.jpeg, not"),
+        ("colorize", None, "make 1 channels, which a WEBP cannot hold"),
+    ],
+)
+def test_suffix_webp_is_refused_for_other_formats(tmp_path, weights, compression, message):
+    write_picture(tmp_path / "in.png", photo(64, 80))
+    with pytest.raises(UsageError, match=message):
+        down_file(tmp_path / "in.png", tmp_path / "small.webp", weights=weights, compression=compression)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]

@@ -11,7 +11,7 @@ from resizekit.images.io.metadata import manifest_options
 from resizekit.images.io.npy import NPY, NPZ
 from resizekit.images.io.tiff import DEEP_TIFF
 from resizekit.images.picture import Picture
-from resizekit.storage.formats import PNG, Storage
+from resizekit.storage.formats import PNG, WEBP, Storage
 from resizekit.storage.png16 import PNG16
 from resizekit.system.atomic_write import atomic_write, check_target
 
@@ -19,8 +19,7 @@ __all__ = ["alpha_refusal", "output", "write_picture"]
 
 _FORMATS = (
     PNG,
-    # exact: the colours of transparent pixels stay as well
-    Storage(format="WEBP", suffixes=(".webp",), options={"lossless": True, "exact": True}, alpha=True),
+    WEBP,
     Storage(format="TIFF", suffixes=(".tif", ".tiff"), options={"compression": "tiff_adobe_deflate"}, alpha=True),
     Storage(format="BMP", suffixes=(".bmp",), icc=False),
     Storage(format="JPEG", suffixes=(".jpg", ".jpeg"), options={"quality": 95, "subsampling": 0}),
