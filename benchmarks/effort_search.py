@@ -122,9 +122,9 @@ def main(
         with torch.no_grad():
             start = to_float(codec.down_codes(high))
         objective = Objective(codec, high, start)
-        before = objective.score(start).error
+        before = objective.score(start).cost
         for label, search in SEARCHES.items():
-            gain = (10 * torch.log10(before / objective.score(search(objective, start)).error)).mean().item()
+            gain = (10 * torch.log10(before / objective.score(search(objective, start)).cost)).mean().item()
             rows[label][name] = round(gain, 3)
             typer.echo(f"{name:10} {label:45} {gain:+.3f}")
     table = [

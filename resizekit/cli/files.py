@@ -18,6 +18,7 @@ from resizekit.cli.options import (
     Precision,
     Scale,
     Size,
+    Smaller,
     TargetLowPsnr,
     TaskName,
     Tile,
@@ -54,6 +55,7 @@ def down(
     value_range: ValueRangeText = None,
     effort: EffortLevel = 0,
     target_low_psnr: TargetLowPsnr = None,
+    smaller: Smaller = False,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
@@ -66,7 +68,7 @@ def down(
 
     options = read_run_options(tile, device, precision, overwrite)
     (chosen, of_task), declared_range = read_weights(weights, task), read_value_range(value_range)
-    target, level = read_target(size, scale, max_side, times), read_effort(effort, target_low_psnr)
+    target, level = read_target(size, scale, max_side, times), read_effort(effort, target_low_psnr, smaller)
     rows: list[dict[str, object]] = []
 
     def run(source: Path, small: Path, count: Count) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "Precision",
     "Scale",
     "Size",
+    "Smaller",
     "TargetLowPsnr",
     "TaskName",
     "Tile",
@@ -131,13 +132,23 @@ TargetLowPsnr = Annotated[
 ]
 
 
-def read_effort(level: int, target_low_psnr: float | None) -> "Effort":
-    """Collect --effort and --target-low-psnr; raises `UsageError` if they do not fit together."""
+Smaller = Annotated[
+    bool,
+    typer.Option(
+        "--smaller", help="With --effort: spend a part of the gain on a smaller file. Not for lossy small files."
+    ),
+]
+
+
+def read_effort(level: int, target_low_psnr: float | None, smaller: bool) -> "Effort":
+    """Collect --effort, --target-low-psnr and --smaller; raises `UsageError` if they do not fit together."""
     from resizekit.codec.refine.effort import Effort
 
+    if smaller and level == 0:
+        raise UsageError("--smaller needs --effort 1 or more: effort 0 does not change the small picture")
     if target_low_psnr is not None and level == 0:
         raise UsageError("--target-low-psnr needs --effort 1 or more: effort 0 does not change the small picture")
-    return Effort(level, target_low_psnr)
+    return Effort(level, target_low_psnr, smaller)
 
 
 def read_efforts(text: str | None) -> "tuple[Effort, ...]":

@@ -14,6 +14,7 @@ from resizekit.cli.options import (
     Json,
     Overwrite,
     Precision,
+    Smaller,
     TargetLowPsnr,
     TaskName,
     Tile,
@@ -40,6 +41,7 @@ def pyramid(
     compression: CompressionName = None,
     effort: EffortLevel = 0,
     target_low_psnr: TargetLowPsnr = None,
+    smaller: Smaller = False,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
@@ -54,7 +56,7 @@ def pyramid(
 
     options = read_run_options(tile, device, precision, overwrite)
     chosen, of_task = read_weights(weights, task)
-    level = read_effort(effort, target_low_psnr)
+    level = read_effort(effort, target_low_psnr, smaller)
     results: list[Pyramid] = []
 
     def run(source: Path, folder: Path, count: Count) -> None:

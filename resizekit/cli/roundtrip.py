@@ -17,6 +17,7 @@ from resizekit.cli.options import (
     Precision,
     Scale,
     Size,
+    Smaller,
     TargetLowPsnr,
     TaskName,
     Tile,
@@ -48,6 +49,7 @@ def roundtrip(
     value_range: ValueRangeText = None,
     effort: EffortLevel = 0,
     target_low_psnr: TargetLowPsnr = None,
+    smaller: Smaller = False,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
@@ -63,7 +65,7 @@ def roundtrip(
 
     options = read_run_options(tile, device, precision, overwrite)
     (chosen, of_task), declared_range = read_weights(weights, task), read_value_range(value_range)
-    target, level = read_target(size, scale, max_side, times), read_effort(effort, target_low_psnr)
+    target, level = read_target(size, scale, max_side, times), read_effort(effort, target_low_psnr, smaller)
     folder = out or picture.parent / f"{picture.stem}{ROUNDTRIP_SUFFIX}"
     results: list[tuple[RoundtripMetrics, float]] = []
 

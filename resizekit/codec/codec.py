@@ -269,7 +269,7 @@ class Codec(NetworkPair):
         return stored if self.storage.exact else read_back(self.storage, stored)
 
     def _refined(self, high: Tensor, effort: int | Effort) -> Tensor:
-        check_refinable(self)
+        check_refinable(self, Effort.of(effort))
         with torch.no_grad():
             before = self.encode_for_inference(high)
             start = self.round_to_file(before)

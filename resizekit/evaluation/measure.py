@@ -44,7 +44,7 @@ def roundtrip(codec: Codec, high: Pixels, *, effort: int | Effort = 0) -> tuple[
     """
     effort = Effort.of(effort)
     if effort.level:
-        check_refinable(codec)
+        check_refinable(codec, effort)
         low = refine_pixels(codec, high, tiled_encode(codec, high, "off"), effort)
     elif codec.compression.in_memory:
         return _roundtrip_in_floats(codec, high)

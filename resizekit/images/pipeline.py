@@ -19,7 +19,7 @@ from resizekit.codec import Codec
 from resizekit.codec.convert import convert_bits, dtype_of_bits
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
-from resizekit.codec.refine.pixels import refine_pixels, squared_error
+from resizekit.codec.refine.pixels import peak, refine_pixels, squared_error
 from resizekit.codec.resize_plan import ResizePlan, size_before_steps
 from resizekit.codec.tiling import Progress, Tile, part_of_work, tiled_down, tiled_encode, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
@@ -74,7 +74,7 @@ def down_picture(
     """
     effort = Effort.of(effort)
     if effort.level:
-        check_refinable(codec)
+        check_refinable(codec, effort)
     name, storage = manifest_name(codec), codec.storage
     if codec.low_channels not in storage.channels:
         possible = " or ".join(str(n) for n in storage.channels)
@@ -104,7 +104,9 @@ def down_picture(
 
     def error_of(candidate: Pixels) -> float:
         restored = up_picture(codec, *make(candidate, low_alpha), source=source, tile=tile)
-        return squared_error(restored.pixels, picture.pixels, None if picture.alpha is None else picture.alpha > 0)
+        error = squared_error(restored.pixels, picture.pixels, None if picture.alpha is None else picture.alpha > 0)
+        low_end, high_end = picture.value_range or (0, peak(picture.pixels))
+        return error / (high_end - low_end) ** 2
 
     refined = refine_pixels(
         codec,

@@ -35,6 +35,12 @@ def test_roundtrip_restores_better_with_effort(cli, photo):
     assert freer["restored_rgb"] > refined["restored_rgb"]
 
 
+def test_smaller_files_restore_no_worse_than_without_effort(cli, photo):
+    plain = restored(cli, photo, "a", "--weights", "sr-x4-fast")
+    smaller = restored(cli, photo, "b", "--weights", "sr-x4-fast", "--effort", 2, "--smaller")
+    assert smaller["restored_rgb"] >= plain["restored_rgb"]
+
+
 def test_up_restores_what_down_wrote_with_effort(cli, photo, workdir):
     run = cli("down", photo, "small.png", "--weights", "sr-x2-fast", "--effort", 1)
     assert (run.code, run.out) == (0, "small.png\n")
@@ -74,6 +80,7 @@ def test_evaluate_prints_a_row_per_effort_with_seconds(cli, photo):
         (["down", "photo.png", "o.png", "--effort", "-1"], "invalid effort -1"),
         (["down", "photo.png", "o.png", "--target-low-psnr", "38"], "--target-low-psnr needs --effort 1 or more"),
         (["down", "photo.png", "o.png", "--effort", "1", "--target-low-psnr", "nan"], "between 0 and 200"),
+        (["down", "photo.png", "o.png", "--smaller"], "--smaller needs --effort 1 or more"),
         (["evaluate", "photo.png", "--effort", "0,9"], "invalid --effort '0,9': expected integers from 0 to 4"),
         (["evaluate", "photo.png", "--effort", "x"], "invalid --effort 'x'"),
         (["evaluate", "photo.png", "--effort", "1", "--compression", "none"], "compression 'none' stores no file"),

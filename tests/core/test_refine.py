@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from resizekit import Codec, ResizeSpec, build, guides, load
-from resizekit.codec.refine import Effort, refine
+from resizekit.codec.refine import Effort, refine, refine_pixels
 from resizekit.codec.refine import objective as objective_module
 from resizekit.codec.refine.objective import Objective, guide_of
+from resizekit.codec.refine.pixels import squared_error
+from resizekit.codec.tiling import tiled_encode
 from resizekit.codec.traits import Traits
 from resizekit.errors import UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.nn import to_float
-from resizekit.ops import quantize
+from resizekit.ops import lossless_bits, quantize
 from resizekit.ops.quantize import SCALE
 from resizekit.storage.compressions import CompressionModule, Float, Round, Uint8, Uint16
 from resizekit.storage.jpeg import Jpeg, JpegOptions
@@ -101,7 +104,7 @@ def test_effort_holds_its_promises_for_every_codec(seed, spec, compression, size
     before = objective.score(low.clamp(0, 1))
     for effort in (1, 3):
         after = objective.score(refine(codec, high, low.clamp(0, 1), effort=effort))
-        assert (after.error <= before.error).all(), "in each picture of the batch"
+        assert (after.cost <= before.cost).all(), "in each picture of the batch"
         assert (after.excess == 0).all()
         before = after
 
@@ -334,3 +337,40 @@ def test_a_gradient_of_zero_is_refused():
     codec = load("sr-x2-fast").with_compression(Rounded())
     with pytest.raises(UsageError, match="the gradient is 0 everywhere"):
         codec.down_codes(crop_for(codec, 32), effort=1)
+
+
+def lossless_size(codes):
+    file = BytesIO()
+    PIL.Image.fromarray(codes[0].permute(1, 2, 0).numpy()).save(file, "WEBP", lossless=True, quality=100)
+    return file.tell()
+
+
+def test_smaller_spends_a_part_of_the_gain_on_bytes():
+    codec = load("sr-x4-fast")
+    high = crop_for(codec, 256)
+    lows = [
+        codec.down_codes(high, effort=effort) for effort in (0, 2, Effort(1, smaller=True), Effort(2, smaller=True))
+    ]
+    plain, refined, first, second = (psnr(codec.up_codes(low), high) for low in lows)
+    assert plain < second < refined
+    assert plain <= first
+    assert lossless_size(lows[3]) < 0.98 * lossless_size(lows[0]) < lossless_size(lows[1])
+
+
+def test_smaller_works_in_tiles():
+    codec = load("sr-x4-fast")
+    high = np.ascontiguousarray(crop_for(codec, 256)[0].permute(1, 2, 0).numpy())
+    start = tiled_encode(codec, high)
+    lows = [refine_pixels(codec, high, start, Effort(1, smaller=smaller), tile=64) for smaller in (False, True)]
+    before = codec.down_pixels(high)
+    bits = [float(lossless_bits(to_float(torch.from_numpy(x).permute(2, 0, 1)[None]))) for x in (before, *lows)]
+    errors = [squared_error(codec.up_pixels(x, high.dtype), high) for x in (before, *lows)]
+    assert bits[2] < 0.99 * min(bits[:2])
+    assert errors[1] < errors[2] <= errors[0]
+
+
+def test_smaller_is_refused_where_it_has_no_meaning():
+    with pytest.raises(UsageError, match="smaller needs an effort of 1 or more"):
+        Effort(0, smaller=True)
+    with pytest.raises(UsageError, match="the bits of a JPEG, which is lossy, are not known"):
+        load("sr-x2-jpeg75").down(np.zeros((32, 32, 3), np.uint8), effort=Effort(1, smaller=True))

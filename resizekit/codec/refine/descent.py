@@ -20,6 +20,7 @@ from resizekit.codec.refine.objective import (
     area_mean,
     check_reachable,
     check_refinable,
+    price_of,
     without_gradients,
 )
 from resizekit.ops.quantize import SCALE
@@ -74,7 +75,7 @@ def refine(
     effort = Effort.of(effort)
     if not effort.level:
         return low
-    check_refinable(codec)
+    check_refinable(codec, effort)
     with torch.inference_mode(False), torch.no_grad():
         # clones, since tensors from inference mode cannot take part in a gradient
         high, low = high.detach().clone(), low.detach().float().clone()
@@ -82,6 +83,9 @@ def refine(
         codec = without_gradients(codec)
         target = effort.target_low_psnr
         objective = Objective(codec, high, low, target_low_psnr=target, weight=weight)
+        if effort.smaller:
+            price = price_of(objective.score(low).cost, low[0].numel()) if len(low) else low.new_zeros(0)
+            objective = Objective(codec, high, low, target_low_psnr=target, weight=weight, bit_price=price)
         for error in objective.low_error(objective.store(objective.guide)).tolist():
             check_reachable(error / low[0].numel(), target, codec)
         done = 0
@@ -130,8 +134,8 @@ class Best:
         low = self._objective.into_bound(low)
         score = self._objective.score(low)
         better = score.better_than(self._score)
-        tiny = torch.finfo(score.error.dtype).tiny
-        gains = 10 * torch.log10(self._score.error.clamp(min=tiny) / score.error.clamp(min=tiny)) * better
+        tiny = torch.finfo(score.cost.dtype).tiny
+        gains = 10 * torch.log10(self._score.cost.clamp(min=tiny) / score.cost.clamp(min=tiny)) * better
         self.low = torch.where(better.view(-1, 1, 1, 1), low, self.low)
         self._score = Score(*(torch.where(better, a, b) for a, b in zip(score, self._score, strict=True)))
         return float(gains.max()) if len(gains) else 0.0

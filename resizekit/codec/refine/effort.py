@@ -41,6 +41,8 @@ class Effort:
     Args:
         level: 0 to 4. 0: the output of the encoder. Each further level has two to four times the iterations, and the
             restored image is never worse.
+        smaller: Spend a part of the gain on a smaller file: one bit per value of low is worth 2 dB. The restored image
+            is not worse than at level 0.
         target_low_psnr: PSNR in dB that the small image keeps against its guide (`codec.guide`, rounded as a file
             holds it), over all channels. None: 0.1 dB below that of level 0.
             With a target above that of level 0, the restored image may be worse than at level 0.
@@ -55,11 +57,14 @@ class Effort:
 
     level: int = 0
     target_low_psnr: float | None = None
+    smaller: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.level, bool) or not isinstance(self.level, Integral) or not 0 <= self.level <= len(LEVELS):
             raise UsageError(f"invalid effort {self.level!r}: expected an integer from 0 to {len(LEVELS)}")
         object.__setattr__(self, "level", int(self.level))  # NumPy has integers of its own
+        if self.smaller and not self.level:
+            raise UsageError("smaller needs an effort of 1 or more: effort 0 does not change the small image")
         target = self.target_low_psnr
         if target is None:
             return

@@ -17,34 +17,42 @@ from torch import Tensor, nn
 from resizekit.codec.convert import as_dtype
 from resizekit.codec.pair import NetworkPair, channels_last
 from resizekit.codec.precision import inference_precision
+from resizekit.codec.refine.effort import Effort
 from resizekit.errors import UsageError
 from resizekit.nn import to_float
+from resizekit.ops import lossless_bits
 from resizekit.system.device import Precision, pick_precision
 
-__all__ = ["BOUND", "Evaluation", "Objective", "Score", "area_mean", "check_refinable", "without_gradients"]
+__all__ = [
+    "BOUND", "Evaluation", "Objective", "Score", "area_mean", "bits_of", "check_reachable", "check_refinable",
+    "price_of", "without_gradients",
+]  # fmt: skip
 
 _BISECTIONS = 10
 """Steps to find out how far an image must move into its bound."""
+_DECIBELS_PER_BIT = 2.0
+"""What one bit per value of low is worth, in PSNR of the restored image."""
 BOUND = 10**0.009
 """Factor of the squared error of low that loses 0.09 dB: also against a guide that is computed from floats, low loses
 less than 0.1 dB."""
 
 M = TypeVar("M", bound=nn.Module)
 P = TypeVar("P", bound=NetworkPair)
+N = TypeVar("N", float, Tensor)
 
 
 class Score(NamedTuple):
     """How good a low image is; `b` of each."""
 
     excess: Tensor
-    """Squared error of low against its guide, beyond the bound."""
-    error: Tensor
-    """Squared error of the restored image, rounded like the original."""
+    """Squared errors of low against its guide and of the restored image, beyond their bounds."""
+    cost: Tensor
+    """Squared error of the restored image, rounded like the original, and the price of the bits of low."""
 
     def better_than(self, other: "Score") -> Tensor:
         """Compare each image: `b`, bool. An image within the bound is better than one outside."""
         closer = self.excess < other.excess
-        return closer | ((self.excess == other.excess) & (self.error < other.error))
+        return closer | ((self.excess == other.excess) & (self.cost < other.cost))
 
 
 class Evaluation(NamedTuple):
@@ -66,6 +74,8 @@ class Objective:
         high: The original, `b (t c) (s h) (r w)`: uint8, uint16 or float in [0, 1].
         low: The first candidate before the compression, `b c h w`, float in [0, 1].
         target_low_psnr: PSNR in dB that low keeps against its guide; None: 0.1 dB below that of `low`.
+        bit_price: Squared error that one bit of low is worth, `b`; the restored image is then not worse than from
+            `low`. None: bits do not count.
         weight: Weight of each pixel of high, `b 1 (s h) (r w)` in [0, 1]; None: 1.
         mask: Pixels of low that may change, `1 1 h w`, 0 or 1; None: all.
         expand: Applied to low before the decoder, such as padding; None: nothing.
@@ -79,6 +89,7 @@ class Objective:
         low: Tensor,
         *,
         target_low_psnr: float | None = None,
+        bit_price: Tensor | None = None,
         weight: Tensor | None = None,
         mask: Tensor | None = None,
         expand: Callable[[Tensor], Tensor] | None = None,
@@ -92,14 +103,16 @@ class Objective:
         self._expand = expand or (lambda x: x)
         self.mask = torch.ones_like(low[:1, :1]) if mask is None else mask
         self.guide = guide_of(codec, high) if guide is None else guide
-        self.flips_allowed = codec.storage.exact and codec.storage.bits == 8
-        """Whether a change of one pixel value changes this pixel of the file alone."""
+        self._bit_price = bit_price
+        self.flips_allowed = codec.storage.exact and codec.storage.bits == 8 and bit_price is None
+        """Whether a change of one pixel value changes this pixel of the file alone, and nothing else counts."""
         stored = self.store(low)
         if target_low_psnr is None:
             self.bound = self.low_error(stored) * BOUND
         else:
             values = self.mask.sum().double() * low.shape[1]
             self.bound = (values * 10 ** (-target_low_psnr / 10)).expand(len(low))
+        self._largest_error = None if bit_price is None else self._restored_error(stored)
 
     def store(self, low: Tensor) -> Tensor:
         """Return low as it is read back: `b c h w -> b c h w`."""
@@ -128,10 +141,16 @@ class Objective:
     def score(self, low: Tensor) -> Score:
         """Restore an image as `up` does, and compare it with the original: `b c h w -> b`."""
         stored = self.store(low)
-        with torch.no_grad(), inference_precision(self._codec.precision, low.device.type):
+        error, excess = self._restored_error(stored), (self.low_error(stored) - self.bound).clamp(min=0)
+        if self._bit_price is None or self._largest_error is None:
+            return Score(excess, error)
+        excess = excess + (error - self._largest_error).clamp(min=0)
+        return Score(excess, error + self._bit_price * bits_of(stored, self._codec))
+
+    def _restored_error(self, stored: Tensor) -> Tensor:
+        with torch.no_grad(), inference_precision(self._codec.precision, stored.device.type):
             restored = to_float(as_dtype(self._decode(stored), self._dtype))
-        error = ((restored - self._high) ** 2 * self._weight).sum((1, 2, 3), dtype=torch.float64)
-        return Score((self.low_error(stored) - self.bound).clamp(min=0), error)
+        return ((restored - self._high) ** 2 * self._weight).sum((1, 2, 3), dtype=torch.float64)
 
     def evaluate(self, low: Tensor, rounding: float = 1.0) -> Evaluation:
         """Compute the error and its gradient with respect to low, straight through the rounding.
@@ -152,7 +171,8 @@ class Objective:
             restored = self._decode(seen).float()
             restored = restored + (restored.clamp(0, 1) - restored).detach()
             errors = ((restored - self._high) ** 2 * self._weight).sum(1, keepdim=True)
-            (gradient,) = torch.autograd.grad(errors.sum(), low)
+            price = 0 if self._bit_price is None else (self._bit_price * bits_of(stored, self._codec)).sum()
+            (gradient,) = torch.autograd.grad(errors.sum() + price, low)
         if errors.any() and not gradient.any():
             self._check_gradient(low)
         return Evaluation(stored.detach(), gradient.float() * self.mask, self._per_low_pixel(errors.detach(), low))
@@ -197,6 +217,21 @@ def guide_of(codec: NetworkPair, high: Tensor) -> Tensor:
     return to_float(codec.guide.as_stored(high, codec.storage.bits))
 
 
+def bits_of(low: Tensor, codec: NetworkPair) -> Tensor:
+    """Estimate the bits of a lossless file of low: `b c h w -> b`."""
+    return lossless_bits(low, levels=2**codec.storage.bits - 1) * low[0].numel()
+
+
+def price_of(error: N, values: int) -> N:
+    """Return the squared error that one bit of low is worth.
+
+    Args:
+        error: Squared error that low restores with, of one image or of each of a batch.
+        values: Number of values of low.
+    """
+    return error / values * (math.log(10) / 10 * _DECIBELS_PER_BIT)
+
+
 def check_reachable(mean_error: float, target: float | None, codec: NetworkPair) -> None:
     """Refuse a target that not even the guide reaches in the file format of a codec.
 
@@ -215,12 +250,17 @@ def check_reachable(mean_error: float, target: float | None, codec: NetworkPair)
         )
 
 
-def check_refinable(codec: NetworkPair) -> None:
-    """Refuse a codec in training mode, or whose compression stores no file, with a `UsageError`."""
+def check_refinable(codec: NetworkPair, effort: Effort) -> None:
+    """Refuse a codec in training mode, or whose compression does not fit the effort, with a `UsageError`."""
     if codec.compression.in_memory:
         raise UsageError(
             f"effort: compression {codec.info.compression!r} stores no file to improve; use effort 0 or another "
             "compression, such as uint8"
+        )
+    if effort.smaller and not codec.storage.exact:
+        raise UsageError(
+            f"smaller: the bits of a {codec.storage.format}, which is lossy, are not known; leave out smaller, or use "
+            "weights that store PNG"
         )
     if any(module.training for module in codec.modules()):
         raise UsageError("effort: the codec is in training mode; call codec.eval() first")

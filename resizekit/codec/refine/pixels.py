@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,14 @@ import torch
 from resizekit.codec.codec import Codec
 from resizekit.codec.convert import convert_bits, from_batch, to_batch
 from resizekit.codec.refine.effort import Effort
-from resizekit.codec.refine.objective import BOUND, check_reachable
+from resizekit.codec.refine.objective import BOUND, bits_of, check_reachable, price_of
 from resizekit.codec.refine.tiles import TiledRefinement
 from resizekit.codec.tiling import Progress, Tile, tiled_up
+from resizekit.nn import to_float
+from resizekit.ops.quantize import LEVELS, LEVELS16
 from resizekit.storage import Pixels
 
-__all__ = ["refine_pixels", "squared_error"]
+__all__ = ["peak", "refine_pixels", "squared_error"]
 
 _ROWS = 256
 """Rows that are in memory as float64 at once."""
@@ -48,8 +51,8 @@ def refine_pixels(
         effort: The effort.
         weight: Weight of each pixel of high, `(s h) (r w)` in [0, 1]; None: 1.
         tile: Side of the tiles in pixels of high, "auto" or "off".
-        error_of: Restores an image from the pixel values that are written, and returns its squared error; None: by the
-            codec, without padding.
+        error_of: Restores an image from the pixel values that are written, and returns its squared error, with a peak
+            of 1; None: by the codec, without padding.
         progress: Called with (iterations done, all iterations) after each iteration on a tile.
         on_gain: Called after each level with the gain in PSNR so far, in dB.
 
@@ -64,11 +67,20 @@ def refine_pixels(
         error_of = partial(_restored_error, codec, high, tile)
     with torch.inference_mode():
         low = from_batch(codec.round_to_file(to_batch(low).to(codec.device)).float().cpu())
-    refinement = TiledRefinement(codec, high, low, effort, weight=weight, tile=tile)
+    before = error_of(_stored(codec, low))
+    price = price_of(before, low.size) if effort.smaller else None
+    refinement = TiledRefinement(codec, high, low, effort, weight=weight, tile=tile, bit_price=price)
     bound = _Bound(codec, refinement.guide(), low, effort)
-    before = error_of(bound.stored(low))
+
+    def judge(low: Pixels) -> _Judgement:
+        stored, excess = _stored(codec, low), bound.excess(low)
+        error = error_of(stored)
+        if price is None:
+            return _Judgement(excess, error, error)
+        return _Judgement(excess + max(0.0, error - before), error + price * _bits(codec, stored), error)
+
     low = bound.move_into(low, bound.guide)
-    best = bound.excess(low), error_of(bound.stored(low))
+    best = judge(low)
     done = 0
 
     def step() -> None:
@@ -79,13 +91,40 @@ def refine_pixels(
 
     for level in range(1, effort.level + 1):
         candidate = bound.move_into(refinement.run(low, level, step), low)
-        found = bound.excess(candidate), error_of(bound.stored(candidate))
+        found = judge(candidate)
         if found < best:
             low, best = candidate, found
-        on_gain(_gain(before, best[1]))
+        on_gain(_gain(before, best.error))
     if progress is not None:
         progress(1, 1)
-    return bound.stored(low)
+    return _stored(codec, low)
+
+
+class _Judgement(NamedTuple):
+    """How good a low image is; compared in this order."""
+
+    excess: float
+    """Squared errors beyond their bounds."""
+    cost: float
+    """Squared error of the restored image, and the price of the bits."""
+    error: float
+    """Squared error of the restored image alone."""
+
+
+def _stored(codec: Codec, low: Pixels) -> Pixels:
+    """Return the pixel values that are written: `h w c -> h w c`, uint8 or uint16."""
+    with torch.inference_mode():
+        return from_batch(codec.to_stored(to_batch(low).to(codec.device)).cpu())
+
+
+def _bits(codec: Codec, stored: Pixels) -> float:
+    with torch.inference_mode():
+        return float(bits_of(to_float(to_batch(stored)), codec))
+
+
+def peak(pixels: Pixels) -> int:
+    """Return the largest value of the type of an image: 255, 65535, or 1 for floats."""
+    return {"uint8": LEVELS, "uint16": LEVELS16}.get(str(pixels.dtype), 1)
 
 
 def _gain(before: float, after: float) -> float:
@@ -104,11 +143,6 @@ class _Bound:
         self._allowed = allowed * (1 + _ROUNDING)
         check_reachable(self._error(guide) / guide.size, target, codec)
 
-    def stored(self, low: Pixels) -> Pixels:
-        """Return the pixel values that are written: `h w c -> h w c`, uint8 or uint16."""
-        with torch.inference_mode():
-            return from_batch(self._codec.to_stored(to_batch(low).to(self._codec.device)).cpu())
-
     def excess(self, low: Pixels) -> float:
         """Return the squared error of low, as it is read back, beyond the bound."""
         return max(0.0, self._error(low) - self._allowed)
@@ -125,7 +159,7 @@ class _Bound:
         return inside + np.float32(share) * (low - inside)
 
     def _error(self, low: Pixels) -> float:
-        return squared_error(convert_bits(_read_back(self._codec, self.stored(low)), 32), self.guide)
+        return squared_error(convert_bits(_read_back(self._codec, _stored(self._codec, low)), 32), self.guide)
 
 
 def _read_back(codec: Codec, stored: Pixels) -> Pixels:
@@ -133,7 +167,8 @@ def _read_back(codec: Codec, stored: Pixels) -> Pixels:
 
 
 def _restored_error(codec: Codec, high: Pixels, tile: Tile, stored: Pixels) -> float:
-    return squared_error(tiled_up(codec, _read_back(codec, stored), tile, dtype=high.dtype), high)
+    restored = tiled_up(codec, _read_back(codec, stored), tile, dtype=high.dtype)
+    return squared_error(restored, high) / peak(high) ** 2
 
 
 def squared_error(a: Pixels, b: Pixels, visible: npt.NDArray[np.bool_] | None = None) -> float:

@@ -59,6 +59,7 @@ class TiledRefinement:
         effort: The effort; its levels are run one by one.
         weight: Weight of each pixel of high, `(s h) (r w)` in [0, 1]; None: 1.
         tile: Side of the tiles in pixels of high, "auto" or "off".
+        bit_price: Squared error in [0, 1] that one bit of low is worth; None: bits do not count.
     """
 
     def __init__(
@@ -70,10 +71,12 @@ class TiledRefinement:
         *,
         weight: npt.NDArray[np.float32] | None = None,
         tile: Tile = "auto",
+        bit_price: float | None = None,
     ) -> None:
-        check_refinable(codec)
+        check_refinable(codec, effort)
         self._codec = without_gradients(codec)
         self._high, self._first, self._effort, self._weight = high, first, effort, weight
+        self._bit_price = None if bit_price is None else torch.full((1,), bit_price, dtype=torch.float64)
         rows, columns = (list(axis) for axis in _axes(codec, high, first, tile))
         self._tiles = [(row, column) for row in rows for column in columns]
 
@@ -124,6 +127,7 @@ class TiledRefinement:
             self._tensor(self._high[row.high, column.high]),
             first,
             target_low_psnr=self._effort.target_low_psnr,
+            bit_price=None if self._bit_price is None else self._bit_price.to(first.device),
             weight=None if weight is None else self._tensor(weight[row.high, column.high, None]),
             mask=mask,
             expand=lambda x: x[:, :, indices[0]][:, :, :, indices[1]],
