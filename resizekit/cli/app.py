@@ -25,6 +25,7 @@ from resizekit.cli.tasks import tasks
 from resizekit.cli.train import schema, train
 from resizekit.errors import ResizeKitError
 from resizekit.system.malloc import keep_freed_memory
+from resizekit.system.onednn import limit_primitive_cache
 
 __all__ = ["main"]
 
@@ -37,6 +38,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_OF_ONE_SIZE = "train", "sweep", "bench"
+"""Commands that run networks on images of one size."""
+
 
 def _print_version(requested: bool) -> None:
     if requested:
@@ -48,11 +52,14 @@ def _print_version(requested: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     keep_freed_memory()
+    if context.invoked_subcommand not in _OF_ONE_SIZE:
+        limit_primitive_cache()
 
 
 def _with_one_line_errors(verb: Callable[..., None]) -> Callable[..., None]:

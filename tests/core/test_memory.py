@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from resizekit.cli import main
+
 CODE = """
 import itertools, resource, sys
 import torch
@@ -75,3 +77,15 @@ def test_freed_memory_is_reused_after(action, environment):
 def test_library_does_not_change_malloc_unasked(environment):
     before, after = page_faults(LIBRARY, **environment)
     assert after > before / 2
+
+
+@pytest.mark.parametrize(("command", "limit"), [("info", "32"), ("train", None)])
+def test_picture_commands_limit_the_cache_of_operations(monkeypatch, tmp_path, command, limit):
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, "7")
+    monkeypatch.setattr(sys, "argv", ["resizekit", command, str(tmp_path / "missing")])
+    for expected in ("7", limit):  # what the user has set stays
+        with pytest.raises(SystemExit):
+            main()
+        assert os.environ.get(name) == expected
+        monkeypatch.delenv(name, raising=False)
