@@ -57,12 +57,12 @@ def with_suite(record: Record, results: Results, key: str) -> Record:
     Sets whose column at effort 0 disagrees with the record are left out: they were measured by other rules, as Y of
     the grey picture of Set14.
     """
-    refined = record.refined or Refined(effort=EFFORT, command="", sets={})
+    known = {} if record.refined is None else record.refined.sets
     measured: list[Mapping[str, Any]] = []
     for item in results.sets:
         plain, means = results.means(record.name, item.name), results.means(key, item.name)
         complete = len(results.of(key, item.name)) == item.expected and item.name in record.sets
-        if not complete or item.name in refined.sets:
+        if not complete or item.name in known:
             continue
         figures = record.sets[item.name].model_dump()
         recorded = {name: figures[name] for name in _COMPARED if figures[name] is not None}

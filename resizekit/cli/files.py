@@ -86,9 +86,8 @@ def down(
         fields = manifest.model_dump(mode="json", exclude_none=True)
         row: dict[str, object] = {"in": str(source), "out": str(small), "manifest": fields}
         if level.level:
-            gain = 0.0 if count.gained is None else count.gained
-            row["effort_gain"] = gain
-            typer.echo(f"{source}: restored {gain:+.2f} dB by effort {level.level}", err=True)
+            row["effort_gain"] = count.gained
+            typer.echo(f"{source}: restored {count.gained:+.2f} dB by effort {level.level}", err=True)
         rows.append(row)
 
     def dry_run(source: Path, small: Path, count: Count) -> None:

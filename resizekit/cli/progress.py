@@ -63,8 +63,8 @@ class Count:
 
     def __init__(self, bar: Progress, label: str, total: int) -> None:
         self._bar, self._row, self._done, self._name = bar, bar.add_task(label, total=total), 0, label
-        self.gained: float | None = None
-        """What the refinement of the current item has gained so far, in dB; None: nothing was refined."""
+        self.gained = 0.0
+        """What the refinement of the current item has gained so far, in dB."""
 
     def part(self, done: int, of: int) -> None:
         """Update the progress of the current item: `done` of `of` parts."""
@@ -72,7 +72,7 @@ class Count:
 
     def begin(self, name: str) -> None:
         """Start an item and show its name."""
-        self._name, self.gained = name, None
+        self._name, self.gained = name, 0.0
         self._bar.update(self._row, description=name)
 
     def gain(self, decibels: float) -> None:

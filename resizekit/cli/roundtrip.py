@@ -81,7 +81,7 @@ def roundtrip(
             effort=level,
             options=replace(options, progress=count.part, on_gain=count.gain),
         )
-        results.append((metrics, count.gained or 0.0))
+        results.append((metrics, count.gained))
 
     work_through([(picture, folder)], run)
     metrics, gain = results[0]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from resizekit.codec.convert import peak
 from resizekit.errors import ResizeShapeError
-from resizekit.ops.quantize import LEVELS, LEVELS16
 from resizekit.storage.formats import Pixels
 
 __all__ = ["LUMA", "luma", "psnr"]
@@ -50,7 +50,7 @@ def psnr(a: Pixels, b: Pixels, *, border: int = 0, visible: npt.NDArray[np.bool_
     if visible is not None:
         squares = squares[visible[inside]]
     error = np.mean(squares) if squares.size else 0
-    return math.inf if error == 0 else 10 * math.log10(_peak(a) ** 2 / error)
+    return math.inf if error == 0 else 10 * math.log10(peak(a) ** 2 / error)
 
 
 def luma(pixels: Pixels) -> Pixels:
@@ -64,9 +64,5 @@ def luma(pixels: Pixels) -> Pixels:
     """
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return pixels.reshape(pixels.shape[:2])
-    y = pixels.astype(np.float64) @ LUMA + 16 / 255 * _peak(pixels)
+    y = pixels.astype(np.float64) @ LUMA + 16 / 255 * peak(pixels)
     return (y if pixels.dtype == np.float32 else np.floor(y + 0.5)).astype(pixels.dtype)
-
-
-def _peak(pixels: Pixels) -> int:
-    return {"uint8": LEVELS, "uint16": LEVELS16}.get(str(pixels.dtype), 1)

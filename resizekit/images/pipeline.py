@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from resizekit.codec import Codec
-from resizekit.codec.convert import convert_bits, dtype_of_bits
+from resizekit.codec.convert import convert_bits, dtype_of_bits, peak
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
-from resizekit.codec.refine.pixels import peak, refine_pixels, squared_error
+from resizekit.codec.refine.pixels import refine_pixels, squared_error
 from resizekit.codec.resize_plan import ResizePlan, size_before_steps
 from resizekit.codec.tiling import Progress, Tile, part_of_work, tiled_down, tiled_encode, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError

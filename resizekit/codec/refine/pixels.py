@@ -10,16 +10,15 @@ import numpy.typing as npt
 import torch
 
 from resizekit.codec.codec import Codec
-from resizekit.codec.convert import convert_bits, from_batch, to_batch
+from resizekit.codec.convert import convert_bits, from_batch, peak, to_batch
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import BOUND, bits_of, check_reachable, price_of
 from resizekit.codec.refine.tiles import TiledRefinement
 from resizekit.codec.tiling import Progress, Tile, tiled_up
 from resizekit.nn import to_float
-from resizekit.ops.quantize import LEVELS, LEVELS16
 from resizekit.storage import Pixels
 
-__all__ = ["peak", "refine_pixels", "squared_error"]
+__all__ = ["refine_pixels", "squared_error"]
 
 _ROWS = 256
 """Rows that are in memory as float64 at once."""
@@ -120,11 +119,6 @@ def _stored(codec: Codec, low: Pixels) -> Pixels:
 def _bits(codec: Codec, stored: Pixels) -> float:
     with torch.inference_mode():
         return float(bits_of(to_float(to_batch(stored)), codec))
-
-
-def peak(pixels: Pixels) -> int:
-    """Return the largest value of the type of an image: 255, 65535, or 1 for floats."""
-    return {"uint8": LEVELS, "uint16": LEVELS16}.get(str(pixels.dtype), 1)
 
 
 def _gain(before: float, after: float) -> float:
