@@ -85,9 +85,12 @@ def refine(
         objective = Objective(codec, high, low, target_low_psnr=target, weight=weight)
         if effort.smaller:
             price = price_of(objective.score(low).cost, low[0].numel()) if len(low) else low.new_zeros(0)
-            objective = Objective(codec, high, low, target_low_psnr=target, weight=weight, bit_price=price)
-        for error in objective.low_error(objective.store(objective.guide)).tolist():
-            check_reachable(error / low[0].numel(), target, codec)
+            objective = Objective(
+                codec, high, low, target_low_psnr=target, weight=weight, bit_price=price, guide=objective.guide
+            )
+        if target is not None:
+            for error in objective.low_error(objective.store(objective.guide)).tolist():
+                check_reachable(error / low[0].numel(), target, codec)
         done = 0
 
         def step() -> None:

@@ -232,18 +232,18 @@ def price_of(error: N, values: int) -> N:
     return error / values * (math.log(10) / 10 * _DECIBELS_PER_BIT)
 
 
-def check_reachable(mean_error: float, target: float | None, codec: NetworkPair) -> None:
+def check_reachable(mean_error: float, target: float, codec: NetworkPair) -> None:
     """Refuse a target that not even the guide reaches in the file format of a codec.
 
     Args:
         mean_error: Mean squared error of the stored guide against the guide.
-        target: The target in dB; None: no target, which is always reached.
+        target: The target in dB.
         codec: The codec, for the error message.
 
     Raises:
         UsageError: If the PSNR of the stored guide is below the target.
     """
-    if target is not None and mean_error and (reached := -10 * math.log10(mean_error)) < target:
+    if mean_error and (reached := -10 * math.log10(mean_error)) < target:
         raise UsageError(
             f"target_low_psnr {target:g} is not possible: the guide itself has {math.floor(10 * reached) / 10:g} dB "
             f"in a {codec.storage.format} of these weights; use a lower target"

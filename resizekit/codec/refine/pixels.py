@@ -135,7 +135,8 @@ class _Bound:
         self.guide, self._codec, target = guide, codec, effort.target_low_psnr
         allowed = self._error(first) * BOUND if target is None else guide.size * 10 ** (-target / 10)
         self._allowed = allowed * (1 + _ROUNDING)
-        check_reachable(self._error(guide) / guide.size, target, codec)
+        if target is not None:
+            check_reachable(self._error(guide) / guide.size, target, codec)
 
     def excess(self, low: Pixels) -> float:
         """Return the squared error of low, as it is read back, beyond the bound."""
