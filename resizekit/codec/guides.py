@@ -22,7 +22,7 @@ Guide = Callable[[Tensor], Tensor]
 """Any differentiable function `b (t c) (s h) (r w) -> b c h w`."""
 
 # ITU-R BT.601, full range: the luma that a grey image stores.
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 
 
 class FusableGuide:
@@ -143,4 +143,4 @@ class Luma(FusableGuide):
     def __call__(self, high: Tensor) -> Tensor:
         """Compute the guide: `b (3 c) (s h) (r w) -> b c h w`."""
         red, green, blue = high.chunk(3, 1)
-        return self.resized(_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue)
+        return self.resized(LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)

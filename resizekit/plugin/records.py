@@ -34,6 +34,9 @@ class TaskConfig(BaseModel):
     guide_loss: Norm = Field("l1", description="norm of the guide term (Eq. 4: l1)")
     restoration_loss: Norm = Field("l1", description="norm of the restoration term (Eq. 4: l1)")
     rate_weight: float = Field(0.0, ge=0, description="weight of the estimated bits per value of low; 0: no such term")
+    luma_weight: float = Field(
+        0.0, ge=0, description="weight of the restoration of luma alone, for RGB; 0: no such term"
+    )
     float_share: float = Field(0.0, ge=0, lt=1, description="share of the training steps without compression (3.2)")
 
 

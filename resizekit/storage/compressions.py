@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from resizekit.errors import UsageError
-from resizekit.ops import quantize, quantize16, to_uint8
+from resizekit.ops import lossless_bits, quantize, quantize16, to_uint8
 from resizekit.ops.quantize import SCALE
 from resizekit.storage.formats import PNG, WEBP, Storage
 from resizekit.storage.png16 import PNG16
@@ -33,6 +33,16 @@ class CompressionModule(nn.Module):
     """True: `forward(low, guide)` adds the guide in the same pass, and its file holds `to_uint8(low + guide)`."""
     in_memory: bool = False
     """True: low stays float and is never written to a file."""
+
+    def bits(self, low: Tensor) -> Tensor:
+        """Estimate the bits per value of the file of low: `b c h w -> b`, with a gradient.
+
+        The estimate ranks images of one compression; it is not a size. By default it is that of a lossless format.
+
+        Args:
+            low: Low as it is read back, float in [0, 1].
+        """
+        return lossless_bits(low, levels=2**self.storage.bits - 1)
 
 
 class _Plain(CompressionModule):
@@ -115,6 +125,10 @@ class Lossy(EightBit):
         """Approximate the format for gradients: `b c h w -> b c h w`, float32; the identity by default."""
         return low
 
+    def read_files(self, stored: Tensor) -> Tensor:
+        """Write a batch to files in memory and read them: `b c h w -> b c h w`, uint8."""
+        return read_back(self.storage, stored)
+
     def forward(self, low: Tensor, guide: Tensor | None = None) -> Tensor:
         """Write `low + guide` to a file in memory and read it: `b c h w -> b c h w`.
 
@@ -124,7 +138,7 @@ class Lossy(EightBit):
         rounded = quantize(low, guide)
         with torch.no_grad():
             stored = to_uint8(low, guide)  # not from `rounded`, whose type may be too narrow for a pixel value
-        read = (read_back(self.storage, stored) * SCALE).to(rounded.dtype)
+        read = (self.read_files(stored) * SCALE).to(rounded.dtype)
         if not (torch.is_grad_enabled() and rounded.requires_grad):
             return read
         with torch.autocast(low.device.type, enabled=False):

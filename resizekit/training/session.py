@@ -88,7 +88,10 @@ class Session:
         Raises:
             ConfigError: If a phase sets a `restoration_loss`, but the loss is a custom one without that norm.
         """
-        loss = settings.stage.loss or self.task.loss(settings.stage.codec.spec, self.task_config)
+        codec = settings.stage.codec
+        loss = settings.stage.loss or self.task.loss(codec.spec, self.task_config)
+        if isinstance(loss, Guided):
+            loss = replace(loss, bits=codec.compression.bits)
         if settings.restoration_loss is None:
             return loss
         if not isinstance(loss, Guided):

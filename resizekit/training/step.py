@@ -53,7 +53,7 @@ def _make_step(session: Session, settings: StepSettings) -> Step:
             accelerator.clip_grad_norm_(state.codec.parameters(), config.clip)
         state.update()
         for controller in controllers:  # all processes must change their weights by the same amount
-            controller.update(accelerator.reduce(controller.measure(out), "mean"))
+            controller.update(accelerator.reduce(controller.measure(out, loss_function), "mean"))
         return loss.detach()
 
     return step

@@ -54,8 +54,8 @@ class WeightController(nn.Module, ABC):
 
     @staticmethod
     @abstractmethod
-    def measure(out: Resized) -> Tensor:
-        """Measure what the target limits, in the output of a step: `()`."""
+    def measure(out: Resized, loss: Loss) -> Tensor:
+        """Measure what the target limits, in the output of a step with this loss: `()`."""
 
     @abstractmethod
     def apply_to(self, loss: Loss) -> Loss:
@@ -90,7 +90,7 @@ class GuideWeightController(WeightController):
         self.target = target
 
     @staticmethod
-    def measure(out: Resized) -> Tensor:
+    def measure(out: Resized, loss: Loss) -> Tensor:
         """Return the mean squared error of low against its guide: `b c h w -> ()`."""
         return (out.low.detach().float() - out.guide.detach().float()).square().mean()
 
@@ -117,9 +117,11 @@ class RateWeightController(WeightController):
         self.target = target
 
     @staticmethod
-    def measure(out: Resized) -> Tensor:
+    def measure(out: Resized, loss: Loss) -> Tensor:
         """Return the estimated size of low relative to that of its guide: `b c h w -> ()`."""
-        return rate(out.low.detach().float()) / rate(out.guide.detach().float()).clamp_min(1e-6)
+        low, guide = out.low.detach().float(), out.guide.detach().float()
+        bits = _guided(loss, "target_rate", "rate weight").bits
+        return rate(low, bits) / rate(guide, bits).clamp_min(1e-6)
 
     def apply_to(self, loss: Loss) -> Loss:
         """Return the loss with the current rate weight."""

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from resizekit import Resized, ResizeSpec, TaskConfig, guides, losses, ops
-from resizekit.errors import ResizeShapeError
+from resizekit.errors import ConfigError, ResizeShapeError
+from resizekit.losses import Guided, guided
 
 HIGH = torch.tensor([0.0, 0.2, 0.4, 0.6]).reshape(1, 1, 2, 2)
 OUT = Resized(low=torch.tensor([[[[0.5]]]]), guide=torch.tensor([[[[0.3]]]]), restored=HIGH + torch.tensor([0.1, -0.3]))
@@ -79,3 +80,22 @@ def test_stored_bicubic_is_that_of_matlab() -> None:
     assert guide.as_stored(high, 16).dtype == torch.uint16
     grey = guides.luma(ResizeSpec(t=3))
     assert grey.as_stored(high, 8).equal(ops.to_uint8(grey(high / 255)))
+
+
+def test_luma_term_measures_luma_alone():
+    high = torch.zeros(1, 3, 2, 2)
+    low = torch.zeros(1, 3, 1, 1)
+    red = Resized(low=low, guide=low, restored=high + torch.tensor([0.5, 0, 0]).view(1, 3, 1, 1))
+    assert Guided(weight=0)(red, high).item() == pytest.approx(0.5 / 3)
+    assert Guided(weight=0, luma_weight=2)(red, high).item() == pytest.approx(0.5 / 3 + 2 * 0.5 * 0.299)
+    config = TaskConfig(luma_weight=2.0)
+    assert guided(ResizeSpec(s=2, r=2), config).luma_weight == 2
+    with pytest.raises(ConfigError, match="luma_weight needs pictures of 3 channels, not 1: remove it"):
+        guided(ResizeSpec(s=2, r=2), TaskConfig(luma_weight=2.0, channels=1))
+
+
+def test_rate_term_takes_the_bits_of_the_loss():
+    x = torch.zeros(2, 3, 4, 4)
+    out = Resized(low=x, guide=x, restored=x)
+    loss = Guided(weight=0, rate_weight=0.5, bits=lambda low: torch.tensor([1.0, 3.0]))
+    assert loss(out, x).item() == pytest.approx(0.5 * 2)

@@ -16,6 +16,7 @@ from resizekit import build, load
 from resizekit.errors import CheckpointError, ConfigError, ResizeShapeError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.recipes.checkpoint import read_header
+from resizekit.storage.block_coded import BlockCoded
 from resizekit.training.loop import train
 
 STAGED = {"float_share": 0.5}
@@ -288,6 +289,18 @@ def test_target_low_psnr_changes_the_weights(recipe, straight):
         for target in (None, 90.0)
     )
     assert without.header.digest != with_target.header.digest
+
+
+def test_rate_term_takes_the_estimate_of_the_compression(recipe, tmp_path, monkeypatch):
+    """With the estimate of a lossless file, the two trainings would differ in the compressed values only."""
+    shapes = []
+    original = BlockCoded.bits
+    monkeypatch.setattr(BlockCoded, "bits", lambda self, low: shapes.append(len(low)) or original(self, low))
+    options = {"quality": 60, "training_qualities": [40, 80]}
+    config = recipe({"compression": "webp-lossy", "rate_weight": 0.01, "luma_weight": 0.5}, steps=2)
+    config = config.model_copy(update={"compression": options})
+    assert train(config, tmp_path).header is not None
+    assert shapes == [1, 1] * 2  # a batch of two, divided between two qualities
 
 
 def test_budget_plans_the_steps_once_and_leaves_no_trace(recipe, tmp_path, interrupt_after):

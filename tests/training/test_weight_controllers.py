@@ -1,11 +1,14 @@
 """The controllers of the loss weights: direction and speed of their changes, and the losses that they support."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from resizekit.codec import Resized
 from resizekit.errors import ConfigError
 from resizekit.losses import Guided, rate
+from resizekit.ops import lossless_bits
 from resizekit.training.weight_controllers import GuideWeightController, RateWeightController
 
 
@@ -42,7 +45,7 @@ def test_weight_converges_for_a_system_that_reacts_slowly():
 def test_low_error_is_measured_against_the_guide():
     low = torch.zeros(2, 1, 4, 4)
     out = Resized(low=low, guide=low + 0.1, restored=low)
-    assert GuideWeightController.measure(out).item() == pytest.approx(0.01)
+    assert GuideWeightController.measure(out, Guided(weight=1.0)).item() == pytest.approx(0.01)
 
 
 def test_loss_gets_the_weight_and_keeps_its_norms():
@@ -76,9 +79,12 @@ def test_rate_weight_converges_for_a_system_that_reacts_slowly():
 
 def test_rate_is_measured_relative_to_the_guide():
     guide = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    loss = Guided(weight=1.0)
     out = Resized(low=guide.lerp(guide.mean((2, 3), keepdim=True), 0.5), guide=guide, restored=guide)
-    assert RateWeightController.measure(out._replace(low=guide)).item() == pytest.approx(1)
-    assert 0.7 < RateWeightController.measure(out).item() < 0.9
+    assert RateWeightController.measure(out._replace(low=guide), loss).item() == pytest.approx(1)
+    assert 0.7 < RateWeightController.measure(out, loss).item() < 0.9
+    halved = replace(loss, bits=lambda low: lossless_bits(low - low.mean()) + 1e6)
+    assert RateWeightController.measure(out, halved).item() == pytest.approx(1, abs=1e-4)
 
 
 def test_loss_gets_both_weights():

@@ -20,7 +20,6 @@ from resizekit.codec.precision import inference_precision
 from resizekit.codec.refine.effort import Effort
 from resizekit.errors import UsageError
 from resizekit.nn import to_float
-from resizekit.ops import lossless_bits
 from resizekit.system.device import Precision, pick_precision
 
 __all__ = [
@@ -218,8 +217,8 @@ def guide_of(codec: NetworkPair, high: Tensor) -> Tensor:
 
 
 def bits_of(low: Tensor, codec: NetworkPair) -> Tensor:
-    """Estimate the bits of a lossless file of low: `b c h w -> b`."""
-    return lossless_bits(low, levels=2**codec.storage.bits - 1) * low[0].numel()
+    """Estimate the bits of the file of low: `b c h w -> b`."""
+    return codec.compression.bits(low) * low[0].numel()
 
 
 def price_of(error: N, values: int) -> N:
