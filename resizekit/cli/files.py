@@ -9,10 +9,12 @@ import typer
 
 from resizekit.cli.jobs import pair_up, work_through
 from resizekit.cli.options import (
+    BitsPerPixel,
     CompressionName,
     Device,
     EffortLevel,
     Json,
+    MaxBytesCount,
     MaxSide,
     Overwrite,
     Precision,
@@ -26,6 +28,7 @@ from resizekit.cli.options import (
     ValueRangeText,
     WeightsName,
     read_effort,
+    read_max_bytes,
     read_run_options,
     read_target,
     read_value_range,
@@ -56,6 +59,8 @@ def down(
     effort: EffortLevel = 0,
     target_low_psnr: TargetLowPsnr = None,
     smaller: Smaller = False,
+    max_bytes: MaxBytesCount = None,
+    bpp: BitsPerPixel = None,
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
@@ -63,12 +68,14 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Make pictures small. Small files are PNG, or in the format of the compression; `up` restores the pictures."""
+    from resizekit.evaluation.full_size import against_full_size
     from resizekit.images.files import down_file, plan_file
     from resizekit.images.selection import default_suffix
 
     options = read_run_options(tile, device, precision, overwrite)
     (chosen, of_task), declared_range = read_weights(weights, task), read_value_range(value_range)
     target, level = read_target(size, scale, max_side, times), read_effort(effort, target_low_psnr, smaller)
+    limit = read_max_bytes(max_bytes, bpp)
     rows: list[dict[str, object]] = []
 
     def run(source: Path, small: Path, count: Count) -> None:
@@ -81,6 +88,7 @@ def down(
             target=target,
             value_range=declared_range,
             effort=level,
+            max_bytes=limit,
             options=replace(options, progress=count.part, on_gain=count.gain),
         )
         fields = manifest.model_dump(mode="json", exclude_none=True)
@@ -88,6 +96,13 @@ def down(
         if level.level:
             row["effort_gain"] = count.gained
             typer.echo(f"{source}: restored {count.gained:+.2f} dB by effort {level.level}", err=True)
+        if limit is not None:
+            compared = against_full_size(
+                source, small, weights=chosen, tile=options.tile, device=device, precision=precision
+            )
+            row["full_size"] = compared.as_dict()
+            for line in compared.lines():
+                typer.echo(f"{source}: {line}", err=True)
         rows.append(row)
 
     def dry_run(source: Path, small: Path, count: Count) -> None:
@@ -102,7 +117,7 @@ def down(
         rows.append(plan_row(source, resize, name) if as_json else {"out": plan_text(source, resize, name)})
 
     def suffix(_: Path) -> str:
-        return default_suffix(weights=chosen, task=of_task, compression=compression)
+        return default_suffix(weights=chosen, task=of_task, compression=compression, has_quality=limit is not None)
 
     _run_jobs(sources, out, suffix, dry_run if plan else run, rows, as_json, writes=not plan)
 

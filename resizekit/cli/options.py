@@ -1,5 +1,6 @@
 """Options that several commands share, and the functions that parse their values."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,15 +10,18 @@ from resizekit.errors import UsageError
 
 if TYPE_CHECKING:
     from resizekit.codec.refine.effort import Effort
+    from resizekit.images.max_bytes import MaxBytes
     from resizekit.images.run_options import RunOptions
     from resizekit.images.target_size import TargetSize
 
 __all__ = [
     "TASK",
+    "BitsPerPixel",
     "CompressionName",
     "Device",
     "EffortLevel",
     "Json",
+    "MaxBytesCount",
     "MaxSide",
     "Overwrite",
     "Precision",
@@ -32,6 +36,7 @@ __all__ = [
     "WeightsName",
     "read_effort",
     "read_efforts",
+    "read_max_bytes",
     "read_run_options",
     "read_target",
     "read_tile",
@@ -42,6 +47,8 @@ __all__ = [
 
 TASK = "sr"
 """The default task of the command line. The library has no default task."""
+_BYTES = {"": 1, "k": 1000, "K": 1000, "M": 1_000_000}
+"""Bytes of a unit."""
 
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu or cuda.")]
 Precision = Annotated[
@@ -138,6 +145,43 @@ Smaller = Annotated[
         "--smaller", help="With --effort: spend a part of the gain on a smaller file. Not for lossy small files."
     ),
 ]
+
+
+MaxBytesCount = Annotated[
+    str | None,
+    typer.Option(
+        "--max-bytes",
+        metavar="N",
+        help="Largest size of the small file, such as 20000, 20k or 1.5M: the best quality that fits is used. Needs a "
+        "lossy format, such as .avif.",
+        show_default=False,
+    ),
+]
+BitsPerPixel = Annotated[
+    float | None,
+    typer.Option("--bpp", help="As --max-bytes, in bits per pixel of the original.", show_default=False),
+]
+
+
+def read_max_bytes(text: str | None, bpp: float | None) -> "MaxBytes | None":
+    """Parse --max-bytes and --bpp; None if neither is set.
+
+    Raises:
+        UsageError: Both are set, or the value is not a positive number.
+    """
+    from resizekit.images.max_bytes import MaxBytes
+
+    if text is not None and bpp is not None:
+        raise UsageError("--max-bytes and --bpp contradict one another: pass only one of them")
+    if bpp is not None:
+        return MaxBytes(bpp=bpp)
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)([kKM]?)", text.strip())
+    count = int(float(match[1]) * _BYTES[match[2]]) if match else 0
+    if count < 1:
+        raise UsageError(f"invalid --max-bytes {text[:80]!r}: expected a number of bytes, such as 20000, 20k or 1.5M")
+    return MaxBytes(count)
 
 
 def read_effort(level: int, target_low_psnr: float | None, smaller: bool) -> "Effort":

@@ -6,7 +6,7 @@
 With `times` above 1, the encoder runs `times` times, then the compression once, then the decoder `times` times.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self, cast
 
 import torch
@@ -24,8 +24,8 @@ from resizekit.system.device import Precision
 
 __all__ = ["FindCompression", "NetworkPair", "Resized", "channels_last"]
 
-FindCompression = Callable[[str], nn.Module]
-"""Builds an installed compression by name, with its default options."""
+FindCompression = Callable[[str, Mapping[str, Any]], nn.Module]
+"""Builds an installed compression by name, with the default of each option that is not given."""
 
 
 class Resized(NamedTuple):
@@ -39,7 +39,7 @@ class Resized(NamedTuple):
     """`b (t c) (s h) (r w)`, not clamped."""
 
 
-def _unknown_compression(name: str) -> nn.Module:
+def _unknown_compression(name: str, options: Mapping[str, Any]) -> nn.Module:
     raise UsageError(f"compression {name!r}: this codec was not built from a recipe; pass a compression module instead")
 
 
@@ -133,7 +133,7 @@ class NetworkPair(nn.Module):
         module, recipe = self.compression, self.recipe
         if isinstance(compression, str):
             if recipe is None or compression != recipe.info.compression:
-                module = as_compression(self.find_compression(compression))
+                module = as_compression(self.find_compression(compression, {}))
                 recipe = recipe and recipe.with_compression(compression)
         elif compression is not None:
             module, recipe = as_compression(compression), None
@@ -167,6 +167,25 @@ class NetworkPair(nn.Module):
     def with_compression(self, compression: str | nn.Module) -> Self:
         """Make a codec of the same networks with another compression; see `replace`."""
         return self.replace(compression=compression)
+
+    def at_quality(self, quality: int) -> Self:
+        """Make a codec of the same networks whose files have another quality; other options stay.
+
+        Args:
+            quality: One of `codec.compression.qualities`.
+
+        Raises:
+            UsageError: If the compression has no qualities, or not this one.
+        """
+        qualities, recipe = self.compression.qualities, self.recipe
+        if recipe is None or qualities is None:
+            raise UsageError(f"compression {self.info.compression!r} has no quality: use another, such as avif")
+        if quality not in qualities:
+            raise UsageError(f"quality {quality}: expected an integer from {qualities[0]} to {qualities[-1]}")
+        name, options = recipe.info.compression, {**recipe.compression, "quality": quality}
+        twin = self.replace(compression=self.find_compression(name, options))
+        twin.recipe = recipe.with_compression(name, options)
+        return twin
 
     @property
     def info(self) -> CodecInfo:

@@ -1,5 +1,6 @@
 """The recipe of a codec: everything needed to build the same codec again, as plain data."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -48,6 +49,7 @@ class Recipe(BaseModel):
         """The names in a complete recipe."""
         return CodecInfo(self.task, self.config["network"], self.config["compression"], self.weights)
 
-    def with_compression(self, name: str) -> "Recipe":
-        """Name another compression, with its default options."""
-        return self.model_copy(update={"config": {**self.config, "compression": name}, "compression": {}})
+    def with_compression(self, name: str, options: Mapping[str, Any] | None = None) -> "Recipe":
+        """Name another compression, with its default options or with others."""
+        config = {**self.config, "compression": name}
+        return self.model_copy(update={"config": config, "compression": dict(options or {})})

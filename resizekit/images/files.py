@@ -1,6 +1,7 @@
 """Make a picture file small, and restore the picture from the small file."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from resizekit.images.io.write import output
 from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.manifest_weights import weights_of_manifest
+from resizekit.images.max_bytes import MaxBytes, down_to_bytes
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.planning import padded_sizes
@@ -41,6 +43,7 @@ def down_file(
     target: TargetSize | None = None,
     value_range: ValueRange | None = None,
     effort: int | Effort = 0,
+    max_bytes: int | MaxBytes | None = None,
     options: RunOptions = RunOptions(),
 ) -> Manifest:
     """Make a picture file small.
@@ -58,6 +61,7 @@ def down_file(
         target: Requested size; None: the factors of the weights.
         value_range: Lowest and highest possible value of the picture; float32 pictures need it.
         effort: 0 to 4, or an `Effort`. Above 0, the small picture is improved for its decoder, which takes longer.
+        max_bytes: Largest size of the file: the best quality that fits is used. The weights must store a lossy format.
         options: Tiles, device, precision, overwriting and progress.
 
     Returns:
@@ -65,7 +69,8 @@ def down_file(
 
     Raises:
         ImageError: The input cannot be read or does not fit the weights.
-        UsageError: The output cannot be written there, the requested size is not possible, or the effort is invalid.
+        UsageError: The output cannot be written there, the requested size is not possible, the effort is invalid, or
+            no quality has so few bytes.
         UnknownNameError: The weights, task or compression are not installed.
         CheckpointError: The weights file is missing or broken.
 
@@ -81,15 +86,20 @@ def down_file(
     effort = Effort.of(effort)
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
-    selection = select(choice, picture, target, Path(dst).suffix)
+    limit = MaxBytes(max_bytes) if isinstance(max_bytes, int) else max_bytes
+    selection = select(choice, picture, target, Path(dst).suffix, has_quality=limit is not None)
     check_depth(picture, selection.storage, src)
+    down = partial(
+        down_picture, source=src, target=target, tile=options.tile, progress=options.progress, on_gain=options.on_gain
+    )
     with output(dst, picture, source=src, storage=selection.storage, overwrite=options.overwrite) as save:
         codec = selection.load(options.device, options.precision)
-        small, manifest = down_picture(
-            codec, picture, source=src, target=target, tile=options.tile, effort=effort, progress=options.progress,
-            on_gain=options.on_gain,
-        )  # fmt: skip
-        save(small)
+        if limit is None:
+            small, manifest = down(codec, picture, effort=effort)
+        else:
+            count = limit.of(picture.hw)
+            codec, small, manifest = down_to_bytes(codec, picture, count, effort=effort, down=down, source=src)
+        save(small, codec.storage)
     return manifest
 
 

@@ -94,7 +94,12 @@ class Selection:
 
 
 def select(
-    choice: WeightsChoice, picture: Picture, target: TargetSize | None = None, suffix: str | None = None
+    choice: WeightsChoice,
+    picture: Picture,
+    target: TargetSize | None = None,
+    suffix: str | None = None,
+    *,
+    has_quality: bool = False,
 ) -> Selection:
     """Choose the weights for a picture and plan its resize.
 
@@ -102,22 +107,30 @@ def select(
         choice: The user's choice of networks.
         picture: The picture, whose channels and size decide among the weights of a task.
         target: Requested size of the small image; None: the factors of the weights.
-        suffix: Suffix of the small file. It selects a format with the same pixel values, unless `choice` does.
+        suffix: Suffix of the small file. Among the weights of a task, those that store this format are preferred.
+            Otherwise it selects a format with the same pixel values, unless `choice` does.
+        has_quality: Whether the files of the weights must have a quality that can change.
 
     Raises:
         UnknownNameError: The weights, task or compression are not installed.
         CheckpointError: The weights file is missing or broken.
-        UsageError: The picture cannot have the requested size.
+        UsageError: The picture cannot have the requested size, or the files of the weights have no quality.
     """
     weights = choice.weights
     if weights is None:
         task, channels = str(choice.task), picture.pixels.shape[2]
+        names = _storing(suffix, fitting_weights(task, channels), choice.compression, has_quality)
         if target is None or target.times is not None:
-            weights = default_weights(task, channels)
+            weights = names[0]
         else:
-            weights = best_weights_for(task, channels, picture.hw, target)
+            weights = _with_least_bicubic(names, picture.hw, target)
     codec = _with_compression(weights, choice.compression)
     compression = choice.compression
+    if has_quality and codec.compression.qualities is None:
+        raise UsageError(
+            f"a limit in bytes needs small files with a quality, and {manifest_name(codec)!r} stores "
+            f"{codec.storage.format} without loss: use lossy weights, or the suffix of a lossy format such as .avif"
+        )
     if compression is None and codec.info.compression in _EIGHT_BIT and (suffix or "").lower() in _BY_SUFFIX:
         compression = _BY_SUFFIX[str(suffix).lower()]
         codec = _with_compression(weights, compression)
@@ -128,6 +141,16 @@ def select(
         outline=codec,
         compression=compression,
     )
+
+
+def _storing(suffix: str | None, names: list[str], compression: str | None, has_quality: bool) -> list[str]:
+    """Keep the weights that store a format with this suffix; all of them if none do, or another rule decides."""
+    if compression is not None or ((suffix or "").lower() in _BY_SUFFIX and not has_quality):
+        return names
+    stored = [(name, installed_outline(name)) for name in names]
+    if has_quality:
+        stored = [(name, codec) for name, codec in stored if codec.compression.qualities is not None]
+    return [name for name, codec in stored if (suffix or "").lower() in codec.storage.suffixes] or names
 
 
 def _with_compression(weights: str | Path | Codec, compression: str | None) -> Codec:
@@ -164,15 +187,22 @@ def choose_codec(
 
 
 def default_suffix(
-    *, weights: str | Path | None = None, task: str | None = None, compression: str | None = None
+    *,
+    weights: str | Path | None = None,
+    task: str | None = None,
+    compression: str | None = None,
+    has_quality: bool = False,
 ) -> str:
     """Return the suffix of small files, without a picture: that of the weights, or of the task's default weights.
 
-    The arguments and errors are those of `choose_codec`.
+    The arguments and errors are those of `choose_codec`; with `has_quality`, the default weights are the first of the
+    task whose files have a quality.
     """
     WeightsChoice(weights=weights, task=task)
-    chosen = default_weights(str(task), 3) if weights is None else weights
-    return _outline(chosen, compression).storage.suffixes[0]
+    names = [weights] if weights is not None else fitting_weights(str(task), 3)
+    codecs = [_outline(name, compression) for name in (names if has_quality else names[:1])]
+    suitable = [codec for codec in codecs if codec.compression.qualities is not None]
+    return (suitable or codecs)[0].storage.suffixes[0]
 
 
 def _outline(weights: str | Path, compression: str | None) -> Codec:
@@ -239,7 +269,11 @@ def best_weights_for(task: str, channels: int, size: HW, target: TargetSize) -> 
         UsageError: The picture cannot have the requested size.
         UnknownNameError: The task is not installed, or has no weights.
     """
-    low, names = target.low(size), fitting_weights(task, channels)
+    return _with_least_bicubic(fitting_weights(task, channels), size, target)
+
+
+def _with_least_bicubic(names: list[str], size: HW, target: TargetSize) -> str:
+    low = target.low(size)
     if len(names) == 1:
         return names[0]
 

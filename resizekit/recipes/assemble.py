@@ -121,14 +121,15 @@ class TaskGuide:
         return task.guide(spec, config)
 
 
-def find_compression(name: str) -> CompressionModule:
-    """Build an installed compression with its default options.
+def find_compression(name: str, options: Mapping[str, Any]) -> CompressionModule:
+    """Build an installed compression with the given options, and the default of every other option.
 
     Raises:
         UnknownNameError: If no installed plugin offers it.
+        ConfigError: If the options do not fit.
     """
     compression = installed().compression(name)
-    return as_compression(compression.build(compression.options()))
+    return as_compression(compression.build(validate(compression.options, options, where=f"compression {name!r}")))
 
 
 def _compression(config: TaskConfig, recipe: Recipe, where: str) -> CompressionModule:

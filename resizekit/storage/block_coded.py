@@ -111,7 +111,7 @@ class SeveralQualities(CompressionModule):
     def __init__(self, used: BlockCoded, trained: Sequence[BlockCoded]) -> None:
         super().__init__()
         self.used, self.trained = used, nn.ModuleList(trained)
-        self.storage = used.storage
+        self.storage, self.qualities = used.storage, used.qualities
 
     def forward(self, low: Tensor, guide: Tensor | None = None) -> Tensor:
         """Write `low + guide` to a file in memory and read it: `b c h w -> b c h w`."""

@@ -34,6 +34,9 @@ class CompressionModule(nn.Module):
     in_memory: bool = False
     """True: low stays float and is never written to a file."""
 
+    qualities: range | None = None
+    """The values of the option `quality`, from the smallest file to the largest; None: there is no such option."""
+
     def bits(self, low: Tensor) -> Tensor:
         """Estimate the bits per value of the file of low: `b c h w -> b`, with a gradient.
 

@@ -31,6 +31,8 @@ class Jpeg(BlockCoded):
         options: Settings of the encoder.
     """
 
+    qualities = range(1, 101)
+
     def __init__(self, options: JpegOptions) -> None:
         settings = {"quality": options.quality, "subsampling": options.subsampling}
         storage = Storage(format="JPEG", suffixes=(".jpg", ".jpeg"), options=settings)

@@ -52,6 +52,8 @@ class AvifOptions(WebpLossyOptions):
 class VideoCoded(BlockCoded):
     """A format whose blocks depend on their neighbours, so training puts the crops of a batch into one file."""
 
+    qualities = range(101)
+
     @property
     def steps(self) -> tuple[Steps, Steps]:
         """The uniform steps that cause the same error as the format, for luma and for colour."""

@@ -56,3 +56,36 @@ def test_refusals_of_jpeg_weights(cli, jpeg_weights, weights, picture, workdir):
         assert (run.code, run.out, run.err.count("\n")) == (USAGE, "", 1)
         assert words in run.err
     assert sorted(workdir.iterdir()) == before
+
+
+def test_max_bytes_keeps_the_limit_and_names_the_full_size_file(cli, jpeg_weights, picture, workdir):
+    source = picture(h=160, w=200)
+    run = cli("down", source, "small.jpg", "--weights", jpeg_weights, "--max-bytes", "2k")
+    assert (run.code, run.out) == (0, "small.jpg\n")
+    size = (workdir / "small.jpg").stat().st_size
+    first, second = run.err.splitlines()
+    assert size <= 2000
+    assert first.startswith(f"{source}: {size} bytes, restored ")
+    assert second == f"{source}: not even the lowest quality of a full-size JPEG has so few bytes"
+    run = cli("down", source, "small.jpg", "--weights", jpeg_weights, "--max-bytes", "0.01M", "--overwrite")
+    assert f"{source}: a full-size JPEG of " in run.err
+    options = ("--weights", jpeg_weights, "--bpp", "0.5", "--json", "--overwrite")
+    row = json.loads(cli("down", source, "small.jpg", *options).out)[0]
+    assert row["full_size"]["small_bytes"] == (workdir / "small.jpg").stat().st_size <= 200 * 160 // 16
+
+
+def test_refusals_of_max_bytes(cli, jpeg_weights, weights, picture, workdir):
+    source = picture()
+    for argv, words in {
+        ("small.jpg", "--max-bytes", "2k", "--bpp", "1"): "--max-bytes and --bpp contradict one another",
+        ("small.jpg", "--max-bytes", "-3"): "invalid --max-bytes '-3': expected a number of bytes",
+        ("small.jpg", "--max-bytes", "0"): "invalid --max-bytes '0'",
+        ("small.jpg", "--bpp", "nan"): "invalid maximum of nan bits per pixel",
+        ("small.jpg", "--max-bytes", "100"): "100 bytes are too few for a small JPEG",
+        ("small.png", "--max-bytes", "2k"): "is a JPEG: name it .jpg or .jpeg",
+    }.items():
+        run = cli("down", source, argv[0], "--weights", jpeg_weights, *argv[1:])
+        assert (run.code, run.out, run.err.count("\n")) == (USAGE, "", 1)
+        assert words in run.err
+    run = cli("down", source, "small.png", "--weights", weights, "--max-bytes", "2k")
+    assert "stores PNG without loss: use lossy weights" in run.err

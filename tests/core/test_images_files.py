@@ -110,13 +110,13 @@ def test_down_resolves_and_loads_the_weights_once(tmp_path, weights_dir, monkeyp
 
     selection._cached_codec.cache_clear()
     selection._cached_outline.cache_clear()
-    for name in ("default_weights", "outline", "load"):
+    for name in ("fitting_weights", "outline", "load"):
         record(name)
     write_picture(tmp_path / "in.png", photo(20, 30))
     plan_file(tmp_path / "in.png", task="toy")
-    assert calls == ["default_weights", "outline"]
+    assert calls == ["fitting_weights", "outline"]
     down_file(tmp_path / "in.png", tmp_path / "low.png", task="toy")
-    assert calls == ["default_weights", "outline", "default_weights", "load"]
+    assert calls == ["fitting_weights", "outline", "fitting_weights", "load"]
 
 
 def test_down_keeps_the_device_and_precision_of_a_loaded_codec(tmp_path, weights_dir):

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from resizekit.storage.formats import PNG, WEBP, Storage
 from resizekit.storage.png16 import PNG16
 from resizekit.system.atomic_write import atomic_write, check_target
 
-__all__ = ["alpha_refusal", "output", "write_picture"]
+__all__ = ["alpha_refusal", "encoded_size", "output", "write_picture"]
 
 _FORMATS = (
     PNG,
@@ -62,8 +64,10 @@ def output(
     source: str | Path | None = None,
     storage: Storage | None = None,
     overwrite: bool = False,
-) -> Iterator[Callable[[Picture], None]]:
+) -> Iterator[Callable[..., None]]:
     """Check that a file can be written before the work begins, and yield the function that saves the picture.
+
+    The function takes the picture, and optionally the format with other settings, such as another quality.
 
     The file appears under its name when the block ends without an exception, and then it is complete.
 
@@ -83,7 +87,11 @@ def output(
     file_format = _format_of_suffix(path, like) if storage is None else _checked_storage(path, like, storage)
     check_target(path, source=source, overwrite=overwrite)
     with atomic_write(path) as temporary:
-        yield lambda picture: _save(temporary, path, file_format, picture, small=storage is not None)
+
+        def save(picture: Picture, with_settings: Storage | None = None) -> None:
+            _save(temporary, path, with_settings or file_format, picture, small=storage is not None)
+
+        yield save
         check_target(path, source=source, overwrite=overwrite)  # another program may have written the file meanwhile
 
 
@@ -122,6 +130,13 @@ def _checked_storage(path: Path, like: Picture, storage: Storage) -> Storage:
     return storage
 
 
+def encoded_size(picture: Picture, storage: Storage) -> int:
+    """Return the bytes of the file of a small picture, with its manifest and colour profile."""
+    file = BytesIO()
+    _encode(file, storage, picture, small=True)
+    return file.tell()
+
+
 def alpha_refusal(storage: Storage, weights: str) -> str:
     """Return the error message for transparency that a storage cannot hold."""
     return (
@@ -131,6 +146,14 @@ def alpha_refusal(storage: Storage, weights: str) -> str:
 
 
 def _save(temporary: Path, path: Path, file_format: Storage, picture: Picture, *, small: bool) -> None:
+    try:
+        _encode(temporary, file_format, picture, small=small)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ImageError(f"cannot write {path} ({reason}): free space{'' if small else ' or try a .png'}") from None
+
+
+def _encode(target: Path | BinaryIO, file_format: Storage, picture: Picture, *, small: bool) -> None:
     pixels = picture.encoder_pixels if small and picture.encoder_pixels is not None else picture.pixels
     fits = picture.icc is not None and picture.icc[16:20] == _COLOUR_SPACES.get(picture.pixels.shape[2])
     other_profile = None if fits else picture.icc
@@ -142,8 +165,4 @@ def _save(temporary: Path, path: Path, file_format: Storage, picture: Picture, *
         pixels = np.dstack((pixels, picture.alpha))
     if fits:
         options["icc_profile"] = picture.icc
-    try:
-        file_format.save(temporary, pixels, **options)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise ImageError(f"cannot write {path} ({reason}): free space{'' if small else ' or try a .png'}") from None
+    file_format.save(target, pixels, **options)

@@ -1,0 +1,177 @@
+"""Find the best quality whose small file is not larger than a number of bytes.
+
+The networks run once: only the file is encoded again for each quality. The size counts everything in the file, also the
+manifest and the colour profile.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import TypeAlias
+
+from resizekit.codec import Codec
+from resizekit.codec.refine.effort import Effort
+from resizekit.codec.refine.pixels import squared_error
+from resizekit.errors import UsageError
+from resizekit.images.io.write import encoded_size
+from resizekit.images.manifest import Manifest
+from resizekit.images.picture import Picture
+from resizekit.images.pipeline import down_picture, up_picture
+from resizekit.spec import HW
+from resizekit.storage.formats import Pixels
+
+__all__ = ["MaxBytes", "down_to_bytes", "fit_small", "largest_quality"]
+
+Down: TypeAlias = Callable[..., tuple[Picture, Manifest]]
+
+_CLOSE = 0.98
+"""Share of the limit at which the search ends."""
+
+
+@dataclass(frozen=True)
+class MaxBytes:
+    """A limit on the size of the small file. Set exactly one of the two.
+
+    Args:
+        count: Bytes.
+        bpp: Bits per pixel of the original.
+
+    Raises:
+        UsageError: Not exactly one is set, or it is not positive.
+
+    Examples:
+        >>> MaxBytes(bpp=0.5).of(HW(480, 640))
+        19200
+    """
+
+    count: int | None = None
+    bpp: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.count is None) == (self.bpp is None):
+            raise UsageError("set exactly one of the maximum number of bytes and the bits per pixel")
+        if self.count is not None and self.count < 1:
+            raise UsageError(f"invalid maximum of {self.count} bytes: expected 1 or more")
+        if self.bpp is not None and not 0 < self.bpp < math.inf:
+            raise UsageError(f"invalid maximum of {self.bpp:g} bits per pixel: expected a positive number, such as 0.2")
+
+    def of(self, size: HW) -> int:
+        """Return the limit in bytes for an original of this size."""
+        if self.bpp is not None:
+            return math.floor(self.bpp * size.h * size.w / 8)
+        assert self.count is not None
+        return self.count
+
+
+def down_to_bytes(
+    codec: Codec,
+    picture: Picture,
+    limit: int,
+    *,
+    effort: int | Effort = 0,
+    down: Down = down_picture,
+    source: object = "this picture",
+) -> tuple[Codec, Picture, Manifest]:
+    """Make a picture small as `down_picture`, in the best quality that fits into a number of bytes.
+
+    An effort improves the picture for that quality. The result may need more bytes, and then gets a lower quality; if
+    it is restored worse than without the effort, the one without is returned.
+
+    Args:
+        codec: A codec that was loaded from weights, with a compression that has qualities.
+        picture: The original.
+        limit: Largest number of bytes of the file.
+        effort: How long to improve the small picture.
+        down: `down_picture` with its other options.
+        source: The original, for error messages.
+
+    Returns:
+        The codec at the quality that fits, the small picture and its manifest.
+
+    Raises:
+        UsageError: As `down_picture`, or not even the lowest quality fits.
+    """
+    effort = Effort.of(effort)
+    plain = fit_small(codec, *down(codec, picture), limit, source=source)
+    if not effort.level:
+        return plain
+    refined = fit_small(codec, *down(plain[0], picture, effort=effort), limit, source=source)
+    visible = None if picture.alpha is None else picture.alpha > 0
+
+    def error(codec: Codec, small: Picture, manifest: Manifest) -> float:
+        return squared_error(up_picture(codec, small, manifest, source=source).pixels, picture.pixels, visible)
+
+    return refined if error(*refined) < error(*plain) else plain
+
+
+def fit_small(
+    codec: Codec, small: Picture, manifest: Manifest, limit: int, *, source: object = "this picture"
+) -> tuple[Codec, Picture, Manifest]:
+    """Encode a small picture in the best quality that fits.
+
+    Args:
+        codec: The codec that made the small picture, with a compression that has qualities.
+        small: The small picture, from `down_picture`.
+        manifest: Its manifest.
+        limit: Largest number of bytes of the file.
+        source: The original, for the error message.
+
+    Returns:
+        The codec at this quality, and the picture and the manifest as its file holds them.
+
+    Raises:
+        UsageError: Not even the lowest quality fits.
+    """
+    qualities, low = codec.compression.qualities, small.encoder_pixels
+    assert qualities is not None
+    assert low is not None, "an exact format has no qualities"
+    cell = replace(small, pixels=small.pixels[:1, :1], encoder_pixels=low[:1, :1])
+    extra = encoded_size(cell, codec.storage) - _bare_size(codec, low[:1, :1])
+
+    def size_of(quality: int) -> int:
+        return _bare_size(codec.at_quality(quality), low) + extra
+
+    best = largest_quality(size_of, qualities, limit)
+    while best is not None:
+        fitted = codec.at_quality(best)
+        pixels = fitted.storage.read_back(low)
+        record = manifest.model_copy(update={"pixels": replace(small, pixels=pixels).digest})
+        stored = replace(small, pixels=pixels, embedded_manifest=record.to_text())
+        if encoded_size(stored, fitted.storage) <= limit:
+            return fitted, stored, record
+        best = best - 1 if best > qualities[0] else None  # some containers pad to an even number of bytes
+    raise UsageError(
+        f"{source}: {limit} bytes are too few for a small {codec.storage.format} of these weights; the smallest "
+        f"possible file has {size_of(qualities[0])} bytes"
+    )
+
+
+def largest_quality(size_of: Callable[[int], int], qualities: range, limit: int) -> int | None:
+    """Find the largest quality whose size is not above the limit, by bisection.
+
+    Args:
+        size_of: Returns the size at a quality; it grows with the quality. At most 7 calls for 101 qualities.
+        qualities: The possible qualities.
+        limit: The largest allowed size. A size within 2 % of it ends the search.
+
+    Returns:
+        The quality; None if all sizes exceed the limit.
+    """
+    low, high, best = qualities[0], qualities[-1], None
+    while low <= high:
+        quality = (low + high) // 2
+        size = size_of(quality)
+        if size > limit:
+            high = quality - 1
+            continue
+        best, low = quality, quality + 1
+        if size >= _CLOSE * limit:
+            break
+    return best
+
+
+def _bare_size(codec: Codec, low: Pixels) -> int:
+    file = BytesIO()
+    codec.storage.save(file, low)
+    return file.tell()
