@@ -20,11 +20,16 @@ from resizekit.errors import ConfigError
 from resizekit.ops import lossless_bits
 from resizekit.spec import ResizeSpec
 
-__all__ = ["Guided", "Loss", "LossConfig", "Norm", "guided", "guided_l1", "rate"]
+__all__ = ["Guided", "Loss", "LossConfig", "Norm", "RateScale", "guided", "guided_l1", "rate"]
 
 Loss = Callable[[Resized, Tensor], Tensor]
 """Maps the codec's output and the original `b c h w` to a scalar."""
-Norm = Literal["l1", "l2", "charbonnier", "rms"]
+Norm = Literal["l1", "l2", "charbonnier", "rms", "psnr"]
+RateScale = Literal["bits", "log2"]
+_LEAST_BITS = 0.007
+"""Added to the bits per value before the logarithm, so that a flat crop does not dominate a batch."""
+_LEAST_ERROR = 3e-5
+"""Added to the squared error before the logarithm, for the same reason: 45 dB."""
 _EPSILON = 1e-3
 """Smoothing of the Charbonnier norm, for values in [0, 1]: a quarter of an 8-bit step."""
 
@@ -49,6 +54,10 @@ class LossConfig(Protocol):
         """Weight of the estimated size of low."""
 
     @property
+    def rate_scale(self) -> RateScale:
+        """Scale of the estimated size of low."""
+
+    @property
     def luma_weight(self) -> float:
         """Weight of the restoration of luma."""
 
@@ -65,14 +74,19 @@ def _rms(a: Tensor, b: Tensor) -> Tensor:
     return ((a - b).square().mean((1, 2, 3)) + 1e-12).sqrt().mean()
 
 
+def _psnr(a: Tensor, b: Tensor) -> Tensor:
+    return 10 * ((a - b).square().mean((1, 2, 3)) + _LEAST_ERROR).log10().mean()
+
+
 _NORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l1": F.l1_loss,
     "l2": F.mse_loss,
     "charbonnier": _charbonnier,
     "rms": _rms,
+    "psnr": _psnr,
 }
 """l1: mean absolute error. l2: mean squared error. charbonnier: a smooth form of l1. rms: root mean square error of
-each picture, averaged over the batch."""
+each picture, averaged over the batch. psnr: negative PSNR of each picture in dB, averaged over the batch."""
 
 
 def rate(low: Tensor, bits: Callable[[Tensor], Tensor] = lossless_bits) -> Tensor:
@@ -115,6 +129,8 @@ class Guided:
     """Norm of the guide term."""
     rate_weight: float | Tensor = 0.0
     """Weight of the estimated bits per value of low; 0: no such term."""
+    rate_scale: RateScale = "bits"
+    """bits: the mean of all pictures. log2: the mean of the binary logarithms, so that each picture counts equally."""
     luma_weight: float = 0.0
     """Weight of the restoration term of luma alone; the pictures must be RGB. 0: no such term."""
     bits: Callable[[Tensor], Tensor] = lossless_bits
@@ -133,6 +149,8 @@ class Guided:
             loss = loss + self.luma_weight * restoration(_luma(out.restored), _luma(high))
         if not torch.is_tensor(self.rate_weight) and not self.rate_weight:
             return loss
+        if self.rate_scale == "log2":
+            return loss + self.rate_weight * (self.bits(out.low) + _LEAST_BITS).log2().mean()
         return loss + self.rate_weight * rate(out.low, self.bits)
 
 
@@ -158,6 +176,7 @@ def guided(spec: ResizeSpec, config: LossConfig) -> Loss:
         restoration=config.restoration_loss,
         guide=config.guide_loss,
         rate_weight=config.rate_weight,
+        rate_scale=config.rate_scale,
         luma_weight=config.luma_weight,
     )
 

@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from resizekit.cli.bench import bench
+from resizekit.cli.compare import compare
 from resizekit.cli.evaluate import evaluate
 from resizekit.cli.files import down, up
 from resizekit.cli.info import info
@@ -86,7 +87,22 @@ def _with_one_line_errors(verb: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for verb in (tasks, down, up, roundtrip, pyramid, info, evaluate, report, export_pairs, bench, train, sweep, schema):
+for verb in (
+    tasks,
+    down,
+    up,
+    roundtrip,
+    pyramid,
+    info,
+    evaluate,
+    compare,
+    report,
+    export_pairs,
+    bench,
+    train,
+    sweep,
+    schema,
+):
     app.command()(_with_one_line_errors(verb))
 
 

@@ -1,7 +1,6 @@
 """Compare a small lossy file with the same file format at full size, at the same number of bytes."""
 
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 
 from resizekit.codec import Codec
@@ -13,9 +12,8 @@ from resizekit.images.manifest_weights import weights_of_manifest
 from resizekit.images.max_bytes import largest_quality
 from resizekit.images.pipeline import up_picture
 from resizekit.images.selection import choose_codec
-from resizekit.storage.formats import Pixels, Storage
 
-__all__ = ["FullSizeComparison", "against_full_size", "encoded"]
+__all__ = ["FullSizeComparison", "against_full_size"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,7 @@ def against_full_size(
     restored = up_picture(codec, picture, manifest, source=small, tile=tile)
 
     def encode(quality: int) -> bytes:
-        return encoded(codec.at_quality(quality).storage, high.pixels)
+        return codec.at_quality(quality).storage.encode(high.pixels)
 
     best = largest_quality(lambda quality: len(encode(quality)), qualities, size)
     file = None if best is None else encode(best)
@@ -95,16 +93,5 @@ def against_full_size(
         small_bytes=size,
         restored_psnr=psnr(restored.pixels, high.pixels),
         full_size_bytes=None if file is None else len(file),
-        full_size_psnr=None if file is None else psnr(_decoded(codec.storage, file, high.pixels), high.pixels),
+        full_size_psnr=None if file is None else psnr(codec.storage.decode(file, high.pixels), high.pixels),
     )
-
-
-def encoded(storage: Storage, pixels: Pixels) -> bytes:
-    """Return the bytes of a file of some pixels, without metadata."""
-    file = BytesIO()
-    storage.save(file, pixels)
-    return file.getvalue()
-
-
-def _decoded(storage: Storage, file: bytes, like: Pixels) -> Pixels:
-    return storage.read(BytesIO(file)).reshape(like.shape)

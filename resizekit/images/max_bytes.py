@@ -7,7 +7,6 @@ manifest and the colour profile.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import TypeAlias
 
 from resizekit.codec import Codec
@@ -19,7 +18,6 @@ from resizekit.images.manifest import Manifest
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.spec import HW
-from resizekit.storage.formats import Pixels
 
 __all__ = ["MaxBytes", "down_to_bytes", "fit_small", "largest_quality"]
 
@@ -127,10 +125,10 @@ def fit_small(
     assert qualities is not None
     assert low is not None, "an exact format has no qualities"
     cell = replace(small, pixels=small.pixels[:1, :1], encoder_pixels=low[:1, :1])
-    extra = encoded_size(cell, codec.storage) - _bare_size(codec, low[:1, :1])
+    extra = encoded_size(cell, codec.storage) - len(codec.storage.encode(low[:1, :1]))
 
     def size_of(quality: int) -> int:
-        return _bare_size(codec.at_quality(quality), low) + extra
+        return len(codec.at_quality(quality).storage.encode(low)) + extra
 
     best = largest_quality(size_of, qualities, limit)
     while best is not None:
@@ -169,9 +167,3 @@ def largest_quality(size_of: Callable[[int], int], qualities: range, limit: int)
         if size >= _CLOSE * limit:
             break
     return best
-
-
-def _bare_size(codec: Codec, low: Pixels) -> int:
-    file = BytesIO()
-    codec.storage.save(file, low)
-    return file.tell()

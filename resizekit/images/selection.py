@@ -30,7 +30,7 @@ __all__ = [
 
 _EIGHT_BIT = "uint8", "round"
 """Compressions whose pixel values other formats hold exactly."""
-_BY_SUFFIX = {".webp": "webp"}
+_BY_SUFFIX = {".webp": "webp", ".jxl": "jxl"}
 """Compressions with the same pixel values, by the suffix of their files."""
 _SHRINK_COST, _REPEAT_COST = 3.0, 1.5
 """Relative costs of shrinking by a factor of 2.718 with bicubic, and of a step that the weights were not trained to

@@ -11,7 +11,7 @@ from torch import nn
 
 from resizekit import losses
 from resizekit.codec import Codec, Guide
-from resizekit.losses import Loss, Norm
+from resizekit.losses import Loss, Norm, RateScale
 from resizekit.spec import ResizeSpec
 from resizekit.storage import Float
 
@@ -34,6 +34,7 @@ class TaskConfig(BaseModel):
     guide_loss: Norm = Field("l1", description="norm of the guide term (Eq. 4: l1)")
     restoration_loss: Norm = Field("l1", description="norm of the restoration term (Eq. 4: l1)")
     rate_weight: float = Field(0.0, ge=0, description="weight of the estimated bits per value of low; 0: no such term")
+    rate_scale: RateScale = Field("bits", description="scale of the rate term: bits, or log2 of the bits of each crop")
     luma_weight: float = Field(
         0.0, ge=0, description="weight of the restoration of luma alone, for RGB; 0: no such term"
     )

@@ -10,18 +10,19 @@ write into colours and frequencies that the file drops, and training fails.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias, TypeVar
 
 import torch
 import torch.nn.functional as F
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from resizekit.ops.quantize import LEVELS
 from resizekit.storage.compressions import CompressionModule, Lossy
 from resizekit.storage.formats import Storage
 
-__all__ = ["SIDE", "BlockCoded", "SeveralQualities", "Steps", "pad_blocks", "to_ycc"]
+__all__ = ["SIDE", "BlockCoded", "SeveralQualities", "Steps", "at_qualities", "pad_blocks", "to_ycc"]
 
 # From RGB to luma and two colour differences, as in the JFIF standard, and back.
 _TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
@@ -136,6 +137,17 @@ class SeveralQualities(CompressionModule):
         for form, part in zip(self.trained, batch.chunk(len(self.trained)), strict=False):
             assert isinstance(form, BlockCoded)
             yield form, part
+
+
+O = TypeVar("O", bound=BaseModel)  # noqa: E741 - options
+
+
+def at_qualities(make: Callable[[O], BlockCoded], options: O, trained: Sequence[int]) -> CompressionModule:
+    """Build a format at the quality of its options, and for training at others, if there are any."""
+    used = make(options)
+    if not trained:
+        return used
+    return SeveralQualities(used, [make(options.model_copy(update={"quality": quality})) for quality in trained])
 
 
 def to_ycc(rgb: Tensor) -> Tensor:

@@ -16,10 +16,11 @@ from resizekit.errors import UsageError
 from resizekit.ops import lossless_bits, quantize, quantize16, to_uint8
 from resizekit.ops.quantize import SCALE
 from resizekit.storage.formats import PNG, WEBP, Storage
+from resizekit.storage.jxl import JXL, register_jxl
 from resizekit.storage.png16 import PNG16
 
 __all__ = [
-    "CompressionModule", "EightBit", "Float", "Lossy", "Round", "Uint8", "Uint16", "Webp", "as_compression",
+    "CompressionModule", "EightBit", "Float", "JpegXl", "Lossy", "Round", "Uint8", "Uint16", "Webp", "as_compression",
     "read_back",
 ]  # fmt: skip
 
@@ -89,6 +90,20 @@ class Webp(Uint8):
     """As `Uint8`, stored as a lossless WebP, which is smaller than a PNG. For colour only."""
 
     storage: Storage = WEBP
+
+
+class JpegXl(Uint8):
+    """As `Uint8`, stored as a lossless JPEG XL, which is smaller still.
+
+    Raises:
+        MissingExtraError: If pillow-jxl-plugin, the extra `jxl`, is not installed.
+    """
+
+    storage: Storage = JXL
+
+    def __init__(self) -> None:
+        register_jxl()  # before any work, not when the file is written
+        super().__init__()
 
 
 class Uint16(CompressionModule):

@@ -70,6 +70,16 @@ class Storage:
         with PIL.Image.open(file, formats=[self.format]) as image:
             return np.array(image)
 
+    def encode(self, pixels: Pixels) -> bytes:
+        """Return the bytes of a file without metadata: `h w c`."""
+        file = BytesIO()
+        self.save(file, pixels)
+        return file.getvalue()
+
+    def decode(self, data: bytes, like: Pixels) -> Pixels:
+        """Return the pixel values of a file's bytes, in the shape of `like`, `h w c`."""
+        return self.read(BytesIO(data)).reshape(like.shape)
+
     def read_back(self, pixels: Pixels) -> Pixels:
         """Write an image to a file in memory and read it: `h w c -> h w c`.
 

@@ -1,16 +1,17 @@
 """JPEG as a compression: low is read from a real file, and gradients follow the rounding of its blocks (3.2)."""
 
 from io import BytesIO
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import PIL.Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from resizekit.storage.block_coded import SIDE, BlockCoded, Steps
+from resizekit.storage.block_coded import SIDE, BlockCoded, Steps, at_qualities
+from resizekit.storage.compressions import CompressionModule
 from resizekit.storage.formats import Storage
 
-__all__ = ["Jpeg", "JpegOptions"]
+__all__ = ["Jpeg", "JpegOptions", "jpeg"]
 
 
 class JpegOptions(BaseModel):
@@ -21,6 +22,9 @@ class JpegOptions(BaseModel):
     quality: int = Field(75, ge=1, le=100, description="quality of libjpeg, 1 to 100")
     subsampling: Literal["4:2:0", "4:4:4"] = Field(
         "4:2:0", description="4:2:0 halves the colour resolution, 4:4:4 keeps it"
+    )
+    training_qualities: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+        (), description="qualities of training, each for a part of every batch; default: `quality` alone"
     )
 
 
@@ -43,6 +47,11 @@ class Jpeg(BlockCoded):
     def steps(self) -> tuple[Steps, Steps]:
         """Quantization steps of the 64 frequencies, for luma and for colour."""
         return self._steps
+
+
+def jpeg(options: JpegOptions) -> CompressionModule:
+    """Build JPEG at one quality, or at those of training."""
+    return at_qualities(Jpeg, options, options.training_qualities)
 
 
 def _quantization_steps(storage: Storage) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
+import numpy.typing as npt
 import PIL.features
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from resizekit.errors import MissingExtraError
 from resizekit.ops.quantize import SCALE
-from resizekit.storage.block_coded import BlockCoded, SeveralQualities, Steps, pad_blocks, to_ycc
+from resizekit.storage.block_coded import BlockCoded, Steps, at_qualities, pad_blocks, to_ycc
 from resizekit.storage.compressions import CompressionModule, read_back
 from resizekit.storage.formats import Storage
 
@@ -107,19 +108,12 @@ class WebpLossy(VideoCoded):
 
 def avif(options: AvifOptions) -> CompressionModule:
     """Build AVIF at one quality, or at those of training."""
-    return _at_qualities(Avif, options)
+    return at_qualities(Avif, options, options.training_qualities)
 
 
 def webp_lossy(options: WebpLossyOptions) -> CompressionModule:
     """Build lossy WebP at one quality, or at those of training."""
-    return _at_qualities(WebpLossy, options)
-
-
-def _at_qualities(make: Callable[..., BlockCoded], options: WebpLossyOptions) -> CompressionModule:
-    used, qualities = make(options), options.training_qualities
-    if not qualities:
-        return used
-    return SeveralQualities(used, [make(options.model_copy(update={"quality": quality})) for quality in qualities])
+    return at_qualities(WebpLossy, options, options.training_qualities)
 
 
 def _check_codec(name: str) -> None:
@@ -165,7 +159,7 @@ def _step_with_error(make: Callable[[float], BlockCoded], stored: Tensor, plane:
     return low
 
 
-def _dead_leaves() -> np.ndarray:
+def _dead_leaves() -> npt.NDArray[np.uint8]:
     """Draw overlapping discs of all sizes with a little noise, a model of natural images: `h w 3`, uint8."""
     side, rng = 192, np.random.default_rng(0)
     rows, columns = np.mgrid[:side, :side]

@@ -94,6 +94,22 @@ def test_luma_term_measures_luma_alone():
         guided(ResizeSpec(s=2, r=2), TaskConfig(luma_weight=2.0, channels=1))
 
 
+def test_psnr_norm_is_the_mean_of_decibels():
+    high = torch.zeros(2, 1, 2, 2)
+    restored = high + torch.tensor([0.1, 0.01]).view(2, 1, 1, 1)
+    out = Resized(low=high, guide=high, restored=restored)
+    assert Guided(weight=0, restoration="psnr")(out, high).item() == pytest.approx(-(20 + 38.86) / 2, abs=0.02)
+
+
+def test_rate_term_in_octaves_weighs_each_picture_equally():
+    x = torch.zeros(2, 3, 4, 4)
+    out = Resized(low=x, guide=x, restored=x)
+    bits = torch.tensor([1.0, 0.25])
+    octaves = [Guided(0, rate_weight=0.5, rate_scale="log2", bits=lambda low, k=k: bits * k)(out, x) for k in (1, 2)]
+    assert octaves[0].item() == pytest.approx(0.5 * (0 - 2) / 2, abs=0.02)
+    assert (octaves[1] - octaves[0]).item() == pytest.approx(0.5, abs=0.02)
+
+
 def test_rate_term_takes_the_bits_of_the_loss():
     x = torch.zeros(2, 3, 4, 4)
     out = Resized(low=x, guide=x, restored=x)

@@ -125,7 +125,7 @@ def test_codec_in_memory_equals_the_file_for_every_image_kind():
         ({"compression": {"name": "jpeg", "quality": 0}}, "quality = 0: should be greater"),
         ({"compression": {"name": "jpeg", "quality": 101}}, "quality = 101"),
         ({"compression": {"name": "jpeg", "subsampling": "4:2:2"}}, "'4:2:0' or '4:4:4'"),
-        ({"compression": {"name": "jpeg", "speed": 1}}, "known keys: quality, subsampling"),
+        ({"compression": {"name": "jpeg", "speed": 1}}, "known keys: quality, subsampling, training_qualities"),
         ({"compression": "jpeg", "channels": 4}, "1 or 3 channel(s), not 4"),
         ({"compression": "jpeg", "channels": 2}, "set channels to 1 or 3"),
     ],

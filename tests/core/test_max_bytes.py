@@ -13,12 +13,12 @@ import resizekit
 from resizekit.errors import UsageError
 from resizekit.evaluation.full_size import against_full_size
 from resizekit.evaluation.metrics import psnr
-from resizekit.images import max_bytes
 from resizekit.images.files import down_file, read_small, up_file
 from resizekit.images.io.read import read_picture
 from resizekit.images.max_bytes import MaxBytes, largest_quality
 from resizekit.images.run_options import RunOptions
 from resizekit.spec import HW
+from resizekit.storage.formats import Storage
 
 ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.png"
 REPLACE = RunOptions(overwrite=True)
@@ -60,8 +60,8 @@ def test_search_finds_the_best_quality_in_seven_encodes(sizes, limit):
 @pytest.mark.parametrize("limit", [3000, 6000])
 def test_file_is_the_largest_that_fits(weights, photo, tmp_path, monkeypatch, name, suffix, limit):
     encodes = []
-    original = max_bytes._bare_size
-    monkeypatch.setattr(max_bytes, "_bare_size", lambda codec, low: encodes.append(low.shape) or original(codec, low))
+    original = Storage.encode
+    monkeypatch.setattr(Storage, "encode", lambda self, low: encodes.append(low.shape) or original(self, low))
     chosen, small = weights / f"{name}.safetensors", tmp_path / f"small{suffix}"
     manifest = down_file(photo, small, weights=chosen, max_bytes=limit)
     size = small.stat().st_size

@@ -7,7 +7,7 @@ from resizekit.errors import ImageError
 
 __all__ = ["ROUNDTRIP_SUFFIX", "SUFFIXES", "find_pictures", "sample_evenly"]
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".npy", ".npz", ".png", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".jxl", ".npy", ".npz", ".png", ".tif", ".tiff", ".webp"})
 """Suffixes of pictures in a folder; a file that is named directly may have any suffix."""
 
 ROUNDTRIP_SUFFIX = "-roundtrip"

@@ -13,10 +13,11 @@ from resizekit.images.io.npy import is_array, read_array
 from resizekit.images.io.orientation import apply_exif_orientation
 from resizekit.images.io.quiet import library_warnings_ignored
 from resizekit.images.io.tiff import is_tiff, read_tiff
-from resizekit.images.limits import exceeds_limit, limit_message
+from resizekit.images.limits import check_pixels, exceeds_limit, limit_message
 from resizekit.images.picture import Picture
 from resizekit.images.value_range import ValueRange, check_values_in_range
 from resizekit.spec import HW
+from resizekit.storage.jxl import is_jxl, read_jxl_header, register_jxl
 from resizekit.storage.png16 import decode_png
 
 __all__ = ["read_picture"]
@@ -55,6 +56,8 @@ def _read(path: Path) -> Picture:
                 return Picture(pixels=read_array(path, head))
             if is_tiff(head) and not _pillow_reads_all(path, head):
                 return read_tiff(path)
+            if is_jxl(head):
+                return _read_jxl(path, head)
             with PIL.Image.open(path, formats=_formats()) as image:
                 return _decode(path, image, head)
     except ResizeKitError:
@@ -66,6 +69,33 @@ def _read(path: Path) -> Picture:
     except Exception as error:  # decoders raise any exception for a broken file
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise ImageError(f"{path} cannot be read ({reason}): fetch or export it again") from None
+
+
+def _read_jxl(path: Path, head: bytes) -> Picture:
+    """Read a JPEG XL; its header is checked first, since Pillow's plugin decodes the file when it is opened."""
+    register_jxl()
+    with path.open("rb") as file:
+        header = read_jxl_header(file)
+    check_pixels(path, header.size)
+    if header.is_animated:
+        raise _several_frames(path)
+    if header.is_deep:
+        raise _deep(path)
+    with PIL.Image.open(path, formats=["JXL"]) as image:
+        picture = _decode(path, image, head)
+    # the decoder invents a profile where the file has none, and small files have none
+    return picture if picture.embedded_manifest is None else replace(picture, icc=None)
+
+
+def _several_frames(path: Path) -> ImageError:
+    return ImageError(f"{path} holds several frames or pages: export one of them as a picture")
+
+
+def _deep(path: Path) -> ImageError:
+    return ImageError(
+        f"{path} has more than 8 bits a channel, which is supported in PNG and TIFF only: "
+        "convert it to one of these, or to 8 bits"
+    )
 
 
 def _too_many_pixels(path: Path) -> ImageError:
@@ -104,13 +134,10 @@ def _decode(path: Path, image: PIL.Image.Image, head: bytes) -> Picture:
     _check_size(path, image)
     # the second picture in a phone's MPO is a preview or a depth map, the first is the photograph
     if getattr(image, "is_animated", False) and image.format != "MPO":
-        raise ImageError(f"{path} holds several frames or pages: export one of them as a picture")
+        raise _several_frames(path)
     deep = image.mode[0] in "IF" or _has_deep_channels(image, head)
     if deep and image.format != "PNG":
-        raise ImageError(
-            f"{path} has more than 8 bits a channel, which is supported in PNG and TIFF only: "
-            "convert it to one of these, or to 8 bits"
-        )
+        raise _deep(path)
     if not deep and image.mode not in _MODES:
         raise ImageError(f"{path} is in {image.mode} colours: convert it to RGB or grey first")
     image.load()  # also for 16 bits, so that Pillow finds broken files of every depth
@@ -159,6 +186,8 @@ def _has_deep_channels(image: PIL.Image.Image, head: bytes) -> bool:
 
 
 def _orientation(image: PIL.Image.Image) -> int:
+    if image.format == "JXL":  # its decoder has turned the picture already
+        return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # broken metadata is not a reason to refuse an intact picture

@@ -14,6 +14,7 @@ from resizekit.images.io.npy import NPY, NPZ
 from resizekit.images.io.tiff import DEEP_TIFF
 from resizekit.images.picture import Picture
 from resizekit.storage.formats import PNG, WEBP, Storage
+from resizekit.storage.jxl import JXL
 from resizekit.storage.png16 import PNG16
 from resizekit.system.atomic_write import atomic_write, check_target
 
@@ -22,6 +23,7 @@ __all__ = ["alpha_refusal", "encoded_size", "output", "write_picture"]
 _FORMATS = (
     PNG,
     WEBP,
+    JXL,
     Storage(format="TIFF", suffixes=(".tif", ".tiff"), options={"compression": "tiff_adobe_deflate"}, alpha=True),
     Storage(format="BMP", suffixes=(".bmp",), icc=False),
     Storage(format="JPEG", suffixes=(".jpg", ".jpeg"), options={"quality": 95, "subsampling": 0}),
@@ -40,7 +42,9 @@ _COLOUR_SPACES = {1: b"GRAY", 3: b"RGB "}
 def write_picture(
     path: str | Path, picture: Picture, *, storage: Storage | None = None, overwrite: bool = False
 ) -> None:
-    """Write a picture in the format of its suffix: PNG, WebP (lossless), TIFF, BMP, JPEG (quality 95), .npy or .npz.
+    """Write a picture in the format of its suffix.
+
+    PNG, WebP and JPEG XL (both lossless), TIFF, BMP, JPEG (quality 95), .npy or .npz.
 
     Args:
         path: The file.

@@ -1,0 +1,139 @@
+"""JPEG XL: small files and pictures, the header that is read before the decoder runs, and refusals."""
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import resizekit
+from resizekit.errors import ImageError, MissingExtraError, UsageError
+from resizekit.images import limits
+from resizekit.images.files import down_file, up_file
+from resizekit.images.io.read import read_picture
+from resizekit.images.io.write import write_picture
+from resizekit.images.picture import Picture
+from resizekit.spec import HW
+from resizekit.storage.jxl import JXL, is_jxl, read_jxl_header
+
+imagecodecs = pytest.importorskip("imagecodecs")
+pytest.importorskip("pillow_jxl")
+
+
+def noise(height, width, channels=3, dtype=np.uint8):
+    top = np.iinfo(dtype).max
+    return np.random.default_rng(0).integers(0, top + 1, (height, width, channels), dtype)
+
+
+def header_of(data):
+    return read_jxl_header(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(("weights", "channels"), [("sr-x2-fast", 3), ("sr-x4-y", 1)])
+def test_small_jxl_restores_as_the_png_does(tmp_path, weights, channels):
+    write_picture(tmp_path / "in.png", Picture(pixels=noise(41, 53, channels), alpha=noise(41, 53, 1)[:, :, 0]))
+    for suffix in ("png", "jxl"):
+        manifest = down_file(tmp_path / "in.png", tmp_path / f"small.{suffix}", weights=weights)
+        up_file(tmp_path / f"small.{suffix}", tmp_path / f"from-{suffix}.png")
+    assert manifest.compression == "jxl"
+    small, restored = (
+        [read_picture(tmp_path / name) for name in names]
+        for names in (("small.png", "small.jxl"), ("from-png.png", "from-jxl.png"))
+    )
+    assert small[0].digest == small[1].digest
+    assert restored[0].digest == restored[1].digest
+    assert restored[1].icc is None
+
+
+def test_jxl_is_smaller_than_webp_and_png(tmp_path):
+    photo = Path(__file__).parents[2] / "examples" / "astronaut.png"
+    sizes = []
+    for suffix in ("jxl", "webp", "png"):
+        down_file(photo, tmp_path / f"small.{suffix}", weights="sr-x2-fast")
+        sizes.append((tmp_path / f"small.{suffix}").stat().st_size)
+    assert sizes == sorted(sizes)
+
+
+@given(height=st.integers(1, 300), width=st.integers(1, 300), container=st.booleans())
+def test_header_has_the_size_of_the_picture(height, width, container):
+    pixels = np.zeros((height, width, 3), np.uint8)
+    data = imagecodecs.jpegxl_encode(pixels, lossless=True, effort=1, usecontainer=container)
+    assert is_jxl(data)
+    assert header_of(data) == (HW(height, width), False, False)
+
+
+@pytest.mark.parametrize("size", [(8, 16), (256, 256), (64, 48), (100, 150), (90, 160), (3000, 2), (1, 9000)], ids=str)
+def test_header_has_sizes_of_every_coding(size):
+    data = imagecodecs.jpegxl_encode(np.zeros((*size, 1), np.uint8), lossless=True, effort=1)
+    assert header_of(data).size == HW(*size)
+
+
+def test_header_knows_deep_pictures_and_animations():
+    assert header_of(imagecodecs.jpegxl_encode(noise(9, 7, 3, np.uint16), lossless=True)).is_deep
+    assert header_of(imagecodecs.jpegxl_encode(noise(9, 7) / np.float32(255), lossless=True)).is_deep
+    frames = imagecodecs.jpegxl_encode(np.stack([noise(9, 7)] * 3), lossless=True)
+    assert header_of(frames).is_animated
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        (noise(9, 7, 3, np.uint16), "more than 8 bits a channel"),
+        (np.stack([noise(9, 7)] * 3), "several frames"),
+    ],
+    ids=["deep", "animated"],
+)
+def test_pictures_that_the_plugin_would_reduce_are_refused(tmp_path, pixels, words):
+    (tmp_path / "in.jxl").write_bytes(imagecodecs.jpegxl_encode(pixels, lossless=True))
+    with pytest.raises(ImageError, match=words):
+        read_picture(tmp_path / "in.jxl")
+
+
+def test_size_is_checked_before_the_decoder_runs(tmp_path, monkeypatch):
+    (tmp_path / "in.jxl").write_bytes(imagecodecs.jpegxl_encode(noise(40, 50), lossless=True))
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 1999)
+    monkeypatch.setattr(PIL.Image, "open", lambda *_, **__: pytest.fail("the decoder ran"))
+    assert limits.exceeds_limit(HW(40, 50))
+    with pytest.raises(ImageError, match="50x40 pixels, too many"):
+        read_picture(tmp_path / "in.jxl")
+
+
+@pytest.mark.parametrize("end", [2, 3, 12, 20, 40, 60])
+def test_truncated_files_are_one_line(tmp_path, end):
+    data = io.BytesIO()
+    JXL.save(data, noise(20, 20))
+    (tmp_path / "in.jxl").write_bytes(data.getvalue()[:end])
+    with pytest.raises(ImageError) as refusal:
+        read_picture(tmp_path / "in.jxl")
+    assert "\n" not in str(refusal.value)
+
+
+def test_picture_keeps_its_orientation_once(tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.fromarray(noise(10, 20)).save(tmp_path / "in.jxl", lossless=True, exif=exif.tobytes())
+    assert read_picture(tmp_path / "in.jxl").hw == HW(10, 20)
+
+
+def test_profile_that_would_be_lost_is_refused(tmp_path):
+    profile = bytes(16) + b"RGB " + bytes(8)
+    write_picture(tmp_path / "in.png", Picture(pixels=noise(20, 20), icc=profile))
+    with pytest.raises(UsageError, match="would lose the colour profile"):
+        down_file(tmp_path / "in.png", tmp_path / "small.jxl", weights="sr-x2-fast")
+    assert not (tmp_path / "small.jxl").exists()
+
+
+def test_missing_plugin_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "in.jxl").write_bytes(imagecodecs.jpegxl_encode(noise(9, 7), lossless=True))
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "resizekit\[jxl\]"'):
+        read_picture(tmp_path / "in.jxl")
+    with pytest.raises(MissingExtraError):
+        JXL.read_back(noise(4, 4, 3))
+    monkeypatch.setattr(PIL.Image.Image, "save", lambda *_, **__: pytest.fail("the work began"))
+    with pytest.raises(MissingExtraError):
+        resizekit.load("sr-x2-fast").with_compression("jxl")
