@@ -93,7 +93,7 @@ def rate(low: Tensor, bits: Callable[[Tensor], Tensor] = lossless_bits) -> Tenso
     """Estimate the bits per value of a batch: `b c h w -> ()`.
 
     Args:
-        low: Low as it is read back, float in [0, 1].
+        low: Low before the compression, float in [0, 1].
         bits: The estimate for each image, such as `codec.compression.bits`; by default that of a lossless file.
 
     Examples:
@@ -149,9 +149,10 @@ class Guided:
             loss = loss + self.luma_weight * restoration(_luma(out.restored), _luma(high))
         if not torch.is_tensor(self.rate_weight) and not self.rate_weight:
             return loss
+        encoded = out.low if out.encoded is None else out.encoded
         if self.rate_scale == "log2":
-            return loss + self.rate_weight * (self.bits(out.low) + _LEAST_BITS).log2().mean()
-        return loss + self.rate_weight * rate(out.low, self.bits)
+            return loss + self.rate_weight * (self.bits(encoded) + _LEAST_BITS).log2().mean()
+        return loss + self.rate_weight * rate(encoded, self.bits)
 
 
 def guided(spec: ResizeSpec, config: LossConfig) -> Loss:

@@ -37,6 +37,8 @@ class Resized(NamedTuple):
     """`b c h w`, the target for low."""
     restored: Tensor
     """`b (t c) (s h) (r w)`, not clamped."""
+    encoded: Tensor | None = None
+    """`b c h w`: low before the compression; None: not known."""
 
 
 def _unknown_compression(name: str, options: Mapping[str, Any]) -> nn.Module:
@@ -219,7 +221,7 @@ class NetworkPair(nn.Module):
             guide = delta
         else:
             guide = base if base is not None and self.times == 1 else self.guide(to_float(high))
-        return Resized(low, guide, self.decode(low))
+        return Resized(low, guide, self.decode(low), delta if base is None else base + delta)
 
     def encode(self, high: Tensor) -> Tensor:
         """Run the encoder without the compression: `b (t c) (s h) (r w) -> b c h w`, float.

@@ -64,7 +64,8 @@ class BlockCoded(Lossy, ABC):
     def smooth(self, low: Tensor) -> Tensor:
         """Approximate the format with a gradient: `b c h w -> b c h w`, close to the values of a file."""
         h, w = low.shape[2:]
-        luma, *colour = (_from_blocks(x * step, size) for x, step, size in self._rounded(low))
+        planes = self._frequencies(low)
+        luma, *colour = (_from_blocks(_round_fading(x) * step, size) for x, step, size in planes)
         luma = luma + _MID_GREY
         if not colour:
             return luma
@@ -76,27 +77,31 @@ class BlockCoded(Lossy, ABC):
     def bits(self, low: Tensor) -> Tensor:
         """Estimate the bits per value of a file: `b c h w -> b`. Gradients flow.
 
-        It is the sum of log2(1 + |rounded frequency|). The first frequency of a block, its mean, counts as the
-        difference from the block to the left. The estimate ranks images; it is not a size.
+        It is the sum of log2(1 + |frequency|), in units of the steps. The first frequency of a block, its mean, counts
+        as the difference from the block to the left. Frequencies are not rounded: one that is rounded to 0 would have
+        no gradient, and the encoder would bring it into the file. The estimate ranks images; it is not a size.
+
+        Args:
+            low: Low before the compression, float in [0, 1].
         """
         total = low.new_zeros(len(low), dtype=torch.float32)
         with torch.autocast(low.device.type, enabled=False):
-            for rounded, _, _ in self._rounded(low.float()):
-                mean = rounded[..., :1, :1]
+            for values, _, _ in self._frequencies(low.float()):
+                mean = values[..., :1, :1]
                 left = F.pad(mean, (0, 0, 0, 0, 1, 0))[:, :, :, :-1]
-                changes = torch.cat((rounded.flatten(4)[..., 1:], (mean - left).flatten(4)), 4)
+                changes = torch.cat((values.flatten(4)[..., 1:], (mean - left).flatten(4)), 4)
                 total = total + (1 + changes.abs()).log2().sum((1, 2, 3, 4))
         return total / math.prod(low.shape[1:])
 
-    def _rounded(self, low: Tensor) -> Iterator[tuple[Tensor, Tensor, tuple[int, int]]]:
-        """Yield the rounded frequencies `b c rows columns 8 8` of luma and of colour, their steps, and the size."""
+    def _frequencies(self, low: Tensor) -> Iterator[tuple[Tensor, Tensor, tuple[int, int]]]:
+        """Yield the frequencies `b c rows columns 8 8` of luma and of colour, in steps, the steps, and the size."""
         if low.shape[1] != 3:
-            yield _round_blocks(low - _MID_GREY, self.steps[0])
+            yield _to_blocks(low - _MID_GREY, self.steps[0])
             return
         ycc = to_ycc(low)
-        yield _round_blocks(ycc[:, :1] - _MID_GREY, self.steps[0])
+        yield _to_blocks(ycc[:, :1] - _MID_GREY, self.steps[0])
         colour = ycc[:, 1:]
-        yield _round_blocks(F.avg_pool2d(pad_blocks(colour, 2), 2) if self.halves_colour else colour, self.steps[1])
+        yield _to_blocks(F.avg_pool2d(pad_blocks(colour, 2), 2) if self.halves_colour else colour, self.steps[1])
 
 
 class SeveralQualities(CompressionModule):
@@ -160,13 +165,8 @@ def pad_blocks(plane: Tensor, side: int) -> Tensor:
     return F.pad(plane, (0, -plane.shape[3] % side, 0, -plane.shape[2] % side), mode="replicate")
 
 
-def _round_blocks(plane: Tensor, steps: Steps) -> tuple[Tensor, Tensor, tuple[int, int]]:
-    """Round the frequencies of 8x8 blocks, in units of their steps: `b c h w` around 0 -> `b c rows columns 8 8`.
-
-    The gradient is 1 where a frequency survives the rounding. Where it is rounded to 0, the gradient shrinks with the
-    square of its value, as a small change does not bring it into the file. The gradient never becomes 0: otherwise the
-    encoder could not learn to use that frequency.
-    """
+def _to_blocks(plane: Tensor, steps: Steps) -> tuple[Tensor, Tensor, tuple[int, int]]:
+    """Return the frequencies of 8x8 blocks, in units of their steps: `b c h w` around 0 -> `b c rows columns 8 8`."""
     b, c, h, w = plane.shape
     padded = pad_blocks(plane, SIDE)
     rows, columns = padded.shape[2] // SIDE, padded.shape[3] // SIDE
@@ -174,10 +174,19 @@ def _round_blocks(plane: Tensor, steps: Steps) -> tuple[Tensor, Tensor, tuple[in
     table = torch.tensor(steps, dtype=plane.dtype, device=plane.device) / LEVELS
     table = table.view(SIDE, SIDE) if table.numel() > 1 else table
     cosines = _COSINES.to(plane)
-    frequencies = cosines @ blocks @ cosines.T / table
+    return cosines @ blocks @ cosines.T / table, table, (h, w)
+
+
+def _round_fading(frequencies: Tensor) -> Tensor:
+    """Round frequencies in units of their steps, with a gradient.
+
+    The gradient is 1 where a frequency survives the rounding. Where it is rounded to 0, the gradient shrinks with the
+    square of its value, as a small change does not bring it into the file. The gradient never becomes 0: otherwise the
+    encoder could not learn to use that frequency.
+    """
     values = frequencies.detach()
     gradient = (2 * values.abs()).clamp(max=1).square().clamp(min=_MIN_GRADIENT)
-    return values.round() + gradient * (frequencies - values), table, (h, w)
+    return values.round() + gradient * (frequencies - values)
 
 
 def _from_blocks(frequencies: Tensor, size: tuple[int, int]) -> Tensor:

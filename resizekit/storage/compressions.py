@@ -44,9 +44,10 @@ class CompressionModule(nn.Module):
         The estimate ranks images of one compression; it is not a size. By default it is that of a lossless format.
 
         Args:
-            low: Low as it is read back, float in [0, 1].
+            low: Low before the compression, float in [0, 1].
         """
-        return lossless_bits(low, levels=2**self.storage.bits - 1)
+        stored = cast(Tensor, self(low)) if self.storage.exact else low
+        return lossless_bits(stored, levels=2**self.storage.bits - 1)
 
 
 class _Plain(CompressionModule):

@@ -119,7 +119,8 @@ class RateWeightController(WeightController):
     @staticmethod
     def measure(out: Resized, loss: Loss) -> Tensor:
         """Return the estimated size of low relative to that of its guide: `b c h w -> ()`."""
-        low, guide = out.low.detach().float(), out.guide.detach().float()
+        low = (out.low if out.encoded is None else out.encoded).detach().float()
+        guide = out.guide.detach().float()
         bits = _guided(loss, "target_rate", "rate weight").bits
         return rate(low, bits) / rate(guide, bits).clamp_min(1e-6)
 
