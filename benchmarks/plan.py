@@ -45,6 +45,7 @@ PLAN: Mapping[str, Planned] = {
     "sr-x2-best": Planned(4, "colour pictures, half as high and wide, by a larger network", X2),
     "sr-x4": Planned(3, "colour pictures, a quarter as high and wide", X4),
     "sr-x4-fast": Planned(1.5, "colour pictures, a quarter as high and wide, at a small cost", X4),
+    "sr-x4-small": Planned(1.5, "colour pictures, a quarter as high and wide, in files about as large as bicubic's", X4),
     "sr-x4-y": Planned(1.5, "grey pictures, a quarter as high and wide"),
     "tad-x2": Planned(2, "colour pictures, half as high and wide"),
     "tad-x2-y": Planned(1, "grey pictures, half as high and wide"),
