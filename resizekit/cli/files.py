@@ -98,11 +98,18 @@ def down(
             typer.echo(f"{source}: restored {count.gained:+.2f} dB by effort {level.level}", err=True)
         if limit is not None:
             compared = against_full_size(
-                source, small, weights=chosen, tile=options.tile, device=device, precision=precision
+                source,
+                small,
+                weights=chosen,
+                value_range=declared_range,
+                tile=options.tile,
+                device=device,
+                precision=precision,
             )
-            row["full_size"] = compared.as_dict()
-            for line in compared.lines():
-                typer.echo(f"{source}: {line}", err=True)
+            if compared is not None:
+                row["full_size"] = compared.as_dict()
+                for line in compared.lines():
+                    typer.echo(f"{source}: {line}", err=True)
         rows.append(row)
 
     def dry_run(source: Path, small: Path, count: Count) -> None:
@@ -113,6 +120,8 @@ def down(
             compression=compression,
             target=target,
             value_range=declared_range,
+            suffix=small.suffix,
+            has_quality=limit is not None,
         )
         rows.append(plan_row(source, resize, name) if as_json else {"out": plan_text(source, resize, name)})
 

@@ -7,6 +7,7 @@ With `times` above 1, the encoder runs `times` times, then the compression once,
 """
 
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import Any, NamedTuple, Self, cast
 
 import torch
@@ -182,9 +183,9 @@ class NetworkPair(nn.Module):
         qualities, recipe = self.compression.qualities, self.recipe
         if recipe is None or qualities is None:
             raise UsageError(f"compression {self.info.compression!r} has no quality: use another, such as avif")
-        if quality not in qualities:
-            raise UsageError(f"quality {quality}: expected an integer from {qualities[0]} to {qualities[-1]}")
-        name, options = recipe.info.compression, {**recipe.compression, "quality": quality}
+        if isinstance(quality, bool) or not isinstance(quality, Integral) or quality not in qualities:
+            raise UsageError(f"quality {quality!r}: expected an integer from {qualities[0]} to {qualities[-1]}")
+        name, options = recipe.info.compression, {**recipe.compression, "quality": int(quality)}
         twin = self.replace(compression=self.find_compression(name, options))
         twin.recipe = recipe.with_compression(name, options)
         return twin

@@ -24,6 +24,7 @@ from resizekit.images.io.read import read_picture
 from resizekit.images.picture import Picture
 from resizekit.images.selection import fitting_weights
 from resizekit.recipes.checkpoint import installed_outline
+from resizekit.spec import ResizeSpec
 
 __all__ = ["RATES", "Comparison", "compare", "lossy_weights"]
 
@@ -107,16 +108,22 @@ def compare(
     Raises:
         ImageError: A picture is not of that kind.
     """
-    bicubic: Mapping[tuple[str, int], None] = dict.fromkeys(
-        (codec.info.compression, int(codec.spec.s)) for codec in codecs if codec.compression.qualities is not None
+    bicubic: Mapping[tuple[str, ResizeSpec], None] = dict.fromkeys(
+        (codec.info.compression, codec.spec)
+        for codec in codecs
+        if codec.compression.qualities is not None and codec.spec.t == 1
     )
+    if not paths:
+        raise ImageError("no pictures to compare: name files, or a folder with pictures")
+    for path in paths:  # a broken picture must not end a long measurement
+        _rgb(path)
     for path in paths:
         picture = _rgb(path)
         yield (
             path.name,
             (
                 *(full_size_curve(picture.pixels, name, perceptual, **options) for name, options in _FULL_SIZE),
-                *(bicubic_curve(picture.pixels, name, factor, perceptual) for name, factor in bicubic),
+                *(bicubic_curve(picture.pixels, name, spec, perceptual) for name, spec in bicubic),
                 *(small_curve(codec, picture, effort=effort, tile=tile, perceptual=perceptual) for codec in codecs),
             ),
         )

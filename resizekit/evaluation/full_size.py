@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from resizekit.codec import Codec
 from resizekit.codec.tiling import Tile
 from resizekit.evaluation.metrics import psnr
@@ -12,6 +14,7 @@ from resizekit.images.manifest_weights import weights_of_manifest
 from resizekit.images.max_bytes import largest_quality
 from resizekit.images.pipeline import up_picture
 from resizekit.images.selection import choose_codec
+from resizekit.images.value_range import ValueRange
 
 __all__ = ["FullSizeComparison", "against_full_size"]
 
@@ -52,24 +55,32 @@ def against_full_size(
     small: Path,
     *,
     weights: str | Path | Codec | None = None,
+    value_range: ValueRange | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "float32",
-) -> FullSizeComparison:
+) -> FullSizeComparison | None:
     """Restore a small file, and encode its original in the same format with at most as many bytes.
 
     Args:
-        original: The original picture, of 8 bits per channel.
+        original: The original picture.
         small: Its small file, of a compression that has qualities.
         weights: The weights of the small file, if they are not installed.
+        value_range: Lowest and highest possible value of the original; float32 pictures need it.
         tile: Side of the tiles, "auto" or "off".
         device: "auto", "cpu" or "cuda".
         precision: "float32", "bfloat16" or "auto".
 
+    Returns:
+        The comparison; None for a picture that the format cannot hold: more than 8 bits, or other channels than grey
+        and RGB.
+
     Raises:
         ResizeKitError: The errors of `up_file`.
     """
-    high = read_picture(original)
+    high = read_picture(original, value_range)
+    if high.bits != 8 or high.mode == "CUBE":
+        return None
     picture, manifest = read_small(small)
     codec = weights
     if not isinstance(codec, Codec):
@@ -83,8 +94,12 @@ def against_full_size(
     assert qualities is not None
     restored = up_picture(codec, picture, manifest, source=small, tile=tile)
 
+    pixels = high.pixels
+    if pixels.shape[2] not in codec.storage.channels:  # grey in a format for RGB
+        pixels = np.repeat(pixels, 3, axis=2)
+
     def encode(quality: int) -> bytes:
-        return codec.at_quality(quality).storage.encode(high.pixels)
+        return codec.at_quality(quality).storage.encode(pixels)
 
     best = largest_quality(lambda quality: len(encode(quality)), qualities, size)
     file = None if best is None else encode(best)
@@ -93,5 +108,5 @@ def against_full_size(
         small_bytes=size,
         restored_psnr=psnr(restored.pixels, high.pixels),
         full_size_bytes=None if file is None else len(file),
-        full_size_psnr=None if file is None else psnr(codec.storage.decode(file, high.pixels), high.pixels),
+        full_size_psnr=None if file is None else psnr(codec.storage.decode(file, pixels), pixels),
     )

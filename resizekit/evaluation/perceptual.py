@@ -18,13 +18,21 @@ def check_ssimulacra2() -> None:
         raise MissingExtraError('a perceptual score needs ssimulacra2: pip install "resizekit[rate]"') from None
 
 
-def ssimulacra2(original: Pixels, restored: Pixels) -> float:
+_SMALLEST = 8
+
+
+def ssimulacra2(original: Pixels, restored: Pixels) -> float | None:
     """Compute the SSIMULACRA2 score of an 8-bit RGB picture: 100 is equal, 90 is hardly visible, 50 is medium quality.
+
+    Returns:
+        The score; None for pictures with a side below 8 pixels, for which it is not defined.
 
     Raises:
         MissingExtraError: If ssimulacra2 is not installed.
     """
     check_ssimulacra2()
+    if min(original.shape[:2]) < _SMALLEST:
+        return None
     from ssimulacra2 import compute_ssimulacra2
 
     files = []

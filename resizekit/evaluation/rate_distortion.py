@@ -20,6 +20,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.ops import resample_uint8
 from resizekit.recipes.assemble import find_compression
+from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Pixels, Storage
 
 __all__ = ["Curve", "Point", "bd_rate", "bicubic_curve", "full_size_curve", "mean_curve", "small_curve", "value_at"]
@@ -28,8 +29,8 @@ _QUALITIES = 0, 4, 10, 18, 26, 34, 42, 50, 60, 72, 86
 """Qualities of the points, for formats whose qualities go from 0 or 1 to 100."""
 _SAMPLES = 200
 
-Perceptual = Callable[[Pixels, Pixels], float]
-"""Maps (original, restored) to a score; larger is better."""
+Perceptual = Callable[[Pixels, Pixels], float | None]
+"""Maps (original, restored) to a score; larger is better. None: not defined for this size."""
 
 
 class Point(NamedTuple):
@@ -76,17 +77,17 @@ def full_size_curve(pixels: Pixels, name: str, perceptual: Perceptual | None = N
     return Curve(title, tuple(points()))
 
 
-def bicubic_curve(pixels: Pixels, name: str, factor: int, perceptual: Perceptual | None = None) -> Curve:
+def bicubic_curve(pixels: Pixels, name: str, spec: ResizeSpec, perceptual: Perceptual | None = None) -> Curve:
     """Measure a bicubic downscale, a lossy format, and a bicubic upscale.
 
     Args:
         pixels: The original, `h w 3`, uint8.
         name: Name of an installed compression that has qualities.
-        factor: Factor of height and width.
+        spec: Factors of height and width.
         perceptual: An additional metric.
     """
     height, width = pixels.shape[:2]
-    low = _bicubic(pixels, (-(-height // factor), -(-width // factor)))
+    low = _bicubic(pixels, (math.ceil(height / spec.s), math.ceil(width / spec.r)))
 
     def points() -> Iterator[Point]:
         for storage in _storages(name):
@@ -94,7 +95,7 @@ def bicubic_curve(pixels: Pixels, name: str, factor: int, perceptual: Perceptual
             restored = _bicubic(storage.decode(file, low), (height, width))
             yield _point(pixels, len(file), restored, perceptual)
 
-    return Curve(f"bicubic x{factor}, {_title(find_compression(name, {}).storage)}", tuple(points()))
+    return Curve(f"bicubic {spec.short}, {_title(find_compression(name, {}).storage)}", tuple(points()))
 
 
 def small_curve(
@@ -189,7 +190,9 @@ def bd_rate(curve: Curve, anchor: Curve, metric: str = "rgb") -> float | None:
 def _measured(curve: Curve, metric: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return logarithms of the rate, ascending, and values."""
     pairs = sorted(
-        (math.log(point.bpp), value) for point in curve.points if (value := getattr(point, metric)) is not None
+        (math.log(point.bpp), value)
+        for point in curve.points
+        if (value := getattr(point, metric)) is not None and math.isfinite(value)  # infinite: a perfect restoration
     )
     return np.array([rate for rate, _ in pairs]), np.array([value for _, value in pairs])
 

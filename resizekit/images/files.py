@@ -86,7 +86,7 @@ def down_file(
     effort = Effort.of(effort)
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
-    limit = MaxBytes(max_bytes) if isinstance(max_bytes, int) else max_bytes
+    limit = max_bytes if max_bytes is None or isinstance(max_bytes, MaxBytes) else MaxBytes(max_bytes)
     selection = select(choice, picture, target, Path(dst).suffix, has_quality=limit is not None)
     check_depth(picture, selection.storage, src)
     down = partial(
@@ -98,7 +98,9 @@ def down_file(
             small, manifest = down(codec, picture, effort=effort)
         else:
             count = limit.of(picture.hw)
-            codec, small, manifest = down_to_bytes(codec, picture, count, effort=effort, down=down, source=src)
+            codec, small, manifest = down_to_bytes(
+                codec, picture, count, effort=effort, down=down, source=src, on_gain=options.on_gain
+            )
         save(small, codec.storage)
     return manifest
 
@@ -111,17 +113,20 @@ def plan_file(
     compression: str | None = None,
     target: TargetSize | None = None,
     value_range: ValueRange | None = None,
+    suffix: str | None = None,
+    has_quality: bool = False,
 ) -> tuple[ResizePlan, str]:
     """Plan what `down_file` would do, without loading weights or writing a file.
 
-    The arguments and errors are those of `down_file`.
+    The arguments and errors are those of `down_file`; `suffix` is that of its small file, and `has_quality` whether it
+    has a limit in bytes.
 
     Returns:
         The plan and the name of the weights.
     """
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
-    selection = select(choice, picture, target)
+    selection = select(choice, picture, target, suffix, has_quality=has_quality)
     check_depth(picture, selection.storage, src)
     plan = selection.plan
     if plan.times:  # refuse the same padding as `down_file`

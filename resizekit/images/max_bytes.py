@@ -7,6 +7,7 @@ manifest and the colour profile.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TypeAlias
 
 from resizekit.codec import Codec
@@ -23,6 +24,7 @@ __all__ = ["MaxBytes", "down_to_bytes", "fit_small", "largest_quality"]
 
 Down: TypeAlias = Callable[..., tuple[Picture, Manifest]]
 
+_MOST_BPP = 1000
 _CLOSE = 0.98
 """Share of the limit at which the search ends."""
 
@@ -49,10 +51,15 @@ class MaxBytes:
     def __post_init__(self) -> None:
         if (self.count is None) == (self.bpp is None):
             raise UsageError("set exactly one of the maximum number of bytes and the bits per pixel")
-        if self.count is not None and self.count < 1:
-            raise UsageError(f"invalid maximum of {self.count} bytes: expected 1 or more")
-        if self.bpp is not None and not 0 < self.bpp < math.inf:
-            raise UsageError(f"invalid maximum of {self.bpp:g} bits per pixel: expected a positive number, such as 0.2")
+        count = self.count
+        if count is not None:
+            if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+                raise UsageError(f"invalid maximum of {count!r} bytes: expected an integer of 1 or more")
+            object.__setattr__(self, "count", int(count))  # NumPy has integers of its own
+        if self.bpp is not None and not 0 < self.bpp <= _MOST_BPP:
+            raise UsageError(
+                f"invalid maximum of {self.bpp:g} bits per pixel: expected a number from 0 to {_MOST_BPP}, such as 0.2"
+            )
 
     def of(self, size: HW) -> int:
         """Return the limit in bytes for an original of this size."""
@@ -70,6 +77,7 @@ def down_to_bytes(
     effort: int | Effort = 0,
     down: Down = down_picture,
     source: object = "this picture",
+    on_gain: Callable[[float], None] | None = None,
 ) -> tuple[Codec, Picture, Manifest]:
     """Make a picture small as `down_picture`, in the best quality that fits into a number of bytes.
 
@@ -83,6 +91,7 @@ def down_to_bytes(
         effort: How long to improve the small picture.
         down: `down_picture` with its other options.
         source: The original, for error messages.
+        on_gain: Called at the end with the gain in PSNR of the effort, in dB, both files within the limit.
 
     Returns:
         The codec at the quality that fits, the small picture and its manifest.
@@ -100,7 +109,10 @@ def down_to_bytes(
     def error(codec: Codec, small: Picture, manifest: Manifest) -> float:
         return squared_error(up_picture(codec, small, manifest, source=source).pixels, picture.pixels, visible)
 
-    return refined if error(*refined) < error(*plain) else plain
+    before, after = error(*plain), error(*refined)
+    if on_gain is not None:
+        on_gain(10 * math.log10(before / after) if 0 < after < before else 0.0)
+    return refined if after < before else plain
 
 
 def fit_small(
@@ -140,8 +152,8 @@ def fit_small(
             return fitted, stored, record
         best = best - 1 if best > qualities[0] else None  # some containers pad to an even number of bytes
     raise UsageError(
-        f"{source}: {limit} bytes are too few for a small {codec.storage.format} of these weights; the smallest "
-        f"possible file has {size_of(qualities[0])} bytes"
+        f"{source}: {limit} bytes are too few for a small {codec.storage.format} of these weights; at the lowest "
+        f"quality it has {size_of(qualities[0])} bytes"
     )
 
 

@@ -129,7 +129,7 @@ def select(
     if has_quality and codec.compression.qualities is None:
         raise UsageError(
             f"a limit in bytes needs small files with a quality, and {manifest_name(codec)!r} stores "
-            f"{codec.storage.format} without loss: use lossy weights, or the suffix of a lossy format such as .avif"
+            f"{codec.storage.format} without loss: use lossy weights, or another compression, such as jpeg"
         )
     if compression is None and codec.info.compression in _EIGHT_BIT and (suffix or "").lower() in _BY_SUFFIX:
         compression = _BY_SUFFIX[str(suffix).lower()]

@@ -182,6 +182,8 @@ def read_back(storage: Storage, stored: Tensor) -> Tensor:
     Raises:
         ImageError: If the format cannot hold an image.
     """
+    if not len(stored):
+        return stored
     images = stored.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     read = [torch.from_numpy(storage.read_back(pixels)) for pixels in images]
     return torch.stack(read).permute(0, 3, 1, 2).to(stored.device)

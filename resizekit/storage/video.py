@@ -26,6 +26,8 @@ __all__ = ["Avif", "AvifOptions", "WebpLossy", "WebpLossyOptions", "avif", "webp
 
 _SIDE = 16
 """Side in pixels of the largest blocks that a training crop must not share with its neighbour."""
+_LONGEST = 16383
+"""Longest side of a WebP in pixels."""
 _BISECTIONS = 16
 _LARGEST_STEP = 255.0
 
@@ -65,6 +67,9 @@ class VideoCoded(BlockCoded):
         if not self.training or len(stored) < 2:
             return super().read_files(stored)
         b, _, h, w = stored.shape
+        most = max(1, _LONGEST // (w + _SIDE))
+        if b > most:
+            return torch.cat([self.read_files(part) for part in torch.split(stored, most)])
         padded = pad_blocks(stored.float(), _SIDE).to(stored.dtype)
         wide = padded.transpose(0, 1).transpose(1, 2).flatten(2)[None]  # `1 c h (b w)`
         read = read_back(self.storage, wide)[0]

@@ -1,6 +1,7 @@
 """JPEG XL: small files and pictures, the header that is read before the decoder runs, and refusals."""
 
 import io
+import struct
 import sys
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_header_has_the_size_of_the_picture(height, width, container):
     pixels = np.zeros((height, width, 3), np.uint8)
     data = imagecodecs.jpegxl_encode(pixels, lossless=True, effort=1, usecontainer=container)
     assert is_jxl(data)
-    assert header_of(data) == (HW(height, width), False, False)
+    assert header_of(data)[:4] == (HW(height, width), False, False, False)
 
 
 @pytest.mark.parametrize("size", [(8, 16), (256, 256), (64, 48), (100, 150), (90, 160), (3000, 2), (1, 9000)], ids=str)
@@ -77,6 +78,60 @@ def test_header_knows_deep_pictures_and_animations():
     assert header_of(imagecodecs.jpegxl_encode(noise(9, 7) / np.float32(255), lossless=True)).is_deep
     frames = imagecodecs.jpegxl_encode(np.stack([noise(9, 7)] * 3), lossless=True)
     assert header_of(frames).is_animated
+
+
+def in_parts(codestream, *lengths):
+    """Put a codestream into a container, divided into parts of these lengths and the rest, with other boxes between."""
+
+    def box(kind, data):
+        return struct.pack(">I", 8 + len(data)) + kind + data
+
+    data, parts, at = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl "), [], 0
+    for length in lengths:
+        parts.append(codestream[at : at + length])
+        at += length
+    parts.append(codestream[at:])
+    for number, part in enumerate(parts):
+        last = 0x80000000 if number == len(parts) - 1 else 0
+        data += box(b"free", b"\xff" * 100) + box(b"jxlp", struct.pack(">I", number | last) + part)
+    return data
+
+
+@pytest.mark.parametrize("lengths", [(0,), (1,), (2,), (4,), (1, 1, 2), (60,)], ids=str)
+def test_header_is_read_across_the_parts_of_a_container(lengths):
+    for pixels in (noise(250, 250), np.stack([noise(9, 7)] * 3)):
+        data = imagecodecs.jpegxl_encode(pixels, lossless=True, effort=1, usecontainer=False)
+        assert header_of(in_parts(data, *lengths)) == header_of(data)
+
+
+def test_boxes_that_never_end_are_one_line(tmp_path):
+    (tmp_path / "in.jxl").write_bytes(b"\0\0\0\x0cJXL \r\n\x87\n" + struct.pack(">I", 8) * 2 * 30_000)
+    with pytest.raises(ImageError):
+        read_picture(tmp_path / "in.jxl")
+
+
+def test_channels_that_the_plugin_drops_are_refused(tmp_path):
+    planes = np.moveaxis(noise(20, 30, 4), 2, 0)
+    data = imagecodecs.jpegxl_encode(planes, lossless=True, planar=True, photometric="GRAY")
+    (tmp_path / "in.jxl").write_bytes(data)
+    with pytest.raises(ImageError, match="channels besides colour and transparency"):
+        read_picture(tmp_path / "in.jxl")
+
+
+def test_stored_jpeg_keeps_its_orientation(tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.fromarray(noise(90, 140)).save(tmp_path / "in.jpg", exif=exif)
+    (tmp_path / "in.jxl").write_bytes(imagecodecs.jpegxl_encode_jpeg((tmp_path / "in.jpg").read_bytes()))
+    assert read_picture(tmp_path / "in.jxl").hw == read_picture(tmp_path / "in.jpg").hw == HW(140, 90)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_picture_without_a_profile_gets_none(tmp_path, channels):
+    write_picture(tmp_path / "in.jxl", Picture(pixels=noise(41, 53, channels)))
+    assert read_picture(tmp_path / "in.jxl").icc is None
+    small = down_file(tmp_path / "in.jxl", tmp_path / "small.jxl", task="sr")
+    assert small.compression == "jxl"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import resizekit
 from resizekit.errors import UsageError
 from resizekit.evaluation.full_size import against_full_size
 from resizekit.evaluation.metrics import psnr
-from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.files import down_file, plan_file, read_small, up_file
 from resizekit.images.io.read import read_picture
 from resizekit.images.max_bytes import MaxBytes, largest_quality
 from resizekit.images.run_options import RunOptions
@@ -88,19 +88,22 @@ def test_manifest_and_profile_count(weights, photo, tmp_path):
     for source in (photo, tmp_path / "profile.png"):
         down_file(source, tmp_path / "small.jpg", weights=weights / "jpeg.safetensors", max_bytes=7000, options=REPLACE)
         assert 6600 <= (tmp_path / "small.jpg").stat().st_size <= 7000
-    with pytest.raises(UsageError, match="smallest possible file"):
+    with pytest.raises(UsageError, match="at the lowest quality"):
         down_file(source, tmp_path / "x.jpg", weights=weights / "jpeg.safetensors", max_bytes=3000)
 
 
 def test_effort_stays_within_the_limit_and_is_not_worse(weights, photo, tmp_path):
     chosen, high = weights / "webp-lossy.safetensors", read_picture(photo).pixels
-    results = []
+    results: list[float] = []
+    gains: list[float] = []
+    options = RunOptions(overwrite=True, on_gain=gains.append)
     for effort in (0, 1):
-        down_file(photo, tmp_path / "s.webp", weights=chosen, max_bytes=4000, effort=effort, options=REPLACE)
+        down_file(photo, tmp_path / "s.webp", weights=chosen, max_bytes=4000, effort=effort, options=options)
         up_file(tmp_path / "s.webp", tmp_path / "r.png", weights=chosen, options=REPLACE)
         assert (tmp_path / "s.webp").stat().st_size <= 4000
         results.append(psnr(read_picture(tmp_path / "r.png").pixels, high))
     assert results[1] >= results[0]
+    assert gains[-1] == pytest.approx(results[1] - results[0], abs=1e-6)
 
 
 def test_comparison_with_the_full_size_file(weights, photo, tmp_path):
@@ -120,21 +123,55 @@ def test_comparison_with_the_full_size_file(weights, photo, tmp_path):
     assert found.lines()[1].endswith("use it instead") == found.full_size_is_better
 
 
+def test_comparison_of_grey_and_of_pictures_that_the_format_cannot_hold(weights, tmp_path):
+    grey, deep = np.arange(40 * 48, dtype=np.uint16).reshape(40, 48) // 8, tmp_path / "deep.npy"
+    PIL.Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "grey.png")
+    down_file(tmp_path / "grey.png", tmp_path / "grey.avif", weights=weights / "avif.safetensors", max_bytes=3000)
+    found = against_full_size(tmp_path / "grey.png", tmp_path / "grey.avif", weights=weights / "avif.safetensors")
+    assert found.full_size_psnr > 20
+    np.save(deep, np.random.default_rng(0).random((40, 48, 3), np.float32))
+    options = {"weights": weights / "jpeg.safetensors", "value_range": (0.0, 1.0)}
+    down_file(deep, tmp_path / "deep.jpg", max_bytes=3000, **options)
+    assert against_full_size(deep, tmp_path / "deep.jpg", **options) is None
+
+
+def test_plan_chooses_the_weights_that_the_file_would_get(photo, tmp_path):
+    for suffix in (".jpg", ".png"):
+        _, name = plan_file(photo, task="sr", suffix=suffix)
+        assert down_file(photo, tmp_path / f"x{suffix}", task="sr").weights == name
+    with pytest.raises(UsageError, match="stores PNG without loss"):
+        plan_file(photo, task="sr", suffix=".png", has_quality=True)
+
+
 def test_limits_in_bits_per_pixel():
     assert MaxBytes(bpp=0.25).of(HW(10, 20)) == 6
-    assert MaxBytes(77).of(HW(10, 20)) == 77
+    assert MaxBytes(np.int64(77)).of(HW(10, 20)) == 77
 
 
-@pytest.mark.parametrize("arguments", [{}, {"count": 5, "bpp": 1.0}, {"count": 0}, {"bpp": 0.0}, {"bpp": float("nan")}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"count": 5, "bpp": 1.0},
+        {"count": 0},
+        {"count": True},
+        {"count": 5.0},
+        {"count": "5"},
+        {"bpp": 0.0},
+        {"bpp": float("nan")},
+        {"bpp": 1e308},
+    ],
+    ids=str,
+)
 def test_invalid_limits_are_refused(arguments):
     with pytest.raises(UsageError):
         MaxBytes(**arguments)
 
 
 def test_refusals_name_the_smallest_file_and_the_way_out(weights, photo, tmp_path):
-    with pytest.raises(UsageError, match=r"300 bytes are too few for a small AVIF .* the smallest possible file has"):
+    with pytest.raises(UsageError, match=r"300 bytes are too few for a small AVIF .* at the lowest quality it has"):
         down_file(photo, tmp_path / "x.avif", weights=weights / "avif.safetensors", max_bytes=300)
-    with pytest.raises(UsageError, match=r"'sr-x2' stores PNG without loss: use lossy weights, or the suffix"):
+    with pytest.raises(UsageError, match=r"'sr-x2' stores PNG without loss: use lossy weights, or another"):
         down_file(photo, tmp_path / "x.png", task="sr", max_bytes=3000)
     PIL.Image.new("RGBA", (20, 20), (9, 9, 9, 9)).save(tmp_path / "clear.png")
     with pytest.raises(UsageError, match="cannot hold transparency"):
@@ -145,6 +182,10 @@ def test_refusals_name_the_smallest_file_and_the_way_out(weights, photo, tmp_pat
 def test_quality_outside_of_the_format_is_refused(weights):
     codec = resizekit.load(weights / "jpeg.safetensors")
     assert codec.at_quality(30).recipe.compression["quality"] == 30
+    for quality in (True, 50.0, "50"):
+        with pytest.raises(UsageError, match="expected an integer from 1 to 100"):
+            codec.at_quality(quality)
+    assert codec.at_quality(np.int64(30)).recipe == codec.at_quality(30).recipe
     with pytest.raises(UsageError, match="quality 0: expected an integer from 1 to 100"):
         codec.at_quality(0)
     with pytest.raises(UsageError, match="compression 'uint8' has no quality"):

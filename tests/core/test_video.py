@@ -127,6 +127,13 @@ def test_training_divides_a_batch_among_its_qualities():
     assert torch.equal(module.bits(low), make(AVIF, 40).bits(low))
 
 
+def test_training_takes_batches_of_any_length():
+    module = make(WEBP, 40).train()
+    assert module(torch.zeros(0, 3, 16, 16)).shape == (0, 3, 16, 16)
+    many = torch.rand(1, 3, 2, 16, generator=torch.Generator().manual_seed(0)).expand(1100, 3, 2, 16)
+    assert module(many).shape == many.shape  # one file would be wider than a WebP can be
+
+
 def test_coarse_quality_gives_up_more_error_for_a_bit():
     module, low = avif(AvifOptions(quality=40, training_qualities=(10, 80))).train(), photo(32, batch=2)
     forms = [make(AVIF, quality) for quality in (10, 80)]

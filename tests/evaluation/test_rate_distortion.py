@@ -26,6 +26,7 @@ from resizekit.evaluation.rate_distortion import (
 )
 from resizekit.images.files import down_file, up_file
 from resizekit.images.io.read import read_picture
+from resizekit.spec import ResizeSpec
 
 ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.png"
 
@@ -69,6 +70,17 @@ def test_value_at_a_rate_is_on_a_line_over_the_logarithm():
     assert value_at(known, 0.5) is None
 
 
+def test_perfect_restorations_do_not_spoil_the_bd_rate():
+    anchor = curve("a", (0.1, 30, 30), (0.2, 32, 33), (0.4, math.inf, math.inf))
+    assert bd_rate(curve("b", (0.05, 30, 30), (0.1, 32, 33), (0.2, math.inf, 40)), anchor) == pytest.approx(-50)
+
+
+def test_bicubic_rival_has_the_factors_of_the_weights(photo):
+    points = bicubic_curve(read_picture(photo).pixels, "jpeg", ResizeSpec(s=1, r=3))
+    assert points.name == "bicubic x1x3, JPEG" or "3" in points.name
+    assert points.points[0].bpp > bicubic_curve(read_picture(photo).pixels, "jpeg", ResizeSpec(s=3, r=3)).points[0].bpp
+
+
 def test_mean_curve_averages_points_of_equal_quality():
     mean = mean_curve([curve("a", (0.1, 30, 31), (0.3, 33, 34)), curve("a", (0.3, 32, 33), (0.5, 35, 36))])
     assert mean.points[0] == pytest.approx((0.2, 31, 32, None))
@@ -108,7 +120,7 @@ def test_exact_weights_have_one_point(photo):
 
 
 def test_luma_is_better_than_rgb_where_colour_is_lost(photo):
-    points = bicubic_curve(read_picture(photo).pixels, "jpeg", 2).points
+    points = bicubic_curve(read_picture(photo).pixels, "jpeg", ResizeSpec(s=2, r=2)).points
     assert all(point.y > point.rgb for point in points)
     assert [point.bpp for point in points] == sorted(point.bpp for point in points)
 
@@ -134,12 +146,19 @@ def test_perceptual_score_orders_blurred_pictures(photo):
         scores = [ssimulacra2(high, np.asarray(image.reduce(n).resize(image.size))) for n in (1, 2, 4)]
     assert scores[0] == pytest.approx(100)
     assert scores[0] > scores[1] + 10 > scores[2] + 20
+    assert ssimulacra2(high[:7], high[:7] // 2) is None
 
 
 def test_pictures_and_tasks_that_do_not_fit_are_refused(tmp_path, weights):
     PIL.Image.new("RGBA", (20, 20), (9, 9, 9, 9)).save(tmp_path / "clear.png")
     with pytest.raises(ImageError, match="8 bits without transparency: convert it first"):
         next(compare([tmp_path / "clear.png"], [resizekit.load(weights)]))
+    with pytest.raises(ImageError, match="no pictures to compare"):
+        next(compare([], [resizekit.load(weights)]))
+    (tmp_path / "broken.png").write_bytes(b"x")
+    PIL.Image.new("RGB", (20, 20)).save(tmp_path / "good.png")
+    with pytest.raises(ImageError, match=r"broken.png"):
+        next(compare([tmp_path / "good.png", tmp_path / "broken.png"], [resizekit.load(weights)]))
     with pytest.raises(UsageError, match="has no weights that store a lossy format"):
         lossy_weights("colorize")
 

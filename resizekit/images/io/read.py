@@ -81,10 +81,11 @@ def _read_jxl(path: Path, head: bytes) -> Picture:
         raise _several_frames(path)
     if header.is_deep:
         raise _deep(path)
+    if header.has_other_channels:
+        raise ImageError(f"{path} has channels besides colour and transparency: save it without them")
     with PIL.Image.open(path, formats=["JXL"]) as image:
         picture = _decode(path, image, head)
-    # the decoder invents a profile where the file has none, and small files have none
-    return picture if picture.embedded_manifest is None else replace(picture, icc=None)
+    return replace(picture, icc=None) if header.is_srgb else picture  # the decoder invents a profile for sRGB
 
 
 def _several_frames(path: Path) -> ImageError:
@@ -186,8 +187,8 @@ def _has_deep_channels(image: PIL.Image.Image, head: bytes) -> bool:
 
 
 def _orientation(image: PIL.Image.Image) -> int:
-    if image.format == "JXL":  # its decoder has turned the picture already
-        return 1
+    if image.format == "JXL" and not getattr(image, "jpeg", False):
+        return 1  # its decoder has turned the picture already, except for a JPEG that is stored in the file
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # broken metadata is not a reason to refuse an intact picture
