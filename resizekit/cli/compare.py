@@ -66,7 +66,7 @@ def compare(
     if as_json:
         echo_json(comparison.as_dict())
         return
-    metrics = {"rgb": "PSNR of RGB in dB", "y": "PSNR of luma in dB"}
+    metrics = {"rgb": "PSNR of RGB in dB", "y": "PSNR of luma (0 to 255) in dB"}
     for metric, title in (metrics | ({"perceptual": "SSIMULACRA2"} if perceptual else {})).items():
         _print(comparison, metric, title)
 
@@ -90,6 +90,9 @@ def _print(comparison: "Comparison", metric: str, title: str) -> None:
     table.add_column("BD-rate to AVIF", justify="right")
     for method, name in enumerate(names):
         values = [comparison.mean_at(method, rate, metric) for rate in RATES]
+        points = comparison.means[method].points
+        if len(points) == 1 and getattr(points[0], metric) is not None:
+            name = f"{name} ({getattr(points[0], metric):.2f} at {points[0].bpp:.2f})"
         difference = None if method == anchor else comparison.mean_bd_rate(method, anchor, metric)
         cells = ["" if value is None else f"{value:.2f}" for value in values]
         table.add_row(name, *cells, "" if difference is None else f"{difference:+.0f} %")

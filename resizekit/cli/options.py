@@ -153,7 +153,7 @@ MaxBytesCount = Annotated[
         "--max-bytes",
         metavar="N",
         help="Largest size of the small file, such as 20000, 20k or 1.5M: the best quality that fits is used. Needs a "
-        "lossy format, such as .avif.",
+        "lossy small file, such as .jpg.",
         show_default=False,
     ),
 ]

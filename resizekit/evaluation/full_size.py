@@ -43,11 +43,12 @@ class FullSizeComparison:
 
     def lines(self) -> list[str]:
         """Return the comparison in words."""
-        first = f"{self.small_bytes} bytes, restored {self.restored_psnr:.2f} dB"
+        first = f"{self.small_bytes} bytes, restored with {self.restored_psnr:.2f} dB (PSNR of RGB)"
         if self.full_size_psnr is None:
             return [first, f"not even the lowest quality of a full-size {self.format} has so few bytes"]
         second = f"a full-size {self.format} of {self.full_size_bytes} bytes has {self.full_size_psnr:.2f} dB"
-        return [first, f"{second}, which is better: use it instead" if self.full_size_is_better else second]
+        better = "it is better: use it instead" if self.full_size_is_better else "the small file is better"
+        return [first, f"{second}; {better}"]
 
 
 def against_full_size(

@@ -25,7 +25,7 @@ from resizekit.storage.formats import Pixels, Storage
 
 __all__ = ["Curve", "Point", "bd_rate", "bicubic_curve", "full_size_curve", "mean_curve", "small_curve", "value_at"]
 
-_QUALITIES = 0, 4, 10, 18, 26, 34, 42, 50, 60, 72, 86
+_QUALITIES = 0, 4, 7, 10, 14, 18, 26, 34, 42, 50, 60, 72, 86
 """Qualities of the points, for formats whose qualities go from 0 or 1 to 100."""
 _SAMPLES = 200
 

@@ -17,12 +17,12 @@ from resizekit.images.io.write import output
 from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.manifest_weights import weights_of_manifest
-from resizekit.images.max_bytes import MaxBytes, down_to_bytes
+from resizekit.images.max_bytes import MaxBytes, best_to_bytes
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.planning import padded_sizes
 from resizekit.images.run_options import RunOptions
-from resizekit.images.selection import WeightsChoice, choose_codec, select
+from resizekit.images.selection import WeightsChoice, choose_codec, select, select_all
 from resizekit.images.target_size import TargetSize
 from resizekit.images.value_range import ValueRange
 from resizekit.spec import HW
@@ -87,19 +87,24 @@ def down_file(
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
     limit = max_bytes if max_bytes is None or isinstance(max_bytes, MaxBytes) else MaxBytes(max_bytes)
-    selection = select(choice, picture, target, Path(dst).suffix, has_quality=limit is not None)
+    suffix = Path(dst).suffix
+    selections = (
+        [select(choice, picture, target, suffix)] if limit is None else select_all(choice, picture, target, suffix)
+    )
+    selection = selections[0]
     check_depth(picture, selection.storage, src)
     down = partial(
         down_picture, source=src, target=target, tile=options.tile, progress=options.progress, on_gain=options.on_gain
     )
     with output(dst, picture, source=src, storage=selection.storage, overwrite=options.overwrite) as save:
-        codec = selection.load(options.device, options.precision)
+        codecs = [one.load(options.device, options.precision) for one in selections]
+        codec = codecs[0]
         if limit is None:
             small, manifest = down(codec, picture, effort=effort)
         else:
             count = limit.of(picture.hw)
-            codec, small, manifest = down_to_bytes(
-                codec, picture, count, effort=effort, down=down, source=src, on_gain=options.on_gain
+            codec, small, manifest = best_to_bytes(
+                codecs, picture, count, effort=effort, down=down, source=src, on_gain=options.on_gain
             )
         save(small, codec.storage)
     return manifest

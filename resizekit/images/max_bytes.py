@@ -5,7 +5,7 @@ manifest and the colour profile.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TypeAlias
@@ -20,7 +20,7 @@ from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.spec import HW
 
-__all__ = ["MaxBytes", "down_to_bytes", "fit_small", "largest_quality"]
+__all__ = ["MaxBytes", "best_to_bytes", "down_to_bytes", "fit_small", "largest_quality"]
 
 Down: TypeAlias = Callable[..., tuple[Picture, Manifest]]
 
@@ -104,15 +104,55 @@ def down_to_bytes(
     if not effort.level:
         return plain
     refined = fit_small(codec, *down(plain[0], picture, effort=effort), limit, source=source)
-    visible = None if picture.alpha is None else picture.alpha > 0
-
-    def error(codec: Codec, small: Picture, manifest: Manifest) -> float:
-        return squared_error(up_picture(codec, small, manifest, source=source).pixels, picture.pixels, visible)
-
-    before, after = error(*plain), error(*refined)
+    before, after = (_error(picture, *one, source=source) for one in (plain, refined))
     if on_gain is not None:
         on_gain(10 * math.log10(before / after) if 0 < after < before else 0.0)
     return refined if after < before else plain
+
+
+def best_to_bytes(
+    codecs: Sequence[Codec],
+    picture: Picture,
+    limit: int,
+    *,
+    effort: int | Effort = 0,
+    down: Down = down_picture,
+    source: object = "this picture",
+    on_gain: Callable[[float], None] | None = None,
+) -> tuple[Codec, Picture, Manifest]:
+    """Make a picture small by the codec that restores it best within a number of bytes.
+
+    Args:
+        codecs: Codecs to try, at least one, as for `down_to_bytes`.
+        picture: The original.
+        limit: Largest number of bytes of the file.
+        effort: How long to improve the small picture of the best codec.
+        down: `down_picture` with its other options.
+        source: The original, for error messages.
+        on_gain: Called at the end with the gain in PSNR of the effort.
+
+    Raises:
+        UsageError: As `down_to_bytes`, if no codec fits.
+    """
+    best = codecs[0]
+    fitting: list[tuple[float, int, Codec, tuple[Codec, Picture, Manifest]]] = []
+    for codec in codecs if len(codecs) > 1 else ():
+        try:
+            fitted = down_to_bytes(codec, picture, limit, down=down, source=source)
+        except UsageError:
+            continue
+        fitting.append((_error(picture, *fitted, source=source), len(fitting), codec, fitted))
+    if fitting:
+        _, _, best, result = min(fitting)
+        if not Effort.of(effort).level:
+            return result
+    return down_to_bytes(best, picture, limit, effort=effort, down=down, source=source, on_gain=on_gain)
+
+
+def _error(picture: Picture, codec: Codec, small: Picture, manifest: Manifest, *, source: object) -> float:
+    """Return the squared error of the restored picture, over its visible pixels."""
+    visible = None if picture.alpha is None else picture.alpha > 0
+    return squared_error(up_picture(codec, small, manifest, source=source).pixels, picture.pixels, visible)
 
 
 def fit_small(

@@ -25,7 +25,7 @@ from resizekit.system.device import Precision, pick_device, pick_precision
 
 __all__ = [
     "Selection", "WeightsChoice", "best_weights_for", "choose_codec", "default_suffix", "default_weights",
-    "fitting_weights", "select",
+    "fitting_weights", "select", "select_all",
 ]  # fmt: skip
 
 _EIGHT_BIT = "uint8", "round"
@@ -141,6 +141,24 @@ def select(
         outline=codec,
         compression=compression,
     )
+
+
+def select_all(
+    choice: WeightsChoice, picture: Picture, target: TargetSize | None = None, suffix: str | None = None
+) -> list[Selection]:
+    """Choose all weights of a task that store the format of a suffix in several qualities; with weights, only these.
+
+    A requested size leaves only the weights that need the least bicubic resizing. The arguments and errors are those of
+    `select`.
+    """
+    first = select(choice, picture, target, suffix, has_quality=True)
+    if choice.weights is not None or (target is not None and target.times is None):
+        return [first]
+    names = _storing(suffix, fitting_weights(str(choice.task), picture.pixels.shape[2]), choice.compression, True)
+    if choice.compression is not None or first.weights not in names:
+        return [first]
+    choices = (WeightsChoice(weights=name) for name in names)
+    return [select(one, picture, target, suffix, has_quality=True) for one in choices]
 
 
 def _storing(suffix: str | None, names: list[str], compression: str | None, has_quality: bool) -> list[str]:

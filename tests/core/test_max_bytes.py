@@ -15,7 +15,8 @@ from resizekit.evaluation.full_size import against_full_size
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.files import down_file, plan_file, read_small, up_file
 from resizekit.images.io.read import read_picture
-from resizekit.images.max_bytes import MaxBytes, largest_quality
+from resizekit.images.max_bytes import MaxBytes, best_to_bytes, largest_quality
+from resizekit.images.pipeline import up_picture
 from resizekit.images.run_options import RunOptions
 from resizekit.spec import HW
 from resizekit.storage.formats import Storage
@@ -106,6 +107,19 @@ def test_effort_stays_within_the_limit_and_is_not_worse(weights, photo, tmp_path
     assert gains[-1] == pytest.approx(results[1] - results[0], abs=1e-6)
 
 
+def test_best_of_several_weights_is_taken(weights, photo):
+    high, good = read_picture(photo), resizekit.load("sr-x2-jpeg75")
+    poor = resizekit.load(weights / "jpeg.safetensors")
+    for order in ([poor, good], [good, poor]):
+        codec, small, manifest = best_to_bytes(order, high, 6000)
+        assert manifest.weights == "sr-x2-jpeg75"
+        assert codec.digest == good.digest
+        assert best_to_bytes(order, high, 6000, effort=1)[2].weights == "sr-x2-jpeg75"
+    with pytest.raises(UsageError, match="too few"):
+        best_to_bytes([poor, good], high, 300)
+    assert up_picture(codec, small, manifest).hw == high.hw
+
+
 def test_comparison_with_the_full_size_file(weights, photo, tmp_path):
     chosen, small = weights / "jpeg.safetensors", tmp_path / "small.jpg"
     down_file(photo, small, weights=chosen, max_bytes=6000)
@@ -115,12 +129,15 @@ def test_comparison_with_the_full_size_file(weights, photo, tmp_path):
     assert found.restored_psnr == psnr(read_picture(tmp_path / "restored.png").pixels, high)
     qualities = {}
     for quality in range(1, 101):
-        PIL.Image.fromarray(high).save(tmp_path / "full.jpg", quality=quality, subsampling="4:2:0")
+        PIL.Image.fromarray(high).save(
+            tmp_path / "full.jpg", quality=quality, subsampling="4:2:0", optimize=True, progressive=True
+        )
         qualities[(tmp_path / "full.jpg").stat().st_size] = psnr(read_picture(tmp_path / "full.jpg").pixels, high)
     assert 0.9 * found.small_bytes <= found.full_size_bytes <= found.small_bytes
     assert found.full_size_psnr == qualities[found.full_size_bytes]
     assert found.full_size_is_better == (found.full_size_psnr > found.restored_psnr)
     assert found.lines()[1].endswith("use it instead") == found.full_size_is_better
+    assert found.lines()[1].endswith("the small file is better") != found.full_size_is_better
 
 
 def test_comparison_of_grey_and_of_pictures_that_the_format_cannot_hold(weights, tmp_path):
