@@ -45,13 +45,16 @@ PLAN: Mapping[str, Planned] = {
     "sr-x2-best": Planned(4, "colour pictures, half as high and wide, by a larger network", X2),
     "sr-x4": Planned(3, "colour pictures, a quarter as high and wide", X4),
     "sr-x4-fast": Planned(1.5, "colour pictures, a quarter as high and wide, at a small cost", X4),
-    "sr-x4-small": Planned(1.5, "colour pictures, a quarter as high and wide, in files about as large as bicubic's", X4),
+    "sr-x4-small": Planned(2, "colour pictures, a quarter as high and wide, in files about as large as bicubic's", X4),
     "sr-x4-y": Planned(1.5, "grey pictures, a quarter as high and wide"),
     "tad-x2": Planned(2, "colour pictures, half as high and wide"),
     "tad-x2-y": Planned(1, "grey pictures, half as high and wide"),
     "tad-x4": Planned(2, "colour pictures, a quarter as high and wide"),
     "tad-x4-y": Planned(1, "grey pictures, a quarter as high and wide"),
     "sr-x2-jpeg75": Planned(2, "colour pictures, half as high and wide, the small one stored as JPEG"),
+    "sr-x2-jpeg": Planned(2, "colour pictures, half as high and wide, the small one stored as JPEG of any quality"),
+    "sr-x2-avif": Planned(2, "colour pictures, half as high and wide, the small one stored as AVIF of low quality"),
+    "sr-x2-webp": Planned(2, "colour pictures, half as high and wide, the small one stored as lossy WebP"),
     "extreme": Planned(
         3, "colour pictures by 2, 4, 8 ... 128, one pair for all", sets=("B100", "Urban100"), times=tuple(range(1, 8))
     ),
