@@ -161,5 +161,5 @@ def test_unknown_name_lists_the_plugins_that_were_not_selected(
 
 def test_core_works_without_any_plugin(discovered: Make) -> None:
     collected = discovered()
-    stored = {"uint8", "webp", "uint16", "round", "none", "jpeg"}
+    stored = {"uint8", "webp", "jxl", "uint16", "round", "none", "jpeg", "avif", "webp-lossy"}
     assert (collected.tasks, set(collected.networks), set(collected.compressions)) == ({}, {"tad"}, stored)
