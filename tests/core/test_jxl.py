@@ -19,7 +19,8 @@ from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
 from resizekit.images.picture import Picture
 from resizekit.spec import HW
-from resizekit.storage.jxl import JXL, is_jxl, read_jxl_header
+from resizekit.storage.jxl import JXL
+from resizekit.storage.jxl_header import is_jxl, read_jxl_header
 
 imagecodecs = pytest.importorskip("imagecodecs")
 pytest.importorskip("pillow_jxl")

@@ -17,7 +17,8 @@ from resizekit.images.limits import check_pixels, exceeds_limit, limit_message
 from resizekit.images.picture import Picture
 from resizekit.images.value_range import ValueRange, check_values_in_range
 from resizekit.spec import HW
-from resizekit.storage.jxl import is_jxl, read_jxl_header, register_jxl
+from resizekit.storage.jxl import register_jxl
+from resizekit.storage.jxl_header import is_jxl, read_jxl_header
 from resizekit.storage.png16 import decode_png
 
 __all__ = ["read_picture"]
