@@ -87,7 +87,11 @@ def expected_comparisons():
                     if comparable(1 if column in luma else 3, set_name, metric):
                         yield column, set_name, metric
     for name in ("sr-x2", "sr-x2-y", "sr-x4", "sr-x4-y"):
-        for set_name in ("Set5", "Set14", *(("Urban100",) if name == "sr-x2" else ())):  # the others are not measured
+        for set_name in (
+            "Set5",
+            "Set14",
+            *(("Urban100",) if name in ("sr-x2", "sr-x2-y") else ()),
+        ):  # the others are not measured
             for metric in METRICS:
                 if comparable(1 if name in luma else 3, set_name, metric):
                     yield f"{name}-effort2", set_name, metric
