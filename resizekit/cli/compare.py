@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resizekit.cli.options import TASK, Device, EffortLevel, Json, Overwrite, Precision, Tile, read_tile
+from resizekit.cli.options import (
+    TASK,
+    Device,
+    EffortLevel,
+    Json,
+    Overwrite,
+    Precision,
+    Tile,
+    read_tile,
+    read_weights,
+)
 from resizekit.cli.output import echo_json, print_wide
 
 if TYPE_CHECKING:
@@ -53,7 +63,8 @@ def compare(
         check_ssimulacra2()
     paths = list(find_pictures(sources))
     names = weights or lossy_weights(TASK)
-    codecs = [choose_codec(weights=_path(name), device=device, precision=precision) for name in names]
+    chosen = [read_weights(name, None)[0] for name in names]
+    codecs = [choose_codec(weights=one, device=device, precision=precision) for one in chosen]
     score = ssimulacra2 if perceptual else None
     found = []
     with counted(Console(stderr=True), "pictures", len(paths)) as count:
@@ -69,10 +80,6 @@ def compare(
     metrics = {"rgb": "PSNR of RGB in dB", "y": "PSNR of luma (0 to 255) in dB"}
     for metric, title in (metrics | ({"perceptual": "SSIMULACRA2"} if perceptual else {})).items():
         _print(comparison, metric, title)
-
-
-def _path(name: str) -> str | Path:
-    return Path(name) if name.endswith(".safetensors") else name
 
 
 def _print(comparison: "Comparison", metric: str, title: str) -> None:

@@ -68,7 +68,6 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Make pictures small. Small files are PNG, or in the format of the compression; `up` restores the pictures."""
-    from resizekit.evaluation.full_size import against_full_size
     from resizekit.images.files import down_file, plan_file
     from resizekit.images.selection import default_suffix
 
@@ -97,6 +96,8 @@ def down(
             row["effort_gain"] = count.gained
             typer.echo(f"{source}: restored {count.gained:+.2f} dB by effort {level.level}", err=True)
         if limit is not None:
+            from resizekit.evaluation.full_size import against_full_size  # most commands need no evaluation
+
             compared = against_full_size(
                 source,
                 small,

@@ -6,7 +6,7 @@ Bytes are those of the pixels: neither metadata nor manifests count.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from resizekit.codec import Codec
 from resizekit.codec.convert import from_batch, to_batch
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.tiling import Tile
-from resizekit.evaluation.metrics import LUMA
+from resizekit.evaluation.metrics import LUMA, psnr
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.ops import resample_uint8
@@ -222,12 +222,11 @@ def _title(storage: Storage, subsampling: str = "") -> str:
 
 
 def _point(original: Pixels, size: int, restored: Pixels, perceptual: Perceptual | None) -> Point:
-    difference = restored.astype(np.float64) - original
-    luma = difference @ (LUMA / LUMA.sum())
     score = None if perceptual is None else perceptual(original, restored)
-    return Point(8 * size / (original.shape[0] * original.shape[1]), _decibels(difference), _decibels(luma), score)
+    bpp = 8 * size / (original.shape[0] * original.shape[1])
+    return Point(bpp, psnr(restored, original), psnr(_full_range_luma(restored), _full_range_luma(original)), score)
 
 
-def _decibels(difference: npt.NDArray[np.float64]) -> float:
-    error = float(np.mean(difference**2))
-    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+def _full_range_luma(rgb: Pixels) -> Pixels:
+    """Return luma from 0 to 1, not rounded: `h w 3 -> h w`."""
+    return cast(Pixels, rgb @ (LUMA / LUMA.sum() / 255))

@@ -20,9 +20,11 @@ from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.spec import HW
 
-__all__ = ["MaxBytes", "best_to_bytes", "down_to_bytes", "fit_small", "largest_quality"]
+__all__ = ["MaxBytes", "best_to_bytes", "fit_small", "largest_quality"]
 
 Down: TypeAlias = Callable[..., tuple[Picture, Manifest]]
+Fitted: TypeAlias = tuple[Codec, Picture, Manifest]
+"""A codec at the quality that fits, the small picture and its manifest."""
 
 _MOST_BPP = 1000
 _CLOSE = 0.98
@@ -69,47 +71,6 @@ class MaxBytes:
         return self.count
 
 
-def down_to_bytes(
-    codec: Codec,
-    picture: Picture,
-    limit: int,
-    *,
-    effort: int | Effort = 0,
-    down: Down = down_picture,
-    source: object = "this picture",
-    on_gain: Callable[[float], None] | None = None,
-) -> tuple[Codec, Picture, Manifest]:
-    """Make a picture small as `down_picture`, in the best quality that fits into a number of bytes.
-
-    An effort improves the picture for that quality. The result may need more bytes, and then gets a lower quality; if
-    it is restored worse than without the effort, the one without is returned.
-
-    Args:
-        codec: A codec that was loaded from weights, with a compression that has qualities.
-        picture: The original.
-        limit: Largest number of bytes of the file.
-        effort: How long to improve the small picture.
-        down: `down_picture` with its other options.
-        source: The original, for error messages.
-        on_gain: Called at the end with the gain in PSNR of the effort, in dB, both files within the limit.
-
-    Returns:
-        The codec at the quality that fits, the small picture and its manifest.
-
-    Raises:
-        UsageError: As `down_picture`, or not even the lowest quality fits.
-    """
-    effort = Effort.of(effort)
-    plain = fit_small(codec, *down(codec, picture), limit, source=source)
-    if not effort.level:
-        return plain
-    refined = fit_small(codec, *down(plain[0], picture, effort=effort), limit, source=source)
-    before, after = (_error(picture, *one, source=source) for one in (plain, refined))
-    if on_gain is not None:
-        on_gain(10 * math.log10(before / after) if 0 < after < before else 0.0)
-    return refined if after < before else plain
-
-
 def best_to_bytes(
     codecs: Sequence[Codec],
     picture: Picture,
@@ -119,34 +80,54 @@ def best_to_bytes(
     down: Down = down_picture,
     source: object = "this picture",
     on_gain: Callable[[float], None] | None = None,
-) -> tuple[Codec, Picture, Manifest]:
-    """Make a picture small by the codec that restores it best within a number of bytes.
+) -> Fitted:
+    """Make a picture small as `down_picture`, by the codec and in the quality that restore it best within some bytes.
+
+    An effort improves the picture for that quality. The result may need more bytes, and then gets a lower quality; if
+    it is restored worse than without the effort, the one without is returned.
 
     Args:
-        codecs: Codecs to try, at least one, as for `down_to_bytes`.
+        codecs: Codecs to try, at least one, loaded from weights and with a compression that has qualities.
         picture: The original.
         limit: Largest number of bytes of the file.
         effort: How long to improve the small picture of the best codec.
         down: `down_picture` with its other options.
         source: The original, for error messages.
-        on_gain: Called at the end with the gain in PSNR of the effort.
+        on_gain: Called at the end with the gain in PSNR of the effort, in dB, both files within the limit.
+
+    Returns:
+        The codec at the quality that fits, the small picture and its manifest.
 
     Raises:
-        UsageError: As `down_to_bytes`, if no codec fits.
+        UsageError: As `down_picture`, or no codec has so few bytes at the lowest quality.
     """
-    best = codecs[0]
-    fitting: list[tuple[float, int, Codec, tuple[Codec, Picture, Manifest]]] = []
-    for codec in codecs if len(codecs) > 1 else ():
+    effort = Effort.of(effort)
+    codec, plain = _best_plain(codecs, picture, limit, down=down, source=source)
+    if not effort.level:
+        return plain
+    refined = fit_small(codec, *down(plain[0], picture, effort=effort), limit, source=source)
+    before, after = (_error(picture, *one, source=source) for one in (plain, refined))
+    if on_gain is not None:
+        on_gain(10 * math.log10(before / after) if 0 < after < before else 0.0)
+    return refined if after < before else plain
+
+
+def _best_plain(
+    codecs: Sequence[Codec], picture: Picture, limit: int, *, down: Down, source: object
+) -> tuple[Codec, Fitted]:
+    """Return the codec whose file of at most `limit` bytes is restored best, and this file, without an effort."""
+    fitting: list[tuple[Codec, Fitted]] = []
+    refusals: list[UsageError] = []
+    for codec in codecs:
         try:
-            fitted = down_to_bytes(codec, picture, limit, down=down, source=source)
-        except UsageError:
-            continue
-        fitting.append((_error(picture, *fitted, source=source), len(fitting), codec, fitted))
-    if fitting:
-        _, _, best, result = min(fitting)
-        if not Effort.of(effort).level:
-            return result
-    return down_to_bytes(best, picture, limit, effort=effort, down=down, source=source, on_gain=on_gain)
+            fitting.append((codec, fit_small(codec, *down(codec, picture), limit, source=source)))
+        except UsageError as refusal:
+            refusals.append(refusal)
+    if not fitting:
+        raise refusals[0]
+    if len(fitting) == 1:
+        return fitting[0]
+    return min(fitting, key=lambda found: _error(picture, *found[1], source=source))
 
 
 def _error(picture: Picture, codec: Codec, small: Picture, manifest: Manifest, *, source: object) -> float:
@@ -157,7 +138,7 @@ def _error(picture: Picture, codec: Codec, small: Picture, manifest: Manifest, *
 
 def fit_small(
     codec: Codec, small: Picture, manifest: Manifest, limit: int, *, source: object = "this picture"
-) -> tuple[Codec, Picture, Manifest]:
+) -> Fitted:
     """Encode a small picture in the best quality that fits.
 
     Args:

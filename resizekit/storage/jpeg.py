@@ -1,5 +1,6 @@
 """JPEG as a compression: low is read from a real file, and gradients follow the rounding of its blocks (3.2)."""
 
+import functools
 from io import BytesIO
 from typing import Annotated, Literal
 
@@ -47,12 +48,11 @@ class Jpeg(BlockCoded):
         }
         storage = Storage(format="JPEG", suffixes=(".jpg", ".jpeg"), options=settings)
         super().__init__(storage, halves_colour=options.subsampling == "4:2:0")
-        self._steps = _quantization_steps(self.storage)
 
-    @property
+    @functools.cached_property
     def steps(self) -> tuple[Steps, Steps]:
-        """Quantization steps of the 64 frequencies, for luma and for colour."""
-        return self._steps
+        """Quantization steps of the 64 frequencies, for luma and for colour; only training needs them."""
+        return _quantization_steps(self.storage)
 
 
 def jpeg(options: JpegOptions) -> CompressionModule:
@@ -62,8 +62,6 @@ def jpeg(options: JpegOptions) -> CompressionModule:
 
 def _quantization_steps(storage: Storage) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Read the quantization steps for luma and colour from a file of the encoder."""
-    file = BytesIO()
-    storage.save(file, np.zeros((SIDE, SIDE, 3), np.uint8))
-    with PIL.Image.open(file) as image:
+    with PIL.Image.open(BytesIO(storage.encode(np.zeros((SIDE, SIDE, 3), np.uint8)))) as image:
         tables: dict[int, list[int]] = image.quantization  # type: ignore[attr-defined]
     return tuple(tables[0]), tuple(tables[1])
