@@ -62,9 +62,10 @@ def compare(
     if perceptual:
         check_ssimulacra2()
     paths = list(find_pictures(sources))
-    names = weights or lossy_weights(TASK)
-    chosen = [read_weights(name, None)[0] for name in names]
-    codecs = [choose_codec(weights=one, device=device, precision=precision) for one in chosen]
+    codecs = {
+        name: choose_codec(weights=read_weights(name, None)[0], device=device, precision=precision)
+        for name in weights or lossy_weights(TASK)
+    }
     score = ssimulacra2 if perceptual else None
     found = []
     with counted(Console(stderr=True), "pictures", len(paths)) as count:
@@ -77,32 +78,25 @@ def compare(
     if as_json:
         echo_json(comparison.as_dict())
         return
-    metrics = {"rgb": "PSNR of RGB in dB", "y": "PSNR of luma (0 to 255) in dB"}
-    for metric, title in (metrics | ({"perceptual": "SSIMULACRA2"} if perceptual else {})).items():
-        _print(comparison, metric, title)
+    for metric in comparison.metrics:
+        _print(comparison, metric)
 
 
-def _print(comparison: "Comparison", metric: str, title: str) -> None:
+def _print(comparison: "Comparison", metric: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from resizekit.evaluation.compare import RATES
+    from resizekit.evaluation.compare import ANCHOR, METRICS, RATES
 
-    names = [curve.name for curve in comparison.means]
-    anchor = names.index("AVIF")
-    table = Table(title=f"{title} at bits per pixel of the original", title_justify="left")
+    table = Table(title=f"{METRICS[metric]} at bits per pixel of the original", title_justify="left")
     table.add_column("method")
     for rate in RATES:
         table.add_column(f"{rate:g}", justify="right")
-    table.add_column("BD-rate to AVIF", justify="right")
-    for method, name in enumerate(names):
-        values = [comparison.mean_at(method, rate, metric) for rate in RATES]
-        points = comparison.means[method].points
-        if len(points) == 1 and getattr(points[0], metric) is not None:
-            name = f"{name} ({getattr(points[0], metric):.2f} at {points[0].bpp:.2f})"
-        difference = None if method == anchor else comparison.mean_bd_rate(method, anchor, metric)
-        cells = ["" if value is None else f"{value:.2f}" for value in values]
-        table.add_row(name, *cells, "" if difference is None else f"{difference:+.0f} %")
+    table.add_column(f"BD-rate to {ANCHOR}", justify="right")
+    for row in comparison.rows(metric):
+        name = row.name if row.single is None else f"{row.name} ({row.single[1]:.2f} at {row.single[0]:.2f})"
+        cells = ["" if value is None else f"{value:.2f}" for value in row.values]
+        table.add_row(name, *cells, "" if row.bd_rate is None else f"{row.bd_rate:+.0f} %")
     print_wide(Console(), table)
 
 
@@ -112,8 +106,7 @@ def _plot(comparison: "Comparison", path: Path, overwrite: bool) -> None:
     with plot_file(path, overwrite=overwrite) as figure:
         axes = figure.subplots()
         for curve in comparison.means:
-            ordinary = curve.name.startswith(("JPEG", "WebP", "AVIF"))
-            style = ":" if curve.name.startswith("bicubic") else "--" if ordinary else "-"
+            style = {"full": "--", "bicubic": ":", "small": "-"}[curve.kind]
             points = sorted(curve.points)
             axes.plot([p.bpp for p in points], [p.rgb for p in points], style, marker=".", label=curve.name)
         axes.set(xscale="log", xlabel="bits per pixel of the original", ylabel="PSNR of RGB in dB")

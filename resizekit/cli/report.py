@@ -34,6 +34,10 @@ def report(
     sweep: Annotated[
         Path | None, typer.Option(metavar="SWEEP.json", help="A file of `resizekit sweep`.", show_default=False)
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="COMPARE.json", help="The output of `resizekit compare --json`.", show_default=False),
+    ] = None,
     pyramid: Annotated[
         list[Path] | None, typer.Option(help="A folder of `resizekit pyramid`.", show_default=False)
     ] = None,
@@ -50,6 +54,7 @@ def report(
     from resizekit.report.folders import pyramid_views, roundtrip_view
     from resizekit.report.gains import column_of, extremes, gains
     from resizekit.report.page import Contents, check_jinja, render_page
+    from resizekit.report.rate import read_rate
     from resizekit.report.sweep import read_tradeoff
     from resizekit.suites.results import read_results
     from resizekit.system.atomic_write import atomic_write, check_target
@@ -62,6 +67,7 @@ def report(
     chosen = column_of(content, column)
     found = gains(content, chosen) if chosen is not None else []
     tradeoff = None if sweep is None else read_tradeoff(sweep)
+    rate = None if compare is None else read_rate(compare)
     pyramids = [pyramid_views(folder) for folder in pyramid or []]
     roundtrips = [roundtrip_view(folder) for folder in roundtrip or []]
     cases = []
@@ -78,6 +84,7 @@ def report(
         gains=found,
         cases=cases,
         sweep=tradeoff,
+        rate=rate,
         pyramids=pyramids,
         roundtrips=roundtrips,
     )

@@ -14,6 +14,7 @@ from resizekit.report.cases import Case
 from resizekit.report.checks import TOLERANCE, checks
 from resizekit.report.folders import RoundtripView
 from resizekit.report.gains import Gain, strips
+from resizekit.report.rate import Rate
 from resizekit.report.sweep import Tradeoff
 from resizekit.report.tables import bicubic_column, sections, tables, tally
 from resizekit.suites.results import ColumnResult, Results
@@ -33,6 +34,7 @@ class Contents:
     gains: Sequence[Gain] = ()
     cases: Sequence[Case] = ()
     sweep: Tradeoff | None = None
+    rate: Rate | None = None
     pyramids: Sequence[Sequence[RoundtripView]] = field(default=())
     roundtrips: Sequence[RoundtripView] = ()
 

@@ -135,6 +135,29 @@ def sweep(tmp_path):
 
 
 @pytest.fixture
+def compared(tmp_path):
+    """A file of `resizekit compare --json`: a format, bicubic, and weights with a name that is HTML."""
+    curves = [
+        ("AVIF", "full", (0.1, 26.0), (0.4, 32.0)),
+        ("bicubic x2, AVIF", "bicubic", (0.05, 24.0), (0.2, 28.0)),
+        (HOSTILE, "small", (0.85, 30.25)),
+    ]
+    mean = [
+        {"name": name, "kind": kind, "points": [{"bpp": bpp, "rgb": rgb, "y": rgb} for bpp, rgb in points]}
+        for name, kind, *points in curves
+    ]
+    rows = [
+        {"name": "AVIF", "values": [26.0, None], "bd_rate": None, "single": None},
+        {"name": "bicubic x2, AVIF", "values": [27.0, None], "bd_rate": 54.6, "single": None},
+        {"name": HOSTILE, "values": [None, None], "bd_rate": None, "single": [0.85, 30.25]},
+    ]
+    path = tmp_path / "compare.json"
+    content = {"anchor": "AVIF", "rates": [0.1, 1.0], "tables": {"rgb": rows}, "mean": mean}
+    path.write_text(json.dumps(content | {"pictures": [{"picture": "a.png", "curves": mean}]}))
+    return path
+
+
+@pytest.fixture
 def hostile():
     """The hostile name of one of the pictures."""
     return HOSTILE

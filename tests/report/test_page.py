@@ -49,9 +49,10 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def report_page(cli, file, tmp_path, data, sweep):
+def report_page(cli, file, tmp_path, data, sweep, compared):
     """A page with all parts that come from results, a sweep and pictures."""
-    run = cli("report", file, tmp_path / "out.html", "--data", data, "--sweep", sweep, "--pictures", "2")
+    shown = "--data", data, "--sweep", sweep, "--compare", compared, "--pictures", "2"
+    run = cli("report", file, tmp_path / "out.html", *shown)
     assert run.code == 0, run
     assert re.search(r"out\.html: \d+\.\d MB\n", run.out)
     return Page((tmp_path / "out.html").read_text(encoding="utf-8"))
@@ -91,7 +92,7 @@ def test_page_shows_means_differences_and_budgets(report_page, results):
     assert "equal, bit for bit, to MATLAB's imresize on 8-bit pictures" in report_page.text
     assert "✗ differs" in report_page.text
     assert len([item for item in report_page.all("circle") if item.get("class") == "dot"]) == 5
-    assert len(report_page.all("polyline")) == 2
+    assert len(report_page.all("polyline")) == 2 + 2
 
 
 def decoded(image):
@@ -108,6 +109,16 @@ def test_pictures_in_the_page_are_lossless(report_page, results, data, weights_n
         assert np.array_equal(decoded(views[i]), np.array(Image.open(data / "Set" / name)))
         assert np.array_equal(decoded(views[i + 2]), restored)
         assert np.array_equal(decoded(views[i + 3]), low)
+
+
+def test_comparison_at_equal_bytes_is_drawn_and_listed(report_page, hostile):
+    assert "Means of 1 picture." in report_page.text
+    assert "bicubic x2, AVIF 27.00 +55 %" in report_page.text
+    assert f"{hostile} (30.25 at 0.85)" in report_page.text
+    dots = [attrs for attrs in report_page.all("circle") if attrs["r"] == "2.5"]
+    assert len(dots) == 5
+    assert max(float(dot["cx"]) for dot in dots) == float(dots[-1]["cx"])  # 0.85 bits per pixel is the most
+    assert float(dots[1]["cy"]) < float(dots[4]["cy"]) < float(dots[3]["cy"])  # 32 is above 30.25 and 28 dB
 
 
 def test_sweep_pictures_outside_the_folder_are_not_shown(report_page):
@@ -202,6 +213,8 @@ def test_report_rejects_files_that_are_not_results(cli, tmp_path, text, message)
         (["--data", "."], USAGE, "--data . has no folder 'Set'"),
         (["--data", ".", "--pictures", "-1"], USAGE, "pictures"),
         (["--sweep", "absent.json"], DATA, "cannot read absent.json"),
+        (["--compare", "absent.json"], DATA, "cannot read absent.json"),
+        (["--compare", "results.json"], DATA, "results.json is not a file of a comparison (anchor: Field required)"),
         (["--sweep", "results.json"], DATA, "results.json is not a file of sweep results (sets.0: "),
         (["--pyramid", "."], DATA, "name a folder that `resizekit roundtrip` or `pyramid` wrote"),
         (["--roundtrip", "absent"], DATA, "cannot read absent/metrics.json"),
