@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import torch
 from torch import Tensor
 
@@ -109,7 +110,7 @@ def to_codes(image: PIL.Image.Image | Pixels) -> Tensor:
     """Convert an image to a tensor of its integer pixel values.
 
     Args:
-        image: A PIL image or an array.
+        image: A PIL image, which is turned upright by its EXIF orientation, or an array.
 
     Returns:
         `1 c h w`, uint8 or uint16, in memory as `h w c`.
@@ -118,6 +119,8 @@ def to_codes(image: PIL.Image.Image | Pixels) -> Tensor:
         ImageError: If `image_kind` refuses the image.
     """
     image_kind(image)
+    if isinstance(image, PIL.Image.Image):
+        image = PIL.ImageOps.exif_transpose(image)
     return to_batch(np.asarray(image))
 
 
@@ -215,7 +218,11 @@ def from_codes(x: Tensor, like: I) -> I:
         raise ImageError(f"a PIL image cannot hold {channels} channels: pass an array or a tensor instead")
     if array.dtype != np.uint8:
         raise ImageError(f"a PIL image cannot hold {array.dtype} values: pass an array or a tensor instead")
-    return cast(I, PIL.Image.fromarray(array[:, :, 0] if channels == 1 else array))
+    image = PIL.Image.fromarray(array[:, :, 0] if channels == 1 else array)
+    profile = like.info.get("icc_profile") if isinstance(like, PIL.Image.Image) and like.mode == image.mode else None
+    if profile:
+        image.info["icc_profile"] = profile  # PIL writes it when the image is saved as PNG or WebP
+    return cast(I, image)
 
 
 def from_batch(x: Tensor) -> Pixels:

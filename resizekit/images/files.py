@@ -18,6 +18,7 @@ from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.manifest_weights import weights_of_manifest
 from resizekit.images.max_bytes import MaxBytes, best_to_bytes
+from resizekit.images.metadata import filter_metadata
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.planning import padded_sizes
@@ -86,6 +87,7 @@ def down_file(
     effort = Effort.of(effort)
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
+    picture = replace(picture, metadata=filter_metadata(picture.metadata, options.metadata))
     limit = max_bytes if max_bytes is None or isinstance(max_bytes, MaxBytes) else MaxBytes(max_bytes)
     suffix = Path(dst).suffix
     selections = (
@@ -144,6 +146,7 @@ def up_file(
     dst: str | Path,
     *,
     weights: str | Path | Codec | None = None,
+    quality: int | None = None,
     options: RunOptions = RunOptions(),
 ) -> Manifest:
     """Restore a picture from its small file alone.
@@ -153,6 +156,7 @@ def up_file(
         dst: The restored picture, in the format of its suffix.
         weights: A .safetensors file, the name of installed weights, or a loaded codec; None: the installed weights that
             the manifest names. The digest of the weights must be that of the manifest.
+        quality: Quality of a restored JPEG, AVIF or WebP; None: 95, 90, and a lossless WebP.
         options: Tiles, device, precision, overwriting and progress.
 
     Returns:
@@ -175,7 +179,7 @@ def up_file(
     small, manifest = read_small(src)
     size = HW.from_wh(manifest.size)
     check_values(dst, (*size, _channels(manifest)))
-    with output(dst, _placeholder(small, manifest), source=src, overwrite=options.overwrite) as save:
+    with output(dst, _placeholder(small, manifest), source=src, quality=quality, overwrite=options.overwrite) as save:
         codec = weights
         if not isinstance(codec, Codec):
             codec = choose_codec(

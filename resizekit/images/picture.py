@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from resizekit.images.metadata import NO_METADATA, Metadata
 from resizekit.spec import HW
 
 if TYPE_CHECKING:  # types only: reading a manifest does not need torch
@@ -30,6 +31,8 @@ class Picture:
     """Opacity `h w`, from 0 (transparent) to the largest integer value (opaque); None: no alpha channel."""
     icc: bytes | None = None
     """ICC profile of the file; None: no profile, which means sRGB."""
+    metadata: Metadata = NO_METADATA
+    """EXIF, XMP and resolution, without the orientation."""
     value_range: "ValueRange | None" = None
     """Lowest and highest possible value; None: the range of the integer type."""
     embedded_manifest: str | None = None

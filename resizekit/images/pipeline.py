@@ -26,6 +26,7 @@ from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
 from resizekit.images.channels import match_channels
+from resizekit.images.io.icc import fitting_profile
 from resizekit.images.io.write import alpha_refusal
 from resizekit.images.manifest import Manifest
 from resizekit.images.manifest_weights import check_weights_match, manifest_name
@@ -143,7 +144,13 @@ def _small_picture(
     """Make the small picture from its pixel values, as reading its file gives it, and its manifest."""
     storage = codec.storage
     pixels = low if storage.exact else storage.read_back(low)
-    small = Picture(pixels=pixels, encoder_pixels=None if storage.exact else low, alpha=alpha, icc=picture.icc)
+    small = Picture(
+        pixels=pixels,
+        encoder_pixels=None if storage.exact else low,
+        alpha=alpha,
+        icc=picture.icc,
+        metadata=picture.metadata,
+    )
     manifest = Manifest(
         task=codec.info.task,
         weights=manifest_name(codec),
@@ -251,7 +258,13 @@ def up_picture(
         colours = mean if bits == 32 else np.rint(mean).astype(colours.dtype)
     colours = denormalize(colours, dtype_of_bits(manifest.bits), manifest.value_range)
     alpha = alpha if alpha is None else convert_bits(alpha, 16 if manifest.bits == 16 else 8)
-    return Picture(pixels=colours, alpha=alpha, icc=small.icc, value_range=manifest.value_range)
+    return Picture(
+        pixels=colours,
+        alpha=alpha,
+        icc=fitting_profile(small.icc, colours.shape[2]),
+        metadata=small.metadata,
+        value_range=manifest.value_range,
+    )
 
 
 def _possible_channels(manifest: Manifest) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from resizekit.codec.tiling import Progress, Tile
+from resizekit.images.metadata import MetadataPolicy
 from resizekit.system.device import Precision, pick_device, pick_precision
 
 __all__ = ["RunOptions"]
@@ -28,6 +29,8 @@ class RunOptions:
     """Precision of the networks: "float32", "bfloat16" or "auto", which is bfloat16 where the hardware supports it."""
     overwrite: bool = False
     """Replace output files that exist."""
+    metadata: MetadataPolicy = "keep"
+    """Which metadata `down` keeps: "keep": all but the location and camera notes; "all", "minimal" or "none"."""
     progress: Progress | None = None
     """Called with (done, total): tiles, or parts of the work in any unit above effort 0; the ratio is the progress."""
     on_gain: Callable[[float], None] | None = None

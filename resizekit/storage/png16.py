@@ -32,7 +32,7 @@ class Png16(Storage):
         Args:
             target: A path or an open file.
             pixels: `h w c`, uint16, with alpha as the last channel if there is any.
-            **more: `pnginfo` and `icc_profile`, as Pillow takes them.
+            **more: `pnginfo`, `icc_profile`, `exif` and `dpi`, as Pillow takes them.
 
         Raises:
             ValueError: If the pixel values are not uint16.
@@ -45,6 +45,10 @@ class Png16(Storage):
         chunks = []
         if "icc_profile" in more:
             chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(more["icc_profile"])))
+        if "exif" in more:
+            chunks.append((b"eXIf", more["exif"].removeprefix(b"Exif\0\0")))
+        if "dpi" in more:
+            chunks.append((b"pHYs", struct.pack(">IIB", *(round(dots / 0.0254) for dots in more["dpi"]), 1)))
         if "pnginfo" in more:
             chunks += [(name, text) for name, text, *_ in more["pnginfo"].chunks]
         data = data[:_HEAD] + b"".join(_chunk(*chunk) for chunk in chunks) + data[_HEAD:]

@@ -114,7 +114,7 @@ HOSTILE = {
         tiff(DEEP).replace(struct.pack("<HHII", 258, 3, 1, 16), struct.pack("<HHII", 258, 3, 1, 12)),
         "12 bits",
     ),
-    "white is 0": (tiff(DEEP, photometric="miniswhite"), "other colours"),
+    "white is 0, in floats": (tiff(DEEP.astype(np.float32), photometric="miniswhite"), "other colours"),
     "cmyk": (tiff(np.zeros((4, 5, 4), np.uint16), photometric="separated"), "other colours"),
     "premultiplied": (tiff(np.zeros((4, 5, 4), np.uint16), **PREMULTIPLIED), "premultiplied alpha"),
     "pages in colours": (tiff(np.zeros((2, 4, 5, 3), np.uint16), photometric="rgb"), "several frames"),

@@ -7,13 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import PIL.Image
 import pytest
-from PIL import ImageOps
+from PIL import ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from resizekit.errors import ImageError
 from resizekit.images.io.read import read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def encoded(image, form="PNG", **options):
@@ -95,9 +98,9 @@ def test_read_ignores_broken_metadata(tmp_path):
 def test_read_returns_profile_and_manifest_text(tmp_path):
     note = PngInfo()
     note.add_itxt("resizekit", "a ✓ text")
-    PIL.Image.fromarray(RGB).save(tmp_path / "x.png", icc_profile=b"profile", pnginfo=note)
+    PIL.Image.fromarray(RGB).save(tmp_path / "x.png", icc_profile=SRGB, pnginfo=note)
     picture = read_picture(tmp_path / "x.png")
-    assert (picture.icc, picture.embedded_manifest) == (b"profile", "a ✓ text")
+    assert (picture.icc, picture.embedded_manifest) == (SRGB, "a ✓ text")
 
 
 def test_read_ignores_the_second_picture_of_an_mpo(tmp_path):
@@ -109,8 +112,6 @@ def test_read_ignores_the_second_picture_of_an_mpo(tmp_path):
 
 
 FRAMES = {"save_all": True, "append_images": [PIL.Image.fromarray(255 - RGB)]}
-BOMB_TEXT = PngInfo()
-BOMB_TEXT.add_itxt("resizekit", "x" * 2_000_000, zip=True)
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
 WHOLE = encoded(PIL.Image.fromarray(RGB))
 
@@ -126,14 +127,13 @@ WHOLE = encoded(PIL.Image.fromarray(RGB))
         (encoded(PIL.Image.fromarray(RGB), "JPEG")[:-100], "cannot be read"),
         (encoded(PIL.Image.fromarray(RGB), "WEBP")[:60], "cannot be read"),
         (b"P6 1 1 65535\n" + bytes(6), "more than 8 bits"),
-        (encoded(PIL.Image.new("CMYK", (2, 2)), "JPEG"), "CMYK"),
+        (encoded(PIL.Image.new("CMYK", (2, 2)), "JPEG"), "CMYK colours without a profile"),
         (encoded(PIL.Image.new("LAB", (2, 2)), "TIFF"), "LAB"),
         (encoded(PIL.Image.fromarray(RGB), "GIF", **FRAMES), "several frames"),
         (encoded(PIL.Image.fromarray(RGB), "TIFF", **FRAMES), "several frames"),
         (encoded(PIL.Image.fromarray(RGB), **FRAMES), "several frames"),
         (png(10_000, 9_000, 8, 2), "89478485"),  # Pillow only warns of these
         (png(20_000, 20_000, 8, 2), "89478485"),
-        (encoded(PIL.Image.fromarray(RGB), pnginfo=BOMB_TEXT), "cannot be read"),
     ],
 )
 def test_read_refuses_unsupported_files_in_one_line(tmp_path, data, message):

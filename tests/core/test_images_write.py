@@ -5,6 +5,7 @@ import PIL.Image
 import pytest
 
 from resizekit.errors import ImageError, UsageError
+from resizekit.images.io.icc import gamma, make_profile
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import output, write_picture
 from resizekit.images.picture import Picture
@@ -133,3 +134,31 @@ def test_write_overwrites_with_the_usual_permissions(tmp_path):
     mode = stat.S_IMODE((tmp_path / "x.png").stat().st_mode)
     assert mode == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
     PIL.Image.open(tmp_path / "x.png").verify()
+
+
+def test_quality_makes_lossy_formats_smaller(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    for suffix in (".jpg", ".avif", ".webp"):
+        sizes = []
+        for quality in (20, 80, None):
+            path = tmp_path / f"{quality}{suffix}"
+            write_picture(path, Picture(pixels=pixels), quality=quality)
+            sizes.append(path.stat().st_size)
+        assert sizes[0] < sizes[1] < sizes[2]
+
+
+def test_quality_is_refused_where_it_has_no_meaning(tmp_path):
+    picture = Picture(pixels=np.zeros((2, 2, 3), np.uint8))
+    with pytest.raises(UsageError, match="is exact without it: leave out --quality"):
+        write_picture(tmp_path / "x.png", picture, quality=80)
+    with pytest.raises(UsageError, match=r"invalid quality 0 of .*: expected 1 to 100"):
+        write_picture(tmp_path / "x.jpg", picture, quality=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_grey_in_a_format_of_rgb_has_a_profile_that_fits(tmp_path):
+    grey = Picture(pixels=np.full((4, 4, 1), 90, np.uint8), icc=make_profile("x", gamma(1.0), None))
+    write_picture(tmp_path / "x.webp", grey)
+    found = read_picture(tmp_path / "x.webp")
+    assert found.icc[16:20] == b"RGB "
+    assert (found.pixels == 90).all()

@@ -1,19 +1,28 @@
 """Decode a file to a `Picture`, or raise an error of one line."""
 
-import functools
+import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 
+from resizekit.codec.convert import peak
 from resizekit.errors import ImageError, ResizeKitError
-from resizekit.images.io.metadata import read_embedded_manifest, read_profile
+from resizekit.images.io.cmyk import cmyk_to_srgb
+from resizekit.images.io.colours import read_profile
+from resizekit.images.io.heif import is_heif, register_heif
+from resizekit.images.io.icc import fitting_profile
+from resizekit.images.io.metadata import XMP_KEYWORD, read_embedded_manifest
 from resizekit.images.io.npy import is_array, read_array
 from resizekit.images.io.orientation import apply_exif_orientation
+from resizekit.images.io.png_chunks import PngChunks, is_png, read_png_chunks
 from resizekit.images.io.quiet import library_warnings_ignored
 from resizekit.images.io.tiff import is_tiff, read_tiff
 from resizekit.images.limits import check_pixels, exceeds_limit, limit_message
+from resizekit.images.manifest import KEYWORD
+from resizekit.images.metadata import describing_metadata
 from resizekit.images.picture import Picture
 from resizekit.images.value_range import ValueRange, check_values_in_range
 from resizekit.spec import HW
@@ -23,10 +32,14 @@ from resizekit.storage.png16 import decode_png
 
 __all__ = ["read_picture"]
 
+_PNG_HEADER = 26
+"""Bytes of a PNG to the end of its size and depth."""
+_ATTRIBUTE_BITS = 0x0F
+"""Bits of the descriptor of a TGA, at byte 17, that count the bits of alpha."""
 # The mode to convert each of Pillow's modes to; modes with transparency get an A.
 _MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
 _ORIENTATION = 0x0112
-_BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277
+_BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES, _XMP = 258, 277, 338, 700
 
 
 def read_picture(path: str | Path, value_range: ValueRange | None = None) -> Picture:
@@ -41,12 +54,22 @@ def read_picture(path: str | Path, value_range: ValueRange | None = None) -> Pic
 
     Raises:
         ImageError: The path is not a file, or the file is empty, truncated, not a picture, or a picture that is not
-            supported: more pixels than Pillow's limit, several frames, or other colours than grey and RGB.
+            supported: more pixels than Pillow's limit, several frames, or colours without a conversion to RGB.
         MissingExtraError: Reading the file needs an optional dependency.
     """
     path = Path(path)
     picture = _read(path)
+    if picture.embedded_manifest is None:  # a small image stays as its manifest describes it
+        picture = _without_redundancy(picture)
     return replace(picture, pixels=check_values_in_range(path, picture.pixels, value_range), value_range=value_range)
+
+
+def _without_redundancy(picture: Picture) -> Picture:
+    """Leave out an alpha that is opaque everywhere, and a profile for other colours than those of the pixels."""
+    alpha = picture.alpha
+    if alpha is not None and alpha.min() == peak(alpha):
+        alpha = None
+    return replace(picture, alpha=alpha, icc=fitting_profile(picture.icc, picture.pixels.shape[2]))
 
 
 def _read(path: Path) -> Picture:
@@ -55,10 +78,14 @@ def _read(path: Path) -> Picture:
         with library_warnings_ignored():
             if is_array(path, head):
                 return Picture(pixels=read_array(path, head))
+            if is_png(head):
+                return _read_png(path, head)
             if is_tiff(head) and not _pillow_reads_all(path, head):
                 return read_tiff(path)
             if is_jxl(head):
                 return _read_jxl(path, head)
+            if is_heif(head):
+                return _read_heif(path, head)
             with PIL.Image.open(path, formats=_formats()) as image:
                 return _decode(path, image, head)
     except ResizeKitError:
@@ -70,6 +97,20 @@ def _read(path: Path) -> Picture:
     except Exception as error:  # decoders raise any exception for a broken file
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise ImageError(f"{path} cannot be read ({reason}): fetch or export it again") from None
+
+
+def _read_png(path: Path, head: bytes) -> Picture:
+    """Read a PNG; the chunks besides its pixels do not go through Pillow."""
+    if len(head) >= _PNG_HEADER:
+        size = HW.from_wh((int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")))
+        if exceeds_limit(size):
+            raise _too_many_pixels(path)
+    chunks = read_png_chunks(path.read_bytes())
+    with PIL.Image.open(io.BytesIO(chunks.pixels), formats=["PNG"]) as image:
+        if chunks.colour_type == 0 and chunks.bit_depth in (2, 4) and "transparency" in image.info:
+            highest = (1 << chunks.bit_depth) - 1  # Pillow scales the pixels to 8 bits, and leaves this value as it is
+            image.info["transparency"] = (image.info["transparency"] & highest) * (255 // highest)
+        return _decode(path, image, head, chunks)
 
 
 def _read_jxl(path: Path, head: bytes) -> Picture:
@@ -87,6 +128,15 @@ def _read_jxl(path: Path, head: bytes) -> Picture:
     with PIL.Image.open(path, formats=["JXL"]) as image:
         picture = _decode(path, image, head)
     return replace(picture, icc=None) if header.is_srgb else picture  # the decoder invents a profile for sRGB
+
+
+def _read_heif(path: Path, head: bytes) -> Picture:
+    """Read the primary picture of a HEIF; the others are previews, depth maps or a burst."""
+    register_heif()
+    with PIL.Image.open(path, formats=["HEIF"]) as image:
+        if image.info.get("bit_depth", 8) > 8:
+            raise _deep(path)
+        return _decode(path, image, head)
 
 
 def _several_frames(path: Path) -> ImageError:
@@ -110,7 +160,6 @@ def _check_size(path: Path, image: PIL.Image.Image) -> None:
         raise _too_many_pixels(path)
 
 
-@functools.cache
 def _formats() -> list[str]:
     """List all of Pillow's formats except those that run another program, such as Ghostscript for EPS."""
     PIL.Image.init()
@@ -132,28 +181,54 @@ def _read_head(path: Path) -> bytes:
     return head
 
 
-def _decode(path: Path, image: PIL.Image.Image, head: bytes) -> Picture:
+def _decode(path: Path, image: PIL.Image.Image, head: bytes, chunks: PngChunks | None = None) -> Picture:
     _check_size(path, image)
     # the second picture in a phone's MPO is a preview or a depth map, the first is the photograph
-    if getattr(image, "is_animated", False) and image.format != "MPO":
+    if getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF", "HEIF"):
         raise _several_frames(path)
     deep = image.mode[0] in "IF" or _has_deep_channels(image, head)
     if deep and image.format != "PNG":
         raise _deep(path)
-    if not deep and image.mode not in _MODES:
+    if not deep and image.mode not in _MODES and image.mode != "CMYK":
         raise ImageError(f"{path} is in {image.mode} colours: convert it to RGB or grey first")
     image.load()  # also for 16 bits, so that Pillow finds broken files of every depth
     _check_size(path, image)  # an icon learns its size from the picture inside it
-    manifest = read_embedded_manifest(image)
-    icc = read_profile(image)
-    orientation = _orientation(image)
-    has_alpha = image.has_transparency_data
-    array = decode_png(path.read_bytes()) if deep else np.array(image.convert(_MODES[image.mode] + "A" * has_alpha))
-    array = apply_exif_orientation(array.reshape(image.height, image.width, -1), orientation)
-    if not has_alpha:
-        return Picture(pixels=array, icc=icc, embedded_manifest=manifest)
-    pixels, alpha = array[:, :, :-1].copy(), array[:, :, -1].copy()
-    return Picture(pixels=pixels, alpha=alpha, icc=icc, embedded_manifest=manifest)
+    exif = _exif(image, chunks)
+    manifest = read_embedded_manifest(exif) if chunks is None else chunks.texts.get(KEYWORD)
+    icc = None
+    if image.mode == "CMYK":
+        image = cmyk_to_srgb(path, image)
+    else:
+        icc = read_profile(image, head, exif, chunks)
+    has_alpha = image.has_transparency_data and not (image.format == "TGA" and not head[17] & _ATTRIBUTE_BITS)
+    if deep and chunks is not None:
+        array = decode_png(chunks.pixels)
+    else:
+        array = np.array(image.convert(_MODES[image.mode] + "A" * has_alpha))
+    array = apply_exif_orientation(array.reshape(image.height, image.width, -1), _orientation(image, exif))
+    pixels, alpha = (array[:, :, :-1].copy(), array[:, :, -1].copy()) if has_alpha else (array, None)
+    xmp, dpi = _xmp_and_dpi(image, chunks)
+    metadata = describing_metadata(exif, xmp, dpi, user_comment=manifest is None)
+    return Picture(pixels=pixels, alpha=alpha, icc=icc, metadata=metadata, embedded_manifest=manifest)
+
+
+def _xmp_and_dpi(image: PIL.Image.Image, chunks: PngChunks | None) -> tuple[object, object]:
+    if chunks is None:
+        tags: Any = getattr(image, "tag_v2", {})
+        return image.info.get("xmp") or tags.get(_XMP), image.info.get("dpi")
+    return chunks.texts.get(XMP_KEYWORD), chunks.dpi
+
+
+def _exif(image: PIL.Image.Image, chunks: PngChunks | None) -> PIL.Image.Exif:
+    """Return the EXIF tags; broken metadata is not a reason to refuse an intact picture, and counts as none."""
+    try:
+        if chunks is None:
+            return image.getexif()
+        exif = PIL.Image.Exif()
+        exif.load(chunks.exif)
+    except Exception:
+        return PIL.Image.Exif()
+    return exif
 
 
 def _pillow_reads_all(path: Path, head: bytes) -> bool:
@@ -161,10 +236,13 @@ def _pillow_reads_all(path: Path, head: bytes) -> bool:
     try:
         with PIL.Image.open(path, formats=["TIFF"]) as image:
             _check_size(path, image)
-            animated = getattr(image, "is_animated", False)
-            # of two grey samples, Pillow reads the first only
-            hidden = image.mode == "L" and getattr(image, "tag_v2", {}).get(_SAMPLES_PER_PIXEL, 1) > 1
-            return not (animated or hidden or image.mode[0] in "IF" or _has_deep_channels(image, head))
+            if getattr(image, "is_animated", False):  # of several pages, tifffile finds the one of full size
+                return False
+            tags: Any = getattr(image, "tag_v2", {})
+            # Pillow drops samples that it has no mode for, and an extra sample of an unknown kind is not alpha
+            bands = 1 if image.mode == "P" else len(image.getbands())
+            hidden = tags.get(_SAMPLES_PER_PIXEL, 1) != bands or 0 in tags.get(_EXTRA_SAMPLES, ())
+            return not (hidden or image.mode[0] in "IF" or _has_deep_channels(image, head))
     except PIL.UnidentifiedImageError:
         return False
 
@@ -187,10 +265,12 @@ def _has_deep_channels(image: PIL.Image.Image, head: bytes) -> bool:
     return ";16" in str(tiles)
 
 
-def _orientation(image: PIL.Image.Image) -> int:
+def _orientation(image: PIL.Image.Image, exif: PIL.Image.Exif) -> int:
     if image.format == "JXL" and not getattr(image, "jpeg", False):
         return 1  # its decoder has turned the picture already, except for a JPEG that is stored in the file
+    if image.format == "HEIF":
+        return 1  # as above
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # broken metadata is not a reason to refuse an intact picture
+        return int(exif.get(_ORIENTATION, 1))
+    except Exception:  # as above: reading a tag may fail as well
         return 1

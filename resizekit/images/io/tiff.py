@@ -23,7 +23,7 @@ __all__ = ["DEEP_TIFF", "DeepTiff", "is_tiff", "read_tiff"]
 
 _LOG = logging.getLogger("tifffile")
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_GREY, _RGB = 1, 2
+_WHITE_IS_ZERO, _GREY, _RGB = 0, 1, 2
 _PREMULTIPLIED, _ALPHA = 1, 2
 _ICC, _ORIENTATION = 34675, 274
 _BITS = {"uint8": 8, "uint16": 16, "float32": 32}
@@ -74,7 +74,7 @@ def read_tiff(path: Path) -> Picture:
         Exception: tifffile raises any exception for broken data.
     """
     with _tifffile().TiffFile(path) as file:
-        pages = _read_pages(path, file)
+        pages = _full_size(_read_pages(path, file))
         first = pages[0]
         for page in pages:
             _check_page(path, page, first, len(pages))
@@ -107,6 +107,11 @@ def _read_pages(path: Path, file: Any) -> list[Any]:
     return pages
 
 
+def _full_size(pages: list[Any]) -> list[Any]:
+    """Leave out thumbnails and reduced versions of other pages."""
+    return [page for page in pages if not page.is_reduced] or pages[:1]
+
+
 def _check_page(path: Path, page: Any, first: Any, pages: int) -> None:
     """Refuse a page that cannot be part of a picture or cube, before memory is allocated for it."""
     dtype, samples, size = str(page.dtype), int(page.samplesperpixel), HW(page.imagelength, page.imagewidth)
@@ -117,7 +122,8 @@ def _check_page(path: Path, page: Any, first: Any, pages: int) -> None:
             f"{path} has pages of different sizes or types ({first.imagewidth}x{first.imagelength} {first.dtype}, "
             f"{size.w}x{size.h} {dtype}): the bands of a cube must have the same size and type"
         )
-    if page.photometric not in (_GREY, _RGB) or page.axes not in ("YX", "YXS", "SYX"):
+    inverted = page.photometric == _WHITE_IS_ZERO and samples == 1 and dtype in ("uint8", "uint16")
+    if not (inverted or page.photometric in (_GREY, _RGB)) or page.axes not in ("YX", "YXS", "SYX"):
         raise ImageError(f"{path} is in other colours than RGB and grey: convert it first")
     if _BITS.get(dtype) != page.bitspersample:
         raise ImageError(
@@ -132,6 +138,8 @@ def _read_samples(page: Any) -> Pixels:
     array = np.asarray(page.asarray())
     if page.axes == "SYX":
         array = np.moveaxis(array, 0, 2)
+    if page.photometric == _WHITE_IS_ZERO:
+        array = np.iinfo(array.dtype).max - array
     return cast(Pixels, np.ascontiguousarray(array.reshape(page.imagelength, page.imagewidth, -1)))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -9,7 +10,8 @@ from typing import BinaryIO
 import numpy as np
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.io.metadata import manifest_options
+from resizekit.images.io.icc import fitting_profile
+from resizekit.images.io.metadata import metadata_options
 from resizekit.images.io.npy import NPY, NPZ
 from resizekit.images.io.tiff import DEEP_TIFF
 from resizekit.images.picture import Picture
@@ -27,7 +29,16 @@ _FORMATS = (
     Storage(format="TIFF", suffixes=(".tif", ".tiff"), options={"compression": "tiff_adobe_deflate"}, alpha=True),
     Storage(format="BMP", suffixes=(".bmp",), icc=False),
     Storage(format="JPEG", suffixes=(".jpg", ".jpeg"), options={"quality": 95, "subsampling": 0}),
+    Storage(
+        format="AVIF",
+        suffixes=(".avif",),
+        options={"quality": 90, "subsampling": "4:4:4", "speed": 6},
+        channels=(3,),
+        alpha=True,
+    ),
 )
+_QUALITIES = {"JPEG": range(1, 101), "AVIF": range(101), "WEBP": range(101)}
+"""Qualities of the lossy formats of restored pictures."""
 _BY_SUFFIX = {suffix: storage for storage in _FORMATS for suffix in storage.suffixes}
 """Formats of 8-bit pictures that are not small images."""
 _ARRAYS = {suffix: storage for storage in (NPY, NPZ) for suffix in storage.suffixes}
@@ -40,23 +51,29 @@ _COLOUR_SPACES = {1: b"GRAY", 3: b"RGB "}
 
 
 def write_picture(
-    path: str | Path, picture: Picture, *, storage: Storage | None = None, overwrite: bool = False
+    path: str | Path,
+    picture: Picture,
+    *,
+    storage: Storage | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write a picture in the format of its suffix.
 
-    PNG, WebP and JPEG XL (both lossless), TIFF, BMP, JPEG (quality 95), .npy or .npz.
+    PNG, WebP and JPEG XL (both lossless), TIFF, BMP, JPEG (quality 95), AVIF (quality 90), .npy or .npz.
 
     Args:
         path: The file.
         picture: A picture; one of 16 bits needs PNG, TIFF or an array, a cube or float32 needs TIFF or an array.
         storage: Format of a small image; None: the suffix decides.
+        quality: Quality of a JPEG, AVIF or WebP, which is then lossy; None: the default of the format.
         overwrite: Replace a file that exists.
 
     Raises:
         UsageError: The path cannot be written, or the format cannot hold the picture.
         ImageError: Writing failed.
     """
-    with output(path, picture, storage=storage, overwrite=overwrite) as save:
+    with output(path, picture, storage=storage, quality=quality, overwrite=overwrite) as save:
         save(picture)
 
 
@@ -67,6 +84,7 @@ def output(
     *,
     source: str | Path | None = None,
     storage: Storage | None = None,
+    quality: int | None = None,
     overwrite: bool = False,
 ) -> Iterator[Callable[..., None]]:
     """Check that a file can be written before the work begins, and yield the function that saves the picture.
@@ -80,6 +98,7 @@ def output(
         like: A picture with the shape, type, alpha, profile and manifest that the file must hold.
         source: The input, which must not be overwritten.
         storage: Format of a small image; None: the suffix decides.
+        quality: As for `write_picture`.
         overwrite: Replace a file that exists.
 
     Raises:
@@ -89,6 +108,8 @@ def output(
     """
     path = Path(path)
     file_format = _format_of_suffix(path, like) if storage is None else _checked_storage(path, like, storage)
+    if quality is not None:
+        file_format = _with_quality(path, file_format, quality)
     check_target(path, source=source, overwrite=overwrite)
     with atomic_write(path) as temporary:
 
@@ -119,6 +140,17 @@ def _format_of_suffix(path: Path, like: Picture) -> Storage:
         if is_lost:
             raise UsageError(f"{path.suffix} would lose the {content}: write a .png instead of {path}")
     return file_format
+
+
+def _with_quality(path: Path, file_format: Storage, quality: int) -> Storage:
+    """Return a format with another quality."""
+    if file_format.format not in _QUALITIES:
+        raise UsageError(f"{path.suffix} has no quality, and {path} is exact without it: leave out --quality")
+    if quality not in _QUALITIES[file_format.format]:
+        possible = _QUALITIES[file_format.format]
+        raise UsageError(f"invalid quality {quality} of {path}: expected {possible[0]} to {possible[-1]}")
+    lossy = {"lossless": False, "method": 6} if file_format.format == "WEBP" else {}
+    return replace(file_format, options={**file_format.options, **lossy, "quality": quality}, exact=False)
 
 
 def _checked_storage(path: Path, like: Picture, storage: Storage) -> Storage:
@@ -159,10 +191,15 @@ def _save(temporary: Path, path: Path, file_format: Storage, picture: Picture, *
 
 def _encode(target: Path | BinaryIO, file_format: Storage, picture: Picture, *, small: bool) -> None:
     pixels = picture.encoder_pixels if small and picture.encoder_pixels is not None else picture.pixels
-    fits = picture.icc is not None and picture.icc[16:20] == _COLOUR_SPACES.get(picture.pixels.shape[2])
+    if pixels.shape[2] == 1 and 1 not in file_format.channels:  # the decoder gives three equal channels
+        pixels = pixels.repeat(3, 2)
+        picture = replace(picture, icc=fitting_profile(picture.icc, 3))
+    fits = picture.icc is not None and picture.icc[16:20] == _COLOUR_SPACES.get(pixels.shape[2])
     other_profile = None if fits else picture.icc
     manifest = picture.embedded_manifest
-    options = {} if manifest is None else manifest_options(file_format.format, manifest, other_profile)
+    options = metadata_options(
+        file_format.format, picture.metadata, manifest, None if manifest is None else other_profile
+    )
     if picture.alpha is not None:
         if file_format is DEEP_TIFF:
             options["alpha"] = True

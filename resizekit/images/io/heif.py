@@ -1,0 +1,28 @@
+"""HEIC and other HEIF pictures, read by pillow-heif, a plugin of Pillow."""
+
+from resizekit.errors import MissingExtraError
+
+__all__ = ["is_heif", "register_heif"]
+
+_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_PILLOW = b"avif"
+
+
+def is_heif(head: bytes) -> bool:
+    """Return whether a file is a HEIF that Pillow itself does not read, by its first bytes."""
+    size = int.from_bytes(head[:4], "big")
+    brands = [head[at : at + 4] for at in (8, *range(16, min(size, len(head)), 4))]
+    return head[4:8] == b"ftyp" and _PILLOW not in brands and not _BRANDS.isdisjoint(brands)
+
+
+def register_heif() -> None:
+    """Make Pillow read HEIF.
+
+    Raises:
+        MissingExtraError: If pillow-heif is not installed.
+    """
+    try:
+        import pillow_heif
+    except ImportError:
+        raise MissingExtraError('a HEIC picture needs pillow-heif: pip install "resizekit[heif]"') from None
+    pillow_heif.register_heif_opener(thumbnails=False)
