@@ -8,6 +8,7 @@ from resizekit.codec import Codec
 from resizekit.codec.convert import convert_bits
 from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.metrics import luma
+from resizekit.images.alpha import fill_hidden
 from resizekit.images.channels import match_channels
 from resizekit.images.io.read import read_picture
 from resizekit.images.picture import Picture
@@ -36,7 +37,9 @@ def read_values(path: Path, channels: int, *, folds: bool = False, value_range: 
     return with_channels(path, read_picture(path, value_range), channels, folds=folds)
 
 
-def read_for_evaluation(codec: Codec, path: Path, value_range: ValueRange | None = None) -> Pixels:
+def read_for_evaluation(
+    codec: Codec, path: Path, value_range: ValueRange | None = None
+) -> tuple[Pixels, Pixels | None]:
     """Read a picture for a codec and crop it to a size that the factors divide (paper, section 4.1).
 
     Args:
@@ -45,7 +48,8 @@ def read_for_evaluation(codec: Codec, path: Path, value_range: ValueRange | None
         value_range: The range of the file's values. Float files need it.
 
     Returns:
-        Pixels `h w c` as `read_values` returns them, cropped at the bottom and at the right.
+        Pixels `h w c` as `read_values` returns them, and alpha `h w`, or None without transparency; both cropped at the
+        bottom and at the right.
 
     Raises:
         ImageError: If the file cannot be read, holds more bits than the codec stores, or is too small.
@@ -57,12 +61,18 @@ def read_for_evaluation(codec: Codec, path: Path, value_range: ValueRange | None
         _, h, w = codec.spec.crop((codec.channels, *pixels.shape[:2]))
     except ResizeShapeError as error:
         raise ImageError(f"{path} is too small to be measured: {error}") from None
-    return np.ascontiguousarray(pixels[:h, :w])
+    alpha = None if picture.alpha is None else np.ascontiguousarray(picture.alpha[:h, :w])
+    return np.ascontiguousarray(pixels[:h, :w]), alpha
 
 
 def with_channels(path: Path, picture: Picture, channels: int, *, folds: bool = False) -> Pixels:
-    """Convert a picture that was already read; see `read_values`. The path only appears in error messages."""
+    """Convert a picture that was already read; see `read_values`. The path only appears in error messages.
+
+    The colours of transparent pixels are replaced as `down_file` does: they are arbitrary.
+    """
     pixels = normalize(picture.pixels, picture.value_range)
+    if picture.alpha is not None:
+        pixels = fill_hidden(pixels, picture.alpha)
     if (pixels.shape[2], channels) == (3, 1):
         return luma(pixels)[:, :, None]
     return match_channels(pixels, channels, folds=folds, source=path)

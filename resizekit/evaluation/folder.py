@@ -14,7 +14,6 @@ from resizekit.evaluation.measure import measure
 from resizekit.images.io.find import find_pictures, sample_evenly
 from resizekit.images.planning import repeated
 from resizekit.images.value_range import ValueRange
-from resizekit.storage.formats import Pixels
 
 __all__ = ["SetMetrics", "evaluate_depths", "evaluate_folder", "mean_of"]
 
@@ -45,7 +44,7 @@ def evaluate_folder(
     *,
     limit: int | None = None,
     value_range: ValueRange | None = None,
-    measure_with: Callable[[Codec, Pixels], Mapping[str, float]] = measure,
+    measure_with: Callable[..., Mapping[str, float]] = measure,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> SetMetrics:
     """Measure a codec on every picture of a folder, cropped to a size that the factors divide (paper, section 4.1).
@@ -57,7 +56,7 @@ def evaluate_folder(
         folder: A folder of pictures, or a single picture.
         limit: Measure at most this number of pictures, sampled evenly.
         value_range: The range of the files' values. Float files need it; they are measured as floats in [0, 1].
-        measure_with: The function that computes the metrics of one picture `h w c`.
+        measure_with: The function that computes the metrics of one picture: `measure`, with other options.
         progress: Called with (pictures done, all pictures) after each measured picture.
 
     Returns:
@@ -76,7 +75,8 @@ def evaluate_folder(
     skipped: list[str] = []
     for done, path in enumerate(paths, start=1):
         try:
-            metrics = measure_with(codec, read_for_evaluation(codec, path, value_range))
+            pixels, alpha = read_for_evaluation(codec, path, value_range)
+            metrics = measure_with(codec, pixels, alpha=alpha)
         except (ImageError, MissingExtraError) as error:
             skipped.append(str(error))
             continue
@@ -112,7 +112,7 @@ def evaluate_depths(
     *,
     limit: int | None = None,
     value_range: ValueRange | None = None,
-    measure_with: Callable[[Codec, Pixels], Mapping[str, float]] = measure,
+    measure_with: Callable[..., Mapping[str, float]] = measure,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[int, SetMetrics | ImageError]:
     """Measure a codec on a folder at several depths: with its networks applied once, twice, and so on.

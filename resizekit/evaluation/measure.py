@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,7 +15,8 @@ from resizekit.codec.refine.objective import check_refinable
 from resizekit.codec.refine.pixels import refine_pixels
 from resizekit.codec.resize_plan import size_before_steps
 from resizekit.codec.tiling import tiled_encode
-from resizekit.evaluation.metrics import luma, psnr
+from resizekit.evaluation.metrics import Weight, luma, psnr
+from resizekit.images.alpha import alpha_down
 from resizekit.images.pad import reflect_pad_or_crop
 from resizekit.nn import to_float
 from resizekit.ops import resample_codes, to_uint, to_uint8
@@ -26,7 +26,9 @@ from resizekit.storage.formats import Pixels
 __all__ = ["baseline_name", "bicubic_roundtrip", "measure", "psnr_y", "roundtrip"]
 
 
-def roundtrip(codec: Codec, high: Pixels, *, effort: int | Effort = 0) -> tuple[Pixels, Pixels]:
+def roundtrip(
+    codec: Codec, high: Pixels, *, alpha: Pixels | None = None, effort: int | Effort = 0
+) -> tuple[Pixels, Pixels]:
     """Downscale a picture, store it as a real file, and restore it.
 
     With the compression `none` no file is written, and the decoder receives the unrounded output of the encoder.
@@ -34,6 +36,7 @@ def roundtrip(codec: Codec, high: Pixels, *, effort: int | Effort = 0) -> tuple[
     Args:
         codec: The codec to apply.
         high: A picture `h w c` whose size the factors divide.
+        alpha: Opacity `h w`: an effort does not improve pixels with alpha 0.
         effort: 0 to 4, or an `Effort`: how long to improve low for the decoder.
 
     Returns:
@@ -45,7 +48,8 @@ def roundtrip(codec: Codec, high: Pixels, *, effort: int | Effort = 0) -> tuple[
     effort = Effort.of(effort)
     if effort.level:
         check_refinable(codec, effort)
-        low = refine_pixels(codec, high, tiled_encode(codec, high, "off"), effort)
+        weight = None if alpha is None else (alpha > 0).astype(np.float32)
+        low = refine_pixels(codec, high, tiled_encode(codec, high, "off"), effort, weight=weight)
     elif codec.compression.in_memory:
         return _roundtrip_in_floats(codec, high)
     else:
@@ -118,7 +122,14 @@ def _repeat_channels(x: Tensor, spec: ResizeSpec) -> Tensor:
     return torch.cat([groups[i * down // up] for i in range(up)], 1)
 
 
-def measure(codec: Codec, high: Pixels, *, effort: int | Effort = 0, with_seconds: bool = False) -> Mapping[str, float]:
+def measure(
+    codec: Codec,
+    high: Pixels,
+    *,
+    alpha: Pixels | None = None,
+    effort: int | Effort = 0,
+    with_seconds: bool = False,
+) -> Mapping[str, float]:
     """Measure the PSNR of one picture: restored against the original, low against bicubic, and of the baseline.
 
     RGB has no border. Y (16 to 235) leaves out a border as wide as the factor, or no border if the picture is too
@@ -127,6 +138,7 @@ def measure(codec: Codec, high: Pixels, *, effort: int | Effort = 0, with_second
     Args:
         codec: The codec to measure.
         high: A picture `h w c` whose size the factors divide.
+        alpha: Opacity `h w`: each pixel counts by its alpha, and those with alpha 0 do not count.
         effort: As for `roundtrip`.
         with_seconds: Whether to measure the time of the roundtrip too, under the key "seconds".
 
@@ -146,21 +158,23 @@ def measure(codec: Codec, high: Pixels, *, effort: int | Effort = 0, with_second
     """
     border = int(max(codec.spec.s, codec.spec.r))
     begin = time.perf_counter()
-    low, restored = roundtrip(codec, high, effort=effort)
+    low, restored = roundtrip(codec, high, alpha=alpha, effort=effort)
     seconds = time.perf_counter() - begin
     guide, baseline = bicubic_roundtrip(codec, high)
     metrics = {}
-    for name, a, b in (("high", restored, high), ("low", low, guide), ("bicubic", baseline, high)):
-        metrics[f"{name}_rgb"] = psnr(a, b)
+    low_alpha = None if alpha is None else alpha_down(codec.spec, alpha)
+    compared = ("high", restored, high, alpha), ("low", low, guide, low_alpha), ("bicubic", baseline, high, alpha)
+    for name, a, b, weight in compared:
+        metrics[f"{name}_rgb"] = psnr(a, b, weight=weight)
         if codec.channels in (1, 3):
-            metrics[f"{name}_y"] = psnr_y(a, b, border)
+            metrics[f"{name}_y"] = psnr_y(a, b, border, weight)
     return {**metrics, "seconds": seconds} if with_seconds else metrics
 
 
-def psnr_y(a: Pixels, b: Pixels, border: int, visible: npt.NDArray[np.bool_] | None = None) -> float:
+def psnr_y(a: Pixels, b: Pixels, border: int, weight: Weight | None = None) -> float:
     """Compute the PSNR in dB of the Y of two pictures `h w c`, without `border` pixels on each side.
 
-    The border is not left out if nothing would remain. `visible` is as for `psnr`.
+    The border is not left out if nothing would remain. `weight` is as for `psnr`.
     """
     fits = 2 * border < min(a.shape[:2])
-    return psnr(luma(a), luma(b), border=border if fits else 0, visible=visible)
+    return psnr(luma(a), luma(b), border=border if fits else 0, weight=weight)

@@ -9,13 +9,15 @@ from resizekit.codec.convert import peak
 from resizekit.errors import ResizeShapeError
 from resizekit.storage.formats import Pixels
 
-__all__ = ["LUMA", "luma", "psnr"]
+__all__ = ["LUMA", "Weight", "luma", "psnr"]
 
+Weight = npt.NDArray[np.bool_ | np.uint8 | np.uint16 | np.float32]
+"""Weights of pixels, `h w`: their alpha, or whether they are visible."""
 LUMA = np.array((65.481, 128.553, 24.966)) / 255
 """Weights of R, G and B as in MATLAB's `rgb2ycbcr`: BT.601, studio range 16 to 235."""
 
 
-def psnr(a: Pixels, b: Pixels, *, border: int = 0, visible: npt.NDArray[np.bool_] | None = None) -> float:
+def psnr(a: Pixels, b: Pixels, *, border: int = 0, weight: Weight | None = None) -> float:
     """Compute the PSNR of two pictures in dB.
 
     The peak is the largest value of the type: 255 for uint8, 65535 for uint16, 1 for float32.
@@ -24,10 +26,10 @@ def psnr(a: Pixels, b: Pixels, *, border: int = 0, visible: npt.NDArray[np.bool_
         a: A picture `h w` or `h w c`.
         b: A picture of the same shape and type.
         border: Number of pixels to leave out on each side.
-        visible: Pixels to compare, `h w`; None: all.
+        weight: Weight of each pixel, `h w`, such as its alpha; None: all are equal.
 
     Returns:
-        PSNR in dB; infinity for equal pictures, and where no pixel is compared.
+        PSNR in dB; infinity for equal pictures, and where all weights are 0.
 
     Raises:
         ResizeShapeError: If shapes or types differ, or if the border leaves nothing.
@@ -47,9 +49,12 @@ def psnr(a: Pixels, b: Pixels, *, border: int = 0, visible: npt.NDArray[np.bool_
         raise ResizeShapeError(f"a border of {border} leaves nothing of {a.shape}; use a smaller border")
     inside = slice(border, a.shape[0] - border), slice(border, a.shape[1] - border)
     squares = (a[inside].astype(np.float64) - b[inside].astype(np.float64)) ** 2
-    if visible is not None:
-        squares = squares[visible[inside]]
-    error = np.mean(squares) if squares.size else 0
+    if weight is None:
+        error = float(np.mean(squares))
+    else:
+        shares = weight[inside].astype(np.float64)
+        total = float(shares.sum())
+        error = float(np.sum(squares.reshape(*shares.shape, -1).mean(2) * shares)) / total if total else 0.0
     return math.inf if error == 0 else 10 * math.log10(peak(a) ** 2 / error)
 
 

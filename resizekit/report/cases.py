@@ -114,7 +114,7 @@ def _pictures_of_set(data: Path, name: str) -> dict[str, Path]:
 
 
 def _case(codec: Codec, effort: int, gain: Gain, best: bool, path: Path) -> Case:
-    high = read_for_evaluation(codec, path)
+    high, _ = read_for_evaluation(codec, path)
     low, restored = roundtrip(codec, high, effort=effort)
     _, bicubic = bicubic_roundtrip(codec, high)
     rows, columns, small = _detail(codec, high, bicubic)

@@ -49,7 +49,7 @@ def export_pair(
         )
     for path in (low, high):
         check_target(path, source=src, overwrite=options.overwrite)
-    original = read_for_evaluation(codec, src)
+    original, _ = read_for_evaluation(codec, src)
     small = bicubic_roundtrip(codec, original)[0] if bicubic else _shrink(codec, original, options)
     for path, pixels in ((low, small), (high, original)):
         write_picture(path, Picture(pixels=pixels), overwrite=options.overwrite)

@@ -1,13 +1,12 @@
 """One picture file down and up, with the pictures to compare and metrics next to those of bicubic."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from resizekit.codec import Codec
 from resizekit.codec.refine.effort import Effort
@@ -21,6 +20,7 @@ from resizekit.images.alpha import fill_hidden
 from resizekit.images.files import read_small
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
+from resizekit.images.metadata import filter_metadata
 from resizekit.images.pad import padded_sizes_for, reflect_pad_or_crop
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
@@ -40,7 +40,7 @@ SHEET = "side-by-side.png"
 
 @dataclass(frozen=True)
 class RoundtripMetrics:
-    """Quality of one roundtrip: PSNR in dB of the visible pixels, sizes in bytes.
+    """Quality of one roundtrip: PSNR in dB, pixels weighted by alpha, sizes in bytes.
 
     For a cube, "rgb" covers all channels and Y is None.
     """
@@ -139,6 +139,7 @@ def roundtrip_file(
     """
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range)
+    picture = replace(picture, metadata=filter_metadata(picture.metadata, options.metadata))
     selection = select(choice, picture, target)
     storage, plan = selection.storage, selection.plan
     effort = Effort.of(effort)
@@ -217,8 +218,6 @@ def roundtrip_picture(
 
     # hidden colours are arbitrary: `down` replaces them, and they do not count
     colours = picture.pixels if picture.alpha is None else fill_hidden(picture.pixels, picture.alpha)
-    visible = None if picture.alpha is None else picture.alpha > 0
-    small_visible = None if small.alpha is None else small.alpha > 0
     original = normalize(colours, picture.value_range)
     restored = normalize(restored_picture.pixels, picture.value_range)
     if target is None:
@@ -231,19 +230,19 @@ def roundtrip_picture(
         border = max(picture.hw.h // small.hw.h, picture.hw.w // small.hw.w)
     low = _match_shape(small.pixels, guide)
 
-    def luma(a: Pixels, b: Pixels, counted: npt.NDArray[np.bool_] | None) -> float | None:
-        return None if picture.mode == "CUBE" else psnr_y(a, b, border, counted)
+    def luma(a: Pixels, b: Pixels, weight: Pixels | None) -> float | None:
+        return None if picture.mode == "CUBE" else psnr_y(a, b, border, weight)
 
     metrics = RoundtripMetrics(
         weights=str(codec.info.weights),
         precision=codec.precision,
         effort=effort.level,
-        restored_rgb=psnr(restored, original, visible=visible),
-        restored_y=luma(restored, original, visible),
-        bicubic_rgb=psnr(baseline, original, visible=visible),
-        bicubic_y=luma(baseline, original, visible),
-        small_rgb=psnr(low, guide, visible=small_visible),
-        small_y=luma(low, guide, small_visible),
+        restored_rgb=psnr(restored, original, weight=picture.alpha),
+        restored_y=luma(restored, original, picture.alpha),
+        bicubic_rgb=psnr(baseline, original, weight=picture.alpha),
+        bicubic_y=luma(baseline, original, picture.alpha),
+        small_rgb=psnr(low, guide, weight=small.alpha),
+        small_y=luma(low, guide, small.alpha),
         original_bytes=original_bytes,
         small_bytes=_stored_bytes(storage, small.pixels if encoder_pixels is None else encoder_pixels, small.alpha),
         bicubic_bytes=_stored_bytes(storage, guide, small.alpha),

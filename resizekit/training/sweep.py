@@ -109,10 +109,10 @@ class Sweep:
         codec = load(result.weights, device=pick_device(device))
         samples: list[Pixels] = []
 
-        def measure_and_sample(codec: Codec, high: Pixels) -> Mapping[str, float]:
+        def measure_and_sample(codec: Codec, high: Pixels, *, alpha: Pixels | None) -> Mapping[str, float]:
             if not samples:
                 samples.append(to_display(roundtrip(codec, high)[0]))
-            return measure(codec, high)
+            return measure(codec, high, alpha=alpha)
 
         measured = [
             evaluate_folder(codec, path, value_range=run.train.value_range, measure_with=measure_and_sample)

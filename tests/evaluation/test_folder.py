@@ -48,7 +48,7 @@ def test_folder_lists_skipped_files_with_reasons(codecs, folder):
 
 
 def test_mean_leaves_out_equal_pictures_and_counts_them(codecs, picture, folder):
-    def widths(codec, high):
+    def widths(codec, high, alpha):
         return {"some": inf if high.shape[1] == 30 else float(high.shape[1]), "none": inf}
 
     result = evaluate_folder(codecs[3], folder, measure_with=widths)
