@@ -29,7 +29,7 @@ _TOLERANCE = 0.005
 def main(files: Annotated[list[Path], typer.Argument(help="Files that `resizekit evaluate --json` wrote.")]) -> None:
     """Record the measurements."""
     for file in files:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
         if "columns" in content:
             results = read_results(file)
             for column in results.columns:

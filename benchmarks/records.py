@@ -179,7 +179,7 @@ def read_record(root: Path, name: str) -> Record | None:
         return None
     path = plugin / "weights" / f"{name}.json"
     try:
-        return Record.model_validate_json(path.read_text(encoding="utf-8"))
+        return Record.model_validate_json(path.read_text(encoding="utf-8-sig"))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"

@@ -205,7 +205,7 @@ def _measure(codec: Codec, folder: Path, label: str, times: int | None, console:
 
 def _read(path: Path, kind: type[_Content]) -> _Content | None:
     try:
-        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+        return kind.model_validate_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return None
     except ValidationError:

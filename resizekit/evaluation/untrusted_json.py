@@ -1,5 +1,6 @@
 """Read JSON files from users: limited in size, with errors of one line and text that is safe to print."""
 
+import codecs
 import math
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ def read_untrusted(path: Path, max_bytes: int, expected: str) -> bytes:
         expected: Description of the right file, for the error message: "give {expected}".
 
     Returns:
-        The content.
+        The content, without a byte order mark.
 
     Raises:
         ResizeKitError: If the file cannot be read or is too large.
@@ -32,7 +33,7 @@ def read_untrusted(path: Path, max_bytes: int, expected: str) -> bytes:
         raise ResizeKitError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > max_bytes:
         raise ResizeKitError(f"{path} is larger than {max_bytes >> 20} MiB: give {expected}")
-    return content
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def first_error(error: ValidationError) -> str:

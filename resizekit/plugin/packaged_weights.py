@@ -42,7 +42,7 @@ def weights_from_folder(folder: Traversable, names: Iterable[str]) -> dict[str, 
 
 
 def _read(folder: Traversable, name: str) -> Weights:
-    record = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    record = json.loads((folder / f"{name}.json").read_text(encoding="utf-8-sig"))
     metrics = {
         f"{image_set} {side} {kind}": round(float(values[f"{side}_{key}"]), 2)
         for image_set, values in record.get("sets", {}).items()

@@ -142,15 +142,15 @@ def read_toml(path: str | Path) -> RunConfig:
     """Read a config.
 
     Args:
-        path: TOML file. Relative paths in `train.data`, `train.validation` and `train.start` are resolved against its
-            folder.
+        path: TOML file in UTF-8, with or without a byte order mark. Relative paths in `train.data`, `train.validation`
+            and `train.start` are resolved against its folder.
 
     Raises:
         ConfigError: If the file cannot be read, is not TOML, or contains an unknown key or invalid value.
     """
     path = Path(path)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # includes TOMLDecodeError and UnicodeDecodeError

@@ -3,6 +3,7 @@
 roundtrip, pyramid  ->  FOLDER/metrics.json  ->  read_record  ->  the report
 """
 
+import codecs
 import os
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -102,7 +103,7 @@ def read_record(folder: Path) -> FolderRecord:
     path = folder / RECORD_FILE
     try:
         with path.open("rb") as stream:
-            text = stream.read(_MAX_BYTES + 1)
+            text = stream.read(_MAX_BYTES + 1).removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise ResizeKitError(
             f"cannot read {path} ({error.strerror}): name a folder that `resizekit roundtrip` or `pyramid` wrote"

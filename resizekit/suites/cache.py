@@ -3,6 +3,7 @@
 Each line is written as soon as it is known. Reading skips lines that are cut off or not valid.
 """
 
+import codecs
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,7 +35,7 @@ class Cache:
         self._torn = False
         """Whether the file ends inside a line."""
         if path.is_file() and path.stat().st_size <= _MAX_BYTES:
-            self._read(path.read_bytes())
+            self._read(path.read_bytes().removeprefix(codecs.BOM_UTF8))
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries

@@ -157,7 +157,7 @@ class Sweep:
         if not self.out.exists():
             return {}
         try:
-            content = _SweepFile.model_validate_json(self.out.read_text(encoding="utf-8"))
+            content = _SweepFile.model_validate_json(self.out.read_text(encoding="utf-8-sig"))
         except (ValidationError, ValueError) as error:
             reason = " ".join(str(error).split())[:120]
             raise UsageError(

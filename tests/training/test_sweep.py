@@ -1,5 +1,6 @@
 """A sweep over guide weights: results, resume, and the checks before the first step."""
 
+import codecs
 import json
 
 import numpy as np
@@ -66,6 +67,7 @@ def test_results_of_another_config_or_set_are_refused(swept, pictures, tmp_path)
     before = (tmp_path / "r.json").read_bytes()
     for train, message in (
         ({"steps": 2}, r"r.json belongs to a different config \(train.steps was 1, is 2\)"),
+        ({"steps": 1, "lr": 1e-3}, r"belongs to a different config \(train.lr was 0.0005, is 0.001\)"),
         ({"steps": 1, "sets": [pictures / "0.png"]}, r"was measured on .*; pass these --sets"),
     ):
         with pytest.raises(UsageError, match=message):
@@ -73,6 +75,7 @@ def test_results_of_another_config_or_set_are_refused(swept, pictures, tmp_path)
     with pytest.raises(UsageError, match=r"belongs to a different config \(config.compression was none, is uint8\)"):
         swept(steps=1, compression="uint8")
     assert (tmp_path / "r.json").read_bytes() == before
+    (tmp_path / "r.json").write_bytes(codecs.BOM_UTF8 + before)
     assert list(swept({"guide_weight": 7.0}, steps=1).points) == [1.0], "the config's own guide weight is ignored"
     (tmp_path / "r.json").write_text('{"points": 3}')
     with pytest.raises(UsageError, match="is not a results file of a sweep"):
