@@ -27,9 +27,11 @@ import pluggy
 from resizekit import ops
 from resizekit.errors import PluginError, UnknownNameError
 from resizekit.plugin import builtin, hookspecs
+from resizekit.plugin.isolation import isolated
 from resizekit.plugin.marker import NAME
 from resizekit.plugin.records import Compression, Network, Task, Weights
 from resizekit.plugin.suite import Suite
+from resizekit.system.signals import raised_by_signal_handler
 
 __all__ = ["DISABLE", "ENABLE", "Failure", "Offer", "PluginWarning", "Registry", "discover", "installed"]
 
@@ -42,7 +44,7 @@ T = TypeVar("T")
 
 
 class PluginWarning(UserWarning):
-    """A plugin was not loaded because of an error, or RESIZEKIT_PLUGINS names a plugin that is not installed."""
+    """A plugin was not loaded, changed settings of torch, or is named in RESIZEKIT_PLUGINS but not installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,9 +240,10 @@ def _names_in(variable: str) -> set[str]:
 def discover() -> Registry:
     """Load every installed plugin into a new registry.
 
-    RESIZEKIT_PLUGINS and RESIZEKIT_DISABLE in the environment select plugins. A plugin that raises an error is not
-    loaded: a `PluginWarning` and `Registry.failures` name it. A name in these variables that is not installed is a
-    `PluginWarning` too.
+    RESIZEKIT_PLUGINS and RESIZEKIT_DISABLE in the environment select plugins. A plugin that raises an error or calls
+    `sys.exit` is not loaded: a `PluginWarning` and `Registry.failures` name it. A name in these variables that is not
+    installed is a `PluginWarning` too. Output of plugins goes to stderr, and settings of torch that they change are
+    restored, with a `PluginWarning`.
 
     Returns:
         A registry with the built-in records of the core (plugin "core") and those of the plugins.
@@ -262,14 +265,22 @@ def discover() -> Registry:
         if entry.name in disabled or (enabled and entry.name not in enabled):
             registry.unselected.add(entry.name)
             continue
+        changed: list[str] = []
         try:
-            registry.add(entry.load(), entry.name, _provider(entry))
-        except Exception as error:  # code of others can raise anything, and the other plugins must still load
+            with isolated() as changed:
+                registry.add(entry.load(), entry.name, _provider(entry))
+        except (Exception, SystemExit) as error:  # code of others can raise anything; the other plugins must still load
+            if isinstance(error, SystemExit) and raised_by_signal_handler(error):
+                raise
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             reason = " ".join(reason.split())
             failure = Failure(plugin=entry.name, provider=_provider(entry), reason=reason)
             registry.failures.append(failure)
             warnings.warn(str(failure), PluginWarning, stacklevel=2)
+        if changed:
+            origin = f"plugin {entry.name!r} of {_provider(entry)}"
+            message = f"{origin} changed torch's {_listed(changed)}; the previous value was restored"
+            warnings.warn(message, PluginWarning, stacklevel=2)
     return registry
 
 

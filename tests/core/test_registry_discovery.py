@@ -43,6 +43,14 @@ NO_ITERABLE = (
         return 3
 """
 )
+EXITS_IN_A_HOOK = (
+    GOOD
+    + """
+    @hookimpl
+    def resizekit_register_networks():
+        raise SystemExit(3)
+"""
+)
 Make = Callable[..., Registry]
 
 
@@ -77,12 +85,24 @@ def discovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make
         ("import nonexistent_module", "ModuleNotFoundError: No module named 'nonexistent_module'"),
         ("raise RuntimeError('one line\\nand another')", "RuntimeError: one line and another"),
         ("def def", "SyntaxError: invalid syntax"),
+        ("import sys; sys.exit('my licence has expired')", "SystemExit: my licence has expired"),
+        (EXITS_IN_A_HOOK, "SystemExit: 3"),
         (MISSPELT, "there is no hook of this name .*resizekit_register_netwroks"),
         (WRONG_RECORD, "a hook returned a str: expected a Network"),
         (NO_ITERABLE, "TypeError: 'int' object is not iterable"),
         (GOOD.replace("{name}", "Not a name"), "invalid task name 'Not a name': expected the form"),
     ],
-    ids=["missing import", "raises", "no python", "misspelt hook", "wrong record", "no iterable", "bad name"],
+    ids=[
+        "missing import",
+        "raises",
+        "no python",
+        "exits",
+        "exits in a hook",
+        "misspelt hook",
+        "wrong record",
+        "no iterable",
+        "bad name",
+    ],
 )
 def test_broken_plugin_is_not_loaded_and_the_others_work(discovered: Make, source: str, reason: str) -> None:
     with pytest.warns(PluginWarning) as warned:
