@@ -1,7 +1,7 @@
 """Weights files: safetensors with a header that describes how to build the codec.
 
 Header values are JSON texts, and nothing is ever unpickled. Loading takes these steps:
-header ─► registry ─► build ─► strict load ─► digest.
+header ─► registry ─► build ─► strict load ─► finite values ─► digest.
 """
 
 import copy
@@ -15,9 +15,11 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_model
+from safetensors.torch import save as save_tensors
 
 from resizekit.codec import Codec
+from resizekit.codec.finite import first_not_finite
 from resizekit.codec.recipe import Recipe
 from resizekit.errors import CheckpointError
 from resizekit.plugin.registry import installed
@@ -81,7 +83,7 @@ def save(
         The header of the file.
 
     Raises:
-        CheckpointError: If the codec has no recipe, or the file cannot be written.
+        CheckpointError: If the codec has no recipe, a tensor is not finite in `dtype`, or the file cannot be written.
         UsageError: If the folder does not exist.
 
     Examples:
@@ -101,6 +103,11 @@ def save(
     twin = assemble(recipe)
     twin.load_state_dict(codec.state_dict())
     twin.to(dtype=dtype)
+    if (name := first_not_finite(twin.state_dict())) is not None:
+        raise CheckpointError(
+            f"cannot save {path}: tensor {name} is not finite in {str(dtype).removeprefix('torch.')}; train with a "
+            "smaller learning rate, or store float32"
+        )
     with atomic_write(Path(path)) as temporary:
         header = Header(
             task=codec.info.task,
@@ -114,10 +121,25 @@ def save(
         )
         texts = {key: json.dumps(value) for key, value in header.model_dump(mode="json").items()}
         try:
-            save_model(twin, str(temporary), metadata=texts)  # stores shared parameters once
+            temporary.write_bytes(_serialize(twin.state_dict(), texts))
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"cannot write {path} ({error}); free space and save again") from None
     return header
+
+
+def _serialize(tensors: Mapping[str, torch.Tensor], texts: Mapping[str, str]) -> bytes:
+    """Return the content of a safetensors file, with each shared parameter once: under the first of its names.
+
+    `save_model` of safetensors stores the same, but creates another temporary file, which a killed process leaves.
+    """
+    names: dict[object, str] = {}
+    shared: dict[str, str] = {}
+    for name, tensor in sorted(tensors.items()):
+        first = names.setdefault((tensor.data_ptr(), tensor.shape) if tensor.numel() else name, name)
+        if first != name:
+            shared[name] = first
+    stored = {name: tensor.contiguous() for name, tensor in tensors.items() if name not in shared}
+    return save_tensors(stored, metadata=shared | dict(texts))
 
 
 def read_header(path: str | Path) -> Header:
@@ -170,7 +192,7 @@ def load(
 
     Raises:
         UnknownNameError: If no weights of that name are installed.
-        CheckpointError: If the file does not exist, is broken, or does not fit its own header.
+        CheckpointError: If the file does not exist, is broken, does not fit its own header, or a tensor is not finite.
         UsageError: If the networks cannot be applied `times` times, or the device or precision is not available.
 
     Examples:
@@ -189,6 +211,11 @@ def load(
         load_model(codec, path, strict=True)
     except (RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{path} does not fit its own header: {' '.join(str(error).split())[:200]}") from None
+    if (damaged := first_not_finite(codec.state_dict())) is not None:
+        raise CheckpointError(
+            f"{path} holds weights that are not finite: tensor {damaged} contains NaN or infinity; get the file again, "
+            "or train the weights again with a smaller learning rate"
+        )
     if codec.digest != header.digest or digest not in (None, header.digest):
         raise CheckpointError(
             f"{path} holds other weights than its header describes: the digest differs; get the file again"

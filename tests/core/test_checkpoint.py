@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save_file, save_model
 from torch import nn
 
 import resizekit
@@ -49,6 +49,48 @@ def rewritten(path: Path, tensors: dict[str, torch.Tensor] | None = None, **head
     texts = texts_of(path) | {key: json.dumps(value) for key, value in header.items()}
     save_file(load_file(path) if tensors is None else tensors, path, metadata=texts)
     return path
+
+
+# --- finite values -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(codec: Codec, saved: Path, value: float) -> None:
+    """The digest of the header is right: another program could write such a file."""
+    tensors = load_file(saved)
+    name = sorted(tensors)[-1]
+    tensors[name].view(-1)[-1] = value
+    codec.load_state_dict(tensors)
+    rewritten(saved, tensors, digest=codec.digest)
+    with pytest.raises(CheckpointError) as caught:
+        load(saved)
+    assert str(caught.value) == (
+        f"{saved} holds weights that are not finite: tensor {name} contains NaN or infinity; get the file again, or "
+        "train the weights again with a smaller learning rate"
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_save_refuses_weights_that_are_not_finite(codec: Codec, saved: Path, value: float) -> None:
+    before = saved.read_bytes()
+    name, parameter = list(codec.named_parameters())[-1]
+    with torch.no_grad():
+        parameter.view(-1)[0] = value
+    with pytest.raises(CheckpointError, match=f"cannot save {saved}: tensor {name} is not finite in float32"):
+        save(codec, saved)
+    assert [path.read_bytes() for path in saved.parent.iterdir()] == [before]
+
+
+@pytest.mark.parametrize("network", ["tad", "invertible", "recurrent"])
+def test_file_contains_the_same_as_one_of_safetensors(tmp_path: Path, network: str) -> None:
+    """Encoder and decoder of `invertible` share their parameters."""
+    codec = resizekit.build("sr", network=network)
+    save(codec, tmp_path / "mine.safetensors")
+    save_model(codec, str(tmp_path / "reference.safetensors"), metadata=texts_of(tmp_path / "mine.safetensors"))
+    mine, reference = (load_file(tmp_path / f"{name}.safetensors") for name in ("mine", "reference"))
+    assert mine.keys() == reference.keys()
+    assert all(torch.equal(mine[name], reference[name]) for name in mine)
+    assert texts_of(tmp_path / "mine.safetensors") == texts_of(tmp_path / "reference.safetensors")
 
 
 # --- round trips -------------------------------------------------------------------------------
@@ -244,11 +286,13 @@ def test_pickle_is_never_opened(write: Any, tmp_path: Path) -> None:
 def test_failed_write_keeps_the_existing_file(codec: Codec, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = saved.read_bytes()
 
-    def fails(model: nn.Module, path: str, metadata: dict[str, str]) -> None:
-        Path(path).write_bytes(before[:100])
+    original = Path.write_bytes
+
+    def fails(path: Path, content: bytes) -> int:
+        original(path, content[:100])
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("resizekit.recipes.checkpoint.save_model", fails)
+    monkeypatch.setattr(Path, "write_bytes", fails)
     for target in (saved, saved.with_name("other.safetensors")):
         with pytest.raises(CheckpointError, match=r"no space left on device\); free space"):
             save(codec, target)
