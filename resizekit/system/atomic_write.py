@@ -3,6 +3,7 @@
 An interrupted write leaves either the previous file or no file, never an incomplete one.
 """
 
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 
 from resizekit.errors import UsageError
 
-__all__ = ["atomic_write", "check_target"]
+__all__ = ["atomic_write", "check_target", "remove_leftovers"]
+
+_SUFFIX = ".part"
 
 
 def check_target(path: Path, *, source: str | Path | None = None, overwrite: bool = False) -> None:
@@ -49,8 +52,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
     Raises:
         UsageError: If the folder does not exist or is not writable, or the target is a folder.
     """
-    short = os.fsencode(target.name)[:100].decode(errors="ignore")  # names are limited to 255 bytes, not characters
-    temporary = target.with_name(f".{short}.{secrets.token_hex(4)}.part")
+    temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}{_SUFFIX}")
     try:  # includes the creation, because a signal can arrive at any time
         mode = _create(temporary, target)
         yield temporary
@@ -61,6 +63,22 @@ def atomic_write(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # already renamed, or never created
             temporary.unlink()
+
+
+def remove_leftovers(target: Path) -> None:
+    """Delete temporary files that killed processes left next to a target.
+
+    Args:
+        target: File that no other process is writing now.
+    """
+    for path in target.parent.glob(f"{glob.escape(_prefix(target))}{'[0-9a-f]' * 8}{_SUFFIX}"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def _prefix(target: Path) -> str:
+    short = os.fsencode(target.name)[:100].decode(errors="ignore")  # names are limited to 255 bytes, not characters
+    return f".{short}."
 
 
 def _create(path: Path, target: Path) -> int:

@@ -6,10 +6,13 @@ from pydantic import ValidationError
 
 from resizekit.recipes.config import RunConfig
 
-__all__ = ["config_identity", "first_difference"]
+__all__ = ["adjusted_keys", "config_identity", "first_difference", "without_adjustable"]
 
 _IGNORED = {"train": {"data", "validation", "log", "checkpoint_minutes", "store"}}
-"""Keys that may differ between a training and its resumption."""
+"""Keys that may differ between a training and its resumption: they do not change what a step computes."""
+_ADJUSTABLE = "lr", "muon_lr", "clip"
+"""Keys of `[train]` that an unfinished training may change: no stored value depends on them, and a training that
+diverged needs smaller ones."""
 
 
 def config_identity(run: object) -> dict[str, Any] | None:
@@ -26,6 +29,19 @@ def config_identity(run: object) -> dict[str, Any] | None:
         return RunConfig.model_validate(run).model_dump(mode="json", exclude=_IGNORED)
     except ValidationError:
         return None
+
+
+def without_adjustable(identity: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return an identity without the keys that an unfinished training may change."""
+    if identity is None:
+        return None
+    return identity | {"train": {key: value for key, value in identity["train"].items() if key not in _ADJUSTABLE}}
+
+
+def adjusted_keys(stored: dict[str, Any], current: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """Return the adjustable keys of `[train]` that differ, each with its stored and its current value."""
+    pairs = {key: (stored["train"][key], current["train"][key]) for key in _ADJUSTABLE}
+    return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
 
 
 def first_difference(stored: dict[str, Any] | None, current: dict[str, Any] | None) -> str:

@@ -1,5 +1,6 @@
 """Read training pictures as 8-bit tensors and report the files that cannot be used."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,10 @@ from resizekit.evaluation.channels import read_values
 from resizekit.images.io.find import find_pictures
 from resizekit.images.value_range import ValueRange
 
-__all__ = ["LoadedPictures", "load_pictures"]
+__all__ = ["LoadedPictures", "fingerprint", "load_pictures"]
+
+_SAMPLES = 4096
+"""Number of values of each picture that a fingerprint reads; hashing all values would take seconds."""
 
 
 @dataclass
@@ -74,3 +78,22 @@ def load_pictures(
         reason = f" ({len(loaded.skipped)} skipped, for example: {loaded.skipped[0]})" if loaded.skipped else ""
         raise ConfigError(f"no usable picture in {searched}{reason}; pass a folder that contains pictures")
     return loaded
+
+
+def fingerprint(pictures: Iterable[Tensor]) -> str:
+    """Hash the sizes of pictures and a sample of their values, in order.
+
+    Names and formats of the files do not matter: the same pixels in the same order lead to the same crops.
+
+    Args:
+        pictures: `c h w`, uint8.
+
+    Returns:
+        64 hexadecimal digits of SHA-256.
+    """
+    sha = hashlib.sha256()
+    for picture in pictures:
+        values = picture.reshape(-1)
+        sha.update(f"{tuple(picture.shape)}\n".encode())
+        sha.update(values[:: max(1, values.numel() // _SAMPLES)].cpu().numpy().tobytes())
+    return sha.hexdigest()

@@ -4,11 +4,14 @@ import csv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from resizekit.errors import MissingExtraError
+from resizekit.system.atomic_write import atomic_write
 
-__all__ = ["Log", "open_log"]
+__all__ = ["LOG_FILE", "Log", "open_log"]
+
+LOG_FILE = "log.csv"
 
 _COLUMNS = ("step", "seconds", "lr", "loss", "guide_weight", "rate_weight", "low_rgb", "high_rgb")
 
@@ -46,13 +49,14 @@ def open_log(kind: str, folder: Path, *, resumed_at: int = 0) -> Iterator[Log]:
         finally:
             writer.close()
     elif kind == "csv":
-        path = folder / "log.csv"
-        rows = _rows_until(path, resumed_at) if resumed_at else []
-        with path.open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, _COLUMNS, extrasaction="ignore")
-            table.writeheader()
-            table.writerows(rows)
-            file.flush()
+        path = folder / LOG_FILE
+        if resumed_at and path.is_file():
+            _remove_rows_after(path, resumed_at)
+        else:
+            with path.open("w", newline="", encoding="utf-8") as file:
+                _table(file).writeheader()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            table = _table(file)
 
             def write(step: int, metrics: Mapping[str, float]) -> None:
                 table.writerow({"step": step} | {name: f"{value:.6g}" for name, value in metrics.items()})
@@ -68,9 +72,15 @@ def _write_scalars(writer: object, step: int, metrics: Mapping[str, float]) -> N
         writer.add_scalar(name, value, step)  # type: ignore[attr-defined]
 
 
-def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
-    """Return the rows of a CSV log up to and including a step; incomplete rows are dropped."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row.get("step", "").isdigit() and int(row["step"]) <= step]
+def _table(file: TextIO) -> "csv.DictWriter[str]":
+    return csv.DictWriter(file, _COLUMNS, extrasaction="ignore")
+
+
+def _remove_rows_after(path: Path, step: int) -> None:
+    """Remove the rows of a CSV log after a step, and incomplete rows. A kill at any time leaves a complete file."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("step", "").isdigit() and int(row["step"]) <= step]
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = _table(file)
+        table.writeheader()
+        table.writerows(row for row in rows if None not in row.values())

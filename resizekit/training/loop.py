@@ -3,7 +3,6 @@
 set up ─► lock the folder ─► resume or plan ─► steps, with validation, log and state file ─► weights
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -12,15 +11,19 @@ from pathlib import Path
 
 import torch
 
-from resizekit.errors import ConfigError, UsageError
+from resizekit.errors import UsageError
 from resizekit.recipes.checkpoint import Header
 from resizekit.recipes.config import RunConfig
+from resizekit.system.atomic_write import remove_leftovers
+from resizekit.training.divergence import LossMonitor
 from resizekit.training.folder_lock import folder_lock
 from resizekit.training.interrupt import Interrupt
-from resizekit.training.log import open_log
+from resizekit.training.log import LOG_FILE, open_log
+from resizekit.training.resume import resume
 from resizekit.training.schedule import Segment, learning_rate
-from resizekit.training.session import Session
+from resizekit.training.session import WEIGHTS_FILE, Session
 from resizekit.training.setup import set_up
+from resizekit.training.state_file import STATE_FILE
 from resizekit.training.step import make_step
 from resizekit.training.time_budget import plan_steps
 
@@ -61,7 +64,8 @@ def train(
 
     While the training runs, it writes its state to `state.safetensors` in the folder `out`. At the end it writes the
     averaged weights to `weights.safetensors`. If the folder contains a state of the same config, the training resumes
-    from it and computes the same numbers as an uninterrupted one. Ctrl-C writes the state and returns.
+    from it and computes the same numbers as an uninterrupted one. A `ResumeWarning` names a changed learning rate and
+    changed pictures. Ctrl-C writes the state and returns. A state that is not finite never replaces a finite one.
 
     Args:
         run: Config of the training, see `resizekit.recipes.config.read_toml`.
@@ -75,7 +79,7 @@ def train(
 
     Raises:
         ConfigError: If config and pictures do not match, or the loss becomes infinite or NaN.
-        CheckpointError: If the state cannot be read or written.
+        CheckpointError: If the state cannot be read or written, or is not finite.
         UsageError: If another process trains in the folder, or there is nothing to finish.
         MissingExtraError: If accelerate is not installed.
     """
@@ -83,7 +87,9 @@ def train(
     with ExitStack() as stack:
         if session.is_main:
             stack.enter_context(folder_lock(out))
-        resumed = session.restore()
+            for name in (STATE_FILE, WEIGHTS_FILE, LOG_FILE):
+                remove_leftovers(out / name)
+        resumed = resume(session, finish=finish)
         if finish:
             if not resumed:
                 raise UsageError(f"{out} contains no training state; run the same command without --finish first")
@@ -93,18 +99,20 @@ def train(
 
         interrupt = stack.enter_context(Interrupt())
         log = stack.enter_context(open_log(session.log_kind, out, resumed_at=session.state.step))
+        losses = LossMonitor(session)
         last_write = time.monotonic()
         for segment, loss in _run_steps(session, interrupt):
             step = session.state.step
-            _record_loss(session, segment, loss)
+            losses.add(loss)
+            _record_loss(session, segment, losses)
             if step % run.train.validate_every == 0 or step == session.steps:
                 session.validate()
                 log(step, session.metrics)
             progress(step, session.metrics)
             if time.monotonic() - last_write > 60 * run.train.checkpoint_minutes:
-                session.write_state()
+                losses.write_state()
                 last_write = time.monotonic()
-        session.write_state()
+        losses.write_state()
     return _result(session, planned=session.steps)
 
 
@@ -121,15 +129,13 @@ def _run_steps(session: Session, interrupt: Interrupt) -> Iterator[tuple[Segment
             yield segment, step()
 
 
-def _record_loss(session: Session, segment: Segment, loss: torch.Tensor) -> None:
-    """Read the loss from time to time, before the state is written, and stop if it is infinite or NaN."""
+def _record_loss(session: Session, segment: Segment, losses: LossMonitor) -> None:
+    """Read the loss from time to time, and stop if it is infinite or NaN."""
     config, state = session.run.train, session.state
     session.metrics["steps"] = session.steps
     if state.step % _LOSS_INTERVAL and state.step % config.validate_every and state.step != session.steps:
         return
-    value = loss.item()
-    if not math.isfinite(value):
-        raise ConfigError(f"the loss is {value} at step {state.step}; set a smaller train.lr or train.clip")
+    value = losses.read()
     last = state.step - 1
     settings = segment.settings[segment.draw(config.seed, last)]
     session.metrics |= {

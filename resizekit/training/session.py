@@ -19,14 +19,16 @@ from resizekit.plugin.records import Stage, StageMixture, Task, TaskConfig
 from resizekit.recipes.checkpoint import Header, save
 from resizekit.recipes.config import RunConfig
 from resizekit.system.device import machine
-from resizekit.training.config_identity import config_identity, first_difference
+from resizekit.training.config_identity import config_identity
 from resizekit.training.crops import Crops, PixelBuffer
+from resizekit.training.data import fingerprint
 from resizekit.training.schedule import Segment, StepSettings, segments
+from resizekit.training.state_file import STATE_FILE, stored_step
 from resizekit.training.train_state import TrainState
 
-__all__ = ["STATE_FILE", "Session"]
+__all__ = ["WEIGHTS_FILE", "Session"]
 
-STATE_FILE = "state.safetensors"
+WEIGHTS_FILE = "weights.safetensors"
 
 
 @dataclass
@@ -59,6 +61,8 @@ class Session:
     """The newest metrics by name."""
     earlier_machine: dict[str, str] = field(default_factory=dict)
     """Hardware and precision of the first run, if this one resumes it."""
+    changes: list[str] = field(default_factory=list)
+    """Settings that changed between a run and the next one, such as "step 400: train.lr 0.01 -> 0.001"."""
 
     @property
     def is_main(self) -> bool:
@@ -123,42 +127,24 @@ class Session:
             rows.append(measure(codec, picture[:c, :h, :w].permute(1, 2, 0).contiguous().numpy()))
         self.metrics |= {name: mean_of([row[name] for row in rows]) for name in ("low_rgb", "high_rgb")}
 
-    def restore(self) -> bool:
-        """Load the state file of the folder if it exists.
-
-        Returns:
-            Whether a state was loaded.
+    def write_state(self) -> None:
+        """Write the state file, unless it already holds this step; only the main process does.
 
         Raises:
-            ConfigError: If the state belongs to a different config.
-            CheckpointError: If the file is not a training state.
+            NotFiniteError: If a tensor of the state contains NaN or infinity.
+            CheckpointError: If the file cannot be written.
         """
         path = self.out / STATE_FILE
-        if not path.exists():
-            return False
-        counters = self.state.load(path)
-        stored, current = config_identity(counters.get("config")), config_identity(self.run)
-        if stored != current:
-            raise ConfigError(
-                f"{path} belongs to a different config{first_difference(stored, current)}; pass a different --out "
-                "folder (to continue from these weights, set them as train.start there), or delete the file"
-            )
-        self.steps, self.earlier_seconds = int(str(counters["steps"])), float(str(counters["seconds"]))
-        if isinstance(origin := counters.get("origin"), dict):  # the name can mean different weights by now
-            self.origin = origin
-        self.earlier_machine = {name: str(counters[name]) for name in self._machine if name in counters}
-        return True
-
-    def write_state(self) -> None:
-        """Write the state file; only the main process does."""
-        if self.is_main:
+        if self.is_main and stored_step(path) != self.state.step:
             counters: dict[str, object] = {
                 "steps": self.steps,
                 "seconds": self.elapsed(),
                 "config": config_identity(self.run),
                 "origin": self.origin,
+                "pictures": self.fingerprint,
+                "changes": self.changes,
             }
-            self.state.save(self.out / STATE_FILE, counters | self._machine | self.earlier_machine)
+            self.state.save(path, counters | self.machine | self.earlier_machine)
 
     def write_weights(self) -> tuple[Path, Header]:
         """Write the averaged weights; their header describes the training and the validation results.
@@ -174,24 +160,31 @@ class Session:
             "seconds": round(self.elapsed(), 1),
             "pictures": len(self.pictures),
         }
-        training |= self._machine | self.earlier_machine
+        training |= self.machine | self.earlier_machine
         training |= {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
         optional = {name: getattr(config, name) for name in ("start_side", "freeze")}
         training |= {name: value for name, value in optional.items() if value is not None}
         training |= self.origin
+        if self.changes:
+            training["changes"] = self.changes
         metrics: dict[str, float] = {
             name: round(self.metrics[name], 3) for name in ("high_rgb", "low_rgb") if name in self.metrics
         }
-        path = self.out / "weights.safetensors"
+        path = self.out / WEIGHTS_FILE
         dtype = torch.float16 if config.store == "float16" else torch.float32
         return path, save(self.state.averaged(), path, metrics=metrics, training=training, dtype=dtype)
+
+    @functools.cached_property
+    def fingerprint(self) -> dict[str, object]:
+        """Number and digest of the training pictures."""
+        return {"count": len(self.pictures), "digest": fingerprint(self.pictures)}
 
     @functools.cached_property
     def _pixel_buffer(self) -> PixelBuffer:
         return PixelBuffer.of(self.pictures, self.accelerator.device)
 
     @property
-    def _machine(self) -> dict[str, str]:
+    def machine(self) -> dict[str, str]:
         """Hardware and precision of this process."""
         bfloat16 = self.accelerator.mixed_precision != "no"
         return {"hardware": machine(self.accelerator.device), "precision": "bfloat16" if bfloat16 else "float32"}

@@ -17,7 +17,8 @@ from resizekit.training.accelerator import check_compiler, make_accelerator
 from resizekit.training.data import LoadedPictures, load_pictures
 from resizekit.training.initial_weights import freeze_sides, load_initial_weights, provenance
 from resizekit.training.schedule import check_divisible, segments
-from resizekit.training.session import STATE_FILE, Session
+from resizekit.training.session import Session
+from resizekit.training.state_file import find_state
 from resizekit.training.train_state import TrainState
 
 __all__ = ["set_up"]
@@ -42,7 +43,7 @@ def set_up(run: RunConfig, out: Path, device: str) -> Session:
         check_compiler(accelerator.device)
     recipe = recipe_of(run)
     task, task_config = resolve(recipe)
-    start = None if (out / STATE_FILE).exists() else config.start  # a resumed training does not need initial weights
+    start = config.start if find_state(out) is None else None  # a resumed training does not need initial weights
     codec = _make_codec(recipe, config, start, accelerator.device)
     stages = list(task.curriculum(codec, task_config))
     smallest_crop = _check_crops(stages, config, accelerator.num_processes)

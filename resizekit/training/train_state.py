@@ -66,7 +66,7 @@ class TrainState:
         """Load the state from a file and return its counters.
 
         Raises:
-            CheckpointError: If the file is not a training state, or belongs to a different network.
+            CheckpointError: If the file is not a training state, is not finite, or belongs to a different network.
         """
         counters = load_state(path, self._modules, self.optimizer)
         self.step = int(str(counters["step"]))

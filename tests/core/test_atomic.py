@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from resizekit.errors import UsageError
-from resizekit.system.atomic_write import atomic_write
+from resizekit.system.atomic_write import atomic_write, remove_leftovers
 
 
 def test_written_file_replaces_the_target_with_the_usual_mode(tmp_path):
@@ -64,3 +64,21 @@ def test_unwritable_folder_is_refused(tmp_path, folder, message):
 
     with pytest.raises(UsageError, match=message):
         write()
+
+
+@pytest.mark.parametrize("name", ["a.bin", "[a]*?.bin", "é" * 80])
+def test_leftovers_of_killed_writes_are_removed_and_no_other_files(tmp_path, name):
+    target, seen = tmp_path / name, []
+
+    def write():
+        with atomic_write(target) as temporary:
+            seen.append(temporary)
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        write()
+    others = [target, tmp_path / f"{name}.part", tmp_path / ".other.bin.0123abcd.part", tmp_path / ".a.bin.part"]
+    for path in (*seen, *others):
+        path.touch()
+    remove_leftovers(target)
+    assert sorted(tmp_path.iterdir()) == sorted(others)

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +37,8 @@ def test_resume_gives_the_same_weights_as_an_uninterrupted_run(
     for stop in at:
         result = train(config, tmp_path, progress=interrupt_after(stop))
         assert (result.weights, result.header, result.steps) == (None, None, stop)
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", "state.safetensors"]
+        states = ["state.previous.safetensors"] * (stop > at[0]) + ["state.safetensors"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", *states]
     result = train(config, tmp_path)
     assert result.header.digest == expected.header.digest
     assert result.header.metrics == expected.header.metrics
@@ -91,18 +93,18 @@ def test_finish_writes_weights_and_the_run_can_still_resume(recipe, straight, tm
     assert train(config, tmp_path).header.digest == expected.header.digest != early.header.digest
 
 
-def test_resume_allows_other_data_and_log_but_no_other_settings(recipe, pictures, tmp_path, interrupt_after):
+def test_resume_refuses_other_settings_and_allows_other_logs(recipe, pictures, tmp_path, interrupt_after):
     train(recipe(steps=3), tmp_path, progress=interrupt_after(1))
     before = (tmp_path / "state.safetensors").read_bytes()
     for other, difference in (
         (recipe(steps=4), r"\(train.steps was 3, is 4\)"),
-        (recipe(steps=3, lr=1e-3), r"\(train.lr was .*, is 0.001\)"),
+        (recipe(steps=3, ema=0.5), r"\(train.ema was 0.999, is 0.5\)"),
         (recipe({"guide_weight": 1.0}, steps=3), r"\(config.guide_weight was .*, is 1.0\)"),
     ):
         with pytest.raises(ConfigError, match=f"belongs to a different config {difference}"):
             train(other, tmp_path)
     assert (tmp_path / "state.safetensors").read_bytes() == before
-    assert train(recipe(steps=3, data=[*pictures.iterdir()], log="csv"), tmp_path).steps == 3
+    assert train(recipe(steps=3, data=sorted(pictures.iterdir()), log="csv"), tmp_path).steps == 3
 
 
 def test_broken_state_is_refused_and_stays_unchanged(recipe, tmp_path):
@@ -218,16 +220,14 @@ def test_state_is_written_during_the_training(recipe, tmp_path):
 def test_failed_write_of_the_state_keeps_the_previous_state(recipe, tmp_path, monkeypatch):
     calls = itertools.count()
 
-    def half_written(tensors, path, metadata):
+    def half_written(path, content):
         if next(calls) == 1:
-            path.write_bytes(b"half")
+            original(path, content[: len(content) // 2])
             raise OSError(28, "No space left on device")
-        return original(tensors, path, metadata)
+        return original(path, content)
 
-    from resizekit.training import state_file
-
-    original = state_file.save_file
-    monkeypatch.setattr(state_file, "save_file", half_written)
+    original = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", half_written)
     with pytest.raises(CheckpointError, match="No space left"):
         train(recipe(checkpoint_minutes=1e-9), tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["state.safetensors"]
@@ -241,12 +241,6 @@ def test_header_describes_the_training(recipe, tmp_path):
     assert {key: training[key] for key in ("steps", "batch", "patch", "seed", "pictures")} == {
         "steps": 4, "batch": 2, "patch": 16, "seed": 0, "pictures": 3,
     }  # fmt: skip
-
-
-def test_infinite_loss_ends_the_training_without_weights(recipe, tmp_path):
-    with pytest.raises(ConfigError, match=r"the loss is (nan|inf) at step \d+; set a smaller train.lr"):
-        train(recipe(steps=20, lr=1e30, clip=0.0, warmup=0, ema=0.0, schedule="constant"), tmp_path)
-    assert not (tmp_path / "weights.safetensors").exists()
 
 
 @pytest.mark.parametrize("store", ["float32", "float16"])
