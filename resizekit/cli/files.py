@@ -149,7 +149,8 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Restore pictures from their small files. In a folder, they become PNG files (cubes and float32: .npy)."""
-    from resizekit.images.files import restored_suffix, up_file
+    from resizekit.images.files import up_file
+    from resizekit.images.small_files import restored_suffix
 
     options = read_run_options(tile, device, precision, overwrite)
     chosen = None if weights is None else read_weights(weights, None)[0]

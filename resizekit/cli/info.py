@@ -24,7 +24,7 @@ def info(
 
         fields = read_header(file).model_dump(mode="json")
     else:
-        from resizekit.images.files import read_small
+        from resizekit.images.small_files import read_small
 
         fields = read_small(file)[1].model_dump(mode="json", exclude_none=True)
     if as_json:

@@ -10,8 +10,6 @@ from resizekit.codec import Codec
 from resizekit.codec.convert import dtype_of_bits
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.resize_plan import ResizePlan
-from resizekit.errors import ManifestError, ResizeKitError
-from resizekit.images.io.npy import NPY
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import output
 from resizekit.images.limits import check_values
@@ -24,14 +22,12 @@ from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.planning import padded_sizes
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import WeightsChoice, choose_codec, select, select_all
+from resizekit.images.small_files import read_small, write_sidecar
 from resizekit.images.target_size import TargetSize
 from resizekit.images.value_range import ValueRange
 from resizekit.spec import HW
-from resizekit.storage.formats import PNG
 
-__all__ = ["down_file", "plan_file", "read_small", "restored_suffix", "up_file"]
-
-_OTHER_DECODER = "; if it is that file, this Pillow decodes it differently: install an official wheel of Pillow"
+__all__ = ["down_file", "plan_file", "up_file"]
 
 
 def down_file(
@@ -108,6 +104,8 @@ def down_file(
             codec, small, manifest = best_to_bytes(
                 codecs, picture, count, effort=effort, down=down, source=src, on_gain=options.on_gain
             )
+        if options.sidecar:
+            write_sidecar(dst, manifest, overwrite=options.overwrite)
         save(small, codec.storage)
     return manifest
 
@@ -147,16 +145,21 @@ def up_file(
     *,
     weights: str | Path | Codec | None = None,
     quality: int | None = None,
+    size: HW | None = None,
+    force: bool = False,
     options: RunOptions = RunOptions(),
 ) -> Manifest:
     """Restore a picture from its small file alone.
 
     Args:
-        src: A small file that `down_file` wrote.
+        src: A small file that `down_file` wrote. Without a manifest in it, that of its sidecar counts.
         dst: The restored picture, in the format of its suffix.
         weights: A .safetensors file, the name of installed weights, or a loaded codec; None: the installed weights that
-            the manifest names. The digest of the weights must be that of the manifest.
+            the manifest names. The digest of the weights must be that of the manifest. If a program removed the
+            manifest and left the pixels as they were, the picture is restored with a `RestoreWarning`.
         quality: Quality of a restored JPEG, AVIF or WebP; None: 95, 90, and a lossless WebP.
+        size: Size of the original, if the manifest is missing; None: that of the small picture times the factors.
+        force: Restore from pixels that changed, with a `RestoreWarning`.
         options: Tiles, device, precision, overwriting and progress.
 
     Returns:
@@ -176,20 +179,20 @@ def up_file(
         >>> read_picture(folder / "restored.png").hw.wh
         (33, 20)
     """
-    small, manifest = read_small(src)
-    size = HW.from_wh(manifest.size)
-    check_values(dst, (*size, _channels(manifest)))
+    codec = None if weights is None else _codec(weights, None, options)
+    small, manifest = read_small(src, codec=codec, size=size, force=force)
+    original = HW.from_wh(manifest.size)
+    check_values(dst, (*original, _channels(manifest)))
     with output(dst, _placeholder(small, manifest), source=src, quality=quality, overwrite=options.overwrite) as save:
-        codec = weights
-        if not isinstance(codec, Codec):
-            codec = choose_codec(
-                weights=weights_of_manifest(manifest, src) if codec is None else codec,
-                compression=manifest.compression,
-                device=options.device,
-                precision=options.precision,
-            )
+        codec = codec or _codec(weights_of_manifest(manifest, src), manifest.compression, options)
         save(up_picture(codec, small, manifest, source=src, tile=options.tile, progress=options.progress))
     return manifest
+
+
+def _codec(weights: str | Path | Codec, compression: str | None, options: RunOptions) -> Codec:
+    if isinstance(weights, Codec):
+        return weights
+    return choose_codec(weights=weights, compression=compression, device=options.device, precision=options.precision)
 
 
 def _placeholder(small: Picture, manifest: Manifest) -> Picture:
@@ -200,32 +203,3 @@ def _placeholder(small: Picture, manifest: Manifest) -> Picture:
 
 def _channels(manifest: Manifest) -> int:
     return manifest.channels or (3 if manifest.mode.startswith("RGB") else 1)
-
-
-def restored_suffix(path: str | Path) -> str:
-    """Return the suffix for the restored picture of a small file: .npy for a cube or float32, .png for any other."""
-    try:
-        manifest = Manifest.from_text(read_picture(path).embedded_manifest, path)
-    except ResizeKitError:  # `up_file` reports the problem
-        return PNG.suffixes[0]
-    return (NPY if manifest.mode == "CUBE" or manifest.bits == 32 else PNG).suffixes[0]
-
-
-def read_small(path: str | Path) -> tuple[Picture, Manifest]:
-    """Read a small image with its manifest, and check that its pixels did not change.
-
-    The digest covers the decoded pixels, in a lossy format as well: they are the input of the decoder network. No
-    format needs its own parser, and an image library that decodes to other pixels is detected.
-
-    Raises:
-        ManifestError: The file has no manifest, or its pixels changed.
-        ImageError: The file cannot be read.
-    """
-    picture = read_picture(path)
-    manifest = Manifest.from_text(picture.embedded_manifest, path)
-    if manifest.pixels != picture.digest:
-        raise ManifestError(
-            f"{path} was changed after it was made small (edited, resized or compressed again): "
-            f"give the file as `down` wrote it{'' if Path(path).suffix.lower() == '.png' else _OTHER_DECODER}"
-        )
-    return picture, manifest

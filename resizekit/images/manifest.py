@@ -4,6 +4,7 @@ It is data: it names installed weights, never a path, and holds no picture. Its 
 not a signature.
 """
 
+import hashlib
 import math
 from importlib.metadata import version
 from typing import Annotated, Literal, Self
@@ -85,6 +86,8 @@ class Manifest(BaseModel):
     """Number of channels of the original, if it is a cube."""
     value_range: tuple[float, float] | None = None
     """Lowest and highest possible value of the original; None: the range of its integer type."""
+    checksum: _Digest | None = None
+    """SHA-256 of the other fields, which `to_text` adds; None: not recorded, as in formats 1 and 2."""
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
@@ -98,11 +101,14 @@ class Manifest(BaseModel):
 
     def to_text(self) -> str:
         """Return compact JSON, always shorter than `LIMIT`."""
-        text = self.model_dump_json(exclude_none=True)
         if self.format == FORMAT:
-            return text
+            return self.model_copy(update={"checksum": self._checksum()}).model_dump_json(exclude_none=True)
+        text = self.model_dump_json(exclude_none=True)
         old_names = {new: old for old, new in _RENAMED.items()}
         return to_json({old_names.get(name, name): value for name, value in from_json(text).items()}).decode()
+
+    def _checksum(self) -> str:
+        return hashlib.sha256(self.model_dump_json(exclude_none=True, exclude={"checksum"}).encode()).hexdigest()
 
     @classmethod
     def from_text(cls, text: str | None, source: object) -> Self:
@@ -117,8 +123,8 @@ class Manifest(BaseModel):
         """
         if text is None:
             raise ManifestError(
-                f"{source} carries no manifest: give the file that `down` wrote, not a copy "
-                "that an editor or a chat app has saved again"
+                f"{source} carries no manifest: give the file that `down` wrote, not a copy that an editor or a chat "
+                "app has saved again; if its pixels did not change, pass the weights that made it"
             )
         if len(text.encode(errors="replace")) >= LIMIT:
             raise ManifestError(
@@ -127,7 +133,13 @@ class Manifest(BaseModel):
         try:
             head = _Head.model_validate_json(text)
             if head.format <= FORMAT:
-                return cls.model_validate_json(text if head.format == FORMAT else _rename_old_fields(text))
+                manifest = cls.model_validate_json(text if head.format == FORMAT else _rename_old_fields(text))
+                if manifest.checksum not in (None, manifest._checksum()):
+                    raise ManifestError(
+                        f"{source} has a manifest that was changed after it was made small: give the file as `down` "
+                        "wrote it"
+                    )
+                return manifest.model_copy(update={"checksum": None})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             key = ".".join(str(part) for part in first["loc"])[:60] or "text"
@@ -147,5 +159,7 @@ def _rename_old_fields(text: str) -> bytes:
     The result is JSON again, since strict validation accepts lists for tuples in JSON only.
     """
     fields = from_json(text)
-    names = _RENAMED | {name: f"{name} (of format 3)" for name in (*_RENAMED.values(), "precision", "effort")}
+    names = _RENAMED | {
+        name: f"{name} (of format 3)" for name in (*_RENAMED.values(), "precision", "effort", "checksum")
+    }
     return to_json({names.get(name, name): value for name, value in fields.items()})

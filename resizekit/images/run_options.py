@@ -31,6 +31,8 @@ class RunOptions:
     """Replace output files that exist."""
     metadata: MetadataPolicy = "keep"
     """Which metadata `down` keeps: "keep": all but the location and camera notes; "all", "minimal" or "none"."""
+    sidecar: bool = False
+    """Whether `down` writes the manifest into a sidecar too, such as small.png.json, which survives more programs."""
     progress: Progress | None = None
     """Called with (done, total): tiles, or parts of the work in any unit above effort 0; the ratio is the progress."""
     on_gain: Callable[[float], None] | None = None

@@ -17,7 +17,6 @@ from resizekit.evaluation.measure import baseline_name, bicubic_roundtrip, psnr_
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.untrusted_json import finite
 from resizekit.images.alpha import fill_hidden
-from resizekit.images.files import read_small
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
 from resizekit.images.metadata import filter_metadata
@@ -27,6 +26,7 @@ from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.planning import repeated
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import WeightsChoice, select
+from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
 from resizekit.images.value_range import ValueRange, normalize
 from resizekit.showcase.metrics_file import RECORD_FILE, RoundtripRecord, write_record

@@ -84,7 +84,7 @@ def test_refusals_of_16_bits(cli, weights, deep, workdir):
         ),
         (("down", "deep.tif", "o.tif", "--weights", weights, *OPTION), USAGE, "is a PNG: name it .png"),
         (("down", "deep.tif", "o.png", "--weights", weights, "--compression", "nope"), USAGE, "no compression 'nope'"),
-        (("up", "deep.tif", "o.png", "--weights", weights), DATA, "carries no manifest"),
+        (("up", "deep.tif", "o.png"), DATA, "carries no manifest"),
     ):
         run = cli(*argv)
         assert (run.code, run.out, run.err.count("\n")) == (code, "", 1), run

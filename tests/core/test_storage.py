@@ -15,13 +15,14 @@ import resizekit
 from resizekit import Compression, NoOptions, Storage, hookimpl, ops
 from resizekit.errors import ManifestError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
-from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.files import down_file, up_file
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
 from resizekit.images.manifest import LIMIT
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
+from resizekit.images.small_files import read_small
 from resizekit.ops import resample_uint8
 from resizekit.plugin.registry import installed
 from resizekit.storage.compressions import CompressionModule, Lossy
@@ -208,7 +209,7 @@ def test_recompressed_jpeg_is_refused_with_or_without_manifest(tmp_path, weights
         up_file(tmp_path / "with.jpg", tmp_path / "out.png", weights=weights)
     for name in ("without.jpg", "same.png"):
         with pytest.raises(ManifestError, match="carries no manifest"):
-            up_file(tmp_path / name, tmp_path / "out.png", weights=weights)
+            up_file(tmp_path / name, tmp_path / "out.png")
 
 
 @pytest.mark.parametrize("comment", [b"", b"ASCII\0\0\0nice weather", b"ASCII\0\0\0resizekit:" + b"x" * 3000])

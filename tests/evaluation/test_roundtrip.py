@@ -10,8 +10,9 @@ from PIL import Image
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip
 from resizekit.evaluation.metrics import luma, psnr
-from resizekit.images.files import read_small, up_file
+from resizekit.images.files import up_file
 from resizekit.images.run_options import RunOptions
+from resizekit.images.small_files import read_small
 from resizekit.showcase.roundtrip import roundtrip_file
 
 CPU = RunOptions(device="cpu")

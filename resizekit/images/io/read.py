@@ -42,7 +42,7 @@ _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES, _XMP = 258, 277, 338, 700
 
 
-def read_picture(path: str | Path, value_range: ValueRange | None = None) -> Picture:
+def read_picture(path: str | Path, value_range: ValueRange | None = None, *, as_stored: bool = False) -> Picture:
     """Decode one still picture: orientation applied, palettes expanded.
 
     Reads 8 bits per channel from every format of Pillow, 16 bits from PNG and TIFF, and cubes of any number of channels
@@ -51,6 +51,8 @@ def read_picture(path: str | Path, value_range: ValueRange | None = None) -> Pic
     Args:
         path: The file; its content decides the format, not its name.
         value_range: Lowest and highest possible value; float32 pictures need it.
+        as_stored: Keep an alpha that is opaque everywhere, and a profile for other colours than those of the pixels, as
+            for a small image with a manifest.
 
     Raises:
         ImageError: The path is not a file, or the file is empty, truncated, not a picture, or a picture that is not
@@ -59,7 +61,7 @@ def read_picture(path: str | Path, value_range: ValueRange | None = None) -> Pic
     """
     path = Path(path)
     picture = _read(path)
-    if picture.embedded_manifest is None:  # a small image stays as its manifest describes it
+    if picture.embedded_manifest is None and not as_stored:  # a small image stays as its manifest describes it
         picture = _without_redundancy(picture)
     return replace(picture, pixels=check_values_in_range(path, picture.pixels, value_range), value_range=value_range)
 
