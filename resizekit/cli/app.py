@@ -27,6 +27,7 @@ from resizekit.cli.train import schema, train
 from resizekit.errors import ResizeKitError
 from resizekit.system.malloc import keep_freed_memory
 from resizekit.system.onednn import limit_primitive_cache
+from resizekit.system.threads import wait_passively
 
 __all__ = ["main"]
 
@@ -59,6 +60,7 @@ def _options(
     ] = False,
 ) -> None:
     keep_freed_memory()
+    wait_passively()
     if context.invoked_subcommand not in _OF_ONE_SIZE:
         limit_primitive_cache()
 
@@ -82,7 +84,7 @@ def _with_one_line_errors(verb: Callable[..., None]) -> Callable[..., None]:
         except (MemoryError, RuntimeError) as error:  # torch reports a lack of memory as a RuntimeError
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
-            _fail("out of memory; try --tile 512, in training a smaller batch or patch", 1)
+            _fail(error, 1)
 
     return run
 

@@ -1,94 +1,68 @@
-"""Pair source files with output files, and work through many files with one line for each that fails."""
+"""Pair source files with output files."""
 
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from resizekit.errors import ImageError, UsageError
 
-from resizekit.cli.output import echo_error
-from resizekit.cli.progress import Count, counted
-from resizekit.errors import ImageError, ResizeKitError, UsageError
+if TYPE_CHECKING:
+    from resizekit.images.batch import Job
 
-__all__ = ["Job", "pair_up", "work_through"]
-
-Job: TypeAlias = tuple[Path, Path]
-"""A source and its output."""
+__all__ = ["Jobs", "pair_up"]
 
 
-def pair_up(sources: Sequence[Path], out: Path, suffix: Callable[[Path], str]) -> list[Job]:
+@dataclass(frozen=True, kw_only=True)
+class Jobs:
+    """The pictures of a command."""
+
+    jobs: "Sequence[Job]"
+    ignored: Sequence[Path] = ()
+    """Files in the searched folders that are not pictures."""
+
+
+def pair_up(sources: Sequence[Path], out: str, suffix: Callable[[Path], str]) -> Jobs:
     """Pair every source picture with its output file.
 
     A single file goes to `out` itself, unless `out` is a folder. Folders, patterns and several files go into the
-    folder `out`, with the structure of subfolders.
+    folder `out`, with the structure of subfolders; `output_names` describes the names.
 
     Args:
         sources: Files, folders and patterns.
-        out: A file or a folder.
+        out: A file or a folder. A path that does not exist is a folder if it ends with a slash or has no suffix.
         suffix: Returns the suffix of the output for a source.
 
     Raises:
-        UsageError: Two sources have the same output, or `out` is a file and the sources need a folder.
+        UsageError: `out` is a file and the sources need a folder, or `out` is one of the searched folders.
         ImageError: A source does not exist or holds no picture.
     """
-    from resizekit.images.io.find import find_pictures
+    from resizekit.images.batch import Job
+    from resizekit.images.io.find import search_pictures
+    from resizekit.images.output_names import output_names
 
-    if len(sources) == 1 and not out.is_dir() and (sources[0].is_file() or not _may_be_several(sources[0])):
-        return [(sources[0], out)]
-    if out.exists() and not out.is_dir():
+    folder = Path(out)
+    if len(sources) == 1 and not _is_folder(out) and not _may_be_several(sources[0]):
+        return Jobs(jobs=[Job(sources[0], folder)])
+    if folder.exists() and not folder.is_dir():
         raise UsageError(f"{out} is a file: name a folder for several pictures")
-    jobs: list[Job] = []
     for source in sources:
-        root = source if source.is_dir() else None
-        pictures = list(find_pictures([source]))
-        if not pictures:
+        if source.is_dir() and folder.exists() and source.samefile(folder):
+            raise UsageError(f"{out} is the input folder: name another folder for the output")
+    search = search_pictures(sources, out=folder)
+    for source in sources:
+        if source.is_dir() and not search_pictures([source], out=folder).pictures:
             raise ImageError(f"no picture in {source}: choose a folder that contains pictures")
-        jobs += [
-            (path, out / (path.relative_to(root) if root else Path(path.name)).with_suffix(suffix(path)))
-            for path in pictures
-        ]
-    outputs: dict[Path, Path] = {}
-    for source, output in jobs:
-        if output in outputs:
-            raise UsageError(f"{outputs[output]} and {source} would both become {output}: use separate folders")
-        outputs[output] = source
-    return jobs
+    names = output_names(search.pictures, suffix)
+    jobs = [Job(match.path, folder / name) for match, name in zip(search.pictures, names, strict=True)]
+    return Jobs(jobs=jobs, ignored=search.ignored)
+
+
+def _is_folder(out: str) -> bool:
+    ends_with_slash = out.endswith(tuple(filter(None, (os.sep, os.altsep))))
+    return Path(out).is_dir() or ends_with_slash or not (Path(out).suffix or os.path.lexists(out))
 
 
 def _may_be_several(source: Path) -> bool:
-    return source.is_dir() or any(mark in source.name for mark in "*?[")
-
-
-def work_through(
-    jobs: Sequence[Job],
-    run: Callable[[Path, Path, Count], None],
-    *,
-    inside: Path | None = None,
-) -> None:
-    """Run every job. If one of several jobs fails, its error is printed on stderr and the others continue.
-
-    Args:
-        jobs: Sources and outputs.
-        run: Processes a source and an output, and reports its progress.
-        inside: Folder in which subfolders for the outputs are created when they are needed.
-
-    Raises:
-        ResizeKitError: At least one job failed.
-    """
-    failed = 0
-    with counted(Console(stderr=True), "", len(jobs)) as count:
-        for source, output in jobs:
-            count.begin(source.name)
-            try:
-                if inside in output.parents:
-                    output.parent.mkdir(parents=True, exist_ok=True)
-                run(source, output, count)
-            except (ResizeKitError, OSError) as error:
-                if len(jobs) == 1:
-                    raise
-                failed += 1
-                echo_error(error)
-            count.finish()
-    if failed:
-        count_text = f"{failed} of {len(jobs)}" if failed < len(jobs) else f"all {len(jobs)}"
-        raise ResizeKitError(f"{count_text} pictures failed{'; the others are done' if failed < len(jobs) else ''}")
+    return source.is_dir() or (any(mark in str(source) for mark in "*?[") and not os.path.lexists(source))

@@ -2,20 +2,29 @@
 
 import json
 import math
+import sys
 from typing import TYPE_CHECKING
 
 import typer
+
+from resizekit.errors import ResizeKitError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["echo_error", "echo_json", "print_wide"]
+__all__ = ["echo_error", "echo_json", "echo_json_line", "error_text", "print_wide"]
 
 
 def echo_json(value: object) -> None:
     """Print plain data as strict JSON. Infinity and NaN, such as the PSNR of equal pictures, become null."""
     typer.echo(json.dumps(_finite(value), indent=2, allow_nan=False))
+
+
+def echo_json_line(value: object) -> None:
+    """Print plain data as strict JSON in one line, at once."""
+    typer.echo(json.dumps(_finite(value), allow_nan=False))
+    sys.stdout.flush()
 
 
 def _finite(value: object) -> object:
@@ -27,11 +36,18 @@ def _finite(value: object) -> object:
 
 
 def echo_error(error: BaseException | str) -> None:
-    """Print an error as one line on stderr. Control characters, for example in file names, are escaped."""
-    if isinstance(error, OSError) and error.strerror:
+    """Print an error as one line on stderr."""
+    typer.echo(f"error: {error_text(error)}", err=True)
+
+
+def error_text(error: BaseException | str) -> str:
+    """Return an error as one line. Control characters, for example in file names, are escaped."""
+    if isinstance(error, MemoryError | RuntimeError) and not isinstance(error, ResizeKitError):
+        error = "out of memory; try --tile 512, in training a smaller batch or patch"
+    elif isinstance(error, OSError) and error.strerror:
         error = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     line = " ".join(str(error).split())
-    typer.echo("error: " + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), err=True)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def print_wide(console: "Console", table: "Table") -> None:

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from resizekit.cli.jobs import pair_up, work_through
+from resizekit.cli.batch import work_through
+from resizekit.cli.batch_options import BatchOptions
+from resizekit.cli.jobs import pair_up
 from resizekit.cli.options import (
     CompressionName,
     Device,
@@ -18,7 +20,6 @@ from resizekit.cli.options import (
     read_run_options,
     read_weights,
 )
-from resizekit.cli.progress import Count
 from resizekit.errors import UsageError
 
 __all__ = ["export_pairs"]
@@ -39,6 +40,7 @@ def export_pairs(
     overwrite: Overwrite = False,
 ) -> None:
     """Write pairs of small and large PNG files with the same names, to train other networks with."""
+    from resizekit.images.batch import Job, Report
     from resizekit.images.selection import choose_codec
     from resizekit.showcase.export_pairs import export_pair
 
@@ -49,13 +51,16 @@ def export_pairs(
     if out.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"{out} lies in the input folder {folder}: choose another output folder")
     high, low = out / "high", out / "low"
-    jobs = pair_up([folder], high, lambda _: ".png")
+    pairs = pair_up([folder], f"{high}/", lambda _: ".png")
     codec = choose_codec(weights=chosen, task=of_task, compression=compression, device=device, precision=precision)
 
-    def run(source: Path, large: Path, count: Count) -> None:
-        small = low / large.relative_to(high)
+    def run(job: Job, report: Report) -> dict[str, Any]:
+        small = low / job.output.relative_to(high)
         small.parent.mkdir(parents=True, exist_ok=True)
-        export_pair(codec, source, small, large, bicubic=bicubic, options=replace(options, progress=count.part))
+        export_pair(
+            codec, job.source, small, job.output, bicubic=bicubic, options=replace(options, progress=report.part)
+        )
+        return {}
 
-    work_through(jobs, run, inside=high)
-    typer.echo(f"{low}, {high}: {len(jobs)} pairs")
+    work_through(pairs, run, BatchOptions(), prints=False)
+    typer.echo(f"{low}, {high}: {len(pairs.jobs)} pairs")

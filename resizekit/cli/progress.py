@@ -1,5 +1,6 @@
 """Progress bars on stderr, so that the output can be piped."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -59,20 +60,24 @@ def training_progress(console: Console) -> Iterator[Callable[[int, Mapping[str, 
 
 
 class Count:
-    """Progress over several items, with the progress inside the current item."""
+    """Progress over several items, with the progress inside the current items."""
 
-    def __init__(self, bar: Progress, label: str, total: int) -> None:
+    def __init__(self, bar: Progress, label: str, total: int, *, prints_lines: bool = False) -> None:
         self._bar, self._row, self._done, self._name = bar, bar.add_task(label, total=total), 0, label
+        self._total, self._parts, self._prints_lines = total, dict[object, float](), prints_lines
+        self._start = self._last_line = time.monotonic()
         self.gained = 0.0
         """What the refinement of the current item has gained so far, in dB."""
 
-    def part(self, done: int, of: int) -> None:
-        """Update the progress of the current item: `done` of `of` parts."""
-        self._bar.update(self._row, completed=self._done + done / of)
+    def part(self, done: int, of: int, key: object = None) -> None:
+        """Update the progress of a current item: `done` of `of` parts. The key names the item if there are several."""
+        self._parts[key] = done / of
+        self._show()
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, key: object = None) -> None:
         """Start an item and show its name."""
         self._name, self.gained = name, 0.0
+        self._parts[key] = 0.0
         self._bar.update(self._row, description=name)
 
     def gain(self, decibels: float) -> None:
@@ -80,15 +85,27 @@ class Count:
         self.gained = decibels
         self._bar.update(self._row, description=f"{self._name}, restored {decibels:+.2f} dB")
 
-    def finish(self) -> None:
-        """Finish the current item."""
+    def finish(self, key: object = None) -> None:
+        """Finish an item."""
+        self._parts.pop(key, None)
         self._done += 1
-        self._bar.update(self._row, completed=self._done)
+        self._show()
+
+    def _show(self) -> None:
+        completed = self._done + sum(self._parts.values())
+        self._bar.update(self._row, completed=completed)
+        now = time.monotonic()
+        if self._prints_lines and now - self._last_line > _INTERVAL and 0 < completed < self._total:
+            self._last_line = now
+            minutes = (now - self._start) * (self._total / completed - 1) / 60
+            left = f"{minutes:.0f} min" if minutes >= 2 else f"{60 * minutes:.0f} s"
+            count = f"{self._done} of {self._total}, " if self._total > 1 else ""
+            self._bar.console.print(f"{count}{100 * completed / self._total:.0f} %, about {left} left", highlight=False)
 
 
 @contextmanager
-def counted(console: Console, label: str, total: int) -> Iterator[Count]:
-    """Show a progress bar over `total` items, which disappears at the end."""
+def counted(console: Console, label: str, total: int, *, quiet: bool = False) -> Iterator[Count]:
+    """Show a progress bar over `total` items, which disappears at the end; without a terminal, lines at intervals."""
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -97,7 +114,8 @@ def counted(console: Console, label: str, total: int) -> Iterator[Count]:
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # rich would write what is printed to stdout on stderr
+        disable=quiet or not console.is_terminal,
     )
     with bar:
-        yield Count(bar, label, total)
+        yield Count(bar, label, total, prints_lines=not (quiet or console.is_terminal))

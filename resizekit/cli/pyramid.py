@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from resizekit.cli.jobs import work_through
 from resizekit.cli.options import (
     CompressionName,
     Device,
@@ -24,7 +23,7 @@ from resizekit.cli.options import (
     read_weights,
 )
 from resizekit.cli.output import echo_json
-from resizekit.cli.progress import Count
+from resizekit.cli.progress import Count, counted
 
 __all__ = ["pyramid"]
 
@@ -72,7 +71,9 @@ def pyramid(
         )
         results.append(result)
 
-    work_through([(picture, out)], run)
+    with counted(Console(stderr=True), "", 1) as count:
+        count.begin(picture.name)
+        run(picture, out, count)
     result = results[0]
     if as_json:
         echo_json(result.as_dict())

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from resizekit.cli.jobs import work_through
 from resizekit.cli.options import (
     CompressionName,
     Device,
@@ -31,7 +30,7 @@ from resizekit.cli.options import (
     read_weights,
 )
 from resizekit.cli.output import echo_json
-from resizekit.cli.progress import Count
+from resizekit.cli.progress import Count, counted
 
 __all__ = ["roundtrip"]
 
@@ -83,7 +82,9 @@ def roundtrip(
         )
         results.append((metrics, count.gained))
 
-    work_through([(picture, folder)], run)
+    with counted(Console(stderr=True), "", 1) as count:
+        count.begin(picture.name)
+        run(picture, folder, count)
     metrics, gain = results[0]
     if as_json:
         echo_json(metrics.as_dict() | ({"effort_gain": gain} if effort else {}))

@@ -3,18 +3,23 @@
 An interrupted write leaves either the previous file or no file, never an incomplete one.
 """
 
-import glob
+import errno
 import os
-import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from resizekit.errors import UsageError
+from resizekit.system.temporary import create_locked, remove_abandoned_once, temporary_path
 
-__all__ = ["atomic_write", "check_target", "remove_leftovers"]
+__all__ = ["atomic_write", "check_target"]
 
-_SUFFIX = ".part"
+_NO_LINKS = {errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
+"""Errors of file systems without hard links."""
+
+_WHILE_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Errors that occur without the name of a file when data are written."""
 
 
 def check_target(path: Path, *, source: str | Path | None = None, overwrite: bool = False) -> None:
@@ -33,15 +38,19 @@ def check_target(path: Path, *, source: str | Path | None = None, overwrite: boo
     if source is not None and path.exists() and path.samefile(source):
         raise UsageError(f"{path} is the input itself: name another output")
     if not overwrite and os.path.lexists(path):  # includes links to missing files
-        raise UsageError(f"{path} exists: name another output, or allow it with --overwrite")
+        raise _exists(path)
 
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Provide a temporary file that replaces the target at the end of the block.
+    """Provide a temporary file that becomes the target at the end of the block.
 
-    If the block raises, the temporary file is deleted and the target stays unchanged. The file gets the usual
-    permissions of a new file (umask), whatever the writer inside the block sets.
+    If the block raises, the temporary file is deleted and the target stays unchanged. An existing target is replaced
+    and keeps its permissions; if it is a symbolic link, the file that it points to is replaced. A new file gets the
+    usual permissions (umask), whatever the writer inside the block sets. If the target does not exist at the start and
+    another writer creates it meanwhile, that file stays: of several writers, exactly one succeeds.
+
+    Temporary files of dead processes in the same folder are deleted.
 
     Args:
         target: File to write.
@@ -50,43 +59,70 @@ def atomic_write(target: Path) -> Iterator[Path]:
         Path of the temporary file, in the folder of the target.
 
     Raises:
-        UsageError: If the folder does not exist or is not writable, or the target is a folder.
+        UsageError: If the folder does not exist or is not writable, the target is a folder, or another writer has
+            created it meanwhile.
+        OSError: If writing fails; it names the target.
     """
-    temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}{_SUFFIX}")
+    final = Path(os.path.realpath(target)) if target.is_symlink() else target
+    remove_abandoned_once(final.parent.absolute())
+    temporary, descriptor = temporary_path(final), -1
     try:  # includes the creation, because a signal can arrive at any time
-        mode = _create(temporary, target)
+        previous = _permissions(final)
+        descriptor = _create(temporary, target, previous)
+        mode = temporary.stat().st_mode if previous is None else previous
         yield temporary
-        temporary.chmod(mode)
-        temporary.replace(target)
+        temporary.chmod(stat.S_IMODE(mode))
+        if previous is None:
+            _move_to_new(temporary, final)
+        else:
+            temporary.replace(final)
     except IsADirectoryError:
         raise UsageError(f"cannot write {target}: it is a folder; name a file") from None
+    except FileExistsError as error:
+        if error.filename != str(final):
+            raise
+        raise _exists(target) from None
+    except OSError as error:
+        if error.filename != str(temporary) and (error.filename is not None or error.errno not in _WHILE_WRITING):
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
         with suppress(OSError):  # already renamed, or never created
             temporary.unlink()
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
-def remove_leftovers(target: Path) -> None:
-    """Delete temporary files that killed processes left next to a target.
-
-    Args:
-        target: File that no other process is writing now.
-    """
-    for path in target.parent.glob(f"{glob.escape(_prefix(target))}{'[0-9a-f]' * 8}{_SUFFIX}"):
-        with suppress(OSError):
-            path.unlink()
+def _exists(path: Path) -> UsageError:
+    return UsageError(f"{path} exists: name another output, or allow it with --overwrite")
 
 
-def _prefix(target: Path) -> str:
-    short = os.fsencode(target.name)[:100].decode(errors="ignore")  # names are limited to 255 bytes, not characters
-    return f".{short}."
-
-
-def _create(path: Path, target: Path) -> int:
-    """Create an empty file, so that errors occur before any work is done, and return its mode."""
+def _permissions(path: Path) -> int | None:
+    """Return the mode of an existing file; None if it does not exist."""
     try:
-        with path.open("xb") as file:
-            return os.fstat(file.fileno()).st_mode
+        return path.stat().st_mode
+    except OSError:  # `_create` reports every other problem
+        return None
+
+
+def _create(path: Path, target: Path, previous: int | None) -> int:
+    """Create an empty file, so that errors occur before any work is done, and return its descriptor."""
+    try:
+        return create_locked(path, 0o666 if previous is None else stat.S_IMODE(previous) & 0o666)
     except FileNotFoundError:
         raise UsageError(f"the folder {target.parent} does not exist; make it first") from None
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror or error}") from None
+
+
+def _move_to_new(temporary: Path, final: Path) -> None:
+    """Give a file its final name; raise `FileExistsError` with that name if it is in use."""
+    try:
+        os.link(temporary, final)
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final)) from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # reserves the name
+        temporary.replace(final)

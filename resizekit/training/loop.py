@@ -14,16 +14,15 @@ import torch
 from resizekit.errors import UsageError
 from resizekit.recipes.checkpoint import Header
 from resizekit.recipes.config import RunConfig
-from resizekit.system.atomic_write import remove_leftovers
+from resizekit.system.temporary import remove_abandoned
 from resizekit.training.divergence import LossMonitor
 from resizekit.training.folder_lock import folder_lock
 from resizekit.training.interrupt import Interrupt
-from resizekit.training.log import LOG_FILE, open_log
+from resizekit.training.log import open_log
 from resizekit.training.resume import resume
 from resizekit.training.schedule import Segment, learning_rate
-from resizekit.training.session import WEIGHTS_FILE, Session
+from resizekit.training.session import Session
 from resizekit.training.setup import set_up
-from resizekit.training.state_file import STATE_FILE
 from resizekit.training.step import make_step
 from resizekit.training.time_budget import plan_steps
 
@@ -87,8 +86,7 @@ def train(
     with ExitStack() as stack:
         if session.is_main:
             stack.enter_context(folder_lock(out))
-            for name in (STATE_FILE, WEIGHTS_FILE, LOG_FILE):
-                remove_leftovers(out / name)
+            remove_abandoned(out)
         resumed = resume(session, finish=finish)
         if finish:
             if not resumed:

@@ -49,7 +49,10 @@ def test_folder_keeps_its_structure(cli, weights, picture, workdir):
         picture(name)
     (workdir / "in" / "notes.txt").write_text("no picture")
     run = cli("down", "in", "out", "--weights", weights)
-    assert (run.code, run.err) == (0, "")
+    assert run.code == 0
+    ignored, summary = run.err.splitlines()
+    assert ignored == "ignored 1 file that is not a picture: in/notes.txt"
+    assert summary.startswith("3 done, 0 skipped, 0 failed, ")
     assert files(workdir / "out") == ["deep/er/two.png", "deep/one.png", "one.png"]
     assert run.out.splitlines() == [f"out/{name}" for name in ("deep/er/two.png", "deep/one.png", "one.png")]
     assert cli("up", "out", "back", "--weights", weights).code == 0

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from resizekit.training.loop import train
 
+ENDED = 2_000_000_000
+"""The number of no process."""
 SCRIPT = Path(__file__).with_name("kill_training.py")
 
 
@@ -22,7 +24,8 @@ def test_killed_training_equals_an_uninterrupted_one(pictures):
 
 
 def test_next_run_removes_the_files_of_a_killed_write(recipe, tmp_path):
-    leftovers = [".state.safetensors.0123abcd.part", ".weights.safetensors.89efabcd.part", ".log.csv.01234567.part"]
+    names = "state.safetensors", "weights.safetensors", "log.csv"
+    leftovers = [f".{name}.{ENDED}.0123abcd.part" for name in names]
     others = [".state.safetensors.part", ".photo.png.0123abcd.part", "notes.part"]
     for name in (*leftovers, *others):
         (tmp_path / name).touch()
@@ -36,7 +39,7 @@ def test_kill_between_the_two_renames_loses_no_state(recipe, tmp_path, interrupt
     config = recipe(steps=6)
     train(config, tmp_path, progress=interrupt_after(3))
     (tmp_path / "state.safetensors").rename(tmp_path / "state.previous.safetensors")
-    (tmp_path / ".state.safetensors.0123abcd.part").touch()
+    (tmp_path / f".state.safetensors.{ENDED}.0123abcd.part").touch()
     steps = []
     result = train(config, tmp_path, progress=lambda step, metrics: steps.append(step))
     assert steps == [4, 5, 6]
