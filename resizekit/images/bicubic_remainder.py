@@ -60,6 +60,8 @@ def _resize_axis(axis: int, pixels: Pixels, side: int, resize: Callable[[Tensor,
     bits = bit_depth(pixels)
 
     def run(strip: Pixels) -> Pixels:
+        if strip.shape[2] > 1 and max(length, side) > _STRIP:  # a single column fills the memory of a strip
+            return np.concatenate([run(channel) for channel in np.split(strip, strip.shape[2], 2)], 2)
         x = torch.from_numpy(strip.transpose(2, 0, 1)[None].astype(np.float32))
         y = resize(x, side).clamp_(0, 1) if bits == 32 else resize(x, side).round_().clamp_(0, 2**bits - 1)
         return from_batch(y).astype(pixels.dtype)

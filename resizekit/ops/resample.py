@@ -8,25 +8,39 @@ A matrix product or a convolution would not guarantee that.
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 from operator import index
-from typing import Literal, TypeVar
+from typing import Literal, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.ops.quantize import LEVELS, LEVELS16
+from resizekit.ops.resample_weights import (
+    BLOCK,
+    HALF_SUPPORT,
+    Kernel,
+    first_tap,
+    row_blocks,
+    tap_count,
+    weights,
+)
 
-Kernel = Literal["bicubic", "lanczos"]
+__all__ = ["Border", "Kernel", "reach", "resample", "resample_codes", "resample_uint8", "taps"]
+
 Border = Literal["replicate", "symmetric"]
-_Index = TypeVar("_Index", int, Tensor)
 
-_HALF_SUPPORT = {"bicubic": 2, "lanczos": 3}
 _BORDERS = ("replicate", "symmetric")
 _LARGEST = {torch.uint8: LEVELS, torch.uint16: LEVELS16}
 # Up to this number of phases: strided slices and scalar weights. With more phases: one gather for each tap.
 _STRIDED_PHASES = 4
+# A loop over taps is slow if there are more taps than the first number, and fewer values per tap than the second.
+_MANY_TAPS, _FEW_VALUES = 64, 4096
+_MAX_TERM = 2**31
+"""Largest numerator and denominator of a factor: positions of taps are then exact in 64 bits."""
 
 
 def resample(
@@ -154,7 +168,7 @@ def reach(factor: Fraction, kernel: Kernel = "bicubic") -> int:
     4
     """
     _check_names(kernel, "replicate")
-    return math.ceil(_HALF_SUPPORT[kernel] * max(factor, Fraction(1)))
+    return math.ceil(HALF_SUPPORT[kernel] * max(factor, Fraction(1)))
 
 
 def taps(factor: int, kernel: Kernel = "bicubic") -> tuple[int, tuple[float, ...]]:
@@ -177,7 +191,7 @@ def taps(factor: int, kernel: Kernel = "bicubic") -> tuple[int, tuple[float, ...
     (-1, (0.0, 1.0, 0.0, 0.0))
     """
     _check_names(kernel, "replicate")
-    return _first(0, factor, 1, kernel), _cached_weights(factor, 1, 1, kernel)[0]
+    return first_tap(0, factor, 1, kernel), tuple(_lists(weights(factor, 1, range(1), kernel))[0])
 
 
 def _to_codes(x: Tensor, levels: int) -> Tensor:
@@ -185,8 +199,8 @@ def _to_codes(x: Tensor, levels: int) -> Tensor:
 
 
 def _check_names(kernel: str, border: str) -> None:
-    if kernel not in _HALF_SUPPORT:
-        raise UsageError(f"unknown kernel {kernel!r}: expected one of {', '.join(_HALF_SUPPORT)}")
+    if kernel not in HALF_SUPPORT:
+        raise UsageError(f"unknown kernel {kernel!r}: expected one of {', '.join(HALF_SUPPORT)}")
     if border not in _BORDERS:
         raise UsageError(f"unknown border {border!r}: expected one of {', '.join(_BORDERS)}")
 
@@ -214,6 +228,10 @@ def _both_axes(
             raise ResizeShapeError(
                 f"resample got scale {ph}/{qh}, {pw}/{qw}: expected factors above 0 (2 halves the size)"
             )
+    if max(ph, qh, pw, qw) > _MAX_TERM:
+        raise ResizeShapeError(
+            f"resample got scale {ph}/{qh}, {pw}/{qw}: expected numerators and denominators of at most {_MAX_TERM}"
+        )
     # Both passes work on the rows of a contiguous tensor, where slices and gathers are fast.
     if pw * qh > ph * qw:
         x = finish(_rows(x.mT.contiguous(), w2, pw, qw, kernel, border))
@@ -230,26 +248,21 @@ def _ratio(a: int, b: int) -> tuple[int, int]:
 
 def _rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel, border: Border) -> Tensor:
     """Resample along the height: `b c h w -> b c n w` with factor p/q."""
-    phases = q if q <= _STRIDED_PHASES else min(index(n), q)
-    weights: tuple[tuple[float, ...], ...] = _weights(p, q, phases, kernel)
-    width = len(weights[0])
-    if q > _STRIDED_PHASES:
-        i = torch.arange(n, device=x.device)
-        first = _first(i, p, q, kernel)
-        table = torch.tensor(weights, dtype=x.dtype, device=x.device).index_select(0, i % q)
-        total = None
-        for k in range(width):
-            tap = x.index_select(-2, _fold(first + k, x.shape[-2], border)).mul_(table[:, k, None])
-            total = tap if total is None else total.add_(tap)
-        assert total is not None
-        return total
-    count = -(-n // q)
-    starts = [_first(f, p, q, kernel) for f in range(len(weights))]
+    if _has_long_rows(x, n, p, q, kernel):
+        return _long_rows(x, n, p, q, kernel, border)
+    return (_gathered_rows if q > _STRIDED_PHASES else _strided_rows)(x, n, p, q, kernel, border)
+
+
+def _strided_rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel, border: Border) -> Tensor:
+    """Resample with few phases: the taps of a phase are strided slices, its weights are scalars."""
+    table = _lists(weights(p, q, range(q), kernel))
+    width, count = len(table[0]), -(-n // q)
+    starts = [first_tap(f, p, q, kernel) for f in range(q)]
     low, high = starts[0], starts[-1] + width + p * (count - 1)
     positions = torch.arange(low, high, device=x.device)
     padded = x.index_select(-2, _fold(positions, x.shape[-2], border))
     parts = []
-    for start, row in zip(starts, weights, strict=True):
+    for start, row in zip(starts, table, strict=True):
         total = None
         for k, weight in enumerate(row):
             if weight:
@@ -261,9 +274,63 @@ def _rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel, border: Border) -> 
     return torch.stack(parts, -2).flatten(-3, -2)[..., :n, :]
 
 
-def _first(i: _Index, p: int, q: int, kernel: Kernel) -> _Index:
-    """Return the first tap of output i, an int or a tensor, for the factor p/q; integers keep it exact."""
-    return ((2 * i + 1) * p - q - 2 * _HALF_SUPPORT[kernel] * max(p, q)) // (2 * q) + 1
+def _gathered_rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel, border: Border) -> Tensor:
+    """Resample with many phases: one gather for each tap, for as many outputs as a block of weights has."""
+    width, n = tap_count(p, q, kernel), index(n)
+    step = max(1, BLOCK // width)
+    repeats = min(n, q) <= step
+    parts = []
+    for begin in range(0, n, step):
+        outputs = range(begin, min(begin + step, n))
+        i = torch.arange(outputs.start, outputs.stop, device=x.device)
+        first = first_tap(i, p, q, kernel)
+        rows = weights(p, q, range(min(n, q)) if repeats else outputs, kernel)
+        table = torch.tensor(rows, dtype=x.dtype, device=x.device)
+        if repeats:
+            table = table.index_select(0, i % q)
+        total = None
+        for k in range(width):
+            tap = x.index_select(-2, _fold(first + k, x.shape[-2], border)).mul_(table[:, k, None])
+            total = tap if total is None else total.add_(tap)
+        assert total is not None
+        parts.append(total)
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -2)
+
+
+def _has_long_rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel) -> bool:
+    """Return whether an output has many taps and a tap few values, so that a loop over the taps would be slow."""
+    if torch.compiler.is_compiling() or x.device.type != "cpu" or (x.requires_grad and torch.is_grad_enabled()):
+        return False
+    return tap_count(p, q, kernel) > _MANY_TAPS and n * (x.numel() // x.shape[-2]) < _FEW_VALUES
+
+
+def _long_rows(x: Tensor, n: int, p: int, q: int, kernel: Kernel, border: Border) -> Tensor:
+    """Resample to few outputs with many taps each: blocks of taps, summed in order as in the loops above."""
+    source = x.detach().movedim(-2, 0).numpy()  # h b c w
+    y = np.empty((n, *source.shape[1:]), source.dtype)
+    for phase in range(min(n, q)):
+        outputs = np.arange(phase, n, q)
+        first = first_tap(outputs, p, q, kernel)
+        total = np.empty((0, len(outputs), *source.shape[1:]), source.dtype)
+        values = max(1, math.prod(total.shape[1:]))
+        for start, row in row_blocks(p, q, phase, kernel):
+            for begin in range(0, len(row), max(1, BLOCK // values)):
+                part = row[begin : begin + max(1, BLOCK // values)]
+                # as with strided slices: infinity times a weight of 0 is NaN
+                taps = np.flatnonzero(part) if q <= _STRIDED_PHASES else np.arange(len(part))
+                positions = torch.from_numpy(first + (start + begin + taps)[:, None])
+                terms = source[_fold(positions, x.shape[-2], border).numpy()]
+                with np.errstate(all="ignore"):  # as in torch
+                    terms *= part[taps].astype(source.dtype).reshape(-1, *[1] * source.ndim)
+                # NumPy defines the order of `accumulate`, but not that of `sum`
+                with np.errstate(all="ignore"):
+                    total = np.add.accumulate(np.concatenate([total, terms]))[-1:]
+        y[phase::q] = total[0]
+    return torch.from_numpy(y).movedim(0, -2).contiguous()
+
+
+def _lists(table: list[list[float]] | npt.NDArray[np.float64]) -> list[list[float]]:
+    return cast(list[list[float]], table.tolist()) if isinstance(table, np.ndarray) else table
 
 
 def _fold(positions: Tensor, n: int, border: Border) -> Tensor:
@@ -272,41 +339,3 @@ def _fold(positions: Tensor, n: int, border: Border) -> Tensor:
         return positions.clamp(0, n - 1)
     positions = positions.remainder(2 * n)
     return torch.minimum(positions, 2 * n - 1 - positions)
-
-
-def _weights(p: int, q: int, phases: int, kernel: Kernel) -> tuple[tuple[float, ...], ...]:
-    # torch.compile would trace into the cache and warn about it, so it computes the weights once per compilation.
-    compute = _new_weights if torch.compiler.is_compiling() else _cached_weights
-    return compute(p, q, phases, kernel)
-
-
-def _new_weights(p: int, q: int, phases: int, kernel: Kernel) -> tuple[tuple[float, ...], ...]:
-    """Return the normalized weights of the taps of the first `phases` outputs, in rows of equal length."""
-    value = _keys if kernel == "bicubic" else _lanczos
-    half, widest = _HALF_SUPPORT[kernel], max(p, q)
-    count = -(-2 * half * widest // q)
-    rows = []
-    for i in range(phases):
-        first = _first(i, p, q, kernel)
-        centre = (2 * i + 1) * p - q
-        row = [value(abs(2 * q * (first + k) - centre), 2 * widest) for k in range(count)]
-        total = sum(row)
-        rows.append(tuple(weight / total for weight in row))
-    return tuple(rows)
-
-
-_cached_weights = lru_cache(maxsize=64)(_new_weights)
-
-
-def _keys(numerator: int, denominator: int) -> float:
-    d = numerator / denominator
-    if d <= 1:
-        return (1.5 * d - 2.5) * d * d + 1
-    return ((-0.5 * d + 2.5) * d - 4) * d + 2 if d < 2 else 0.0
-
-
-def _lanczos(numerator: int, denominator: int) -> float:
-    if numerator % denominator == 0 or numerator > 3 * denominator:  # exactly 0, unlike the computed sines
-        return float(numerator == 0)
-    d = math.pi * numerator / denominator
-    return 3 * math.sin(d) * math.sin(d / 3) / (d * d)
