@@ -5,11 +5,11 @@ for a factor of 1 it is the identity. A block of p values becomes a block of q v
 frequencies. This works for every rational (s, r, t).
 """
 
-import itertools
 import math
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -96,9 +96,8 @@ class Bands:
         shared = reduce(torch.kron, [_shared_frequencies(d, u) for u, d in zip(ups, downs, strict=True)])
         gain = math.sqrt(math.prod(downs) / math.prod(ups))
         # counted, not read from values: the sizes of a network are also computed on the meta device
-        frequencies = enumerate(itertools.product(*map(range, ups)))
-        dropped = [row for row, index in frequencies if any(i >= d for i, d in zip(index, downs, strict=True))]
-        high_frequencies = high[torch.tensor(dropped, dtype=torch.int64)]
+        shared_rows = reduce(np.logical_and.outer, [np.arange(u) < d for u, d in zip(ups, downs, strict=True)])
+        high_frequencies = high[torch.tensor(np.flatnonzero(~shared_rows))]
         shrink, grow = gain * low.T @ shared @ high, high.T @ shared.T @ low / gain
         return cls(*(matrix.float() for matrix in (high, low, shrink, grow, high_frequencies)))
 

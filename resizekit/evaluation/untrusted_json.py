@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ValidationError
 
 from resizekit.errors import ResizeKitError
+from resizekit.system.printable import printable
 
 __all__ = ["Command", "Label", "finite", "first_error", "printable", "read_untrusted"]
 
@@ -41,16 +42,6 @@ def first_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return " ".join(f"{where}: {first['msg']}".split()).removeprefix(": ")[:160]
-
-
-def printable(text: str, max_length: int = 300) -> str:
-    r"""Replace characters that are not printable with a question mark, and cut the text at `max_length`.
-
-    Examples:
-        >>> printable("\x1b[31mred")
-        '?[31mred'
-    """
-    return "".join(c if c.isprintable() else "?" for c in text[:max_length])
 
 
 Label = Annotated[str, AfterValidator(printable)]

@@ -46,7 +46,9 @@ def check_values(path: str | Path, shape: tuple[int, ...]) -> None:
         ImageError: The shape cannot be a picture or exceeds a limit.
     """
     if len(shape) != 3:
-        raise ImageError(f"{path} holds an array of shape {shape}: save one with three axes, height, width, channels")
+        raise ImageError(
+            f"{path} holds an array of shape {str(shape)[:60]}: save one with three axes, height, width, channels"
+        )
     height, width, channels = shape
     if min(shape) < 1:
         raise ImageError(f"{path} holds an empty array of shape {shape}: every axis needs a length of at least 1")

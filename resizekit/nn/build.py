@@ -11,6 +11,8 @@ and the decoder unshuffles by 2 and shuffles by 3.
 from fractions import Fraction
 from typing import cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -21,6 +23,8 @@ from resizekit.nn.low_resolution import LowResolutionNet
 from resizekit.spec import ResizeSpec
 
 __all__ = ["Resizer", "TadOptions", "high_channels", "tad", "tad_decoder"]
+
+_Channels = npt.NDArray[np.int64]
 
 
 class TadOptions(BaseModel):
@@ -113,37 +117,36 @@ def _init_as_resize(side: Resizer, channels_in: int, channels_out: int) -> None:
     first feature maps, each phase of the sub-pixel layer copies these, and the last convolution selects them.
     """
     copied = min(channels_in, side.join.out_channels)
+    each = np.arange(copied)
     with torch.no_grad():
         nn.init.zeros_(side.join.weight)
         nn.init.zeros_(_bias(side.join))
         if isinstance(side.head, Down):
-            _copy_channels(side.head.first, [(i, i, 1.0) for i in range(copied)])
+            _copy_channels(side.head.first, each, each)
             phases = side.head.s * side.head.r
-            averages = [(i, i * phases + k, 1 / phases) for i in range(copied) for k in range(phases)]
-            _copy_channels(side.head.second, averages)
+            unshuffled = np.arange(copied * phases)
+            _copy_channels(side.head.second, unshuffled // phases, unshuffled, 1 / phases)
         else:
-            _copy_channels(side.head, [(i, i, 1.0) for i in range(copied)])
+            _copy_channels(side.head, each, each)
         last = side.tail
         if isinstance(last, Up):
             phases = last.s * last.r
-            copies = [(i * phases + k, i, 1.0) for i in range(copied) for k in range(phases)]
-            _copy_channels(last.first, copies)
+            shuffled = np.arange(copied * phases)
+            _copy_channels(last.first, shuffled, shuffled // phases)
             last = last.second
         last.weight.mul_(0.1)
-        _copy_channels(
-            last,
-            [(i, i % channels_in, 1.0) for i in range(channels_out) if i % channels_in < copied],
-        )
+        outputs = np.arange(channels_out)
+        outputs = outputs[outputs % channels_in < copied]
+        _copy_channels(last, outputs, outputs % channels_in)
         _bias(last).fill_(0.5)  # inverts the shift to [-0.5, 0.5]
 
 
-def _copy_channels(layer: nn.Conv2d, paths: list[tuple[int, int, float]]) -> None:
-    """Initialize outputs as weighted copies of inputs; each path is (output, input, weight)."""
-    for out in {out for out, _, _ in paths}:
-        layer.weight[out].zero_()
-        _bias(layer)[out] = 0
-    for out, source, weight in paths:
-        layer.weight[out, source, 1, 1] = weight
+def _copy_channels(layer: nn.Conv2d, outputs: _Channels, inputs: _Channels, weight: float = 1.0) -> None:
+    """Initialize outputs as weighted copies of inputs, pair by pair."""
+    out, source = torch.tensor(outputs), torch.tensor(inputs)
+    layer.weight[out] = 0
+    _bias(layer)[out] = 0
+    layer.weight[out, source, 1, 1] = weight
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:

@@ -24,8 +24,10 @@ from resizekit.codec.recipe import Recipe
 from resizekit.errors import CheckpointError
 from resizekit.plugin.registry import installed
 from resizekit.recipes.assemble import assemble
+from resizekit.recipes.limited_tensors import LimitedTensors, TensorTooLargeError
 from resizekit.system.atomic_write import atomic_write
 from resizekit.system.device import pick_device, pick_precision
+from resizekit.system.printable import printable
 
 __all__ = [
     "FORMAT", "Header", "header_of", "installed_outline", "load", "outline", "read_header", "save",
@@ -33,6 +35,10 @@ __all__ = [
 
 FORMAT = 1
 """Version of the header; files with a newer one are refused."""
+_ANY_FILE, _VALUES_PER_BYTE = 2**24, 4
+"""A tensor of the networks may have the first number of values, or the second for each byte of the file.
+
+Tensors that are computed, such as transforms, are not in the file, and may be larger than those that are."""
 
 
 class Header(BaseModel):
@@ -40,7 +46,7 @@ class Header(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format: int = FORMAT
+    format: int = Field(FORMAT, ge=1, le=FORMAT)
     """Version of the header."""
     resizekit: str = Field(default_factory=lambda: version("resizekit"))
     """Version of resizekit that wrote the file."""
@@ -50,7 +56,7 @@ class Header(BaseModel):
     """Distribution and version that offered the task."""
     spec: str = ""
     """Factors of all steps together, as `str(codec.spec)`."""
-    times: int = 1
+    times: int = Field(1, ge=1, le=64)
     """How many times the networks are applied."""
     recipe: Recipe
     """How to build the codec."""
@@ -158,13 +164,16 @@ def read_header(path: str | Path) -> Header:
         with safe_open(path, framework="pt") as file:
             texts = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file ({error}); pass a file that `train` wrote") from None
+        raise CheckpointError(
+            f"{path} is not a safetensors file ({_excerpt(error)}); pass a file that `train` wrote"
+        ) from None
     try:
         # safetensors adds an entry without JSON for each further name of a shared parameter
         values = {key: json.loads(texts[key]) for key in Header.model_fields if key in texts}
         if int(values.get("format", 0)) > FORMAT:
             raise CheckpointError(
-                f"{path} was written by resizekit {values.get('resizekit')} in format {values['format']}; "
+                f"{path} was written by resizekit {_excerpt(values.get('resizekit'))} in format "
+                f"{_excerpt(values['format'])}; "
                 f"this version reads up to format {FORMAT}: upgrade resizekit"
             )
         return Header.model_validate(values)
@@ -210,7 +219,7 @@ def load(
     try:
         load_model(codec, path, strict=True)
     except (RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f"{path} does not fit its own header: {' '.join(str(error).split())[:200]}") from None
+        raise CheckpointError(f"{path} does not fit its own header: {_excerpt(error, 200)}") from None
     if (damaged := first_not_finite(codec.state_dict())) is not None:
         raise CheckpointError(
             f"{path} holds weights that are not finite: tensor {damaged} contains NaN or infinity; get the file again, "
@@ -249,16 +258,17 @@ def _locate(source: str | Path) -> tuple[Path, str, str | None]:
 
 def _check_shapes(path: Path, recipe: Recipe, where: str) -> None:
     """Compare the names and shapes of all tensors with the file, before memory is allocated for them."""
-    with torch.device("meta"):
-        expected = assemble(recipe, where=where).state_dict(keep_vars=True)
+    expected = _outline(path, recipe, where).state_dict(keep_vars=True)
     with safe_open(path, framework="pt") as file:
         stored = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     for name, shape in stored.items():
         if name not in expected:
-            raise CheckpointError(f"{path} does not fit its own header: unexpected tensor {name}; get the file again")
+            raise CheckpointError(
+                f"{path} does not fit its own header: unexpected tensor {_excerpt(name)}; get the file again"
+            )
         if list(expected[name].shape) != shape:
             raise CheckpointError(
-                f"{path} does not fit its own header: tensor {name} has shape {shape}, expected "
+                f"{path} does not fit its own header: tensor {name} has shape {_excerpt(shape)}, expected "
                 f"{list(expected[name].shape)}; get the file again"
             )
     present = {id(expected[name]) for name in stored}  # a shared parameter is stored under one of its names
@@ -288,5 +298,20 @@ def outline(source: str | Path) -> Codec:
     """
     path, name, _ = _locate(source)
     recipe = read_header(path).recipe.model_copy(update={"weights": name})
-    with torch.device("meta"):
-        return assemble(recipe, where=f"the header of {path.name}")
+    return _outline(path, recipe, f"the header of {path.name}")
+
+
+def _outline(path: Path, recipe: Recipe, where: str) -> Codec:
+    """Build a codec without memory for its tensors, as long as none is larger than the file can justify."""
+    size = path.stat().st_size
+    try:
+        with torch.device("meta"), LimitedTensors(max(_ANY_FILE, _VALUES_PER_BYTE * size)):
+            return assemble(recipe, where=where)
+    except TensorTooLargeError:
+        raise CheckpointError(
+            f"{path} has a header of networks too large for a file of {size} bytes: get the file again"
+        ) from None
+
+
+def _excerpt(value: object, length: int = 80) -> str:
+    return printable(" ".join(str(value)[: 2 * length].split()), length)

@@ -1,5 +1,6 @@
 """Suppress the warnings of image libraries while a file is read."""
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ __all__ = ["library_warnings_ignored"]
 
 _LIBRARIES = r"(PIL|numpy|tifffile|imagecodecs|resizekit\.images\.io)\b"
 """Modules whose warnings are ignored: Python attributes a warning to its module or to the caller of that module."""
+for _name in ("PIL", "tifffile", "imagecodecs"):  # they log problems of broken files that they also raise
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 _LOCK = threading.RLock()
 
 

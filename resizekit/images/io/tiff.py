@@ -14,7 +14,8 @@ import numpy as np
 
 from resizekit.errors import ImageError, MissingExtraError
 from resizekit.images.io.orientation import apply_exif_orientation
-from resizekit.images.limits import CHANNELS, check_values
+from resizekit.images.io.tiff_directories import check_directories
+from resizekit.images.limits import check_values
 from resizekit.images.picture import Picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, Storage
@@ -73,6 +74,7 @@ def read_tiff(path: Path) -> Picture:
         MissingExtraError: tifffile is not installed.
         Exception: tifffile raises any exception for broken data.
     """
+    check_directories(path)
     with _tifffile().TiffFile(path) as file:
         pages = _full_size(_read_pages(path, file))
         first = pages[0]
@@ -96,12 +98,8 @@ def read_tiff(path: Path) -> Picture:
 
 
 def _read_pages(path: Path, file: Any) -> list[Any]:
-    """List the pages, up to a limit: a broken file may declare any number."""
-    pages = []
-    for page in file.pages:
-        pages.append(page.aspage())
-        if len(pages) > CHANNELS:
-            raise ImageError(f"{path} has more than {CHANNELS} pages: cut it into parts")
+    """List the pages; `check_directories` has limited their number."""
+    pages = [page.aspage() for page in file.pages]
     if not pages:
         raise ImageError(f"{path} has no pages: fetch or export it again")
     return pages
