@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import tomllib
+import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,8 +58,9 @@ def pillow_pictures() -> Iterator[bytes]:
             file = io.BytesIO()
             picture = PIL.Image.fromarray(pixels(11, 13).astype(np.uint16)) if mode == "I;16" else rgba.convert(mode)
             try:
-                picture.save(file, format=name)
-            except (OSError, ValueError, SystemError, KeyError):  # a mode that the format cannot hold
+                with warnings.catch_warnings(action="ignore"):  # formats that Pillow will remove
+                    picture.save(file, format=name)
+            except (OSError, ValueError, SystemError, KeyError, NotImplementedError):  # not in this mode
                 continue
             yield file.getvalue()
 

@@ -29,11 +29,15 @@ SECONDS = 2.0
 """Maximum processor time of a case: reading and refusing takes milliseconds."""
 MEMORY = 256 << 20
 """Maximum growth of the process over all cases, with the pixel limit of the fixture `tiny_limit`."""
-SCALARS = (
-    0, 1, -1, 2, 3, 255, 4096, 65535, 65536, 999_999, 2**31 - 1, 2**31, 2**32, 2**63, 2**64, 10**30, -(2**63), 0.5, 1e308,
-    float("inf"), float("-inf"), float("nan"), True, None, "", "x" * 100_000, "\x1b[31m\n\0", "999999/999998", "1/999999",
-    [], {}, [1] * 10_000, "uint16", "float", "wavelet", "recurrent", "invertible", "vdsr", "extreme", "channels", "none",
+NUMBERS = (
+    0, 1, -1, 2, 3, 255, 4096, 65535, 65536, 999_999, 2**31 - 1, 2**31, 2**32, 2**63, 2**64, 10**30, -(2**63), 0.5,
+    1e308, float("inf"), float("-inf"), float("nan"),
 )  # fmt: skip
+NAMES = (
+    "", "x" * 100_000, "\x1b[31m\n\0", "999999/999998", "1/999999", "uint16", "float", "wavelet", "recurrent",
+    "invertible", "vdsr", "extreme", "channels", "none",
+)  # fmt: skip
+SCALARS: tuple[object, ...] = (*NUMBERS, *NAMES, True, None, [], {}, [1] * 10_000)
 """Values that replace numbers and names."""
 
 
