@@ -309,7 +309,8 @@ def _outline(path: Path, recipe: Recipe, where: str) -> Codec:
             return assemble(recipe, where=where)
     except TensorTooLargeError:
         raise CheckpointError(
-            f"{path} has a header of networks too large for a file of {size} bytes: get the file again"
+            f"{path} does not fit its own header: its networks are too large for a file of {size} bytes; "
+            "get the file again"
         ) from None
 
 

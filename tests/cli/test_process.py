@@ -1,5 +1,6 @@
 """Tests that need a separate process: start, exit codes, signals, pipes, plugins."""
 
+import io
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+
+from resizekit.storage.png16 import PNG16
 
 
 def python(code):
@@ -147,4 +150,16 @@ def test_broken_plugins_are_left_out_by_name(program, tmp_path):
     run = program("schema", "sr", PYTHONPATH=str(tmp_path), RESIZEKIT_DISABLE="broken,conflicting,misspelt,sr")
     assert run.code == 2
     assert run.err.startswith("error: no task 'sr' is installed; installed: ")
+    assert run.err.count("\n") == 1
+
+
+def test_warnings_of_image_libraries_are_not_printed(program, workdir):
+    """A PNG library warns of the first broken checksum, and fails at the second."""
+    file = io.BytesIO()
+    PNG16.save(file, np.random.default_rng(0).integers(0, 2**16, (20, 20, 3), np.uint16))
+    data = file.getvalue()
+    (workdir / "broken.png").write_bytes(data[:-20] + bytes(8) + data[-12:])
+    run = program("info", "broken.png")
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith("error: broken.png cannot be read (")
     assert run.err.count("\n") == 1

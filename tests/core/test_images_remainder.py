@@ -1,5 +1,7 @@
 """The bicubic part of a resize, and its inverse."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,3 +55,19 @@ def test_strips_do_not_change_the_pixels(monkeypatch, resize):
     whole = resize(picture, HW(41, 67))
     monkeypatch.setattr(bicubic_remainder, "_STRIP", 200)
     assert np.array_equal(resize(picture, HW(41, 67)), whole)
+
+
+def test_cost_of_a_wide_picture_follows_its_pixels():
+    """A factor of 100,000 has 400,000 taps: a loop over them would take most of a minute."""
+    began = time.process_time()
+    wide = inverse_bicubic(np.full((1, 1, 3), 77, np.uint8), HW(1, 100_000))
+    assert (wide.shape, np.unique(wide).tolist()) == ((1, 100_000, 3), [77])
+    assert np.array_equal(bicubic_resize(wide, HW(1, 1)), wide[:, :1])
+    assert time.process_time() - began < 5
+
+
+def test_channels_of_a_long_strip_are_resized_one_by_one(monkeypatch):
+    picture = smooth(40, 3)
+    want = inverse_bicubic(picture, HW(90, 7))
+    monkeypatch.setattr(bicubic_remainder, "_STRIP", 20)
+    assert np.array_equal(inverse_bicubic(picture, HW(90, 7)), want)

@@ -1,5 +1,6 @@
 """Resampling: its definition, tiles, gradients and errors; test_resample_golden.py has the recorded outputs."""
 
+import importlib
 import math
 from fractions import Fraction
 from typing import Any
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from resizekit.errors import ResizeShapeError, UsageError
+from resizekit.ops import resample_weights as weights_module
 from resizekit.ops.resample import Border, Kernel, reach, resample, resample_uint8, taps
 
+resample_module = importlib.import_module("resizekit.ops.resample")  # the package has a function of this name
 Floats = npt.NDArray[np.float64]
 KERNELS: tuple[Kernel, ...] = ("bicubic", "lanczos")
 BORDERS: tuple[Border, ...] = ("replicate", "symmetric")
@@ -257,3 +260,52 @@ def test_invalid_types_and_names_are_refused() -> None:
         resample(codes.float(), (2, 2), kernel="cubic")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="expected one of replicate, symmetric"):
         resample(codes.float(), (2, 2), border="zeros")  # type: ignore[arg-type]
+
+
+# --- long rows: many taps, few outputs --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(("n", "out"), [(1500, 1), (1500, 4), (1501, 7), (1999, 3)])
+@pytest.mark.parametrize("block", [64, 2**18])
+def test_long_rows_have_the_bits_of_a_loop_over_taps(
+    n: int, out: int, kernel: Kernel, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = noise(1, 2, n, 1) - 0.5
+    loop = resample(x.clone().requires_grad_(), (out, 1), kernel=kernel)  # gradients need the loop
+    for module in (resample_module, weights_module):
+        monkeypatch.setattr(module, "BLOCK", block)
+    weights_module._cached.cache_clear()
+    weights_module._row_total.cache_clear()
+    assert torch.equal(resample(x, (out, 1), kernel=kernel), loop.detach())
+
+
+@pytest.mark.parametrize("size", [(301, 5), (7, 211)])
+def test_blocks_of_outputs_have_the_bits_of_one_table(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    x = noise(1, 2, 40, 50)
+    want = resample(x, size)
+    for module in (resample_module, weights_module):
+        monkeypatch.setattr(module, "BLOCK", 100)
+    weights_module._cached.cache_clear()
+    assert torch.equal(resample(x, size), want)
+
+
+def test_cache_keeps_only_tables_of_one_block() -> None:
+    weights_module._cached.cache_clear()
+    table = weights_module.weights(1, 10**6, range(100_000), "bicubic")
+    assert np.asarray(table).shape == (100_000, 4)
+    assert weights_module._cached.cache_info().currsize == 0
+    weights_module.weights(1, 10**6, range(weights_module.BLOCK // 4), "bicubic")
+    assert weights_module._cached.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_compiler_gets_the_same_weights_as_lists(kernel: Kernel) -> None:
+    for p, q in ((1, 7), (7, 1), (22, 9), (5, 400)):
+        table = weights_module.weights(p, q, range(9), kernel)
+        assert weights_module._in_python(p, q, range(9), kernel) == np.asarray(table).tolist()
+
+
+def test_factor_beyond_64_bits_is_refused() -> None:
+    with pytest.raises(ResizeShapeError, match=r"at most 2147483648$"):
+        resample(noise(1, 1, 4, 4), (2, 2), scale=(Fraction(2**31 + 1, 2**30), Fraction(2)))
