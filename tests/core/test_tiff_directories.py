@@ -35,8 +35,8 @@ def tiff(*directories):
 
 
 HOSTILE = {
-    "a page that names itself": (tiff((PAGE, 0, None)), "in a loop"),
-    "two pages that name each other": (tiff((PAGE, 1, None), (PAGE, 0, None)), "in a loop"),
+    "a page that names itself": (tiff((PAGE, 0, None)), "form a loop"),
+    "two pages that name each other": (tiff((PAGE, 1, None), (PAGE, 0, None)), "form a loop"),
     "a value larger than the file": (tiff(([*PAGE, (700, 1, 1000, 8)], None, None)), "declare more than"),
     "values that together are larger": (
         tiff(([*PAGE, *[(65000 + i, 1, 100, 8) for i in range(9)]], None, None)),
@@ -87,7 +87,7 @@ def test_loops_of_every_layout_are_refused(tmp_path, big):
     kind = "<Q" if big else "<I"
     struct.pack_into(kind, data, _end_of_tags(data, second, big), first)
     (tmp_path / "x.tif").write_bytes(data)
-    with pytest.raises(ImageError, match="in a loop"):
+    with pytest.raises(ImageError, match="form a loop"):
         check_directories(tmp_path / "x.tif")
 
 

@@ -57,14 +57,14 @@ def check_directories(path: Path) -> None:
         budget = float(size)
         while offset:
             if offset in pages:
-                raise ImageError(f"{path} is broken, its pages refer to each other in a loop: fetch or export it again")
+                raise ImageError(f"{path} cannot be read (its pages form a loop): fetch or export it again")
             if len(pages) == CHANNELS:
                 raise ImageError(f"{path} has more than {CHANNELS} pages: cut it into parts")
             pages.add(offset)
             budget, offset = _charge(file, offset, layout, budget)
             if budget < 0:
                 raise ImageError(
-                    f"{path} is broken, its tags declare more than the {size} bytes of the file: "
+                    f"{path} cannot be read (its tags declare more than the {size} bytes of the file): "
                     "fetch or export it again"
                 )
 
