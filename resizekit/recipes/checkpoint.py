@@ -27,7 +27,7 @@ from resizekit.recipes.assemble import assemble
 from resizekit.recipes.limited_tensors import LimitedTensors, TensorTooLargeError
 from resizekit.system.atomic_write import atomic_write
 from resizekit.system.device import pick_device, pick_precision
-from resizekit.system.printable import printable
+from resizekit.system.printable import escaped
 
 __all__ = [
     "FORMAT", "Header", "header_of", "installed_outline", "load", "outline", "read_header", "save",
@@ -165,15 +165,15 @@ def read_header(path: str | Path) -> Header:
             texts = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a safetensors file ({_excerpt(error)}); pass a file that `train` wrote"
+            f"{path} is not a safetensors file ({escaped(error)}); pass a file that `train` wrote"
         ) from None
     try:
         # safetensors adds an entry without JSON for each further name of a shared parameter
         values = {key: json.loads(texts[key]) for key in Header.model_fields if key in texts}
         if int(values.get("format", 0)) > FORMAT:
             raise CheckpointError(
-                f"{path} was written by resizekit {_excerpt(values.get('resizekit'))} in format "
-                f"{_excerpt(values['format'])}; "
+                f"{path} was written by resizekit {escaped(values.get('resizekit'))} in format "
+                f"{escaped(values['format'])}; "
                 f"this version reads up to format {FORMAT}: upgrade resizekit"
             )
         return Header.model_validate(values)
@@ -219,7 +219,7 @@ def load(
     try:
         load_model(codec, path, strict=True)
     except (RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f"{path} does not fit its own header: {_excerpt(error, 200)}") from None
+        raise CheckpointError(f"{path} does not fit its own header: {escaped(error, 200)}") from None
     if (damaged := first_not_finite(codec.state_dict())) is not None:
         raise CheckpointError(
             f"{path} holds weights that are not finite: tensor {damaged} contains NaN or infinity; get the file again, "
@@ -264,11 +264,11 @@ def _check_shapes(path: Path, recipe: Recipe, where: str) -> None:
     for name, shape in stored.items():
         if name not in expected:
             raise CheckpointError(
-                f"{path} does not fit its own header: unexpected tensor {_excerpt(name)}; get the file again"
+                f"{path} does not fit its own header: unexpected tensor {escaped(name)}; get the file again"
             )
         if list(expected[name].shape) != shape:
             raise CheckpointError(
-                f"{path} does not fit its own header: tensor {name} has shape {_excerpt(shape)}, expected "
+                f"{path} does not fit its own header: tensor {name} has shape {escaped(shape)}, expected "
                 f"{list(expected[name].shape)}; get the file again"
             )
     present = {id(expected[name]) for name in stored}  # a shared parameter is stored under one of its names
@@ -312,7 +312,3 @@ def _outline(path: Path, recipe: Recipe, where: str) -> Codec:
             f"{path} does not fit its own header: its networks are too large for a file of {size} bytes; "
             "get the file again"
         ) from None
-
-
-def _excerpt(value: object, length: int = 80) -> str:
-    return printable(" ".join(str(value)[: 2 * length].split()), length)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from resizekit.errors import ConfigError
 from resizekit.losses import Norm
-from resizekit.system.printable import printable
+from resizekit.system.printable import escaped
 
 __all__ = ["Phase", "RunConfig", "Side", "TrainConfig", "apply_overrides", "read_toml", "validate"]
 
@@ -155,7 +155,7 @@ def read_toml(path: str | Path) -> RunConfig:
     except OSError as error:
         raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # includes TOMLDecodeError and UnicodeDecodeError
-        raise ConfigError(f"{path} is not TOML: {printable(str(error), 200)}") from None
+        raise ConfigError(f"{path} is not TOML: {escaped(error, 200)}") from None
     run = validate(RunConfig, raw, where=str(path))
     folder = path.parent
     located: dict[str, Any] = {
@@ -200,7 +200,7 @@ def validate(model: type[M], raw: object, *, where: str) -> M:
 def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe the first of pydantic's errors in one line."""
     first, *others = error.errors(include_url=False, include_context=False)
-    key = printable(".".join(str(part) for part in first["loc"]), 80) or "the config"
+    key = escaped(".".join(str(part) for part in first["loc"])) or "the config"
     if first["type"] == "extra_forbidden":
         fields = model.model_fields
         for part in first["loc"][:-1]:
@@ -212,6 +212,6 @@ def _one_line(error: ValidationError, model: type[BaseModel]) -> str:
     else:
         value = repr(first["input"])
         value = value if len(value) <= 60 else value[:60] + "..."
-        reason = printable(first["msg"].removeprefix("Value error, ").removeprefix("Input "), 200)
+        reason = escaped(first["msg"].removeprefix("Value error, ").removeprefix("Input "), 200)
         message = f"{key} = {value}: {reason}"
     return message + (f" (and {len(others)} more)" if others else "")

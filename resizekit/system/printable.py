@@ -1,6 +1,6 @@
 """Text from files that is safe to print: cut to a length, without control characters."""
 
-__all__ = ["printable"]
+__all__ = ["escaped", "printable"]
 
 
 def printable(text: str, max_length: int = 300) -> str:
@@ -15,3 +15,18 @@ def printable(text: str, max_length: int = 300) -> str:
         '?[31mred'
     """
     return "".join(c if c.isprintable() else "?" for c in text[:max_length])
+
+
+def escaped(text: object, max_length: int = 80) -> str:
+    r"""Write a text in one line for an error message: control characters escaped, cut at `max_length`.
+
+    Args:
+        text: A text, or a value to format.
+        max_length: Maximum number of characters of the result.
+
+    Examples:
+        >>> escaped("\x1b[31mred\n"), escaped("a" * 100, 4)
+        ('\\x1b[31mred', 'aaaa')
+    """
+    line = " ".join(str(text).split())[:max_length]
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)[:max_length]

@@ -12,7 +12,7 @@ import numpy as np
 from resizekit.errors import ImageError
 from resizekit.images.limits import check_values
 from resizekit.storage.formats import Pixels, Storage
-from resizekit.system.printable import printable
+from resizekit.system.printable import escaped
 
 __all__ = ["NPY", "NPZ", "is_array", "read_array"]
 
@@ -76,7 +76,7 @@ def _read(path: Path, file: Any, file_size: int | None = None) -> Pixels:
     """
     shape, fortran, dtype = _read_header(path, file)
     if dtype.hasobject or dtype.str[1:] not in _DTYPES:
-        values = "Python objects" if dtype.hasobject else f"values of type {printable(str(dtype), 60)}"
+        values = "Python objects" if dtype.hasobject else f"values of type {escaped(dtype, 60)}"
         raise ImageError(f"{path} holds {values}: save uint8, uint16 or float32")
     check_values(path, shape)
     expected = math.prod(shape) * dtype.itemsize

@@ -29,7 +29,7 @@ from resizekit.spec import HW
 from resizekit.storage.jxl import register_jxl
 from resizekit.storage.jxl_header import is_jxl, read_jxl_header
 from resizekit.storage.png16 import decode_png
-from resizekit.system.printable import printable
+from resizekit.system.printable import escaped
 
 __all__ = ["read_picture"]
 
@@ -98,7 +98,7 @@ def _read(path: Path) -> Picture:
     except PIL.UnidentifiedImageError:
         raise ImageError(f"{path} is not a picture that Pillow can read: give a PNG, JPEG, ...") from None
     except Exception as error:  # decoders raise any exception for a broken file
-        reason = printable(" ".join(str(error).split()), 160) or type(error).__name__
+        reason = escaped(error, 160) or type(error).__name__
         raise ImageError(f"{path} cannot be read ({reason}): fetch or export it again") from None
 
 
@@ -193,7 +193,7 @@ def _decode(path: Path, image: PIL.Image.Image, head: bytes, chunks: PngChunks |
     if deep and image.format != "PNG":
         raise _deep(path)
     if not deep and image.mode not in _MODES and image.mode != "CMYK":
-        raise ImageError(f"{path} is in {printable(image.mode, 20)} colours: convert it to RGB or grey first")
+        raise ImageError(f"{path} is in {escaped(image.mode, 20)} colours: convert it to RGB or grey first")
     image.load()  # also for 16 bits, so that Pillow finds broken files of every depth
     _check_size(path, image)  # an icon learns its size from the picture inside it
     exif = _exif(image, chunks)
