@@ -93,11 +93,22 @@ class UpTask:
     """Restores one picture. The fields are the arguments of `up_file`."""
 
     weights: str | Path | None
+    size: str | None
+    force: bool
+    quality: int | None
     options: RunOptions
 
     def __call__(self, job: Job, report: Report) -> dict[str, Any]:
         """Restore the picture, and describe the result."""
         options = replace(self.options, progress=report.part)
-        manifest = up_file(job.source, job.output, weights=self.weights, options=options)
+        manifest = up_file(
+            job.source,
+            job.output,
+            weights=self.weights,
+            quality=self.quality,
+            size=self.size,
+            force=self.force,
+            options=options,
+        )
         row = {"in": str(job.source), "out": str(job.output), "size": list(manifest.size)}
         return {"row": row | {"precision": self.options.resolved_precision}, "text": str(job.output)}

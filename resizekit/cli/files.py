@@ -25,6 +25,7 @@ from resizekit.cli.options import (
     Json,
     MaxBytesCount,
     MaxSide,
+    MetadataPolicyName,
     Overwrite,
     Precision,
     Scale,
@@ -79,6 +80,10 @@ def down(
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
+    metadata: MetadataPolicyName = "keep",
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar", help="Write the manifest into small.png.json too, for `up`.")
+    ] = False,
     overwrite: Overwrite = False,
     skip_existing: SkipExisting = False,
     jobs: JobCount = 1,
@@ -114,7 +119,7 @@ def down(
         value_range=read_value_range(value_range),
         effort=read_effort(effort, target_low_psnr, smaller),
         max_bytes=limit,
-        options=read_run_options(tile, device, precision, overwrite),
+        options=replace(read_run_options(tile, device, precision, overwrite), metadata=metadata, sidecar=sidecar),
     )
 
     def suffix(_: Path) -> str:
@@ -134,8 +139,24 @@ def up(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="The .safetensors file that made the small picture. Needed only if its weights are not installed.",
+            help="The weights that made the small picture: a name, or a .safetensors file. Needed only if they are not "
+            "installed, or if the manifest was removed.",
             show_default=False,
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WxH",
+            help="Size of the original, if the manifest was removed, such as 640x480.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Restore small pictures whose pixels changed.")] = False,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=100, help="Quality of a JPEG (default 95), AVIF (90) or WebP (lossless).", show_default=False
         ),
     ] = None,
     tile: Tile = "auto",
@@ -168,7 +189,10 @@ def up(
     from resizekit.images.small_files import restored_suffix
 
     chosen = None if weights is None else read_weights(weights, None)[0]
-    work = UpTask(weights=chosen, options=read_run_options(tile, device, precision, overwrite))
+    options = read_run_options(tile, device, precision, overwrite)
+    if size is not None:
+        read_target(size, None, None)  # refuse an invalid size before the first picture
+    work = UpTask(weights=chosen, size=size, force=force, quality=quality, options=options)
     with streams(sources, out, restored_suffix) as files:
         paired = pair_up(files.sources, files.out, restored_suffix)
         work_through(paired, work, batch, prints=not files.writes_stdout, rename=files.rename)

@@ -23,6 +23,7 @@ __all__ = [
     "Json",
     "MaxBytesCount",
     "MaxSide",
+    "MetadataPolicyName",
     "Overwrite",
     "Precision",
     "Scale",
@@ -63,6 +64,10 @@ Tile = Annotated[
     typer.Option(help="Tile side in pixels (64 or more) to limit memory use; auto, or off."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
+MetadataPolicyName = Annotated[
+    Literal["keep", "all", "minimal", "none"],
+    typer.Option("--metadata", help="Which EXIF, XMP and resolution to keep; keep: all but location and maker notes."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Times = Annotated[
     int | None,

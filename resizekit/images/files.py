@@ -145,7 +145,7 @@ def up_file(
     *,
     weights: str | Path | Codec | None = None,
     quality: int | None = None,
-    size: HW | None = None,
+    size: tuple[int, int] | str | None = None,
     force: bool = False,
     options: RunOptions = RunOptions(),
 ) -> Manifest:
@@ -158,7 +158,8 @@ def up_file(
             the manifest names. The digest of the weights must be that of the manifest. If a program removed the
             manifest and left the pixels as they were, the picture is restored with a `RestoreWarning`.
         quality: Quality of a restored JPEG, AVIF or WebP; None: 95, 90, and a lossless WebP.
-        size: Size of the original, if the manifest is missing; None: that of the small picture times the factors.
+        size: Size of the original, (width, height) or `640x480`, if the manifest is missing; None: that of the small
+            picture times the factors.
         force: Restore from pixels that changed, with a `RestoreWarning`.
         options: Tiles, device, precision, overwriting and progress.
 
@@ -180,7 +181,9 @@ def up_file(
         (33, 20)
     """
     codec = None if weights is None else _codec(weights, None, options)
-    small, manifest = read_small(src, codec=codec, size=size, force=force)
+    small, manifest = read_small(
+        src, codec=codec, size=None if size is None else TargetSize(size=size).exact_size(), force=force
+    )
     original = HW.from_wh(manifest.size)
     check_values(dst, (*original, _channels(manifest)))
     with output(dst, _placeholder(small, manifest), source=src, quality=quality, overwrite=options.overwrite) as save:

@@ -69,7 +69,7 @@ class TargetSize:
                 depends on the weights.
         """
         if self.size is not None:
-            low = self._exact_size()
+            low = self.exact_size()
             if low.w > high.w or low.h > high.h:
                 raise UsageError(
                     f"size {low.w}x{low.h} is larger than the picture of {high.w}x{high.h}: "
@@ -91,7 +91,8 @@ class TargetSize:
                 )
         return HW(-int(-high.h // s), -int(-high.w // r))
 
-    def _exact_size(self) -> HW:
+    def exact_size(self) -> HW:
+        """Return `size` as height and width; raises `UsageError` if it is invalid."""
         size = self.size
         if isinstance(size, str) and (match := re.fullmatch(f"({_DIGITS})[xX]({_DIGITS})", size)):
             return HW.from_wh((int(match[1]), int(match[2])))

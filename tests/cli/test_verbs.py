@@ -1,10 +1,12 @@
 """The verbs with valid input."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from resizekit.images.files import down_file
 
@@ -285,3 +287,24 @@ def test_version_and_help_of_every_verb(cli):
     for verb in ("tasks", "down", "up", "roundtrip", "pyramid", "info", "evaluate", "train", "schema"):
         assert cli(verb, "--help").code == 0
         assert verb in cli("-h").out
+
+
+def test_up_without_manifest_trusts_the_named_weights(cli, picture, weights, workdir):
+    picture()
+    assert cli("down", "a.png", "small.png", "--weights", weights, "--metadata", "none", "--sidecar").code == 0
+    (workdir / "small.png.json").rename("moved.json")
+    with Image.open("small.png") as image:
+        image.copy().save("small.png", pnginfo=PngInfo())
+    assert cli("up", "small.png", "o.png").code == 1
+    with Image.open("a.png") as image:
+        wide, high = image.size
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")  # as for a user: printed, not raised
+        run = cli("up", "small.png", "o.webp", "--weights", weights, "--size", f"{wide}x{high}", "--quality", "80")
+    assert run.code == 0
+    assert "carries no manifest: trusting --weights" in run.err
+    (workdir / "moved.json").rename("small.png.json")
+    assert cli("up", "small.png", "p.png", "--weights", weights).err == ""
+    with Image.open("p.png") as back:
+        assert back.size == (wide, high)
+    assert cli("up", "small.png", "q.png", "--size", "wide").code == 2

@@ -11,7 +11,6 @@ from resizekit import RunOptions, down_file, up_file
 from resizekit.errors import ManifestError, UsageError
 from resizekit.images.io.read import read_picture
 from resizekit.images.small_files import RestoreWarning, read_small, restored_suffix, sidecar_of
-from resizekit.spec import HW
 
 SIDECAR = RunOptions(sidecar=True)
 WEIGHTS = "sr-x2-fast"
@@ -53,7 +52,7 @@ def test_file_without_manifest_is_restored_by_its_weights(small):
     with pytest.raises(ManifestError, match=r"carries no manifest.* pass the weights that made it"):
         restore(path)
     with pytest.warns(RestoreWarning, match="carries no manifest: trusting"):
-        assert np.array_equal(restore(path, weights=WEIGHTS, size=HW(37, 50)), expected)
+        assert np.array_equal(restore(path, weights=WEIGHTS, size=(50, 37)), expected)
     with pytest.warns(RestoreWarning):
         back = restore(path, weights=WEIGHTS)
     assert np.array_equal(back[:36, :50], expected[:36])  # the last row of an odd height sees other padding
@@ -63,7 +62,7 @@ def test_size_must_fit_the_small_picture(small):
     path, _ = small
     optimise(path)
     with pytest.warns(RestoreWarning), pytest.raises(UsageError, match=r"25x19 pixels.* at most 50x38"):
-        restore(path, weights=WEIGHTS, size=HW(37, 60))
+        restore(path, weights=WEIGHTS, size="60x37")
 
 
 def test_sidecar_carries_the_manifest(photo, tmp_path):
