@@ -28,7 +28,7 @@ def at_quality(codec: Codec, quality: int) -> Codec:
     return codec.with_compression(Jpeg(JpegOptions(quality=quality)))
 
 
-def measure(codec: Codec, high: Pixels) -> dict[str, float]:
+def measure(codec: Codec, high: Pixels, *, alpha: Pixels | None = None) -> dict[str, float]:
     """Measure PSNR and file size of a picture, with the codec and with bicubic."""
     low = codec.down_pixels(high)
     restored = codec.up(codec.storage.read_back(low))

@@ -3,7 +3,8 @@
     python benchmarks/lossless_bytes.py Set14 --weights sr-x4 --weights sr-x4-small --out results/lossless.json
 
 Each small picture is written as PNG, WebP and JPEG XL, as the compressions `uint8`, `webp` and `jxl` write them. The
-sizes are added up over a folder and divided by those of bicubic's small pictures. PSNR is RGB in dB.
+sizes are added up over a folder and divided by those of bicubic's small pictures. PSNR is RGB in dB. The column look is
+SSIMULACRA2 of the small picture against bicubic's, or against luma for colorize.
 """
 
 import json
@@ -11,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from numbers_table import lines
 from results_file import write_results
@@ -20,6 +22,7 @@ from resizekit import Codec, Effort, load
 from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
 from resizekit.evaluation.metrics import psnr
+from resizekit.evaluation.perceptual import ssimulacra2
 from resizekit.storage.formats import PNG, WEBP, Pixels
 from resizekit.storage.jxl import JXL
 
@@ -31,9 +34,14 @@ def measure(codec: Codec, high: Pixels, effort: Effort) -> dict[str, float]:
     low, restored = roundtrip(codec, high, effort=effort)
     bicubic_low, bicubic_restored = bicubic_roundtrip(codec, high)
     row = {"high": psnr(restored, high), "gain": psnr(restored, high) - psnr(bicubic_restored, high)}
+    row["look"] = ssimulacra2(_rgb(bicubic_low), _rgb(low)) or 0.0
     for name, storage in FORMATS.items():
         row |= {name: len(storage.encode(low)), f"bicubic_{name}": len(storage.encode(bicubic_low))}
     return row
+
+
+def _rgb(pixels: Pixels) -> Pixels:
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
 def study(
@@ -52,16 +60,17 @@ def study(
         if any(row.items() >= key.items() for row in rows):
             continue
         measured = evaluate_folder(
-            load(name), folder, limit=limit, measure_with=lambda codec, high: measure(codec, high, level)
+            load(name), folder, limit=limit, measure_with=lambda codec, high, alpha: measure(codec, high, level)
         )
         for line in measured.skipped:
             typer.echo(f"warning: skipped: {line}", err=True)
         mean = measured.mean
         relative = {kind: round(mean[kind] / mean[f"bicubic_{kind}"], 3) for kind in FORMATS}
-        rows.append(key | {"high": round(mean["high"], 2), "gain": round(mean["gain"], 2)} | relative)
+        rounded = {kind: round(mean[kind], 2) for kind in ("high", "gain", "look")}
+        rows.append(key | rounded | relative)
         write_results(out, {"rows": rows})
-    columns = "set", "weights", "effort", "smaller", "high", "gain", *FORMATS
-    typer.echo(lines([list(columns), *([str(row[column]) for column in columns] for row in rows)]))
+    columns = "set", "weights", "effort", "smaller", "high", "gain", "look", *FORMATS
+    typer.echo(lines([list(columns), *([str(row.get(column, "")) for column in columns] for row in rows)]))
 
 
 def read_rows(out: Path) -> list[dict[str, Any]]:

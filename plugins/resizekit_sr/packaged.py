@@ -7,9 +7,8 @@ from resizekit import weights_from_folder
 __all__ = ["NAMES", "WEIGHTS"]
 
 NAMES = (
-    "sr-x2", "sr-x2-y", "sr-x2-fast", "sr-x2-best", "sr-x4", "sr-x4-fast", "sr-x4-small", "sr-x4-y", "tad-x2",
-    "tad-x2-y", "tad-x4", "tad-x4-y", "sr-x2-jpeg75", "sr-x2-jpeg", "sr-x2-avif",
-    "sr-x2-webp",
+    "sr-x2", "sr-x2-y", "sr-x2-fast", "sr-x2-best", "sr-x2-small", "sr-x4", "sr-x4-fast", "sr-x4-small",
+    "sr-x4-y", "tad-x2", "tad-x2-y", "tad-x4", "tad-x4-y", "sr-x2-jpeg75", "sr-x2-jpeg", "sr-x2-avif", "sr-x2-webp",
 )  # fmt: skip
 """All names in order of preference: the first that fits an image is the default. Names without files are skipped."""
 
