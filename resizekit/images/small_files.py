@@ -72,8 +72,9 @@ def read_small(
     if text is None and (text := _sidecar_text(path)) is not None:
         picture = read_picture(path, as_stored=True)
     if text is None and codec is not None:
+        manifest = assume_manifest(codec, picture, size, path)
         warnings.warn(f"{path} carries no manifest: trusting --weights and its pixels", RestoreWarning, stacklevel=2)
-        return picture, assume_manifest(codec, picture, size, path)
+        return picture, manifest
     manifest = Manifest.from_text(text, path)
     if manifest.pixels != picture.digest:
         if not force:

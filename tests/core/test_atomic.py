@@ -138,7 +138,8 @@ def _write_all(folder, barrier, value, results):
     results.put(wins)
 
 
-def test_exactly_one_of_two_writers_wins(tmp_path):
+def test_exactly_one_of_two_writers_wins(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # the writers import this module
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()
     writers = [context.Process(target=_write_all, args=(tmp_path, barrier, value, results)) for value in (10, 200)]

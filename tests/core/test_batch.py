@@ -13,6 +13,12 @@ from resizekit.images.batch import Batch, Job
 from resizekit.system.atomic_write import atomic_write, check_target
 
 
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """Let other processes import this module, whatever the command that started the tests."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+
+
 def act(job, report):
     """Do what the name of the source requests; with several processes, this runs in a worker."""
     report.part(1, 2)

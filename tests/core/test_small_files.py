@@ -61,7 +61,7 @@ def test_file_without_manifest_is_restored_by_its_weights(small):
 def test_size_must_fit_the_small_picture(small):
     path, _ = small
     optimise(path)
-    with pytest.warns(RestoreWarning), pytest.raises(UsageError, match=r"25x19 pixels.* at most 50x38"):
+    with pytest.raises(UsageError, match=r"25x19 pixels.* at most 50x38"):
         restore(path, weights=WEIGHTS, size="60x37")
 
 

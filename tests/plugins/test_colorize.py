@@ -227,7 +227,7 @@ def test_palette_image_is_converted_and_cmyk_is_refused(tmp_path, weights):
     assert down_file(tmp_path / "palette.png", tmp_path / "grey.png", weights=weights).mode == "RGB"
     assert read_small(tmp_path / "grey.png")[0].mode == "L"
     colours.convert("CMYK").save(tmp_path / "print.jpg")
-    with pytest.raises(ImageError, match="is in CMYK colours: convert it to RGB"):
+    with pytest.raises(ImageError, match="is in CMYK colours without a profile: convert it to RGB"):
         down_file(tmp_path / "print.jpg", tmp_path / "x.png", weights=weights)
 
 
