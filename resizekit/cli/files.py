@@ -8,6 +8,7 @@ import typer
 
 from resizekit.cli.batch import work_through
 from resizekit.cli.batch_options import (
+    BatchOptions,
     JobCount,
     JsonLines,
     Quiet,
@@ -104,9 +105,7 @@ def down(
         quiet=quiet,
         verbose=verbose,
     )
-    _check_streams(out, as_json or json_lines)
-    if jobs > 1:
-        start_early(_MODULES)
+    _prepare(out, batch)
     from resizekit.cli.file_tasks import DownTask
     from resizekit.images.selection import default_suffix
 
@@ -182,9 +181,7 @@ def up(
         quiet=quiet,
         verbose=verbose,
     )
-    _check_streams(out, as_json or json_lines)
-    if jobs > 1:
-        start_early(_MODULES)
+    _prepare(out, batch)
     from resizekit.cli.file_tasks import UpTask
     from resizekit.images.small_files import restored_suffix
 
@@ -198,6 +195,9 @@ def up(
         work_through(paired, work, batch, prints=not files.writes_stdout, rename=files.rename)
 
 
-def _check_streams(out: str, json: bool) -> None:
-    if out == "-" and json:
+def _prepare(out: str, batch: BatchOptions) -> None:
+    """Check the output, and start the workers while this process still imports."""
+    if out == "-" and batch.style != "text":
         raise UsageError("--json prints on standard output, which is the picture: name a file for the output")
+    if batch.jobs > 1:
+        start_early(_MODULES)

@@ -16,7 +16,6 @@ from resizekit.images.limits import check_values
 from resizekit.images.manifest import Manifest
 from resizekit.images.manifest_weights import weights_of_manifest
 from resizekit.images.max_bytes import MaxBytes, best_to_bytes
-from resizekit.images.metadata import filter_metadata
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.planning import padded_sizes
@@ -82,8 +81,7 @@ def down_file(
     """
     effort = Effort.of(effort)
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
-    picture = read_picture(src, value_range)
-    picture = replace(picture, metadata=filter_metadata(picture.metadata, options.metadata))
+    picture = read_picture(src, value_range).with_metadata(options.metadata)
     limit = max_bytes if max_bytes is None or isinstance(max_bytes, MaxBytes) else MaxBytes(max_bytes)
     suffix = Path(dst).suffix
     selections = (
@@ -104,9 +102,9 @@ def down_file(
             codec, small, manifest = best_to_bytes(
                 codecs, picture, count, effort=effort, down=down, source=src, on_gain=options.on_gain
             )
+        save(small, codec.storage)
         if options.sidecar:
             write_sidecar(dst, manifest, overwrite=options.overwrite)
-        save(small, codec.storage)
     return manifest
 
 

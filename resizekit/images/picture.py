@@ -1,12 +1,12 @@
 """A decoded picture file: colours or the bands of a cube, and optionally alpha, colour profile and manifest."""
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
 
-from resizekit.images.metadata import NO_METADATA, Metadata
+from resizekit.images.metadata import NO_METADATA, Metadata, MetadataPolicy, filter_metadata
 from resizekit.spec import HW
 
 if TYPE_CHECKING:  # types only: reading a manifest does not need torch
@@ -58,6 +58,10 @@ class Picture:
         if self.pixels.shape[2] == 1:
             return "L" if self.alpha is None else "LA"
         return "RGB" if self.alpha is None else "RGBA"
+
+    def with_metadata(self, policy: MetadataPolicy) -> Self:
+        """Return the picture with the metadata that a policy keeps."""
+        return replace(self, metadata=filter_metadata(self.metadata, policy))
 
     @property
     def digest(self) -> str:

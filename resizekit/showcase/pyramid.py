@@ -12,7 +12,6 @@ from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import to_display
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
-from resizekit.images.metadata import filter_metadata
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth
 from resizekit.images.planning import check_repeatable, max_steps, repeated
@@ -110,8 +109,7 @@ def pyramid_file(
         ImageError: The picture does not allow a single step, or `down_file` refuses it.
     """
     effort = Effort.of(effort)
-    picture = read_picture(src)
-    picture = replace(picture, metadata=filter_metadata(picture.metadata, options.metadata))
+    picture = read_picture(src).with_metadata(options.metadata)
     selection = select(WeightsChoice(weights=weights, task=task, compression=compression), picture)
     outline = selection.outline
     check_repeatable(outline)

@@ -1,7 +1,7 @@
 """One picture file down and up, with the pictures to compare and metrics next to those of bicubic."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,6 @@ from resizekit.evaluation.untrusted_json import finite
 from resizekit.images.alpha import fill_hidden
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
-from resizekit.images.metadata import filter_metadata
 from resizekit.images.pad import padded_sizes_for, reflect_pad_or_crop
 from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
@@ -138,8 +137,7 @@ def roundtrip_file(
         ResizeKitError: The errors of `down_file` and `up_file`.
     """
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
-    picture = read_picture(src, value_range)
-    picture = replace(picture, metadata=filter_metadata(picture.metadata, options.metadata))
+    picture = read_picture(src, value_range).with_metadata(options.metadata)
     selection = select(choice, picture, target)
     storage, plan = selection.storage, selection.plan
     effort = Effort.of(effort)

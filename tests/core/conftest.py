@@ -1,8 +1,11 @@
 """A task "toy" with installed weights for colour and for grey."""
 
+from importlib import metadata
+
 import pytest
 
 from resizekit import ResizeSpec, Task, TaskConfig, Weights, guides, hookimpl
+from resizekit.plugin import registry as plugin_registry
 from resizekit.plugin.registry import installed
 
 
@@ -42,3 +45,20 @@ def toy_weights(tmp_path_factory, small_weights):
     registry.add(plugin(offers), "toy", "toy 1.0")
     yield folder
     registry.tasks, registry.weights = before
+
+
+@pytest.fixture
+def discover_in_folder(tmp_path, monkeypatch):
+    """Return a function that loads the plugins whose distributions lie in the temporary folder, and no others."""
+
+    def run():
+        entries = metadata.EntryPoints(
+            entry for each in metadata.distributions(path=[str(tmp_path)]) for entry in each.entry_points
+        )
+        monkeypatch.setattr(plugin_registry, "entry_points", lambda group: entries.select(group=group))
+        return plugin_registry.discover()
+
+    monkeypatch.delenv(plugin_registry.DISABLE, raising=False)
+    monkeypatch.delenv(plugin_registry.ENABLE, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    return run

@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from resizekit import RunOptions, down_file, up_file
+from resizekit import RunOptions, Storage, down_file, up_file
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
 from resizekit.images.metadata import NO_METADATA, Metadata, filter_metadata
@@ -128,3 +128,14 @@ def test_metadata_too_large_for_a_jpeg_are_left_out(tmp_path):
     assert len(kept.exif) < 1000
     down_file(tmp_path / "x.png", tmp_path / "small.jpg", weights="sr-x2-jpeg75")
     assert tags_of(tmp_path / "small.jpg")[0][AUTHOR] == "me"
+
+
+def test_small_tiff_of_a_plugin_holds_manifest_and_metadata(tmp_path, photo):
+    tiff = Storage(format="TIFF", suffixes=(".tif",), exact=True)
+    small = Picture(pixels=RGB, metadata=read_picture(photo).metadata, embedded_manifest="a manifest")
+    write_picture(tmp_path / "small.tif", small, storage=tiff)
+    found = read_picture(tmp_path / "small.tif")
+    assert found.embedded_manifest == "a manifest"
+    tags = PIL.Image.Exif()
+    tags.load(found.metadata.exif)
+    assert tags[AUTHOR] == "me"

@@ -6,14 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from resizekit.plugin import registry
 from resizekit.plugin.isolation import isolated
 from resizekit.plugin.registry import PluginWarning, Registry
 from resizekit.system.signals import raised_by_signal_handler
@@ -46,20 +44,13 @@ def install(folder: Path, name: str, source: str) -> None:
 
 
 @pytest.fixture
-def discover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Registry]]:
+def discover(tmp_path: Path, discover_in_folder: Callable[[], Registry]) -> Iterator[Callable[[str], Registry]]:
     """Return the registry of a process in which only a plugin "loud" of this source is installed."""
 
     def run(source: str) -> Registry:
         install(tmp_path, "loud", source)
-        entries = metadata.EntryPoints(
-            entry for each in metadata.distributions(path=[str(tmp_path)]) for entry in each.entry_points
-        )
-        monkeypatch.setattr(registry, "entry_points", lambda group: entries.select(group=group))
-        return registry.discover()
+        return discover_in_folder()
 
-    monkeypatch.delenv(registry.DISABLE, raising=False)
-    monkeypatch.delenv(registry.ENABLE, raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
     yield run
     sys.modules.pop("isolated_loud", None)
 

@@ -4,7 +4,6 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -55,7 +54,7 @@ Make = Callable[..., Registry]
 
 
 @pytest.fixture
-def discovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def discovered(tmp_path: Path, discover_in_folder: Callable[[], Registry]) -> Iterator[Make]:
     """Return the registry of a process in which only these distributions are installed."""
 
     def discover(**sources: str) -> Registry:
@@ -65,15 +64,8 @@ def discovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make
             info.mkdir()
             (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: their-{name}\nVersion: 1.5\n")
             (info / "entry_points.txt").write_text(f"[resizekit]\n{name} = other_{name}\n")
-        entries = metadata.EntryPoints(
-            entry for each in metadata.distributions(path=[str(tmp_path)]) for entry in each.entry_points
-        )
-        monkeypatch.setattr(registry, "entry_points", lambda group: entries.select(group=group))
-        return registry.discover()
+        return discover_in_folder()
 
-    monkeypatch.delenv(registry.DISABLE, raising=False)
-    monkeypatch.delenv(registry.ENABLE, raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
     yield discover
     for name in [name for name in sys.modules if name.startswith("other_")]:
         del sys.modules[name]

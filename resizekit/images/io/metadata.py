@@ -67,7 +67,7 @@ def metadata_options(
         )
     elif manifest is not None:
         exif = _with_manifest(exif, manifest)
-    if file_format == "TIFF":
+    if file_format == "TIFF" and manifest is None:
         options["tiffinfo"] = _tiff_tags(metadata)
     elif exif is not None and file_format not in _WITHOUT_EXIF:
         options["exif"] = exif
