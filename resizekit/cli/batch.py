@@ -22,6 +22,12 @@ __all__ = ["work_through"]
 
 _NAMED = 5
 """Number of ignored files that are named without --verbose."""
+_ADVICE = {
+    "tiny": "of less than 16 pixels a side",
+    "noisy": "dithered or noise",
+    "larger": "with more bytes than the source",
+}
+"""Kinds of advice, as they follow a number of pictures."""
 
 
 def work_through(
@@ -37,7 +43,8 @@ def work_through(
 
     Args:
         jobs: Sources and outputs.
-        task: Processes one picture. Its result has "row" for JSON, "text" for stdout, and "notes" for stderr.
+        task: Processes one picture. Its result has "row" for JSON, "text" for stdout, and "notes" and "advice" for
+            stderr. Advice on several pictures is counted, and printed only with --verbose.
         options: How to run, and what to print.
         writes: Whether the task writes the outputs.
         prints: Whether to print results on stdout.
@@ -49,11 +56,11 @@ def work_through(
     """
     from resizekit.images.batch import Batch
 
-    printer = _Printer(options, prints, rename)
+    single = len(jobs.jobs) == 1
+    printer = _Printer(options, prints, rename, advises=single or options.verbose)
     batch = Batch(
         workers=options.jobs, threads=options.threads, skip_existing=options.skip_existing, make_folders=writes
     )
-    single = len(jobs.jobs) == 1
     start, statuses = time.perf_counter(), Counter[str]()
     failure: Exception | None = None
     try:
@@ -70,6 +77,8 @@ def work_through(
     if not options.quiet:
         if jobs.ignored:
             typer.echo(_ignored_line(jobs.ignored, len(jobs.ignored) if options.verbose else _NAMED), err=True)
+        if printer.unnamed and not single:
+            typer.echo(_advice_line(printer.unnamed), err=True)
         if writes and (not single or statuses["skipped"]):
             counts = ", ".join(f"{statuses[status]} {status}" for status in ("done", "skipped", "failed"))
             typer.echo(f"{counts}, {time.perf_counter() - start:.1f} s", err=True)
@@ -96,8 +105,10 @@ def _watch(count: Count) -> Callable[["Job | None", str, tuple[Any, ...]], None]
 class _Printer:
     """Prints outcomes in the requested style."""
 
-    def __init__(self, options: BatchOptions, prints: bool, rename: Callable[[str], str]) -> None:
-        self._options, self._prints, self._rename = options, prints, rename
+    def __init__(self, options: BatchOptions, prints: bool, rename: Callable[[str], str], *, advises: bool) -> None:
+        self._options, self._prints, self._rename, self._advises = options, prints, rename, advises
+        self.unnamed = Counter[str]()
+        """Number of pictures per kind of advice that was not printed."""
         self._rows: dict[Job, dict[str, Any]] = {}
 
     def show(self, outcome: "Outcome", *, with_error: bool) -> None:
@@ -107,7 +118,8 @@ class _Printer:
         row |= {name: self._rename(row[name]) for name in ("in", "out") if name in row}
         if not self._options.quiet:
             for line in result.get("notes", ()):
-                typer.echo(self._rename(line), err=True)
+                typer.echo(error_text(self._rename(line)), err=True)
+            self._advise(result.get("advice", {}))
         if outcome.error is not None and with_error:
             echo_error(outcome.error)
         if style == "json-lines":
@@ -118,6 +130,13 @@ class _Printer:
             typer.echo(self._rename(result["text"]))
         if self._options.verbose:
             typer.echo(f"{outcome.status} {self._rename(str(outcome.job.source))}, {outcome.seconds:.2f} s", err=True)
+
+    def _advise(self, advice: dict[str, str]) -> None:
+        if not self._advises:
+            self.unnamed.update(advice.keys())
+            return
+        for text in advice.values():
+            typer.echo(f"note: {error_text(self._rename(text))}", err=True)
 
     def _show_line(self, outcome: "Outcome", row: dict[str, Any]) -> None:
         names = {"in": self._rename(str(outcome.job.source)), "out": self._rename(str(outcome.job.output))}
@@ -130,6 +149,11 @@ class _Printer:
         """Print the JSON list, in the order of the jobs."""
         if self._options.style == "json":
             echo_json([self._rows[job] for job in jobs if job in self._rows])
+
+
+def _advice_line(counts: Counter[str]) -> str:
+    named = ", ".join(f"{counts[kind]} {text}" for kind, text in _ADVICE.items() if counts[kind])
+    return f"note: {named}: pass --verbose to see which"
 
 
 def _ignored_line(ignored: Sequence[Path], named: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from resizekit.cli.plans import plan_row, plan_text
 from resizekit.codec.refine.effort import Effort
+from resizekit.images.advice import Advice
 from resizekit.images.batch import Job, Report
 from resizekit.images.files import down_file, plan_file, up_file
 from resizekit.images.max_bytes import MaxBytes
@@ -38,6 +39,7 @@ class DownTask:
             gained = decibels
             report.gain(decibels)
 
+        advice: list[Advice] = []
         manifest = down_file(
             job.source,
             job.output,
@@ -48,10 +50,12 @@ class DownTask:
             value_range=self.value_range,
             effort=self.effort,
             max_bytes=self.max_bytes,
-            options=replace(self.options, progress=report.part, on_gain=on_gain),
+            options=replace(self.options, progress=report.part, on_gain=on_gain, on_advice=advice.append),
         )
         fields = manifest.model_dump(mode="json", exclude_none=True)
         row: dict[str, Any] = {"in": str(job.source), "out": str(job.output), "manifest": fields}
+        if advice:
+            row["advice"] = [reason.kind for reason in advice]
         notes = []
         if self.effort.level:
             row["effort_gain"] = gained
@@ -71,7 +75,8 @@ class DownTask:
             if compared is not None:
                 row["full_size"] = compared.as_dict()
                 notes += [f"{job.source}: {line}" for line in compared.lines()]
-        return {"row": row, "text": str(job.output), "notes": notes}
+        reasons = {reason.kind: reason.text for reason in advice}
+        return {"row": row, "text": str(job.output), "notes": notes, "advice": reasons}
 
     def plan(self, job: Job, report: Report) -> dict[str, Any]:
         """Describe what would be done, without writing a file."""

@@ -1,7 +1,7 @@
 """`resizekit info`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,25 +11,58 @@ __all__ = ["info"]
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="A small picture or a weights file.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Small pictures, weights files, or names of installed weights.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Show the manifest of a small picture, or the header of a weights file."""
+    """Show the manifest of a small picture, or the header of weights."""
+    from resizekit.cli.output import echo_error, echo_json
+    from resizekit.errors import ResizeKitError
+
+    rows: list[dict[str, Any]] = []
+    failed = False
+    for name in files:
+        try:
+            fields = _fields(name)
+        except (ResizeKitError, OSError) as error:
+            if len(files) == 1:
+                raise
+            echo_error(error)
+            failed = True
+            continue
+        rows.append({"file": name, **fields} if len(files) > 1 else fields)
+        if not as_json:
+            if len(rows) > 1:
+                typer.echo()
+            _print_fields(rows[-1])
+    if as_json:
+        echo_json(rows if len(files) > 1 else rows[0])
+    if failed:
+        raise typer.Exit(1)
+
+
+def _fields(name: str) -> dict[str, Any]:
+    """Read a file, or the file of installed weights. A file takes precedence over weights of the same name."""
+    path = Path(name)
+    if path.suffix == ".safetensors" or (not path.exists() and _is_installed(name)):
+        from resizekit.recipes.checkpoint import header_of
+
+        return header_of(name).model_dump(mode="json")
+    from resizekit.images.small_files import read_small
+
+    return read_small(path)[1].model_dump(mode="json", exclude_none=True)
+
+
+def _is_installed(name: str) -> bool:
+    from resizekit.plugin.registry import installed
+
+    return name in installed().weights
+
+
+def _print_fields(fields: dict[str, Any]) -> None:
     import json
 
-    from resizekit.cli.output import echo_json
-
-    if file.suffix == ".safetensors":
-        from resizekit.recipes.checkpoint import read_header
-
-        fields = read_header(file).model_dump(mode="json")
-    else:
-        from resizekit.images.small_files import read_small
-
-        fields = read_small(file)[1].model_dump(mode="json", exclude_none=True)
-    if as_json:
-        echo_json(fields)
-        return
     width = max(len(key) for key in fields)
     for key, value in fields.items():
         # a file may hold control characters of the terminal: escape them

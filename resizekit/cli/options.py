@@ -96,7 +96,7 @@ Scale = Annotated[
     str | None,
     typer.Option(
         metavar="P/Q",
-        help="Exact downscaling factor, such as 3 or 5/2; 2x3/2 sets width and height separately.",
+        help="Exact downscaling factor, such as 3, 5/2 or 2.5; 2x3/2 sets width and height separately.",
         show_default=False,
     ),
 ]

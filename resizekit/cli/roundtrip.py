@@ -29,7 +29,7 @@ from resizekit.cli.options import (
     read_value_range,
     read_weights,
 )
-from resizekit.cli.output import echo_json
+from resizekit.cli.output import echo_json, error_text
 from resizekit.cli.progress import Count, counted
 
 __all__ = ["roundtrip"]
@@ -59,6 +59,7 @@ def roundtrip(
     from rich.console import Console
     from rich.table import Table
 
+    from resizekit.images.advice import Advice
     from resizekit.images.io.find import ROUNDTRIP_SUFFIX
     from resizekit.showcase.roundtrip import RoundtripMetrics, roundtrip_file
 
@@ -67,6 +68,7 @@ def roundtrip(
     target, level = read_target(size, scale, max_side, times), read_effort(effort, target_low_psnr, smaller)
     folder = out or picture.parent / f"{picture.stem}{ROUNDTRIP_SUFFIX}"
     results: list[tuple[RoundtripMetrics, float]] = []
+    advice: list[Advice] = []
 
     def run(source: Path, folder: Path, count: Count) -> None:
         metrics = roundtrip_file(
@@ -78,7 +80,7 @@ def roundtrip(
             target=target,
             value_range=declared_range,
             effort=level,
-            options=replace(options, progress=count.part, on_gain=count.gain),
+            options=replace(options, progress=count.part, on_gain=count.gain, on_advice=advice.append),
         )
         results.append((metrics, count.gained))
 
@@ -87,7 +89,8 @@ def roundtrip(
         run(picture, folder, count)
     metrics, gain = results[0]
     if as_json:
-        echo_json(metrics.as_dict() | ({"effort_gain": gain} if effort else {}))
+        kinds = {"advice": [reason.kind for reason in advice]} if advice else {}
+        echo_json(metrics.as_dict() | ({"effort_gain": gain} if effort else {}) | kinds)
         return
     table = Table("", metrics.weights, metrics.baseline, box=None, header_style="bold")
     for row in metrics.rows():
@@ -97,3 +100,5 @@ def roundtrip(
     gained = f" (restored {gain:+.2f} dB)" if effort else ""
     console.print(f"precision: {metrics.precision}, effort: {metrics.effort}{gained}", highlight=False)
     console.print(f"pictures: {folder}", highlight=False, soft_wrap=True)
+    for reason in advice:
+        typer.echo(f"note: {error_text(reason.text)}", err=True)

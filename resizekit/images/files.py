@@ -10,6 +10,7 @@ from resizekit.codec import Codec
 from resizekit.codec.convert import dtype_of_bits
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.resize_plan import ResizePlan
+from resizekit.images.advice import advise_on_bytes, advise_on_picture
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import output
 from resizekit.images.limits import check_values
@@ -105,6 +106,10 @@ def down_file(
         save(small, codec.storage)
         if options.sidecar:
             write_sidecar(dst, manifest, overwrite=options.overwrite)
+    if options.on_advice is not None:
+        sizes = advise_on_bytes(src, Path(src).stat().st_size, dst, Path(dst).stat().st_size)
+        for advice in filter(None, (advise_on_picture(picture, src), sizes)):
+            options.on_advice(advice)
     return manifest
 
 

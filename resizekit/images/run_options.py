@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from resizekit.codec.tiling import Progress, Tile
+from resizekit.images.advice import Advice
 from resizekit.images.metadata import MetadataPolicy
 from resizekit.system.device import Precision, pick_device, pick_precision
 
@@ -37,6 +38,8 @@ class RunOptions:
     """Called with (done, total): tiles, or parts of the work in any unit above effort 0; the ratio is the progress."""
     on_gain: Callable[[float], None] | None = None
     """Called after each level of effort, with the total gain in PSNR over effort 0 in dB."""
+    on_advice: Callable[[Advice], None] | None = None
+    """Called by `down` for each reason not to make a picture small: it is tiny or noise, or gains no bytes."""
 
     @property
     def resolved_precision(self) -> Precision:

@@ -13,8 +13,9 @@ from resizekit.spec import HW, ResizeSpec
 
 __all__ = ["TargetSize"]
 
-Factor: TypeAlias = int | str | Fraction
+Factor: TypeAlias = int | float | str | Fraction
 _DIGITS = r"[1-9][0-9]{0,8}"
+_DECIMAL = r"[0-9]{1,3}\.[0-9]{1,3}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class TargetSize:
     size: tuple[int, int] | str | None = None
     """Exact size, (width, height) or `640x480`."""
     scale: Factor | tuple[Factor, Factor] | None = None
-    """Exact factor of reduction: `3`, `5/2`, or one for the width and one for the height: `2x3/2`.
+    """Exact factor of reduction: `3`, `5/2`, `2.5`, or one for the width and one for the height: `2x3/2`.
 
     Sizes are rounded up.
     """
@@ -125,14 +126,12 @@ class TargetSize:
 def _parse_factor(value: object) -> Fraction:
     if isinstance(value, str) and re.fullmatch("0|-[0-9]{1,9}", value):  # an integer gets the better error message
         value = int(value)
+    if isinstance(value, str | float) and re.fullmatch(_DECIMAL, str(value)):
+        value = Fraction(str(value))  # a decimal number is exact, unlike the float that is closest to it
     try:
         factor = ResizeSpec.model_validate({"s": value}).s
     except ValidationError as error:
-        hint = ""
-        if re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", str(value)):
-            exact = Fraction(str(value))
-            hint = f"; {value} is {exact}" if exact else ""
-        raise UsageError(f"invalid scale: {error.errors()[0]['msg'].removeprefix('Value error, ')}{hint}") from None
+        raise UsageError(f"invalid scale: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     if factor < 1:
         raise UsageError(f"invalid scale {factor}: expected a factor of at least 1, such as 3/2")
     return factor

@@ -137,6 +137,9 @@ class Task(Generic[C]):
     weights: Mapping[str, Weights] = field(default_factory=dict)
     """Trained weights by name, unique across all plugins. The first that fits a picture is the default."""
 
+    def __repr__(self) -> str:
+        return f"Task(name={self.name!r}, summary={self.summary!r}, weights={list(self.weights)})"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Network(Generic[O]):

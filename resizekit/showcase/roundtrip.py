@@ -16,6 +16,7 @@ from resizekit.evaluation.channels import to_display
 from resizekit.evaluation.measure import baseline_name, bicubic_roundtrip, psnr_y
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.untrusted_json import finite
+from resizekit.images.advice import advise_on_picture
 from resizekit.images.alpha import fill_hidden
 from resizekit.images.io.read import read_picture
 from resizekit.images.io.write import write_picture
@@ -138,6 +139,8 @@ def roundtrip_file(
     """
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
     picture = read_picture(src, value_range).with_metadata(options.metadata)
+    if options.on_advice is not None and (advice := advise_on_picture(picture, src)):
+        options.on_advice(advice)
     selection = select(choice, picture, target)
     storage, plan = selection.storage, selection.plan
     effort = Effort.of(effort)

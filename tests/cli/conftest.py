@@ -49,7 +49,8 @@ def picture(workdir):
         path.parent.mkdir(parents=True, exist_ok=True)
         blocks = np.random.default_rng(h * w).integers(0, 256, (-(-h // 4), -(-w // 4), c), np.uint8)
         pixels = blocks.repeat(4, 0).repeat(4, 1)[:h, :w]
-        Image.fromarray(pixels[:, :, 0] if c == 1 else pixels).save(path)
+        # uncompressed, so that a small file is not larger than its source
+        Image.fromarray(pixels[:, :, 0] if c == 1 else pixels).save(path, compress_level=0)
         return path.relative_to(workdir)
 
     return write

@@ -52,7 +52,8 @@ def test_folder_keeps_its_structure(cli, weights, picture, workdir):
     (workdir / "in" / "notes.txt").write_text("no picture")
     run = cli("down", "in", "out", "--weights", weights)
     assert run.code == 0
-    ignored, summary = run.err.splitlines()
+    ignored, advice, summary = run.err.splitlines()
+    assert advice.startswith("note: 1 with more bytes than the source")
     assert ignored == "ignored 1 file that is not a picture: in/notes.txt"
     assert summary.startswith("3 done, 0 skipped, 0 failed, ")
     assert files(workdir / "out") == ["deep/er/two.png", "deep/one.png", "one.png"]
