@@ -25,6 +25,7 @@ class DownTask:
     compression: str | None
     target: TargetSize | None
     value_range: ValueRange | None
+    frame: int | None
     effort: Effort
     max_bytes: MaxBytes | None
     options: RunOptions
@@ -46,6 +47,7 @@ class DownTask:
             compression=self.compression,
             target=self.target,
             value_range=self.value_range,
+            frame=self.frame,
             effort=self.effort,
             max_bytes=self.max_bytes,
             options=replace(self.options, progress=report.part, on_gain=on_gain),
@@ -64,6 +66,7 @@ class DownTask:
                 job.output,
                 weights=self.weights,
                 value_range=self.value_range,
+                frame=self.frame,
                 tile=self.options.tile,
                 device=self.options.device,
                 precision=self.options.precision,
@@ -82,6 +85,7 @@ class DownTask:
             compression=self.compression,
             target=self.target,
             value_range=self.value_range,
+            frame=self.frame,
             suffix=job.output.suffix,
             has_quality=self.max_bytes is not None,
         )

@@ -24,9 +24,14 @@ def info(
 
         fields = read_header(file).model_dump(mode="json")
     else:
-        from resizekit.images.small_files import read_small
+        from resizekit.images.small_files import inspect_small
 
-        fields = read_small(file)[1].model_dump(mode="json", exclude_none=True)
+        manifest, is_checked = inspect_small(file)
+        fields = manifest.model_dump(mode="json", exclude_none=True)
+        if not is_checked:
+            from resizekit.system.printable import escaped
+
+            typer.echo(f"note: {escaped(file, 300)} is large: its pixels are checked by `up` only", err=True)
     if as_json:
         echo_json(fields)
         return
