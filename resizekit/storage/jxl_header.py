@@ -16,6 +16,8 @@ _HEADER = 2048
 """More bytes than all fields of the header that are read here."""
 _MOST_BOXES = 10_000
 _MOST_EXIF = 2**20
+_TIFF = b"II*\0", b"MM\0*"
+"""First bytes of EXIF data."""
 _ALPHA, _RGB, _GREY, _D65, _SRGB_PRIMARIES, _SRGB_TRANSFER = 0, 0, 1, 1, 1, 13
 """Numbers of named values in the standard."""
 _RATIOS = None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1)
@@ -81,6 +83,8 @@ def read_jxl_exif(file: BinaryIO) -> bytes | None:
         if kind == b"Exif":
             file.seek(start)
             data = file.read(_MOST_EXIF if end is None else max(0, min(_MOST_EXIF, end - start)))
+            if data[:4] in _TIFF:  # as pillow-jxl-plugin writes it
+                return data
             return data[4 + int.from_bytes(data[:4], "big") :]  # the box starts with the offset of the data
     return None
 

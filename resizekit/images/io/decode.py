@@ -11,7 +11,14 @@ from resizekit.errors import ImageError
 from resizekit.images.io.cmyk import cmyk_to_srgb
 from resizekit.images.io.colours import read_profile
 from resizekit.images.io.depth import has_deep_channels
-from resizekit.images.io.frames import Animation, check_work, choose_frame, no_such_frame, several_frames
+from resizekit.images.io.frames import (
+    Animation,
+    check_frame_size,
+    check_work,
+    choose_frame,
+    no_such_frame,
+    several_frames,
+)
 from resizekit.images.io.gif_frames import gif_animation
 from resizekit.images.io.metadata import XMP_KEYWORD, read_embedded_manifest
 from resizekit.images.io.opening import check_size, too_deep
@@ -126,6 +133,7 @@ def _choose_frame(
     count: int = getattr(image, "n_frames", 1)
     if frame > count:
         raise no_such_frame(path, frame, count)
+    check_frame_size(path, size)
     check_work(path, frame * size.h * size.w)  # each frame may be predicted from those before it
     image.seek(frame - 1)
     return None

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from resizekit.errors import ImageError, UsageError
 from resizekit.spec import HW
@@ -21,7 +22,8 @@ from resizekit.storage.formats import Pixels, peak
 
 __all__ = [
     "Animation", "Box", "Disposal", "Frame",
-    "check_frame_number", "check_work", "choose_frame", "compose", "no_such_frame", "several_frames", "visible_frames",
+    "check_frame_number", "check_frame_size", "check_work", "choose_frame", "compose", "no_such_frame",
+    "several_frames", "visible_frames",
 ]  # fmt: skip
 
 MAX_CANVAS = 2**27
@@ -106,6 +108,18 @@ def no_such_frame(path: Path, frame: int, count: int) -> ImageError:
     return ImageError(f"{path} has no frame {frame}: it has {count} frames, so choose 1 to {count}")
 
 
+def check_frame_size(path: Path, size: HW, pixel_bytes: int = 4) -> None:
+    """Refuse frames that are too large to be held several times.
+
+    Raises:
+        ImageError: They need more memory than a frame of 8K with 8 bits per channel and alpha.
+    """
+    if size.h * size.w * pixel_bytes > MAX_CANVAS:
+        raise ImageError(
+            f"{path} has frames of {size.w}x{size.h} pixels, more than {MAX_CANVAS >> 20} MiB: export one as a picture"
+        )
+
+
 def check_work(path: Path, pixels: int) -> None:
     """Refuse a frame that needs more work than the size of the file justifies.
 
@@ -134,10 +148,11 @@ def choose_frame(path: Path, animation: Animation, number: int) -> Pixels:
     Raises:
         ImageError: The file has fewer frames, or the frame needs too much memory or work.
     """
-    _check_memory(path, *animation.size, animation)
+    pixel_bytes = animation.channels * np.dtype(animation.dtype).itemsize
+    check_frame_size(path, animation.size, pixel_bytes)
     frames = visible_frames(path, animation, number)
     for frame in frames:
-        _check_memory(path, frame.box.height, frame.box.width, animation)
+        check_frame_size(path, HW(frame.box.height, frame.box.width), pixel_bytes)
     return compose(animation, frames)
 
 
@@ -200,7 +215,7 @@ def _draw(canvas: Pixels, frame: Frame) -> None:
         target = canvas[top + start : top + min(height, start + rows), left : left + width]
         drawn = source[start : start + target.shape[0], : target.shape[1]]
         if palette is not None:
-            drawn = palette[drawn]
+            drawn = _as_words(palette)[:, 0][drawn][:, :, None].view(palette.dtype)
         if frame.blends:
             _blend(target, drawn)
         else:
@@ -211,7 +226,7 @@ def _blend(target: Pixels, drawn: Pixels) -> None:
     """Draw over pixels in place: the operator "over" for colours that are not premultiplied by alpha."""
     opaque = peak(target)
     alpha = drawn[:, :, -1]
-    np.copyto(target, drawn, where=(alpha == opaque)[:, :, None])
+    np.copyto(_as_words(target), _as_words(drawn), where=(alpha == opaque)[:, :, None])
     rows, columns = np.nonzero((alpha > 0) & (alpha < opaque))
     if not rows.size:
         return
@@ -224,12 +239,9 @@ def _blend(target: Pixels, drawn: Pixels) -> None:
     target[rows, columns] = np.hstack(((2 * colours + total) // (2 * total), (2 * total + opaque) // (2 * opaque)))
 
 
-def _check_memory(path: Path, height: int, width: int, animation: Animation) -> None:
-    size = height * width * animation.channels * np.dtype(animation.dtype).itemsize
-    if size > MAX_CANVAS:
-        raise ImageError(
-            f"{path} has frames of {width}x{height} pixels, more than {MAX_CANVAS >> 20} MiB: export one as a picture"
-        )
+def _as_words(pixels: Pixels) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """View each pixel as one integer, which NumPy copies faster: `... c -> ... 1`."""
+    return pixels.view(f"u{pixels.shape[-1] * pixels.itemsize}")
 
 
 def _budget(path: Path) -> int:

@@ -146,7 +146,7 @@ def _text(name: bytes, body: bytes) -> str | None:
             text = (_inflate(words, _MAX_TEXT, "text") if compressed else words[:_MAX_TEXT]).decode()
     except (ImageError, IndexError, UnicodeDecodeError):
         return None
-    return text
+    return text or None
 
 
 def _inflate(compressed: bytes, limit: int, content: str) -> bytes:

@@ -46,7 +46,9 @@ def _frame(data: bytes, box: Box, flags: int, start: int, end: int) -> Frame:
         with PIL.Image.open(file, formats=["WEBP"]) as image:
             if image.size != (box.width, box.height):
                 raise ValueError("a frame has another size than it declares")
-            return np.asarray(image.convert("RGBA"))
+            converted = image.convert("RGBA")
+        del image  # the decoder holds several copies of the frame
+        return np.asarray(converted)
 
     return Frame(
         box=box,
