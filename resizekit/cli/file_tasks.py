@@ -26,6 +26,7 @@ class DownTask:
     compression: str | None
     target: TargetSize | None
     value_range: ValueRange | None
+    frame: int | None
     effort: Effort
     max_bytes: MaxBytes | None
     options: RunOptions
@@ -48,6 +49,7 @@ class DownTask:
             compression=self.compression,
             target=self.target,
             value_range=self.value_range,
+            frame=self.frame,
             effort=self.effort,
             max_bytes=self.max_bytes,
             options=replace(self.options, progress=report.part, on_gain=on_gain, on_advice=advice.append),
@@ -68,6 +70,7 @@ class DownTask:
                 job.output,
                 weights=self.weights,
                 value_range=self.value_range,
+                frame=self.frame,
                 tile=self.options.tile,
                 device=self.options.device,
                 precision=self.options.precision,
@@ -87,6 +90,7 @@ class DownTask:
             compression=self.compression,
             target=self.target,
             value_range=self.value_range,
+            frame=self.frame,
             suffix=job.output.suffix,
             has_quality=self.max_bytes is not None,
         )

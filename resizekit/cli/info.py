@@ -49,9 +49,14 @@ def _fields(name: str) -> dict[str, Any]:
         from resizekit.recipes.checkpoint import header_of
 
         return header_of(name).model_dump(mode="json")
-    from resizekit.images.small_files import read_small
+    from resizekit.images.small_files import inspect_small
 
-    return read_small(path)[1].model_dump(mode="json", exclude_none=True)
+    manifest, is_checked = inspect_small(path)
+    if not is_checked:
+        from resizekit.system.printable import escaped
+
+        typer.echo(f"note: {escaped(name, 300)} is large: its pixels are checked by `up` only", err=True)
+    return manifest.model_dump(mode="json", exclude_none=True)
 
 
 def _is_installed(name: str) -> bool:

@@ -20,6 +20,7 @@ __all__ = [
     "CompressionName",
     "Device",
     "EffortLevel",
+    "FrameNumber",
     "Json",
     "MaxBytesCount",
     "MaxSide",
@@ -118,6 +119,16 @@ ValueRangeText = Annotated[
         "--value-range",
         metavar="LOW,HIGH",
         help="Lowest and highest possible value in the files; required for float32.",
+        show_default=False,
+    ),
+]
+FrameNumber = Annotated[
+    int | None,
+    typer.Option(
+        "--frame",
+        metavar="N",
+        min=1,
+        help="The frame of an animation, or the page of a TIFF, to use; the first is 1.",
         show_default=False,
     ),
 ]

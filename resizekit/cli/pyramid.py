@@ -10,6 +10,7 @@ from resizekit.cli.options import (
     CompressionName,
     Device,
     EffortLevel,
+    FrameNumber,
     Json,
     Overwrite,
     Precision,
@@ -38,6 +39,7 @@ def pyramid(
         typer.Option(min=1, help="Maximum number of steps; with x2 weights, 3 gives x2, x4 and x8.  [default: 7]"),
     ] = None,
     compression: CompressionName = None,
+    frame: FrameNumber = None,
     effort: EffortLevel = 0,
     target_low_psnr: TargetLowPsnr = None,
     smaller: Smaller = False,
@@ -66,6 +68,7 @@ def pyramid(
             task=of_task,
             compression=compression,
             times=times,
+            frame=frame,
             effort=level,
             options=replace(options, progress=count.part, on_gain=count.gain),
         )

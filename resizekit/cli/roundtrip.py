@@ -10,6 +10,7 @@ from resizekit.cli.options import (
     CompressionName,
     Device,
     EffortLevel,
+    FrameNumber,
     Json,
     MaxSide,
     Overwrite,
@@ -46,6 +47,7 @@ def roundtrip(
     times: Times = None,
     compression: CompressionName = None,
     value_range: ValueRangeText = None,
+    frame: FrameNumber = None,
     effort: EffortLevel = 0,
     target_low_psnr: TargetLowPsnr = None,
     smaller: Smaller = False,
@@ -79,6 +81,7 @@ def roundtrip(
             compression=compression,
             target=target,
             value_range=declared_range,
+            frame=frame,
             effort=level,
             options=replace(options, progress=count.part, on_gain=count.gain, on_advice=advice.append),
         )

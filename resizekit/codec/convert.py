@@ -20,7 +20,7 @@ from resizekit.storage.formats import Pixels
 __all__ = [
     "ImageKind", "ImageLike",
     "as_dtype", "bit_depth", "convert_bits", "dtype_of_bits", "from_batch", "from_codes", "from_tensor", "image_kind",
-    "peak", "to_batch", "to_codes", "to_tensor",
+    "to_batch", "to_codes", "to_tensor",
 ]  # fmt: skip
 
 ImageLike: TypeAlias = PIL.Image.Image | Pixels | Tensor
@@ -241,8 +241,3 @@ def as_dtype(high: Tensor, dtype: torch.dtype) -> Tensor:
     if dtype == torch.float32:
         return high.float().clamp(0, 1)
     return to_uint(high, 16 if dtype == torch.uint16 else 8)
-
-
-def peak(pixels: Pixels) -> int:
-    """Return the largest value of the type of an image: 255, 65535, or 1 for floats."""
-    return {"uint8": LEVELS, "uint16": LEVELS16}.get(str(pixels.dtype), 1)

@@ -57,6 +57,7 @@ def against_full_size(
     *,
     weights: str | Path | Codec | None = None,
     value_range: ValueRange | None = None,
+    frame: int | None = None,
     tile: Tile = "auto",
     device: str = "auto",
     precision: str = "float32",
@@ -68,6 +69,7 @@ def against_full_size(
         small: Its small file, of a compression that has qualities.
         weights: The weights of the small file, if they are not installed.
         value_range: Lowest and highest possible value of the original; float32 pictures need it.
+        frame: Number of the frame of the original from which the small file was made.
         tile: Side of the tiles, "auto" or "off".
         device: "auto", "cpu" or "cuda".
         precision: "float32", "bfloat16" or "auto".
@@ -79,7 +81,7 @@ def against_full_size(
     Raises:
         ResizeKitError: The errors of `up_file`.
     """
-    high = read_picture(original, value_range)
+    high = read_picture(original, value_range, frame=frame)
     if high.bits != 8 or high.mode == "CUBE":
         return None
     picture, manifest = read_small(small)

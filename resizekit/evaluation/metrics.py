@@ -5,9 +5,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from resizekit.codec.convert import peak
 from resizekit.errors import ResizeShapeError
-from resizekit.storage.formats import Pixels
+from resizekit.storage.formats import Pixels, peak
 
 __all__ = ["LUMA", "Weight", "luma", "psnr"]
 

@@ -1,7 +1,7 @@
 """Make a picture file small, and restore the picture from the small file."""
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,8 @@ from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.planning import padded_sizes
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import WeightsChoice, choose_codec, select, select_all
-from resizekit.images.small_files import read_small, write_sidecar
+from resizekit.images.sidecar import write_sidecar
+from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
 from resizekit.images.value_range import ValueRange
 from resizekit.spec import HW
@@ -39,6 +40,7 @@ def down_file(
     compression: str | None = None,
     target: TargetSize | None = None,
     value_range: ValueRange | None = None,
+    frame: int | None = None,
     effort: int | Effort = 0,
     max_bytes: int | MaxBytes | None = None,
     options: RunOptions = RunOptions(),
@@ -57,6 +59,7 @@ def down_file(
             pictures of 16 bits per channel and writes a PNG of 16 bits.
         target: Requested size; None: the factors of the weights.
         value_range: Lowest and highest possible value of the picture; float32 pictures need it.
+        frame: Number of the frame of an animation, or of the page of a TIFF; the first is 1. None: refuse them.
         effort: 0 to 4, or an `Effort`. Above 0, the small picture is improved for its decoder, which takes longer.
         max_bytes: Largest size of the file: the best quality that fits is used. The weights must store a lossy format.
         options: Tiles, device, precision, overwriting and progress.
@@ -82,7 +85,7 @@ def down_file(
     """
     effort = Effort.of(effort)
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
-    picture = read_picture(src, value_range).with_metadata(options.metadata)
+    picture = read_picture(src, value_range, frame=frame).with_metadata(options.metadata)
     limit = max_bytes if max_bytes is None or isinstance(max_bytes, MaxBytes) else MaxBytes(max_bytes)
     suffix = Path(dst).suffix
     selections = (
@@ -121,6 +124,7 @@ def plan_file(
     compression: str | None = None,
     target: TargetSize | None = None,
     value_range: ValueRange | None = None,
+    frame: int | None = None,
     suffix: str | None = None,
     has_quality: bool = False,
 ) -> tuple[ResizePlan, str]:
@@ -133,7 +137,7 @@ def plan_file(
         The plan and the name of the weights.
     """
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
-    picture = read_picture(src, value_range)
+    picture = read_picture(src, value_range, frame=frame)
     selection = select(choice, picture, target, suffix, has_quality=has_quality)
     check_depth(picture, selection.storage, src)
     plan = selection.plan
@@ -183,14 +187,16 @@ def up_file(
         >>> read_picture(folder / "restored.png").hw.wh
         (33, 20)
     """
-    codec = None if weights is None else _codec(weights, None, options)
-    small, manifest = read_small(
-        src, codec=codec, size=None if size is None else TargetSize(size=size).exact_size(), force=force
-    )
+    load_codec = None if weights is None else cache(partial(_codec, weights, None, options))
+    exact_size = None if size is None else TargetSize(size=size).exact_size()
+    small, manifest = read_small(src, load_codec=load_codec, size=exact_size, force=force)
     original = HW.from_wh(manifest.size)
     check_values(dst, (*original, _channels(manifest)))
     with output(dst, _placeholder(small, manifest), source=src, quality=quality, overwrite=options.overwrite) as save:
-        codec = codec or _codec(weights_of_manifest(manifest, src), manifest.compression, options)
+        if load_codec is None:
+            codec = _codec(weights_of_manifest(manifest, src), manifest.compression, options)
+        else:
+            codec = load_codec()
         save(up_picture(codec, small, manifest, source=src, tile=options.tile, progress=options.progress))
     return manifest
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import PIL.Image
 
-__all__ = ["NO_METADATA", "Metadata", "MetadataPolicy", "describing_metadata", "filter_metadata"]
+__all__ = ["NO_METADATA", "Metadata", "MetadataPolicy", "describing_metadata", "filter_metadata", "load_exif"]
 
 MetadataPolicy = Literal["keep", "all", "minimal", "none"]
 """keep: all but the location and the notes of the camera maker. all: these as well. minimal: author, copyright, dates
@@ -86,6 +86,16 @@ def describing_metadata(exif: PIL.Image.Exif, xmp: object, dpi: object, user_com
     return Metadata(data, packet if 0 < len(packet) <= _MAX_XMP else None, _resolution(dpi))
 
 
+def load_exif(data: bytes | None) -> PIL.Image.Exif:
+    """Parse EXIF data; None and broken data, which are not a reason to refuse a sound picture, have no tags."""
+    exif = PIL.Image.Exif()
+    try:
+        exif.load(data or b"")
+    except Exception:  # Pillow raises any exception
+        return PIL.Image.Exif()
+    return exif
+
+
 def _resolution(dpi: object) -> tuple[float, float] | None:
     try:
         x, y = (float(value) for value in dpi)  # type: ignore[attr-defined]
@@ -102,8 +112,7 @@ def _table(exif: PIL.Image.Exif, pointer: int, without: frozenset[int]) -> dict[
 
 
 def _filter_exif(data: bytes, *, minimal: bool) -> bytes | None:
-    exif = PIL.Image.Exif()
-    exif.load(data)
+    exif = load_exif(data)
     tags = {number: value for number, value in exif.items() if number in (_MINIMAL if minimal else _DESCRIPTIVE)}
     inner = _table(exif, _EXIF, frozenset({_MAKER_NOTE}))
     if minimal:

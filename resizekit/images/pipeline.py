@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resizekit.codec import Codec
-from resizekit.codec.convert import convert_bits, dtype_of_bits, peak
+from resizekit.codec.convert import convert_bits, dtype_of_bits
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
 from resizekit.codec.refine.pixels import refine_pixels, squared_error
@@ -36,7 +36,7 @@ from resizekit.images.planning import padded_sizes, plan_picture
 from resizekit.images.target_size import TargetSize
 from resizekit.images.value_range import ValueRange, denormalize, normalize, normalized_view
 from resizekit.spec import HW, ResizeSpec
-from resizekit.storage.formats import Pixels, Storage
+from resizekit.storage.formats import Pixels, Storage, peak
 
 __all__ = ["check_depth", "down_picture", "up_picture"]
 

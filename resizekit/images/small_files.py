@@ -1,21 +1,29 @@
 """Read a small file with its manifest: from the file, or from a sidecar next to it."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from resizekit.codec import Codec
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
+from resizekit.images.io.header import read_header
 from resizekit.images.io.npy import NPY
 from resizekit.images.io.read import read_picture
-from resizekit.images.manifest import LIMIT, Manifest
-from resizekit.images.manifest_weights import manifest_name
+from resizekit.images.io.redundancy import without_redundancy
+from resizekit.images.manifest import Manifest
 from resizekit.images.pad import padded_sizes_for
 from resizekit.images.picture import Mode, Picture
+from resizekit.images.sidecar import read_sidecar
 from resizekit.spec import HW
 from resizekit.storage.formats import PNG
-from resizekit.system.atomic_write import atomic_write, check_target
 
-__all__ = ["RestoreWarning", "assume_manifest", "read_small", "restored_suffix", "sidecar_of", "write_sidecar"]
+if TYPE_CHECKING:  # reading a small file does not need torch
+    from resizekit.codec import Codec
+
+__all__ = ["RestoreWarning", "assume_manifest", "inspect_small", "read_small", "restored_suffix"]
+
+_CHECKED = 2**26
+"""Bytes of the pixels up to which `inspect_small` decodes them: 4096x4096 pixels of 8 bits per channel."""
 
 _OTHER_DECODER = "; if it is that file, this Pillow decodes it differently: install an official wheel of Pillow"
 
@@ -24,31 +32,12 @@ class RestoreWarning(UserWarning):
     """A picture is restored although nothing shows that its small file is unchanged."""
 
 
-def sidecar_of(path: str | Path) -> Path:
-    """Return the sidecar of a small file.
-
-    Examples:
-        >>> sidecar_of("photos/small.png").name
-        'small.png.json'
-    """
-    path = Path(path)
-    return path.with_name(f"{path.name}.json")
-
-
-def write_sidecar(path: str | Path, manifest: Manifest, *, overwrite: bool = False) -> None:
-    """Write the manifest of a small file into its sidecar.
-
-    Raises:
-        UsageError: If the sidecar exists and `overwrite` is false, or cannot be written.
-    """
-    target = sidecar_of(path)
-    check_target(target, overwrite=overwrite)
-    with atomic_write(target) as temporary:
-        temporary.write_text(manifest.to_text() + "\n", encoding="utf-8")
-
-
 def read_small(
-    path: str | Path, *, codec: Codec | None = None, size: HW | None = None, force: bool = False
+    path: str | Path,
+    *,
+    load_codec: "Callable[[], Codec] | None" = None,
+    size: HW | None = None,
+    force: bool = False,
 ) -> tuple[Picture, Manifest]:
     """Read a small image with its manifest, and check that its pixels did not change.
 
@@ -57,8 +46,8 @@ def read_small(
 
     Args:
         path: The small file. Without a manifest in it, that of the sidecar counts.
-        codec: The codec that made the file, in case that no manifest is left. The pixels are then trusted, with a
-            `RestoreWarning`.
+        load_codec: Returns the codec that made the file, and is called only if no manifest is left. The pixels are then
+            trusted, with a `RestoreWarning`.
         size: Size of the original in this case; None: that of the small picture times the factors.
         force: Restore pixels that changed, with a `RestoreWarning`.
 
@@ -67,12 +56,11 @@ def read_small(
         UsageError: A picture of this size does not have a small picture of that size.
         ImageError: The file cannot be read.
     """
-    picture = read_picture(path)
-    text = picture.embedded_manifest
-    if text is None and (text := _sidecar_text(path)) is not None:
-        picture = read_picture(path, as_stored=True)
-    if text is None and codec is not None:
-        manifest = assume_manifest(codec, picture, size, path)
+    picture = read_picture(path, as_stored=True)
+    text = read_sidecar(path) if picture.embedded_manifest is None else picture.embedded_manifest
+    if text is None and load_codec is not None:
+        picture = without_redundancy(picture)
+        manifest = assume_manifest(load_codec(), picture, size, path)
         warnings.warn(f"{path} carries no manifest: trusting --weights and its pixels", RestoreWarning, stacklevel=2)
         return picture, manifest
     manifest = Manifest.from_text(text, path)
@@ -87,19 +75,26 @@ def read_small(
     return picture, manifest
 
 
-def _sidecar_text(path: str | Path) -> str | None:
-    """Return the text of the sidecar; None if there is no such file."""
-    sidecar = sidecar_of(path)
-    if not sidecar.is_file():
-        return None
-    try:
-        with sidecar.open("rb") as file:
-            return file.read(LIMIT).decode("utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"cannot read the manifest {sidecar}: {error}") from None
+def inspect_small(path: str | Path) -> tuple[Manifest, bool]:
+    """Read the manifest of a small file, with limited memory.
+
+    Args:
+        path: The small file. Without a manifest in it, that of the sidecar counts.
+
+    Returns:
+        The manifest, and whether the pixels were checked: they are decoded up to 4096x4096 pixels only.
+
+    Raises:
+        ManifestError: The file has no manifest, or its pixels were checked and have changed.
+        ImageError: The file cannot be read.
+    """
+    header = read_header(path)
+    if header.decoded_bytes is not None and header.decoded_bytes <= _CHECKED:
+        return read_small(path)[1], True
+    return Manifest.from_text(read_sidecar(path) if header.manifest is None else header.manifest, path), False
 
 
-def assume_manifest(codec: Codec, small: Picture, size: HW | None, source: object) -> Manifest:
+def assume_manifest(codec: "Codec", small: Picture, size: HW | None, source: object) -> Manifest:
     """Build the manifest that `down` writes for a small picture of this codec, if its original had this size.
 
     Args:
@@ -111,6 +106,8 @@ def assume_manifest(codec: Codec, small: Picture, size: HW | None, source: objec
     Raises:
         UsageError: A picture of this size does not have a small picture of that size, or the codec is for cubes.
     """
+    from resizekit.images.manifest_weights import manifest_name
+
     if codec.channels not in (1, 3):
         raise UsageError(f"{source} carries no manifest, and these weights are for {codec.channels} channels: give one")
     mode: Mode = "RGB" if codec.channels == 3 else "L"
@@ -141,7 +138,7 @@ def assume_manifest(codec: Codec, small: Picture, size: HW | None, source: objec
 def restored_suffix(path: str | Path) -> str:
     """Return the suffix for the restored picture of a small file: .npy for a cube or float32, .png for any other."""
     try:
-        manifest = Manifest.from_text(read_picture(path).embedded_manifest or _sidecar_text(path), path)
+        manifest = Manifest.from_text(read_header(path).manifest or read_sidecar(path), path)
     except ResizeKitError:  # `up_file` reports the problem
         return PNG.suffixes[0]
     return (NPY if manifest.mode == "CUBE" or manifest.bits == 32 else PNG).suffixes[0]

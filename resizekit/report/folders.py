@@ -95,7 +95,7 @@ def _read_original(folder: Path, record: FolderRecord) -> Pixels:
     """Read the original at its recorded path, and compare its digest with the recorded one."""
     path = folder / record.original
     if path.is_file():
-        picture = read_picture(path, record.value_range)
+        picture = read_picture(path, record.value_range, frame=record.frame)
         if picture.digest == record.digest:
             return to_display(normalize(picture.pixels, record.value_range))
     raise ImageError(

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.untrusted_json import first_error
@@ -69,10 +69,14 @@ class FolderRecord(_Record):
     """Digest of its pixels, which detects another picture under its name."""
     value_range: tuple[float, float] | None = None
     """Declared range of its values."""
+    frame: int | None = Field(None, ge=1)
+    """Frame of an animation, or page of a TIFF; None: the file has one picture."""
     roundtrips: list[RoundtripRecord]
 
 
-def write_record(folder: Path, src: Path, picture: Picture, roundtrips: Iterable[RoundtripRecord]) -> None:
+def write_record(
+    folder: Path, src: Path, picture: Picture, roundtrips: Iterable[RoundtripRecord], *, frame: int | None = None
+) -> None:
     """Write the record of a folder.
 
     Args:
@@ -80,6 +84,7 @@ def write_record(folder: Path, src: Path, picture: Picture, roundtrips: Iterable
         src: File of the original.
         picture: The original.
         roundtrips: A record for each roundtrip.
+        frame: Frame of the file that is the original.
     """
     path = Path(os.path.relpath(src.resolve(), folder.resolve())).as_posix()
     record = FolderRecord(
@@ -88,6 +93,7 @@ def write_record(folder: Path, src: Path, picture: Picture, roundtrips: Iterable
         original=os.fsencode(path).decode(errors="replace"),
         digest=picture.digest,
         value_range=picture.value_range,
+        frame=frame,
         roundtrips=list(roundtrips),
     )
     with atomic_write(folder / RECORD_FILE) as temporary:

@@ -87,6 +87,7 @@ def pyramid_file(
     task: str | None = None,
     compression: str | None = None,
     times: int | None = None,
+    frame: int | None = None,
     effort: int | Effort = 0,
     options: RunOptions = RunOptions(),
 ) -> Pyramid:
@@ -101,6 +102,7 @@ def pyramid_file(
         task: Name of a task, instead of weights.
         compression: Name of an installed compression that replaces the compression of the weights.
         times: Number of depths; None: seven, or fewer where the small picture would have less than a pixel on a side.
+        frame: Number of the frame of an animation, or of the page of a TIFF; the first is 1. None: refuse them.
         effort: 0 to 4, or an `Effort`, as for `down_file`.
         options: Tiles, device, precision, overwriting and progress.
 
@@ -109,7 +111,7 @@ def pyramid_file(
         ImageError: The picture does not allow a single step, or `down_file` refuses it.
     """
     effort = Effort.of(effort)
-    picture = read_picture(src).with_metadata(options.metadata)
+    picture = read_picture(src, frame=frame).with_metadata(options.metadata)
     selection = select(WeightsChoice(weights=weights, task=task, compression=compression), picture)
     outline = selection.outline
     check_repeatable(outline)
@@ -149,7 +151,7 @@ def pyramid_file(
         rows.append((depth_panels(deep_codec.spec, *pictures), _captions(depth, result)))
     write_picture(sheet, Picture(pixels=stack_panels(rows), icc=picture.icc), overwrite=options.overwrite)
     records = [depth.metrics.record(depth.factor, Path(depth.small), Path(depth.restored)) for depth in depths]
-    write_record(folder, src, picture, records)
+    write_record(folder, src, picture, records, frame=frame)
     return Pyramid(
         weights=str(codec.info.weights),
         precision=codec.precision,

@@ -115,6 +115,7 @@ def roundtrip_file(
     compression: str | None = None,
     target: TargetSize | None = None,
     value_range: ValueRange | None = None,
+    frame: int | None = None,
     effort: int | Effort = 0,
     options: RunOptions = RunOptions(),
 ) -> RoundtripMetrics:
@@ -131,6 +132,7 @@ def roundtrip_file(
         compression: Name of an installed compression that replaces the compression of the weights.
         target: Requested size of the small picture; None: the factors of the weights.
         value_range: Lowest and highest possible value of the picture; float32 pictures need it.
+        frame: Number of the frame of an animation, or of the page of a TIFF; the first is 1. None: refuse them.
         effort: 0 to 4, or an `Effort`, as for `down_file`.
         options: Tiles, device, precision, overwriting and progress.
 
@@ -138,7 +140,7 @@ def roundtrip_file(
         ResizeKitError: The errors of `down_file` and `up_file`.
     """
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
-    picture = read_picture(src, value_range).with_metadata(options.metadata)
+    picture = read_picture(src, value_range, frame=frame).with_metadata(options.metadata)
     if options.on_advice is not None and (advice := advise_on_picture(picture, src)):
         options.on_advice(advice)
     selection = select(choice, picture, target)
@@ -158,7 +160,7 @@ def roundtrip_file(
     write_picture(sheet, Picture(pixels=pixels, icc=picture.icc), overwrite=options.overwrite)
     by_steps = target is None or target.times is not None
     factor = (plan.step**plan.times).short if by_steps else f"to {plan.low.w}x{plan.low.h}"
-    write_record(folder, src, picture, [result.metrics.record(factor, small, restored)])
+    write_record(folder, src, picture, [result.metrics.record(factor, small, restored)], frame=frame)
     return result.metrics
 
 

@@ -16,10 +16,18 @@ import PIL.Image
 
 from resizekit.errors import ImageError, MissingExtraError
 
-__all__ = ["PNG", "WEBP", "Pixels", "Storage"]
+__all__ = ["PNG", "WEBP", "Pixels", "Storage", "peak"]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8 | np.uint16 | np.float32]
 """Pixel values of 8 or 16 bits, `h w` or `h w c`; also float32, where the documentation allows it."""
+
+
+_PEAKS = {"uint8": 255, "uint16": 65535}
+
+
+def peak(pixels: Pixels) -> int:
+    """Return the largest value of the type of an image: 255, 65535, or 1 for floats."""
+    return _PEAKS.get(str(pixels.dtype), 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,15 @@ from typing import BinaryIO, NamedTuple
 
 from resizekit.spec import HW
 
-__all__ = ["JxlHeader", "is_jxl", "read_jxl_header"]
+__all__ = ["JxlHeader", "is_jxl", "read_jxl_exif", "read_jxl_header"]
 
 _CODESTREAM, _CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 _HEADER = 2048
 """More bytes than all fields of the header that are read here."""
 _MOST_BOXES = 10_000
+_MOST_EXIF = 2**20
+_TIFF = b"II*\0", b"MM\0*"
+"""First bytes of EXIF data."""
 _ALPHA, _RGB, _GREY, _D65, _SRGB_PRIMARIES, _SRGB_TRANSFER = 0, 0, 1, 1, 1, 13
 """Numbers of named values in the standard."""
 _RATIOS = None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1)
@@ -72,6 +75,18 @@ def read_jxl_header(file: BinaryIO) -> JxlHeader:
         bits.take(1)  # whether colours are premultiplied
     bits.take(1)  # whether the colours are stored as XYB
     return JxlHeader(size, is_srgb=_is_srgb(bits))
+
+
+def read_jxl_exif(file: BinaryIO) -> bytes | None:
+    """Return the EXIF data of a JPEG XL file (ISO/IEC 18181-2, annex D.4); None without uncompressed ones."""
+    for kind, start, end in _boxes(file):
+        if kind == b"Exif":
+            file.seek(start)
+            data = file.read(_MOST_EXIF if end is None else max(0, min(_MOST_EXIF, end - start)))
+            if data[:4] in _TIFF:  # as pillow-jxl-plugin writes it
+                return data
+            return data[4 + int.from_bytes(data[:4], "big") :]  # the box starts with the offset of the data
+    return None
 
 
 def _is_deep(bits: "_Bits") -> bool:

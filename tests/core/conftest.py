@@ -1,5 +1,9 @@
 """A task "toy" with installed weights for colour and for grey."""
 
+import json
+import os
+import subprocess
+import sys
 from importlib import metadata
 
 import pytest
@@ -61,4 +65,33 @@ def discover_in_folder(tmp_path, monkeypatch):
     monkeypatch.delenv(plugin_registry.DISABLE, raising=False)
     monkeypatch.delenv(plugin_registry.ENABLE, raising=False)
     monkeypatch.syspath_prepend(tmp_path)
+    return run
+
+
+MEASURE = """
+import json, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], capture_output=True, text=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([done.returncode, done.stdout, done.stderr, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime]))
+"""
+
+
+@pytest.fixture(scope="session")
+def measured():
+    """Run a command; return exit code, output, errors, peak memory in MB and CPU time in seconds.
+
+    A small process starts the command, since a new process inherits the peak memory of the process that starts it.
+    """
+
+    def run(*command):
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, *map(str, command)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        return json.loads(done.stdout)
+
     return run

@@ -8,9 +8,11 @@ import pytest
 from PIL.PngImagePlugin import PngInfo
 
 from resizekit import RunOptions, down_file, up_file
-from resizekit.errors import ManifestError, UsageError
+from resizekit.errors import ImageError, ManifestError, UsageError
+from resizekit.images import files
 from resizekit.images.io.read import read_picture
-from resizekit.images.small_files import RestoreWarning, read_small, restored_suffix, sidecar_of
+from resizekit.images.sidecar import sidecar_of
+from resizekit.images.small_files import RestoreWarning, read_small, restored_suffix
 
 SIDECAR = RunOptions(sidecar=True)
 WEIGHTS = "sr-x2-fast"
@@ -136,3 +138,23 @@ def test_manifest_without_a_checksum_is_read(small):
         pixels = np.asarray(image)
     PIL.Image.fromarray(pixels).save(path, pnginfo=note)
     assert np.array_equal(restore(path), expected)
+
+
+def test_small_file_is_read_before_the_weights(small, tmp_path, monkeypatch):
+    path, _ = small
+    loads = []
+    monkeypatch.setattr(files, "_codec", lambda *_: loads.append(1))
+    PIL.Image.new("RGB", (9, 9)).save(tmp_path / "changed.png", pnginfo=note_of(path))
+    with pytest.raises(ManifestError, match="was changed after"):
+        up_file(tmp_path / "changed.png", tmp_path / "back.png", weights=WEIGHTS)
+    with pytest.raises(ImageError, match="does not exist"):
+        up_file(tmp_path / "missing.png", tmp_path / "back.png", weights=WEIGHTS)
+    with pytest.raises(UsageError, match="exists"):
+        up_file(path, tmp_path / "expected.png", weights=WEIGHTS)
+    assert not loads
+
+
+def note_of(path):
+    note = PngInfo()
+    note.add_itxt("resizekit", read_picture(path).embedded_manifest)
+    return note

@@ -14,7 +14,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from resizekit.errors import UsageError
 from resizekit.images.manifest import KEYWORD
-from resizekit.images.metadata import Metadata
+from resizekit.images.metadata import Metadata, load_exif
 
 __all__ = ["PROFILE_CHUNK", "XMP_KEYWORD", "metadata_options", "read_embedded_manifest"]
 
@@ -80,7 +80,7 @@ def metadata_options(
 
 def _with_manifest(data: bytes | None, manifest: str) -> bytes:
     """Write EXIF with a manifest: bytes, since some of Pillow's formats drop the inner tables of the object."""
-    exif = _read_exif(data)
+    exif = load_exif(data)
     exif.get_ifd(_EXIF)[_USER_COMMENT] = _PREFIX + manifest.encode()
     return exif.tobytes()
 
@@ -88,20 +88,13 @@ def _with_manifest(data: bytes | None, manifest: str) -> bytes:
 def _tiff_tags(metadata: Metadata) -> ImageFileDirectory_v2:
     """Return EXIF's main table and XMP as tags of a TIFF: libtiff writes no inner tables of a compressed one."""
     tags = ImageFileDirectory_v2()
-    for number, value in _read_exif(metadata.exif).items():
+    for number, value in load_exif(metadata.exif).items():
         if number not in _POINTERS:
             tags[number] = value
     if metadata.xmp is not None:
         tags[_XMP_TAG] = metadata.xmp
         tags.tagtype[_XMP_TAG] = TiffTags.BYTE
     return tags
-
-
-def _read_exif(data: bytes | None) -> PIL.Image.Exif:
-    exif = PIL.Image.Exif()
-    if data is not None:
-        exif.load(data)
-    return exif
 
 
 def read_embedded_manifest(exif: PIL.Image.Exif) -> str | None:

@@ -3,9 +3,11 @@
 import io
 import math
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from resizekit.images.limits import check_values
 from resizekit.storage.formats import Pixels, Storage
 from resizekit.system.printable import escaped
 
-__all__ = ["NPY", "NPZ", "is_array", "read_array"]
+__all__ = ["NPY", "NPZ", "array_bytes", "is_array", "read_array"]
 
 _MAGIC = b"\x93NUMPY"
 _ZIP = b"PK\x03\x04"
@@ -58,15 +60,33 @@ def read_array(path: Path, head: bytes) -> Pixels:
     Raises:
         ImageError: The file holds anything else; raised before memory is allocated for it.
     """
+    with _opened(path, head) as file:
+        return _read(path, file, path.stat().st_size if head.startswith(_MAGIC) else None)
+
+
+def array_bytes(path: Path, head: bytes) -> int:
+    """Return the bytes of the array that a file declares, of any type.
+
+    Raises:
+        ImageError: The file does not hold one array.
+    """
+    with _opened(path, head) as file:
+        shape, _, dtype = _read_header(path, file)
+    return math.prod(shape) * dtype.itemsize
+
+
+@contextmanager
+def _opened(path: Path, head: bytes) -> Iterator[IO[bytes]]:
     if head.startswith(_MAGIC):
         with path.open("rb") as file:
-            return _read(path, file, path.stat().st_size)
+            yield file
+        return
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if len(names) != 1:
             raise ImageError(f"{path} holds {len(names)} arrays: save the picture as the only one")
         with archive.open(names[0]) as member:
-            return _read(path, member)
+            yield member
 
 
 def _read(path: Path, file: Any, file_size: int | None = None) -> Pixels:

@@ -11,15 +11,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from resizekit.errors import ImageError
+from resizekit.images.io.metadata import XMP_KEYWORD
+from resizekit.images.manifest import KEYWORD
 
-__all__ = ["PngChunks", "big_endian", "is_png", "read_png_chunks"]
+__all__ = ["SIGNATURE", "PngChunks", "big_endian", "chunk_positions", "is_png", "read_png_chunks"]
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 """Chunks that are not critical, but part of the pixels: transparency and animation."""
+_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _MAX_CHUNKS = 1000
 """Chunks that are read besides those of the pixels."""
 _MAX_TEXT = 2**20
+_MAX_TEXTS = 16
+"""Texts that are decompressed: a file of 1 MB can hold a thousand that each need 1 MiB."""
+_EXIF_KEYWORD = "Raw profile type exif"
+"""Keyword of the text in which ImageMagick stores EXIF data."""
+_KEYWORDS = frozenset({KEYWORD, XMP_KEYWORD, _EXIF_KEYWORD})
 _METRES = 0.0254
 """Metres of an inch."""
 _MAX_PROFILE = 2**25
@@ -38,7 +46,7 @@ class PngChunks:
     first: dict[bytes, bytes] = field(default_factory=dict)
     """The first sound chunk of each name."""
     texts: dict[str, str] = field(default_factory=dict)
-    """The first text of each keyword."""
+    """The first sound text of each keyword that is used here."""
 
     @property
     def profile(self) -> bytes | None:
@@ -62,7 +70,7 @@ class PngChunks:
         """The EXIF data: of its chunk, or of the text that ImageMagick writes; empty without them."""
         if b"eXIf" in self.first:
             return self.first[b"eXIf"]
-        _, _, digits = self.texts.get("Raw profile type exif", "").partition("exif")
+        _, _, digits = self.texts.get(_EXIF_KEYWORD, "").partition("exif")
         try:
             return bytes.fromhex("".join(digits.split()[1:]))
         except ValueError:
@@ -71,7 +79,7 @@ class PngChunks:
 
 def is_png(head: bytes) -> bool:
     """Return whether a file is a PNG, by its first bytes."""
-    return head.startswith(_SIGNATURE)
+    return head.startswith(SIGNATURE)
 
 
 def read_png_chunks(data: bytes) -> PngChunks:
@@ -84,11 +92,11 @@ def read_png_chunks(data: bytes) -> PngChunks:
     Raises:
         ImageError: If the file has more chunks than a picture can need.
     """
-    pixels, count = [_SIGNATURE], 0
+    pixels, count, attempts = [SIGNATURE], 0, 0
     first: dict[bytes, bytes] = {}
     texts: dict[str, str] = {}
     header = b""
-    for name, start, end in _chunks(data):
+    for name, start, end in chunk_positions(data):
         if name is None or name[:1].isupper() or name in _PIXELS:
             pixels.append(data[start:end])
             header = header or (data[start + 8 : end - 4] if name == b"IHDR" else b"")
@@ -100,16 +108,19 @@ def read_png_chunks(data: bytes) -> PngChunks:
         if zlib.crc32(name + body) != int.from_bytes(data[end - 4 : end], "big"):
             continue
         first.setdefault(name, body)
-        text = _text(name, body)
-        if text is not None:
-            texts.setdefault(*text)
+        keyword = body.partition(b"\0")[0].decode("latin-1") if name in _TEXTS else ""
+        if keyword in _KEYWORDS - texts.keys() and attempts < _MAX_TEXTS:
+            attempts += 1
+            text = _text(name, body)
+            if text is not None:
+                texts[keyword] = text
     depth, colour_type = (header[8], header[9]) if len(header) >= 10 else (8, 2)
     return PngChunks(b"".join(pixels), colour_type, depth, first, texts)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes | None, int, int]]:
-    """Yield name, start and end of each chunk; name None: the rest of a file that is cut off."""
-    at = len(_SIGNATURE)
+def chunk_positions(data: bytes) -> Iterator[tuple[bytes | None, int, int]]:
+    """Yield name, start and end of each chunk of a PNG; name None: the rest of a file that is cut off."""
+    at = len(SIGNATURE)
     while at < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
         end = at + 12 + length
@@ -120,10 +131,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes | None, int, int]]:
         at = end
 
 
-def _text(name: bytes, body: bytes) -> tuple[str, str] | None:
-    """Return keyword and text of a text chunk; None for other chunks and for texts that cannot be used."""
-    keyword, separator, rest = body.partition(b"\0")
-    if name not in (b"tEXt", b"zTXt", b"iTXt") or not separator:
+def _text(name: bytes, body: bytes) -> str | None:
+    """Return the text of a text chunk; None if it cannot be used."""
+    _, separator, rest = body.partition(b"\0")
+    if not separator:
         return None
     try:
         if name == b"tEXt":
@@ -135,7 +146,7 @@ def _text(name: bytes, body: bytes) -> tuple[str, str] | None:
             text = (_inflate(words, _MAX_TEXT, "text") if compressed else words[:_MAX_TEXT]).decode()
     except (ImageError, IndexError, UnicodeDecodeError):
         return None
-    return keyword.decode("latin-1"), text
+    return text or None
 
 
 def _inflate(compressed: bytes, limit: int, content: str) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from resizekit.errors import ImageError, MissingExtraError
+from resizekit.images.io.frames import several_frames
 from resizekit.images.io.orientation import apply_exif_orientation
 from resizekit.images.io.tiff_directories import check_directories
 from resizekit.images.limits import check_values
@@ -20,7 +21,7 @@ from resizekit.images.picture import Picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, Storage
 
-__all__ = ["DEEP_TIFF", "DeepTiff", "is_tiff", "read_tiff"]
+__all__ = ["DEEP_TIFF", "DeepTiff", "is_tiff", "read_tiff", "tiff_bytes"]
 
 _LOG = logging.getLogger("tifffile")
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -66,8 +67,12 @@ def is_tiff(head: bytes) -> bool:
     return head[:4] in _MAGIC
 
 
-def read_tiff(path: Path) -> Picture:
+def read_tiff(path: Path, page: int | None = None) -> Picture:
     """Decode a TIFF of uint8, uint16 or float32: one page, or pages of one sample and the same size as a cube.
+
+    Args:
+        path: The file.
+        page: Index of the page in the file; None: all pages of full size.
 
     Raises:
         ImageError: The TIFF holds anything else.
@@ -76,7 +81,7 @@ def read_tiff(path: Path) -> Picture:
     """
     check_directories(path)
     with _tifffile().TiffFile(path) as file:
-        pages = _full_size(_read_pages(path, file))
+        pages = _full_size(_read_pages(path, file)) if page is None else [file.pages[page].aspage()]
         first = pages[0]
         for page in pages:
             _check_page(path, page, first, len(pages))
@@ -97,6 +102,19 @@ def read_tiff(path: Path) -> Picture:
     return Picture(pixels=pixels, alpha=alpha, icc=bytes(icc) if icc and coloured else None)
 
 
+def tiff_bytes(path: Path) -> int:
+    """Return the bytes of the decoded pages of full size.
+
+    Raises:
+        ImageError: The directories of the pages are broken.
+        MissingExtraError: tifffile is not installed.
+        Exception: tifffile raises any exception for broken data.
+    """
+    check_directories(path)
+    with _tifffile().TiffFile(path) as file:
+        return sum(int(page.nbytes) for page in _full_size(_read_pages(path, file)))
+
+
 def _read_pages(path: Path, file: Any) -> list[Any]:
     """List the pages; `check_directories` has limited their number."""
     pages = [page.aspage() for page in file.pages]
@@ -114,7 +132,7 @@ def _check_page(path: Path, page: Any, first: Any, pages: int) -> None:
     """Refuse a page that cannot be part of a picture or cube, before memory is allocated for it."""
     dtype, samples, size = str(page.dtype), int(page.samplesperpixel), HW(page.imagelength, page.imagewidth)
     if pages > 1 and samples > 1:
-        raise ImageError(f"{path} holds several frames or pages of {samples} channels: export one of them as a picture")
+        raise several_frames(path)
     if dtype != str(first.dtype) or size != (first.imagelength, first.imagewidth):
         raise ImageError(
             f"{path} has pages of different sizes or types ({first.imagewidth}x{first.imagelength} {first.dtype}, "

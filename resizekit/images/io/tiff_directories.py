@@ -6,7 +6,7 @@ file of a few kilobytes declares thousands of large pages, and a library parses 
 
 import struct
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,8 @@ __all__ = ["check_directories"]
 
 _POINTERS = (34665, 34853, 40965)
 """Tags with the offset of another directory: EXIF, GPS and interoperability."""
+_NEW_SUBFILE_TYPE = 254
+_SHORT, _LONG = 3, 4
 _SIZES = np.array([0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8], np.float64)
 """Bytes of a value by the number of its type."""
 
@@ -36,13 +38,16 @@ class _Layout(NamedTuple):
         return np.dtype([("code", f"{self.order}u2"), ("type", f"{self.order}u2"), ("count", offset), ("at", offset)])
 
 
-def check_directories(path: Path) -> None:
+def check_directories(path: Path) -> list[bool]:
     """Refuse a TIFF whose pages loop, or whose tags together declare more bytes than the file has.
 
     Broken offsets are left to the library that parses the file.
 
     Args:
         path: A TIFF or BigTIFF.
+
+    Returns:
+        For each page, whether it is a thumbnail or a reduced version of another page.
 
     Raises:
         ImageError: The work of parsing the file would not be in proportion to its size.
@@ -53,30 +58,34 @@ def check_directories(path: Path) -> None:
         order = "<" if head[:1] == b"I" else ">"
         layout = _Layout(order, "Q", "Q", 8) if 43 in head[2:] else _Layout(order, "H", "I", 4)
         offset = _number(file, layout.head, order + layout.offset)
-        pages: set[int] = set()
+        pages: dict[int, bool] = {}
         budget = float(size)
         while offset:
             if offset in pages:
                 raise ImageError(f"{path} cannot be read (its pages form a loop): fetch or export it again")
             if len(pages) == CHANNELS:
                 raise ImageError(f"{path} has more than {CHANNELS} pages: cut it into parts")
-            pages.add(offset)
-            budget, offset = _charge(file, offset, layout, budget)
+            at = offset
+            pages[at] = False
+            budget, offset, pages[at] = _charge(file, at, layout, budget)
             if budget < 0:
                 raise ImageError(
                     f"{path} cannot be read (its tags declare more than the {size} bytes of the file): "
                     "fetch or export it again"
                 )
+    return list(pages.values())
 
 
-def _charge(file: BinaryIO, offset: int, layout: _Layout, budget: float) -> tuple[float, int]:
+def _charge(file: BinaryIO, offset: int, layout: _Layout, budget: float) -> tuple[float, int, bool]:
     """Subtract the bytes of a directory, of the values outside it, and of its inner directories from the budget.
 
     Returns:
-        What remains, negative as soon as it does not suffice, and the offset of the next directory.
+        What remains, negative as soon as it does not suffice, the offset of the next directory, and whether the page is
+        a reduced version of another.
     """
     inner = [offset]
     following = 0
+    is_reduced = False
     while inner and budget >= 0:
         at = inner.pop()
         count = _number(file, at, layout.order + layout.length)
@@ -87,10 +96,21 @@ def _charge(file: BinaryIO, offset: int, layout: _Layout, budget: float) -> tupl
         tags = np.frombuffer(data[: len(data) // layout.tag.itemsize * layout.tag.itemsize], layout.tag)
         if at == offset and not following:
             following = _number(file, file.tell(), layout.order + layout.offset)
+            is_reduced = _is_reduced(tags)
         values = _SIZES[np.where(tags["type"] < len(_SIZES), tags["type"], 0)] * tags["count"].astype(np.float64)
         budget -= float(values[values > layout.tag["at"].itemsize].sum())
         inner += [int(tag["at"]) for tag in tags if tag["code"] in _POINTERS]
-    return budget, following
+    return budget, following, is_reduced
+
+
+def _is_reduced(tags: np.ndarray[Any, np.dtype[np.void]]) -> bool:
+    """Return whether the tag NewSubfileType has the bit of a reduced version."""
+    kinds = tags[tags["code"] == _NEW_SUBFILE_TYPE]
+    if not len(kinds) or int(kinds[0]["type"]) not in (_SHORT, _LONG):
+        return False
+    value = kinds["at"][:1].tobytes()[: int(_SIZES[kinds[0]["type"]])]  # a short value is at the start of its field
+    is_big_endian = tags.dtype["at"].str[0] == ">"
+    return bool(int.from_bytes(value, "big" if is_big_endian else "little") & 1)
 
 
 def _number(file: BinaryIO, at: int, layout: str) -> int:

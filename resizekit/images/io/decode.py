@@ -1,0 +1,171 @@
+"""Turn an image that Pillow opened into a `Picture`: one frame, with alpha apart, upright, and with its metadata."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from resizekit.errors import ImageError
+from resizekit.images.io.cmyk import cmyk_to_srgb
+from resizekit.images.io.colours import read_profile
+from resizekit.images.io.depth import has_deep_channels
+from resizekit.images.io.frames import (
+    Animation,
+    check_frame_size,
+    check_work,
+    choose_frame,
+    no_such_frame,
+    several_frames,
+)
+from resizekit.images.io.gif_frames import gif_animation
+from resizekit.images.io.metadata import XMP_KEYWORD, read_embedded_manifest
+from resizekit.images.io.opening import check_size, too_deep
+from resizekit.images.io.orientation import apply_exif_orientation
+from resizekit.images.io.png_chunks import PngChunks
+from resizekit.images.io.webp_frames import webp_animation
+from resizekit.images.manifest import KEYWORD
+from resizekit.images.metadata import describing_metadata, load_exif
+from resizekit.images.picture import Picture
+from resizekit.spec import HW
+from resizekit.storage.formats import Pixels
+from resizekit.storage.png16 import decode_png
+from resizekit.system.printable import escaped
+
+__all__ = ["decode", "expand", "read_exif"]
+
+_ATTRIBUTE_BITS = 0x0F
+"""Bits of the descriptor of a TGA, at byte 17, that count the bits of alpha."""
+# The mode to convert each of Pillow's modes to; modes with transparency get an A.
+_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
+_ORIENTATION, _XMP = 0x0112, 700
+_FIRST_IS_THE_PICTURE = frozenset({"MPO", "HEIF"})
+"""Formats whose further pictures are previews, depth maps or a burst."""
+_PAGES = frozenset({"TIFF"})
+"""Formats whose reader has chosen a page already."""
+
+
+def decode(
+    path: Path,
+    image: PIL.Image.Image,
+    head: bytes,
+    *,
+    frame: int | None = None,
+    chunks: PngChunks | None = None,
+    animation: Callable[[], Animation] | None = None,
+) -> Picture:
+    """Decode a picture that Pillow opened.
+
+    Args:
+        path: The file, for error messages.
+        image: The picture.
+        head: First bytes of the file.
+        frame: Number of the frame, from 1; None: the file must not have several.
+        chunks: Chunks of a PNG besides its pixels.
+        animation: Lists the frames of a PNG.
+
+    Raises:
+        ImageError: The picture is too large, is not supported, or does not have this frame.
+    """
+    check_size(path, HW.from_wh(image.size))
+    array: Pixels | None = None
+    if _is_animated(image):
+        array = _choose_frame(path, image, frame, animation)
+    elif frame not in (None, 1) and image.format not in _PAGES:
+        assert frame is not None
+        raise no_such_frame(path, frame, 1)
+    deep = image.mode[0] in "IF" or has_deep_channels(image, head)
+    if deep and image.format != "PNG":
+        raise too_deep(path)
+    if not deep and image.mode not in _MODES and image.mode != "CMYK":
+        raise ImageError(f"{path} is in {escaped(image.mode, 20)} colours: convert it to RGB or grey first")
+    if array is None:
+        image.load()  # also for 16 bits, so that Pillow finds broken files of every depth
+        check_size(path, HW.from_wh(image.size))  # an icon learns its size from the picture inside it
+    exif = read_exif(image, chunks)
+    manifest = read_embedded_manifest(exif) if chunks is None else chunks.texts.get(KEYWORD)
+    icc = None
+    if image.mode == "CMYK":
+        image = cmyk_to_srgb(path, image)
+    else:
+        icc = read_profile(image, head, exif, chunks)
+    has_alpha = array is not None or (
+        image.has_transparency_data and not (image.format == "TGA" and not head[17] & _ATTRIBUTE_BITS)
+    )
+    if array is None:
+        array = decode_png(chunks.pixels) if deep and chunks is not None else expand(image, has_alpha=has_alpha)
+        array = array.reshape(image.height, image.width, -1)
+    array = apply_exif_orientation(array, _orientation(image, exif))
+    pixels, alpha = (array[:, :, :-1].copy(), array[:, :, -1].copy()) if has_alpha else (array, None)
+    xmp, dpi = _xmp_and_dpi(image, chunks)
+    metadata = describing_metadata(exif, xmp, dpi, user_comment=manifest is None)
+    return Picture(pixels=pixels, alpha=alpha, icc=icc, metadata=metadata, embedded_manifest=manifest)
+
+
+def expand(image: PIL.Image.Image, *, has_alpha: bool) -> Pixels:
+    """Return the pixels of a loaded image of 8 bits as grey or RGB, with alpha as the last channel if requested."""
+    return np.array(image.convert(_MODES[image.mode] + "A" * has_alpha))
+
+
+def _is_animated(image: PIL.Image.Image) -> bool:
+    is_animated = bool(getattr(image, "is_animated", False))
+    return is_animated and image.format not in _FIRST_IS_THE_PICTURE and image.format not in _PAGES
+
+
+def _choose_frame(
+    path: Path, image: PIL.Image.Image, frame: int | None, animation: Callable[[], Animation] | None
+) -> Pixels | None:
+    """Compose a frame; None for a format whose frames are complete pictures, where the image is then at this frame.
+
+    Raises:
+        ImageError: No frame is chosen, the file does not have it, or frames of the format are not read.
+    """
+    size = HW.from_wh(image.size)
+    if animation is None and image.format == "GIF":
+        animation = _lazily(gif_animation, path)
+    elif animation is None and image.format == "WEBP":
+        animation = _lazily(webp_animation, path, size)
+    if frame is None or (animation is None and image.format != "AVIF"):
+        raise several_frames(path, can_choose=animation is not None or image.format == "AVIF")
+    if animation is not None:
+        return choose_frame(path, animation(), frame)
+    count: int = getattr(image, "n_frames", 1)
+    if frame > count:
+        raise no_such_frame(path, frame, count)
+    check_frame_size(path, size)
+    check_work(path, frame * size.h * size.w)  # each frame may be predicted from those before it
+    image.seek(frame - 1)
+    return None
+
+
+def _lazily(list_frames: Callable[..., Animation], path: Path, *more: object) -> Callable[[], Animation]:
+    return lambda: list_frames(path.read_bytes(), *more)
+
+
+def read_exif(image: PIL.Image.Image, chunks: PngChunks | None) -> PIL.Image.Exif:
+    """Return the EXIF tags of an image; broken metadata counts as none."""
+    if chunks is not None:
+        return load_exif(chunks.exif)
+    try:
+        return image.getexif()
+    except Exception:  # not a reason to refuse an intact picture
+        return PIL.Image.Exif()
+
+
+def _xmp_and_dpi(image: PIL.Image.Image, chunks: PngChunks | None) -> tuple[object, object]:
+    if chunks is None:
+        tags: Any = getattr(image, "tag_v2", {})
+        return image.info.get("xmp") or tags.get(_XMP), image.info.get("dpi")
+    return chunks.texts.get(XMP_KEYWORD), chunks.dpi
+
+
+def _orientation(image: PIL.Image.Image, exif: PIL.Image.Exif) -> int:
+    if image.format == "JXL" and not getattr(image, "jpeg", False):
+        return 1  # its decoder has turned the picture already, except for a JPEG that is stored in the file
+    if image.format == "HEIF":
+        return 1  # as above
+    try:
+        return int(exif.get(_ORIENTATION, 1))
+    except Exception:  # broken metadata is not a reason to refuse an intact picture
+        return 1

@@ -1,0 +1,17 @@
+"""Leave out what a picture does not need."""
+
+from dataclasses import replace
+
+from resizekit.images.io.icc import fitting_profile
+from resizekit.images.picture import Picture
+from resizekit.storage.formats import peak
+
+__all__ = ["without_redundancy"]
+
+
+def without_redundancy(picture: Picture) -> Picture:
+    """Leave out an alpha that is opaque everywhere, and a profile for other colours than those of the pixels."""
+    alpha = picture.alpha
+    if alpha is not None and alpha.min() == peak(alpha):
+        alpha = None
+    return replace(picture, alpha=alpha, icc=fitting_profile(picture.icc, picture.pixels.shape[2]))
