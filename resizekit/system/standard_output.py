@@ -64,7 +64,7 @@ def _open_closed_streams() -> None:
     """Open the null device for closed streams: otherwise the next file gets their number, and what is printed."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode))
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the process ends
 
 
 def _flush_c_streams() -> None:

@@ -161,7 +161,8 @@ def _checked_storage(path: Path, like: Picture, storage: Storage) -> Storage:
         raise UsageError(alpha_refusal(storage, "these weights"))
     if like.icc is not None and not storage.icc:
         raise UsageError(
-            f"a {storage.format}, which these weights store, would lose the colour profile: remove it first"
+            f"a {path.suffix} would lose the colour profile: write another format instead of {path}, such as .png or "
+            "that of other weights, or convert the picture to sRGB and remove the profile"
         )
     return storage
 
