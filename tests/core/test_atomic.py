@@ -226,8 +226,8 @@ def test_temporary_files_of_dead_processes_only_are_deleted(tmp_path):
 def test_name_that_the_locale_cannot_express(tmp_path):
     code = (
         "import os, pathlib\nfrom resizekit.system.atomic_write import atomic_write\n"
-        f"with atomic_write(pathlib.Path(os.fsdecode({os.fsencode(tmp_path)!r}), os.fsdecode(b'{'a' * 99}\\xc3\\xbc')), overwrite=True)"
-        " as temporary:\n    temporary.write_bytes(b'1')"
+        f"path = pathlib.Path(os.fsdecode({os.fsencode(tmp_path)!r}), os.fsdecode(b'{'a' * 99}\\xc3\\xbc'))\n"
+        "with atomic_write(path, overwrite=True) as temporary:\n    temporary.write_bytes(b'1')"
     )
     environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
