@@ -191,7 +191,7 @@ def write(root: Path) -> list[Path]:
     made = texts(root)
     changed = stale(root)
     for path in changed:
-        with atomic_write(path) as beside:
+        with atomic_write(path, overwrite=True) as beside:
             beside.write_text(made[path], encoding="utf-8")
     return changed
 

@@ -135,7 +135,7 @@ class Record(_Data):
     def write(self, folder: Path) -> None:
         """Write NAME.json into a folder, without unknown values."""
         values = json.loads(self.model_dump_json(exclude_none=True))
-        with atomic_write(folder / f"{self.name}.json") as temporary:
+        with atomic_write(folder / f"{self.name}.json", overwrite=True) as temporary:
             temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 

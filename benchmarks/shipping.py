@@ -168,7 +168,7 @@ def ship(file: Path, record: Record, root: Path) -> list[Path]:
     """Copy weights and record to the plugin of the config, update cards and tables, and return the changed texts."""
     folder = (root / config_path(root, record.config)).parents[1] / "weights"
     folder.mkdir(exist_ok=True)
-    with atomic_write(folder / f"{record.name}.safetensors") as temporary:
+    with atomic_write(folder / f"{record.name}.safetensors", overwrite=True) as temporary:
         shutil.copyfile(file, temporary)
     record.write(folder)
     return cards.write(root)

@@ -215,5 +215,5 @@ def _read(path: Path, kind: type[_Content]) -> _Content | None:
 
 
 def _write(path: Path, content: BaseModel) -> None:
-    with atomic_write(path) as temporary:
+    with atomic_write(path, overwrite=True) as temporary:
         temporary.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -27,6 +27,8 @@ from resizekit.cli.train import schema, train
 from resizekit.errors import ResizeKitError
 from resizekit.system.malloc import keep_freed_memory
 from resizekit.system.onednn import limit_primitive_cache
+from resizekit.system.printable import escaped
+from resizekit.system.standard_output import reserved_stdout
 from resizekit.system.threads import wait_passively
 
 __all__ = ["main"]
@@ -117,10 +119,11 @@ def main() -> None:
         sys.exit(128 + number)  # the exit code of a shell, but unlike a signal it lets temporary files be removed
 
     previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may not be printable in this terminal
     try:
-        app()
+        with reserved_stdout():
+            if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+                sys.stdout.reconfigure(errors="backslashreplace")  # a file name may not be printable in this terminal
+            app()
     except BaseException:
         if not received:
             raise
@@ -139,4 +142,4 @@ def _fail(error: BaseException | str, code: int) -> NoReturn:
 
 
 def _show_warning(message: object, *_: object, **__: object) -> None:
-    typer.echo(f"warning: {' '.join(str(message).split())}", err=True)
+    typer.echo(f"warning: {escaped(message, None)}", err=True)

@@ -14,6 +14,7 @@ from resizekit.cli.batch_options import BatchOptions
 from resizekit.cli.jobs import Jobs
 from resizekit.cli.output import echo_error, echo_json, echo_json_line, error_text
 from resizekit.cli.progress import Count, counted
+from resizekit.system.printable import escaped
 
 if TYPE_CHECKING:
     from resizekit.images.batch import Job, Outcome, Task
@@ -91,7 +92,7 @@ def work_through(
 def _watch(count: Count) -> Callable[["Job | None", str, tuple[Any, ...]], None]:
     def watch(job: "Job | None", event: str, values: tuple[Any, ...]) -> None:
         if event == "warning":
-            typer.echo(f"warning: {' '.join(str(values[0]).split())}", err=True)
+            typer.echo(f"warning: {escaped(values[0], None)}", err=True)
         elif job is not None and event == "begin":
             count.begin(job.source.name, job)
         elif event == "part":
@@ -157,7 +158,7 @@ def _advice_line(counts: Counter[str]) -> str:
 
 
 def _ignored_line(ignored: Sequence[Path], named: int) -> str:
-    names = ", ".join(ascii(str(path))[1:-1] if not str(path).isprintable() else str(path) for path in ignored[:named])
+    names = ", ".join(escaped(path, None) for path in ignored[:named])
     more = f" and {len(ignored) - named} more" if len(ignored) > named else ""
     kind = "1 file that is not a picture" if len(ignored) == 1 else f"{len(ignored)} files that are not pictures"
     return f"ignored {kind}: {names}{more}"

@@ -51,9 +51,8 @@ def pair_up(sources: Sequence[Path], out: str, suffix: Callable[[Path], str]) ->
         if source.is_dir() and folder.exists() and source.samefile(folder):
             raise UsageError(f"{out} is the input folder: name another folder for the output")
     search = search_pictures(sources, out=folder)
-    for source in sources:
-        if source.is_dir() and not search_pictures([source], out=folder).pictures:
-            raise ImageError(f"no picture in {source}: choose a folder that contains pictures")
+    if search.empty:
+        raise ImageError(f"no picture in {search.empty[0]}: choose a folder that contains pictures")
     names = output_names(search.pictures, suffix)
     jobs = [Job(match.path, folder / name) for match, name in zip(search.pictures, names, strict=True)]
     return Jobs(jobs=jobs, ignored=search.ignored)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from resizekit.errors import ResizeKitError
+from resizekit.system.printable import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,8 +47,7 @@ def error_text(error: BaseException | str) -> str:
         error = "out of memory; try --tile 512, in training a smaller batch or patch"
     elif isinstance(error, OSError) and error.strerror:
         error = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    line = " ".join(str(error).split())
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return escaped(error, None)
 
 
 def print_wide(console: "Console", table: "Table") -> None:

@@ -88,6 +88,6 @@ def report(
         pyramids=pyramids,
         roundtrips=roundtrips,
     )
-    with atomic_write(out) as temporary:
+    with atomic_write(out, overwrite=overwrite) as temporary:
         temporary.write_text(render_page(contents), encoding="utf-8")
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")

@@ -54,7 +54,7 @@ class Codec(NetworkPair):
         Raises:
             ResizeShapeError: If the factors do not divide the size; the message gives the nearest crop.
                 `resizekit.down_file` pads instead.
-            ImageError: For any other kind of image.
+            ImageError: For any other kind of image, and for a tensor with values above 2.
             UsageError: If the effort is out of range, or this codec cannot be improved; the message says why.
 
         Examples:
@@ -82,7 +82,7 @@ class Codec(NetworkPair):
             The restored image, of the same kind and depth.
 
         Raises:
-            ImageError: If the bit depth differs from that of the codec's storage.
+            ImageError: If the bit depth differs from that of the codec's storage, or a tensor has values above 2.
 
         Examples:
             >>> import resizekit

@@ -31,6 +31,8 @@ ImageKind = Literal["pil", "array", "tensor"]
 I = TypeVar("I", bound=ImageLike)  # noqa: E741 - an image; input and output are of the same kind
 
 _MODES = {1: "L", 3: "RGB"}
+_HIGHEST = 2.0
+"""Largest float value that can come from a picture in [0, 1], for example by sharpening or a resize."""
 _STEP = 257
 """Distance in 16-bit values between two neighbouring 8-bit values."""
 
@@ -93,7 +95,7 @@ def to_tensor(image: ImageLike) -> Tensor:
         `b c h w`, float32: in [0, 1] for integer pixel values; a tensor keeps its values and its device.
 
     Raises:
-        ImageError: If `image_kind` refuses the image.
+        ImageError: If `image_kind` refuses the image, or a tensor has values above 2: they cannot be in [0, 1].
 
     Examples:
         >>> to_tensor(np.array([[0, 255]], np.uint8))
@@ -101,9 +103,20 @@ def to_tensor(image: ImageLike) -> Tensor:
     """
     image_kind(image)
     if isinstance(image, Tensor):
+        _check_range(image)
         return image.to(torch.float32)
     stored = to_codes(image)
     return uint16_to_float(stored) if stored.dtype == torch.uint16 else stored.to(torch.float32).mul_(SCALE)
+
+
+def _check_range(image: Tensor) -> None:
+    """Refuse values such as 0 to 255. Compilers and the meta device have no values."""
+    if image.device.type != "meta" and not torch.compiler.is_compiling() and (image.detach() > _HIGHEST).any():
+        highest = float(image.detach().nan_to_num().amax())
+        raise ImageError(
+            f"invalid tensor with values up to {highest:.6g}: expected floats in [0, 1]; divide 8-bit values by 255, "
+            "or pass them as a uint8 array"
+        )
 
 
 def to_codes(image: PIL.Image.Image | Pixels) -> Tensor:

@@ -50,7 +50,7 @@ def plot_file(path: Path, *, overwrite: bool = False) -> Iterator["Figure"]:
     from matplotlib.figure import Figure
 
     reproducible = {"svg.hashsalt": "resizekit", "svg.fonttype": "none"}  # fonttype none keeps text as text
-    with style.context(["default", reproducible]), atomic_write(path) as temporary:
+    with style.context(["default", reproducible]), atomic_write(path, overwrite=overwrite) as temporary:
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)  # avoids pyplot, which needs a display and keeps global state
         yield figure

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ValidationError
 
 from resizekit.errors import ResizeKitError
-from resizekit.system.printable import printable
+from resizekit.system.printable import escaped, printable
 
 __all__ = ["Command", "Label", "finite", "first_error", "printable", "read_untrusted"]
 
@@ -41,7 +41,7 @@ def first_error(error: ValidationError) -> str:
     """Format the first problem of a validation error in one line of at most 160 characters."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return " ".join(f"{where}: {first['msg']}".split()).removeprefix(": ")[:160]
+    return escaped(f"{where}: {first['msg']}".removeprefix(": "), 160)
 
 
 Label = Annotated[str, AfterValidator(printable)]

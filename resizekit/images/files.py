@@ -1,5 +1,6 @@
 """Make a picture file small, and restore the picture from the small file."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
 from resizekit.images.value_range import ValueRange
 from resizekit.spec import HW
+from resizekit.system.locked_folder import locked_folder
 
 __all__ = ["down_file", "plan_file", "up_file"]
 
@@ -96,7 +98,10 @@ def down_file(
     down = partial(
         down_picture, source=src, target=target, tile=options.tile, progress=options.progress, on_gain=options.on_gain
     )
-    with output(dst, picture, source=src, storage=selection.storage, overwrite=options.overwrite) as save:
+    with (
+        ExitStack() as until_written,
+        output(dst, picture, source=src, storage=selection.storage, overwrite=options.overwrite) as save,
+    ):
         codecs = [one.load(options.device, options.precision) for one in selections]
         codec = codecs[0]
         if limit is None:
@@ -107,7 +112,8 @@ def down_file(
                 codecs, picture, count, effort=effort, down=down, source=src, on_gain=options.on_gain
             )
         save(small, codec.storage)
-        if options.sidecar:
+        if options.sidecar:  # another process must not write its picture or its sidecar between these two
+            until_written.enter_context(locked_folder(Path(dst).parent))
             write_sidecar(dst, manifest, overwrite=options.overwrite)
     if options.on_advice is not None:
         sizes = advise_on_bytes(src, Path(src).stat().st_size, dst, Path(dst).stat().st_size)

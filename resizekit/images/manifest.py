@@ -16,6 +16,7 @@ from resizekit.errors import ManifestError
 from resizekit.images.limits import CHANNELS
 from resizekit.images.picture import Mode
 from resizekit.spec import ResizeSpec
+from resizekit.system.printable import escaped
 
 __all__ = ["FORMAT", "KEYWORD", "LIMIT", "MOST", "NAME", "Manifest"]
 
@@ -144,8 +145,8 @@ class Manifest(BaseModel):
             first = error.errors(include_url=False, include_input=False)[0]
             key = ".".join(str(part) for part in first["loc"])[:60] or "text"
             raise ManifestError(
-                f"{source} has a broken manifest ({' '.join(repr(key)[1:-1].split())}: "
-                f"{' '.join(first['msg'].split())[:120]}): make the small image again"
+                f"{source} has a broken manifest ({escaped(key)}: {escaped(first['msg'], 120)}): "
+                "make the small image again"
             ) from None
         raise ManifestError(
             f"{source} was made by resizekit {head.resizekit} in manifest format {head.format}; "

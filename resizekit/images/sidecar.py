@@ -28,7 +28,7 @@ def write_sidecar(path: str | Path, manifest: Manifest, *, overwrite: bool = Fal
     """
     target = sidecar_of(path)
     check_target(target, overwrite=overwrite)
-    with atomic_write(target) as temporary:
+    with atomic_write(target, overwrite=overwrite) as temporary:
         temporary.write_text(manifest.to_text() + "\n", encoding="utf-8")
 
 

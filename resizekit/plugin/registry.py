@@ -31,6 +31,7 @@ from resizekit.plugin.isolation import isolated
 from resizekit.plugin.marker import NAME
 from resizekit.plugin.records import Compression, Network, Task, Weights
 from resizekit.plugin.suite import Suite
+from resizekit.system.printable import escaped
 from resizekit.system.signals import raised_by_signal_handler
 
 __all__ = ["DISABLE", "ENABLE", "Failure", "Offer", "PluginWarning", "Registry", "discover", "installed"]
@@ -273,8 +274,7 @@ def discover() -> Registry:
             if isinstance(error, SystemExit) and raised_by_signal_handler(error):
                 raise
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-            reason = " ".join(reason.split())
-            failure = Failure(plugin=entry.name, provider=_provider(entry), reason=reason)
+            failure = Failure(plugin=entry.name, provider=_provider(entry), reason=escaped(reason, None))
             registry.failures.append(failure)
             warnings.warn(str(failure), PluginWarning, stacklevel=2)
         if changed:

@@ -114,7 +114,7 @@ def save(
             f"cannot save {path}: tensor {name} is not finite in {str(dtype).removeprefix('torch.')}; train with a "
             "smaller learning rate, or store float32"
         )
-    with atomic_write(Path(path)) as temporary:
+    with atomic_write(Path(path), overwrite=True) as temporary:
         header = Header(
             task=codec.info.task,
             provider=installed().tasks[codec.info.task].provider,

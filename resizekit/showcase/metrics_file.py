@@ -96,7 +96,7 @@ def write_record(
         frame=frame,
         roundtrips=list(roundtrips),
     )
-    with atomic_write(folder / RECORD_FILE) as temporary:
+    with atomic_write(folder / RECORD_FILE, overwrite=True) as temporary:
         temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 

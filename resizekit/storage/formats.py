@@ -15,6 +15,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from resizekit.errors import ImageError, MissingExtraError
+from resizekit.system.printable import escaped
 
 __all__ = ["PNG", "WEBP", "Pixels", "Storage", "peak"]
 
@@ -109,7 +110,7 @@ class Storage:
         except MissingExtraError:
             raise
         except Exception as error:  # encoders raise errors of any class
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            reason = escaped(error, 160) or type(error).__name__
             raise ImageError(
                 f"a {self.format} cannot hold {width}x{height} pixels of {channels} channel(s) ({reason}): "
                 "use weights with another compression, or a smaller image"

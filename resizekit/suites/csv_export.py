@@ -35,5 +35,5 @@ def write_csv(results: Results, path: Path) -> None:
         column = columns[item.column]
         metrics = (getattr(item, metric) for metric in METRICS)
         writer.writerow((column.key, column.label, column.factor, item.set, item.picture, *metrics, item.low_bytes))
-    with atomic_write(path) as temporary:
+    with atomic_write(path, overwrite=True) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")

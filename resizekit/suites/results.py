@@ -215,7 +215,7 @@ class Results(_Record):
             if isinstance(value, list) and value:
                 text = "[\n  " + ",\n  ".join(json.dumps(row, allow_nan=False) for row in value) + "\n ]"
             parts.append(f" {json.dumps(key)}: {text}")
-        with atomic_write(path) as temporary:
+        with atomic_write(path, overwrite=True) as temporary:
             temporary.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
     @cached_property

@@ -42,40 +42,43 @@ def check_target(path: Path, *, source: str | Path | None = None, overwrite: boo
 
 
 @contextmanager
-def atomic_write(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Provide a temporary file that becomes the target at the end of the block.
 
-    If the block raises, the temporary file is deleted and the target stays unchanged. An existing target is replaced
-    and keeps its permissions; if it is a symbolic link, the file that it points to is replaced. A new file gets the
-    usual permissions (umask), whatever the writer inside the block sets. If the target does not exist at the start and
-    another writer creates it meanwhile, that file stays: of several writers, exactly one succeeds.
+    If the block raises, the temporary file is deleted and the target stays unchanged. A new file gets the usual
+    permissions (umask), whatever the writer inside the block sets.
+
+    Several writers may write the same target. With `overwrite`, all of them succeed, and the target is the complete
+    file of the last one. Without it, exactly one succeeds.
 
     Temporary files of dead processes in the same folder are deleted.
 
     Args:
         target: File to write.
+        overwrite: True: an existing target is replaced and keeps its permissions; if it is a symbolic link, the file
+            that it points to is replaced. False: a target that exists at the end of the block stays, as a `UsageError`.
 
     Yields:
         Path of the temporary file, in the folder of the target.
 
     Raises:
-        UsageError: If the folder does not exist or is not writable, the target is a folder, or another writer has
-            created it meanwhile.
+        UsageError: If the folder does not exist or is not writable, the target is a folder, or the target exists and
+            `overwrite` is false.
         OSError: If writing fails; it names the target.
     """
-    final = Path(os.path.realpath(target)) if target.is_symlink() else target
+    final = Path(os.path.realpath(target)) if overwrite and target.is_symlink() else target
     remove_abandoned_once(final.parent.absolute())
     temporary, descriptor = temporary_path(final), -1
     try:  # includes the creation, because a signal can arrive at any time
-        previous = _permissions(final)
+        previous = _permissions(final) if overwrite else None
         descriptor = _create(temporary, target, previous)
         mode = temporary.stat().st_mode if previous is None else previous
         yield temporary
         temporary.chmod(stat.S_IMODE(mode))
-        if previous is None:
-            _move_to_new(temporary, final)
-        else:
+        if overwrite:
             temporary.replace(final)
+        else:
+            _move_to_new(temporary, final)
     except IsADirectoryError:
         raise UsageError(f"cannot write {target}: it is a folder; name a file") from None
     except FileExistsError as error:

@@ -17,16 +17,16 @@ def printable(text: str, max_length: int = 300) -> str:
     return "".join(c if c.isprintable() else "?" for c in text[:max_length])
 
 
-def escaped(text: object, max_length: int = 80) -> str:
-    r"""Write a text in one line for an error message: control characters escaped, cut at `max_length`.
+def escaped(text: object, max_length: int | None = 80) -> str:
+    r"""Write a text in one line for a message: lines joined, control characters escaped, cut at `max_length`.
 
     Args:
-        text: A text, or a value to format.
-        max_length: Maximum number of characters of the result.
+        text: A text, or a value to format, such as an error or a path.
+        max_length: Maximum number of characters of the result; None: any.
 
     Examples:
-        >>> escaped("\x1b[31mred\n"), escaped("a" * 100, 4)
-        ('\\x1b[31mred', 'aaaa')
+        >>> escaped("\x1b[31mred\n"), escaped("a" * 100, 4), escaped("1st line:\n    2nd line")
+        ('\\x1b[31mred', 'aaaa', '1st line: 2nd line')
     """
-    line = " ".join(str(text).split())[:max_length]
+    line = " ".join(filter(None, map(str.strip, str(text).splitlines())))[:max_length]
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)[:max_length]

@@ -80,7 +80,7 @@ def _remove_rows_after(path: Path, step: int) -> None:
     """Remove the rows of a CSV log after a step, and incomplete rows. A kill at any time leaves a complete file."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = [row for row in csv.DictReader(file) if row.get("step", "").isdigit() and int(row["step"]) <= step]
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path, overwrite=True) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = _table(file)
         table.writeheader()
         table.writerows(row for row in rows if None not in row.values())

@@ -76,7 +76,7 @@ def save_state(
     if (name := first_not_finite(tensors)) is not None:
         raise NotFiniteError(f"cannot write {path}: tensor {name} is not finite; set a smaller train.lr", name)
     try:
-        with atomic_write(path) as temporary:
+        with atomic_write(path, overwrite=True) as temporary:
             # `save_file` of safetensors would create a second temporary file, which a killed process leaves
             temporary.write_bytes(save(tensors, metadata={"counters": json.dumps(dict(counters))}))
             if path.is_file():

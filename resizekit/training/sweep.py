@@ -26,6 +26,7 @@ from resizekit.recipes.config import RunConfig
 from resizekit.storage.formats import Pixels
 from resizekit.system.atomic_write import atomic_write
 from resizekit.system.device import pick_device
+from resizekit.system.printable import escaped
 from resizekit.training.config_identity import config_identity, first_difference
 from resizekit.training.loop import Progress, train
 
@@ -159,7 +160,7 @@ class Sweep:
         try:
             content = _SweepFile.model_validate_json(self.out.read_text(encoding="utf-8-sig"))
         except (ValidationError, ValueError) as error:
-            reason = " ".join(str(error).split())[:120]
+            reason = escaped(error, 120)
             raise UsageError(
                 f"{self.out} is not a results file of a sweep ({reason}); pass a different --out"
             ) from None
@@ -173,6 +174,6 @@ class Sweep:
         return {point.guide_weight: point for point in content.points}
 
     def _write(self) -> None:
-        with atomic_write(self.out) as temporary:
+        with atomic_write(self.out, overwrite=True) as temporary:
             text = json.dumps(self.as_dict(), indent=1, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")

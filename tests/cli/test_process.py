@@ -69,6 +69,38 @@ def test_closed_pipe_is_not_an_error():
     assert process.returncode == 1
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_spoil_no_picture(weights, picture, workdir, closed):
+    """A file that gets the number of a closed stream would contain what is printed."""
+    printing = "import os; os.write(1, b'printed'); os.write(2, b'printed')"
+    (workdir / "sitecustomize.py").write_text(f"import atexit\natexit.register(lambda: exec({printing!r}))\n")
+    command = f"{sys.executable} -m resizekit down {picture()} o.png --weights {weights} {closed}"
+    environment = os.environ | {"PYTHONPATH": str(workdir), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, shell=True, env=environment, capture_output=True, timeout=120, check=False)  # noqa: S602
+    assert done.returncode == 0, done
+    assert (b"o.png\nprinted" in done.stdout) is (">&-" not in closed.replace("2>&-", ""))
+    with Image.open("o.png") as image:
+        assert image.size == (26, 20)
+
+
+def test_main_restores_standard_output():
+    code = (
+        "import os, sys\n"
+        "from resizekit.cli import main\n"
+        "stream, descriptors = sys.stdout, len(os.listdir('/proc/self/fd')) if os.path.exists('/proc/self/fd') else 0\n"
+        "sys.argv = ['resizekit', '--version']\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n"
+        "    assert sys.stdout is stream\n"
+        "    assert not descriptors or len(os.listdir('/proc/self/fd')) == descriptors\n"
+        "    os.write(1, b'later')\n"
+    )
+    done = python(code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("resizekit ")
+    assert done.stdout.endswith("\nlater")
+
+
 @pytest.mark.parametrize(("number", "code", "words"), [(signal.SIGINT, 130, "error: interrupted\n"), (15, 143, "")])
 def test_signal_leaves_no_partial_file(weights, workdir, number, code, words):
     Image.fromarray(np.zeros((2600, 2600, 3), np.uint8)).save("large.png")

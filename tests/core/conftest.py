@@ -1,12 +1,16 @@
-"""A task "toy" with installed weights for colour and for grey."""
+"""A task "toy" with installed weights for colour and for grey, its plugins, and parts of a photograph."""
 
 import json
 import os
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
+import torch
 
 from resizekit import ResizeSpec, Task, TaskConfig, Weights, guides, hookimpl
 from resizekit.plugin import registry as plugin_registry
@@ -95,3 +99,18 @@ def measured():
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def crop_for():
+    """Return a square of a photograph with the channels of a codec: `crop_for(codec, side) -> 1 c side side`."""
+
+    def crop(codec, side=64):
+        picture = (
+            PIL.Image.open(Path(__file__).parents[2] / "examples" / "astronaut.png")
+            .convert("L" if codec.channels == 1 else "RGB")
+            .crop((200, 60, 200 + side, 60 + side))
+        )
+        return torch.from_numpy(np.array(picture)).reshape(side, side, -1).permute(2, 0, 1)[None]
+
+    return crop

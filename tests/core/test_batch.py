@@ -28,7 +28,7 @@ def act(job, report):
     if verb.startswith("bug"):
         raise KeyError("bug")
     check_target(job.output)
-    with atomic_write(job.output) as temporary:
+    with atomic_write(job.output, overwrite=False) as temporary:
         if verb.startswith("die"):
             os.kill(os.getpid(), signal.SIGKILL)
         if verb.startswith("hang"):

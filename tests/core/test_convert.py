@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import resizekit
 from resizekit.codec.convert import from_tensor, image_kind, to_tensor
 from resizekit.errors import ImageError
 from resizekit.ops import quantize
@@ -51,6 +52,19 @@ def test_from_tensor_returns_tensors_unrounded():
     x = torch.rand(2, 5, 3, 4)
     assert torch.equal(from_tensor(to_tensor(x), x), x)
     assert to_tensor(x.double()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("highest", [2.01, 255.0, 65535.0, float("inf")])
+def test_tensor_of_integer_pixel_values_is_refused(highest):
+    codec = resizekit.load("sr-x2-fast")
+    x = torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    x[0, 1, 2, 3], x[0, 0, 0, 0] = highest, torch.nan
+    for run in (codec.down, codec.up):
+        with pytest.raises(
+            ImageError, match=r"invalid tensor with values up to [\de+.]+: expected floats in \[0, 1\]; "
+        ):
+            run(x)
+    assert codec.down(x.clamp(-1, 2)).shape == (1, 3, 4, 4)
 
 
 def test_from_tensor_picks_the_mode_by_the_channels():

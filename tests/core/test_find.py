@@ -66,6 +66,16 @@ def test_structure_below_the_fixed_part_of_a_pattern_is_kept(tree):
     assert [str(match.relative) for match in search_pictures(["in/x/*.jpg"]).pictures] == ["b.jpg"]
 
 
+def test_folders_without_a_picture_are_listed(tree):
+    tree("in/a.png")
+    for name in ("in/bare/deep", "twice"):
+        Path(name).mkdir(parents=True)
+    Path("in/bare/notes.txt").touch()
+    search = search_pictures(map(Path, ("in", "in/bare", "twice")))
+    assert search.empty == (Path("in/bare"), Path("twice"))
+    assert search_pictures(map(Path, ("in", "in"))).empty == ()
+
+
 def test_pattern_without_a_match_is_an_error(tree):
     tree("in/a.jpg")
     for pattern in ("in/*.png", "absent/*.png", "in/*/*.jpg"):

@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 from PIL.PngImagePlugin import PngInfo
 
+import resizekit
 from resizekit.errors import (
     CheckpointError,
     ImageError,
@@ -27,7 +28,9 @@ from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import choose_codec
 from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
+from resizekit.system import device
 
+OVERWRITE = RunOptions(overwrite=True)
 RNG = np.random.default_rng(0)
 PROFILE = bytes(16) + b"RGB " + bytes(8)
 
@@ -74,6 +77,21 @@ def test_file_and_memory_give_the_same_bits(tmp_path, weights_dir):
     assert read.digest == small.digest
     here, there = up_picture(codec, small, manifest), up_picture(codec, read, same)
     assert here.digest == there.digest
+
+
+def test_codec_and_files_have_one_default_precision(tmp_path, weights_dir, monkeypatch):
+    """Also on hardware that supports bfloat16, where "auto" would choose it."""
+    monkeypatch.setattr(device, "_multiplies_bfloat16", lambda _: True)
+    write_picture(tmp_path / "in.png", photo(40, 36))
+    pixels = read_picture(tmp_path / "in.png").pixels
+    for weights in ("toy-rgb", "sr-x2-fast"):
+        codec = resizekit.load(weights)
+        low = codec.down(pixels)
+        made = down_file(tmp_path / "in.png", tmp_path / "low.png", weights=weights, options=OVERWRITE)
+        assert (codec.precision, made.precision) == ("float32", "float32")
+        assert np.array_equal(read_picture(tmp_path / "low.png").pixels, low)
+        up_file(tmp_path / "low.png", tmp_path / "out.png", options=OVERWRITE)
+        assert np.array_equal(read_picture(tmp_path / "out.png").pixels, codec.up(low))
 
 
 def test_small_image_is_an_ordinary_png_with_a_short_manifest(tmp_path, weights_dir):

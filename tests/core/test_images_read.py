@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFile
 import pytest
 from PIL import ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
@@ -169,6 +170,29 @@ def test_concurrent_readers_show_no_warning_and_keep_the_filters(tmp_path):
             list(threads.map(read_often, range(8)))
         assert warnings.filters == before
     assert shown == []
+
+
+def test_opener_that_is_registered_later_is_used(tmp_path, monkeypatch):
+    """As pillow_heif and other plugins of Pillow do, also after the first picture was read."""
+    path = tmp_path / "x.new"
+    path.write_bytes(b"new format")
+    with pytest.raises(ImageError, match="is not a picture that Pillow can read"):
+        read_picture(path)
+
+    class New(PIL.ImageFile.ImageFile):
+        format = "NEW"
+
+        def _open(self):
+            self._mode, self._size = "RGB", (4, 6)
+
+        def load(self):
+            self.im = PIL.Image.fromarray(RGB).im
+            return
+
+    for name in ("OPEN", "ID", "MIME", "EXTENSION"):
+        monkeypatch.setattr(PIL.Image, name, type(getattr(PIL.Image, name))(getattr(PIL.Image, name)))
+    PIL.Image.register_open("NEW", New, lambda head: head.startswith(b"new format"))
+    assert np.array_equal(read_picture(path).pixels, RGB)
 
 
 def test_read_refuses_missing_files_folders_and_devices(tmp_path):

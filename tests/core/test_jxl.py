@@ -10,6 +10,7 @@ import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import ImageCms
 
 import resizekit
 from resizekit.errors import ImageError, MissingExtraError, UsageError
@@ -178,9 +179,25 @@ def test_picture_keeps_its_orientation_once(tmp_path):
 def test_profile_that_would_be_lost_is_refused(tmp_path):
     profile = bytes(16) + b"RGB " + bytes(8)
     write_picture(tmp_path / "in.png", Picture(pixels=noise(20, 20), icc=profile))
-    with pytest.raises(UsageError, match="would lose the colour profile"):
+    with pytest.raises(UsageError, match=r"a \.jxl would lose the colour profile: write another format"):
         down_file(tmp_path / "in.png", tmp_path / "small.jxl", weights="sr-x2-fast")
-    assert not (tmp_path / "small.jxl").exists()
+    down_file(tmp_path / "in.png", tmp_path / "small.png", weights="sr-x2-fast")
+    with pytest.raises(UsageError, match=r"\.jxl would lose the colour profile: write a \.png"):
+        up_file(tmp_path / "small.png", tmp_path / "restored.jxl")
+    assert not list(tmp_path.glob("*.jxl"))
+
+
+def test_profile_of_a_file_reaches_the_restored_picture(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = io.BytesIO()
+    PIL.Image.fromarray(noise(40, 40)).save(data, "JPEG", icc_profile=profile)
+    stored = imagecodecs.jpegxl_encode_jpeg(data.getvalue())
+    # without the box from which decoders rebuild the JPEG, the profile comes from the codestream
+    for name, content in {"jpeg": stored, "codestream": stored.replace(b"jbrd", b"free", 1)}.items():
+        (tmp_path / f"{name}.jxl").write_bytes(content)
+        down_file(tmp_path / f"{name}.jxl", tmp_path / f"{name}.png", weights="sr-x2-fast")
+        up_file(tmp_path / f"{name}.png", tmp_path / f"{name}.tif")
+        assert read_picture(tmp_path / f"{name}.tif").icc == profile, name
 
 
 def test_missing_plugin_is_one_line(tmp_path, monkeypatch):

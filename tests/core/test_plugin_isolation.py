@@ -126,6 +126,26 @@ def test_json_and_exit_code_survive_plugins_that_print_or_exit(tmp_path: Path) -
     assert warning.startswith("warning: plugin 'exits' of their-exits 1.5 was not loaded: SystemExit: my licence has e")
 
 
+_PRINTS = """
+import ctypes, os, sys
+os.write(1, b"from C\\n")
+ctypes.CDLL(None).printf(b"from printf\\n")
+sys.__stdout__.write("from the first stream\\n")
+print("from Python")
+"""
+
+
+def test_descriptor_of_standard_output_carries_json_only(tmp_path: Path) -> None:
+    install(tmp_path, "prints", _PRINTS)
+    paths = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "resizekit", "tasks", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert "sr" in str(json.loads(done.stdout))
+    assert done.returncode == 0
+    assert sorted(done.stderr.splitlines()) == ["from C", "from Python", "from printf", "from the first stream"]
+
+
 def test_signal_while_a_plugin_loads_ends_the_program(discover: Callable[[str], Registry]) -> None:
     def end(number: int, frame: object) -> None:
         sys.exit(128 + number)

@@ -1,6 +1,8 @@
 """Small files whose manifest was removed, moved to a sidecar, or changed."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -78,6 +80,26 @@ def test_sidecar_carries_the_manifest(photo, tmp_path):
     with pytest.raises(UsageError, match=r"small.png.json exists"):
         down_file(photo, path, weights=WEIGHTS, options=SIDECAR)
     assert not path.exists()
+
+
+def test_file_and_sidecar_appear_without_another_writer_between(photo, tmp_path, monkeypatch):
+    fcntl, held, replace = pytest.importorskip("fcntl"), [], Path.replace
+
+    def replace_and_check(self, target):
+        folder = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.append((Path(target).name, False))
+        except BlockingIOError:
+            held.append((Path(target).name, True))
+        os.close(folder)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace_and_check)
+    options = RunOptions(sidecar=True, overwrite=True)
+    for _ in range(2):
+        down_file(photo, tmp_path / "small.png", weights=WEIGHTS, options=options)
+    assert held == [("small.png.json", True), ("small.png", True)] * 2
 
 
 def test_sidecar_of_opaque_transparency(tmp_path, photo):

@@ -21,6 +21,7 @@ from resizekit.codec.refine.effort import Effort
 from resizekit.errors import UsageError
 from resizekit.nn import to_float
 from resizekit.system.device import Precision, pick_precision
+from resizekit.system.printable import escaped
 
 __all__ = [
     "BOUND", "Evaluation", "Objective", "Score", "area_mean", "bits_of", "check_reachable", "check_refinable",
@@ -296,7 +297,7 @@ def _explained(codec: NetworkPair) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # NotImplementedError is one, too
-        reason = " ".join(str(error).split())
+        reason = escaped(error, None)
         if isinstance(error, torch.OutOfMemoryError) or "memory" in reason:
             raise
         raise UsageError(

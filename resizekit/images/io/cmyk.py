@@ -6,6 +6,7 @@ from pathlib import Path
 import PIL.Image
 
 from resizekit.errors import ImageError
+from resizekit.system.printable import escaped
 
 __all__ = ["cmyk_to_srgb"]
 
@@ -35,7 +36,7 @@ def cmyk_to_srgb(path: Path, image: PIL.Image.Image) -> PIL.Image.Image:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (OSError, ImageCms.PyCMSError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = escaped(error, 160)
         raise ImageError(f"{path} has a CMYK profile that cannot be used ({reason}): convert it to RGB first") from None
     assert converted is not None, "profileToProfile returns None only if it converts in place"
     return converted

@@ -42,6 +42,8 @@ class Search:
     """Each picture once, in the order of the arguments and then of the paths."""
     ignored: tuple[Path, ...]
     """Files in folders that are not pictures, and folders that cannot be read."""
+    empty: tuple[Path, ...] = ()
+    """Folders among the arguments that contain no picture."""
 
 
 def find_pictures(paths: Iterable[str | Path]) -> Iterator[Path]:
@@ -67,9 +69,12 @@ def search_pictures(paths: Iterable[str | Path], *, out: Path | None = None) -> 
     """
     pictures: dict[str, Match] = {}
     ignored: dict[Path, None] = {}
+    empty: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
             matches = _in_folder(path, Pattern(path, ("**",)), out, ignored)
+            if not matches:
+                empty.append(path)
         elif os.path.lexists(path):
             matches = [Match(path, Path(path.name))]
         elif has_marks(str(path)):
@@ -81,7 +86,7 @@ def search_pictures(paths: Iterable[str | Path], *, out: Path | None = None) -> 
             raise ImageError(f"no file or folder {path}: check the name")
         for match in matches:
             pictures.setdefault(_identity(match.path), match)
-    return Search(tuple(pictures.values()), tuple(ignored))
+    return Search(tuple(pictures.values()), tuple(ignored), tuple(empty))
 
 
 def _in_folder(folder: Path, pattern: Pattern, out: Path | None, ignored: dict[Path, None]) -> list[Match]:

@@ -19,6 +19,7 @@ from resizekit.storage.formats import PNG, WEBP, Storage
 from resizekit.storage.jxl import JXL
 from resizekit.storage.png16 import PNG16
 from resizekit.system.atomic_write import atomic_write, check_target
+from resizekit.system.printable import escaped
 
 __all__ = ["alpha_refusal", "encoded_size", "output", "write_picture"]
 
@@ -111,13 +112,12 @@ def output(
     if quality is not None:
         file_format = _with_quality(path, file_format, quality)
     check_target(path, source=source, overwrite=overwrite)
-    with atomic_write(path) as temporary:
+    with atomic_write(path, overwrite=overwrite) as temporary:
 
         def save(picture: Picture, with_settings: Storage | None = None) -> None:
             _save(temporary, path, with_settings or file_format, picture, small=storage is not None)
 
         yield save
-        check_target(path, source=source, overwrite=overwrite)  # another program may have written the file meanwhile
 
 
 def _format_of_suffix(path: Path, like: Picture) -> Storage:
@@ -161,7 +161,8 @@ def _checked_storage(path: Path, like: Picture, storage: Storage) -> Storage:
         raise UsageError(alpha_refusal(storage, "these weights"))
     if like.icc is not None and not storage.icc:
         raise UsageError(
-            f"a {storage.format}, which these weights store, would lose the colour profile: remove it first"
+            f"a {path.suffix} would lose the colour profile: write another format instead of {path}, such as .png or "
+            "that of other weights, or convert the picture to sRGB and remove the profile"
         )
     return storage
 
@@ -185,7 +186,7 @@ def _save(temporary: Path, path: Path, file_format: Storage, picture: Picture, *
     try:
         _encode(temporary, file_format, picture, small=small)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = escaped(error, 160)
         raise ImageError(f"cannot write {path} ({reason}): free space{'' if small else ' or try a .png'}") from None
 
 
