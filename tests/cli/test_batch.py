@@ -140,6 +140,13 @@ def test_contradicting_options_are_refused(cli, complains, weights, picture, opt
     complains(cli("down", picture(), "o.png", "--weights", weights, *options), 2, "contradict one another")
 
 
+def test_names_of_ignored_files_are_escaped(cli, weights, picture, workdir):
+    picture("in/a.png")
+    (workdir / "in/b\x1b[31m\n.txt").touch()
+    run = cli("down", "in", "out", "--weights", weights)
+    assert (run.code, run.err) == (0, "ignored 1 file that is not a picture: in/b\\x1b[31m .txt\n")
+
+
 def test_output_folder_in_the_input_is_not_an_input(cli, weights, picture, workdir):
     picture("in/a.png")
     for options in ([], ["--overwrite"]):
