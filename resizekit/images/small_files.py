@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # reading a small file does not need torch
 
 __all__ = ["RestoreWarning", "assume_manifest", "inspect_small", "read_small", "restored_suffix"]
 
-_CHECKED = 2**26
-"""Bytes of the pixels up to which `inspect_small` decodes them: 4096x4096 pixels of 8 bits per channel."""
+_CHECKED = 48_000_000
+"""Bytes of the pixels up to which `inspect_small` decodes them: 12 million pixels of 8 bits per channel."""
 
 _OTHER_DECODER = "; if it is that file, this Pillow decodes it differently: install an official wheel of Pillow"
 
@@ -82,7 +82,8 @@ def inspect_small(path: str | Path) -> tuple[Manifest, bool]:
         path: The small file. Without a manifest in it, that of the sidecar counts.
 
     Returns:
-        The manifest, and whether the pixels were checked: they are decoded up to 4096x4096 pixels only.
+        The manifest, and whether the pixels were checked: they are decoded up to 12 million pixels of
+        8 bits per channel only.
 
     Raises:
         ManifestError: The file has no manifest, or its pixels were checked and have changed.

@@ -113,7 +113,7 @@ def test_info_of_a_small_file_needs_little_memory(info, tmp_path, write):
 
 
 def test_info_of_the_largest_checked_picture_needs_little_memory(info, tmp_path, manifest):
-    pixels = np.zeros((2896, 2896, 4), np.uint16)  # 16 bits and alpha need most memory for a pixel
+    pixels = np.zeros((2449, 2449, 4), np.uint16)  # 16 bits and alpha need most memory for a pixel
     note = PngInfo()
     picture = Picture(pixels=pixels[:, :, :3], alpha=pixels[:, :, 3])
     note.add_itxt(KEYWORD, manifest.model_copy(update={"pixels": picture.digest}).to_text())
