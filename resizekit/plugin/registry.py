@@ -22,14 +22,13 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeAlias, TypeVar
 
-import pluggy
-
 from resizekit import ops
 from resizekit.errors import PluginError, UnknownNameError
-from resizekit.plugin import builtin, hookspecs
+from resizekit.plugin import builtin
+from resizekit.plugin.hooks import offers_of
 from resizekit.plugin.isolation import isolated
 from resizekit.plugin.marker import NAME
-from resizekit.plugin.records import Compression, Network, Task, TaskWeights, Weights
+from resizekit.plugin.records import Compression, Network, Task, Weights
 from resizekit.plugin.suite import Suite
 from resizekit.system.signals import raised_by_signal_handler
 
@@ -152,7 +151,6 @@ class Registry:
             PluginError: A hook is unknown, returns another type than its record, or offers an invalid name, a name
                 that is already offered, a kernel for an unknown op or weights for an unknown task.
         """
-        hook = _hooks_of(plugin, name)
         new = Registry()
 
         def stage(kind: str, key: Any, value: Any) -> None:
@@ -164,22 +162,8 @@ class Registry:
                 raise PluginError(f"{label} is already offered by plugin {other.plugin!r} of {other.provider}")
             new._tables()[kind][key] = Offer(value=value, provider=provider, plugin=name)
 
-        for task in _records(hook.resizekit_register_tasks(), Task):
-            stage("task", task.name, task)
-            for label, weights in task.weights.items():
-                stage("weights", label, (task.name, weights))
-        for record in _records(hook.resizekit_register_weights(), TaskWeights):
-            for label, weights in record.weights.items():
-                stage("weights", label, (record.task, weights))
-        for network in _records(hook.resizekit_register_networks(), Network):
-            stage("network", network.name, network)
-        for compression in _records(hook.resizekit_register_compressions(), Compression):
-            stage("compression", compression.name, compression)
-        for kernel in _records(hook.resizekit_register_kernels(), ops.Kernel):
-            ops.reference(kernel.op)  # an unknown op is an error
-            stage("kernel", (kernel.op, kernel.device_type), kernel)
-        for suite in _records(hook.resizekit_register_suites(), Suite):
-            stage("suite", suite.name, suite)
+        for kind, key, value in offers_of(plugin, name):
+            stage(kind, key, value)
         known = self.tasks | new.tasks
         if not tasks_follow and (orphans := _orphans(new.weights, known)):
             raise _orphan_error(orphans, known)
@@ -249,25 +233,6 @@ def _orphan_error(orphans: _WeightsTable, tasks: Iterable[str]) -> PluginError:
     return PluginError(f"weights {label!r} are for task {task}, which is not installed; installed: {_listed(tasks)}")
 
 
-def _hooks_of(plugin: object, name: str) -> pluggy.HookRelay:
-    manager = pluggy.PluginManager(NAME)
-    manager.add_hookspecs(hookspecs)
-    manager.register(plugin, name)
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(f"there is no hook of this name ({error})") from None
-    return manager.hook
-
-
-def _records(results: Iterable[Iterable[T]], kind: type) -> Iterable[T]:
-    for result in results:
-        for record in result:
-            if not isinstance(record, kind):
-                raise PluginError(f"a hook returned a {type(record).__name__}: expected a {kind.__name__}")
-            yield record
-
-
 def _provider(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
 
@@ -330,7 +295,8 @@ def _record_failure(registry: Registry, plugin: str, provider: str, error: BaseE
 def _leave_out_orphans(registry: Registry) -> None:
     """Leave out the plugins that offer weights for a task that no plugin offers.
 
-    If other plugins were left out, the task may be one of theirs. Then only the weights are left out, without a warning.
+    If other plugins were left out, the task may be one of theirs. Then only these weights are left out, without a
+    warning.
     """
     excused = bool(registry.unselected or registry.failures)
     # a plugin that is left out here may offer tasks for the weights of another

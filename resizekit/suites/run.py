@@ -97,7 +97,9 @@ class SuiteRun:
         for line in warnings:
             warn(line)
         sources = {column.key: find_column_weights(column, self.runs) for column in chosen}
-        for line in installable_weights(column.weights for column in chosen if column.weights and not sources[column.key]):
+        for line in installable_weights(
+            column.weights for column in chosen if column.weights and not sources[column.key]
+        ):
             warn(line)
         columns = {column.key: describe_column(column, sources[column.key]) for column in chosen}
         recipes = {
