@@ -152,8 +152,7 @@ class Registry:
                 that is already offered, a kernel for an unknown op or weights for an unknown task.
         """
         new = Registry()
-
-        def stage(kind: str, key: Any, value: Any) -> None:
+        for kind, key, value in offers_of(plugin, name):
             if kind != "kernel" and not (isinstance(key, str) and _NAME.fullmatch(key)):
                 raise PluginError(f"invalid {kind} name {key!r}: expected the form [a-z][a-z0-9-]*")
             other = self._tables()[kind].get(key) or new._tables()[kind].get(key)
@@ -161,9 +160,6 @@ class Registry:
                 label = f"a kernel for {key[0]!r} on {key[1]!r}" if kind == "kernel" else f"{kind} {key!r}"
                 raise PluginError(f"{label} is already offered by plugin {other.plugin!r} of {other.provider}")
             new._tables()[kind][key] = Offer(value=value, provider=provider, plugin=name)
-
-        for kind, key, value in offers_of(plugin, name):
-            stage(kind, key, value)
         known = self.tasks | new.tasks
         if not tasks_follow and (orphans := _orphans(new.weights, known)):
             raise _orphan_error(orphans, known)
