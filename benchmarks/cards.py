@@ -4,6 +4,7 @@ python benchmarks/cards.py            # writes them
 python benchmarks/cards.py --check    # lists the files that would change
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -157,7 +158,7 @@ def data_of(root: Path, plugin: Path) -> str:
     """Return the link to DATA.md from the cards of a plugin: in its own folder, or in that of another plugin."""
     holders = [plugin, *plugins(root)]
     first = next((holder for holder in holders if (holder / "weights/DATA.md").is_file()), plugin)
-    return "DATA.md" if first == plugin else f"../../{first.name}/weights/DATA.md"
+    return Path(os.path.relpath(first / "weights/DATA.md", plugin / "weights")).as_posix()
 
 
 def texts(root: Path) -> dict[Path, str]:

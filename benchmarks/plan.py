@@ -1,6 +1,7 @@
 """The plan of `train_all`: which weights are trained, in which order, and on which sets they are measured.
 
-The config of a name is in `plugins/resizekit_*/configs`; shipped weights are in the folder `weights` next to it.
+The config of a name is in `plugins/resizekit_*/configs`; shipped weights are in the folder `weights` next to it, or in
+`weights/*/resizekit_*/weights`.
 """
 
 from collections.abc import Mapping

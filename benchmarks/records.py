@@ -1,6 +1,7 @@
 """Records of shipped weights: the JSON file next to each weights file, from which model cards and tables are written.
 
-Configs and weights are in the folders of the plugins: `plugins/resizekit_*/{configs,weights}`.
+Configs are in the folders of the plugins, `plugins/resizekit_*/configs`. Weights are next to them in `weights`, or in a
+distribution of their own, `weights/*/resizekit_*/weights`.
 """
 
 import json
@@ -145,8 +146,9 @@ def label_of(which: str, factor: str | None) -> str:
 
 
 def plugins(root: Path) -> list[Path]:
-    """Return the folders of all plugins in a source tree."""
-    return sorted(path for path in (root / "plugins").glob("resizekit_*") if path.is_dir())
+    """Return the folders of all plugins in a source tree: those of resizekit itself, then those with weights only."""
+    folders = [*sorted(root.glob("plugins/resizekit_*")), *sorted(root.glob("weights/*/resizekit_*"))]
+    return [path for path in folders if path.is_dir()]
 
 
 def plugin_of(root: Path, kind: str, file: str) -> Path | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import cards
 from plan import Floors
-from records import Figures, Part, Record, Training, config_file, label_of
+from records import Figures, Part, Record, Training, config_file, label_of, plugin_of
 
 from resizekit.errors import ConfigError
 from resizekit.evaluation.cost import multiply_adds
@@ -165,8 +165,12 @@ def floor_of(floors: Floors, which: str, factor: str | None) -> float:
 
 
 def ship(file: Path, record: Record, root: Path) -> list[Path]:
-    """Copy weights and record to the plugin of the config, update cards and tables, and return the changed texts."""
-    folder = (root / config_path(root, record.config)).parents[1] / "weights"
+    """Copy weights and record to their plugin, update cards and tables, and return the changed texts.
+
+    New weights go to the plugin of the config.
+    """
+    plugin = plugin_of(root, "weights", f"{record.name}.json") or (root / config_path(root, record.config)).parents[1]
+    folder = plugin / "weights"
     folder.mkdir(exist_ok=True)
     with atomic_write(folder / f"{record.name}.safetensors", overwrite=True) as temporary:
         shutil.copyfile(file, temporary)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from resizekit.plugin.records import StageMixture as StageMixture
     from resizekit.plugin.records import Task as Task
     from resizekit.plugin.records import TaskConfig as TaskConfig
+    from resizekit.plugin.records import TaskWeights as TaskWeights
     from resizekit.plugin.records import Weights as Weights
     from resizekit.plugin.suite import Published as Published
     from resizekit.plugin.suite import Suite as Suite
@@ -77,6 +78,7 @@ _WHERE = {
     "TargetSize": "resizekit.images.target_size",
     "Task": "resizekit.plugin.records",
     "TaskConfig": "resizekit.plugin.records",
+    "TaskWeights": "resizekit.plugin.records",
     "Weights": "resizekit.plugin.records",
     "build": "resizekit.recipes.assemble",
     "down_file": "resizekit.images.files",

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 import resizekit
+from resizekit.plugin.registry import installed
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "resizekit"
 OUTSIDE = [ROOT / "plugins", ROOT / "kernels"]
+SEPARATE = sorted(path.parent for path in ROOT.glob("weights/*/pyproject.toml"))
+"""Folders of the distributions that hold weights only."""
 
 FLOORS = {
     0: "errors",
@@ -99,8 +102,8 @@ def test_no_circles_inside_a_folder_either() -> None:
 
 def test_the_reader_of_imports_sees_what_there_is() -> None:
     """These tests could pass by seeing nothing."""
-    assert {"resizekit.plugin.builtin", "resizekit.ops", "pluggy", "warnings"} <= set(
-        imports(CORE / "plugin" / "registry.py")
+    assert {"resizekit.plugin.hookspecs", "resizekit.ops", "pluggy", "typing"} <= set(
+        imports(CORE / "plugin" / "hooks.py")
     )
     assert "accelerate" in set(imports(CORE / "training" / "accelerator.py")), "an import inside a function"
     ours = {name for name in imports(CORE / "__init__.py") if name.startswith("resizekit")}
@@ -116,8 +119,8 @@ def test_the_core_imports_no_plugin_and_no_triton() -> None:
 
 def test_the_core_names_no_task_and_no_weights() -> None:
     """The command line may have a default: that is a choice of the product."""
-    names = set(resizekit.tasks()) | {label for task in resizekit.tasks().values() for label in task.weights}
-    assert "sr" in names
+    names = set(resizekit.tasks()) | set(installed().weights)
+    assert {"sr", "tad-x2"} <= names
     naming = {dotted(path) for path in MODULES if names & texts(path)}
     assert naming == {"resizekit.cli.options"}
 
@@ -128,17 +131,19 @@ def test_no_device_is_named_below_the_choice_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", [path for folder in OUTSIDE for path in sorted(folder.rglob("*.py"))], ids=lambda path: path.stem
+    "source",
+    [path for folder in [*OUTSIDE, *SEPARATE] for path in sorted(folder.rglob("*.py"))],
+    ids=lambda path: path.stem,
 )
 def test_plugins_and_kernels_know_the_core_and_not_each_other(source: Path) -> None:
-    package = source.relative_to(ROOT).parts[1]
+    (package,) = (part for part in source.relative_to(ROOT).parts if part.startswith("resizekit_"))
     for name in imports(source):
         head = name.split(".")[0]
         assert head in (package, "resizekit") or not head.startswith("resizekit"), f"{source} imports {name}"
 
 
 def test_plugins_and_kernels_are_folders_and_no_packages() -> None:
-    for folder in OUTSIDE:
+    for folder in [*OUTSIDE, *SEPARATE, ROOT / "weights"]:
         assert not (folder / "__init__.py").exists()
     assert (ROOT / "plugins" / "resizekit_sr" / "__init__.py").exists()
 
@@ -190,16 +195,20 @@ def test_every_name_of_the_face_is_there() -> None:
 # --- the wheel ---------------------------------------------------------------------------------
 
 
+def build_wheel(source: Path, out: Path) -> list[str]:
+    """Build a wheel, and return the list of its files."""
+    options = ["--no-build-isolation", "--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(out), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    (built,) = out.glob("*.whl")
+    return zipfile.ZipFile(built).namelist()
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The file list of a wheel built from this tree."""
-    out = tmp_path_factory.mktemp("wheel")
-    options = ["--no-build-isolation", "--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(out), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    (built,) = out.glob("resizekit-*.whl")
-    return zipfile.ZipFile(built).namelist()
+    return build_wheel(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 def test_the_wheel_holds_the_packages_side_by_side(wheel: list[str]) -> None:
@@ -220,6 +229,16 @@ def test_the_wheel_holds_all_that_is_needed_and_nothing_else(wheel: list[str]) -
             if path.suffix in (".py", ".toml", ".md", ".json", ".safetensors"):
                 assert path.relative_to(folder).as_posix() in wheel
     assert not [name for name in wheel if "__pycache__" in name or "tests/" in name]
+
+
+@pytest.mark.parametrize("source", SEPARATE, ids=lambda path: path.name)
+def test_a_wheel_of_weights_holds_its_package_only(source: Path, wheel: list[str], tmp_path: Path) -> None:
+    names = {name for name in build_wheel(source, tmp_path) if ".dist-info" not in name}
+    files = {path for path in source.glob("resizekit_*/**/*") if path.is_file() and "__pycache__" not in path.parts}
+    assert names == {path.relative_to(source).as_posix() for path in files}
+    weights = {Path(name).name for name in names if name.endswith(".safetensors")}
+    assert weights
+    assert not weights & {Path(name).name for name in wheel}, "each weights file is in one wheel"
 
 
 # --- the page ----------------------------------------------------------------------------------

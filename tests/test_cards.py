@@ -15,7 +15,7 @@ from resizekit.recipes.config import read_toml
 
 ROOT = Path(__file__).parents[1]
 MODULES = "plan", "records", "numbers_table", "cards", "shipping", "training_run", "train_all"
-PLUGINS = sorted(ROOT.glob("plugins/resizekit_*"))
+PLUGINS = sorted([*ROOT.glob("plugins/resizekit_*"), *ROOT.glob("weights/*/resizekit_*")])
 WEIGHTS = {path.stem: path.parent for plugin in PLUGINS for path in sorted(plugin.glob("weights/*.json"))}
 
 
@@ -138,6 +138,20 @@ def test_card_shows_the_initial_weights_of_a_training(ours, copied):
     assert text in (folder / "tad-x2.md").read_text()
 
 
+def test_cards_of_a_separate_distribution_link_to_the_data(ours, copied):
+    root, folder, record = copied
+    (folder / "DATA.md").write_text("pictures")
+    separate = root / "weights/more/resizekit_more/weights"
+    separate.mkdir(parents=True)
+    record.model_copy(update={"name": "more-x2"}).write(separate)
+    ours.cards.write(root)
+    card, page = (separate / "more-x2.md").read_text(), (root / "docs" / "numbers.md").read_text()
+    link = "../../../../plugins/resizekit_sr/weights/DATA.md"
+    assert f"[DATA.md]({link})" in card
+    assert (separate / link).resolve() == (folder / "DATA.md").resolve()
+    assert "(../weights/more/resizekit_more/weights/more-x2.md)" in page
+
+
 def test_weights_with_several_depths_have_a_separate_table(ours, copied):
     root, folder, record = copied
     (folder / "DATA.md").write_text("pictures")
@@ -187,7 +201,7 @@ def test_mean_over_some_pictures_is_marked_and_over_none_is_equal(ours, copied):
 
 
 def test_weights_belong_to_the_task_of_their_record(ours):
-    tasks = {name: task for task, offer in installed().tasks.items() for name in offer.value.weights}
+    tasks = {name: task for task in installed().tasks for name in installed().weights_of(task)}
     assert {name: ours.records.read_record(ROOT, name).task for name in WEIGHTS} == tasks
 
 

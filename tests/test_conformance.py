@@ -14,7 +14,7 @@ from torch import Tensor
 import resizekit
 from resizekit import Codec, ResizeSpec, Task, TaskConfig, Weights, guides, losses, ops
 from resizekit.errors import ResizeKitError, ResizeShapeError
-from resizekit.plugin.registry import installed
+from resizekit.plugin.registry import Offer, installed
 from resizekit.testing import TaskConformance
 
 
@@ -283,6 +283,23 @@ def test_weights_of_another_task_or_digest_fail(digest: str | None, message: str
     suite = conformance(made("borrower", HALF, weights={"borrowed": weights}))()
     suite.setup_method()
     try:
+        with pytest.raises(ResizeKitError if digest else AssertionError, match=message):
+            suite.test_weights_that_ship()
+    finally:
+        suite.teardown_method()
+
+
+@pytest.mark.parametrize(
+    ("digest", "message"), [(None, "borrowed belongs to 'sr'"), ("0" * 64, "digest")], ids=["task", "digest"]
+)
+def test_weights_that_another_plugin_offers_are_checked(digest: str | None, message: str, tmp_path: Path) -> None:
+    codec = resizekit.build("sr", network={"width": 4, "blocks": 0})
+    resizekit.save(codec, tmp_path / "other.safetensors")
+    weights = Weights(file=tmp_path / "other.safetensors", digest=digest or codec.digest)
+    suite = conformance(resizekit.tasks()["extreme"])()
+    suite.setup_method()
+    try:
+        installed().weights["borrowed"] = Offer(value=("extreme", weights), provider="another 1.0", plugin="another")
         with pytest.raises(ResizeKitError if digest else AssertionError, match=message):
             suite.test_weights_that_ship()
     finally:

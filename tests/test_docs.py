@@ -20,7 +20,7 @@ from resizekit.recipes.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 DOCS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
-GUIDES = ["plugins/README.md", "kernels/README.md"]
+GUIDES = ["plugins/README.md", "kernels/README.md", "weights/paper/README.md"]
 OTHERS = ["CHANGELOG.md", "examples/README.md", "benchmarks/README.md", "benchmarks/NOTEBOOK.md"]
 COMMANDS = get_command(app).commands
 

@@ -94,8 +94,17 @@ def test_weights_of_the_plugin_page_fit_the_record():
     task = module("weights", source).half_width
     assert task.weights["half-width"].metrics == {"Set5 high RGB": 40.1}
     source = block(page, "python", "weights_from_folder(").replace('files("my_package")', 'files("resizekit_sr")')
-    found = module("found", source.replace("half-width", "tad-x2")).weights
-    assert dict(found) == {name: installed().task("sr").weights[name] for name in ("tad-x2", "tad-x2-y")}
+    found = module("found", source.replace("half-width", "sr-x4")).weights
+    assert dict(found) == {name: installed().task("sr").weights[name] for name in ("sr-x4", "sr-x4-y")}
+
+
+def test_weights_for_another_task_of_the_plugin_page_are_offered(registry):
+    source = block("docs/plugins.md", "python", "resizekit_register_weights")
+    source = source.replace('files("my_weights")', 'files("resizekit_weights_paper")').replace("mine-x2", "tad-x2")
+    del registry.weights["tad-x2"]
+    registry.add(module("weights", source), "mine", "a page")
+    assert registry.weight("tad-x2") == installed().weight("tad-x2")
+    assert registry.weights["tad-x2"].plugin == "mine"
 
 
 def test_shipped_configs_are_valid():

@@ -68,6 +68,24 @@ def test_compare_prefers_weights_of_a_new_config(benchmarks, made):
     assert benchmarks.shipping.compare(new, new, benchmarks.plan.X2) == (False, "the same weights are already shipped")
 
 
+def test_ship_replaces_weights_in_the_distribution_that_has_them(benchmarks, made, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/numbers.md").write_text("<!-- numbers -->\n\n<!-- end of numbers -->")
+    configs, separate = tmp_path / "plugins/resizekit_sr/configs", tmp_path / "weights/more/resizekit_more/weights"
+    for folder in (configs, separate):
+        folder.mkdir(parents=True)
+    (configs / "sr-x2.toml").touch()
+    record = made(Set5=(39, 37))
+    benchmarks.shipping.ship(tmp_path / "some.safetensors", record, tmp_path)
+    assert (configs.parent / "weights/sr-x2.safetensors").is_file(), "new weights are next to their config"
+    for path in (configs.parent / "weights").iterdir():
+        path.rename(separate / path.name)
+    (tmp_path / "some.safetensors").write_bytes(b"better")
+    benchmarks.shipping.ship(tmp_path / "some.safetensors", record, tmp_path)
+    assert (separate / "sr-x2.safetensors").read_bytes() == b"better"
+    assert not list((configs.parent / "weights").iterdir())
+
+
 def refuse_constant(name: str) -> None:
     raise AssertionError(f"{name} is not valid JSON")
 

@@ -31,7 +31,7 @@ INSTEAD = {
 ALLOWED = ("file.tell()", "there is none")
 """Exact phrases that may contain a pattern."""
 
-FOLDERS = ("resizekit", "plugins", "kernels", "docs", "examples")
+FOLDERS = ("resizekit", "plugins", "kernels", "weights", "docs", "examples")
 PAGES = ("README.md", "CHANGELOG.md")
 SUFFIXES = {".py", ".md", ".toml", ".jinja", ".css", ".js"}
 FILES = sorted(

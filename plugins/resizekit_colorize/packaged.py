@@ -4,10 +4,10 @@ from importlib.resources import files
 
 from resizekit import weights_from_folder
 
-__all__ = ["NAMES", "WEIGHTS"]
+__all__ = ["ELSEWHERE", "NAMES", "WEIGHTS"]
 
 _NAMES_BY_TASK = {
-    "colorize": ("colorize", "tad-colorize", "tad-grey"),
+    "colorize": ("colorize",),
     "channels": ("thumb-grey-x2",),
 }
 
@@ -18,3 +18,8 @@ WEIGHTS = {
     task: weights_from_folder(files("resizekit_colorize") / "weights", names) for task, names in _NAMES_BY_TASK.items()
 }
 """The weights of each task by name."""
+
+ELSEWHERE = dict.fromkeys(
+    ("tad-colorize", "tad-grey"), "install resizekit-weights-paper with pip install ./weights/paper"
+)
+"""Weights for `colorize` that another distribution offers, and how to install it."""

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
-from resizekit_colorize.packaged import WEIGHTS
+from resizekit_colorize.packaged import ELSEWHERE, WEIGHTS
 
 
 class ColorizeConfig(TaskConfig):
@@ -45,6 +45,7 @@ colorize = Task(
     spec=lambda config: ResizeSpec(t=3),
     guide=guides.luma,
     weights=WEIGHTS["colorize"],
+    weights_elsewhere=ELSEWHERE,
 )
 
 channels = Task(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
-from resizekit_sr.packaged import WEIGHTS
+from resizekit_sr.packaged import ELSEWHERE, WEIGHTS
 
 
 class SrConfig(TaskConfig):
@@ -24,6 +24,7 @@ sr = Task(
     spec=lambda config: config.spec,
     guide=guides.bicubic,
     weights=WEIGHTS,
+    weights_elsewhere=ELSEWHERE,
 )
 
 

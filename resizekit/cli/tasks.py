@@ -47,7 +47,7 @@ def _list(as_json: bool) -> None:
             "task": name,
             "summary": offer.value.summary,
             "provider": offer.provider,
-            "weights": {label: dict(w.metrics) for label, w in offer.value.weights.items()},
+            "weights": {label: dict(w.metrics) for label, w in registry.weights_of(name).items()},
         }
         for name, offer in sorted(registry.tasks.items())
     ]

@@ -88,7 +88,7 @@ def describe(name: str) -> TaskDescription:
         guide=_summary_line(task.guide),
         weights={
             label: WeightsDescription(summary=w.summary, metrics=dict(w.metrics), codec=_describe_weights(label))
-            for label, w in task.weights.items()
+            for label, w in registry.weights_of(name).items()
         },
         **vars(_describe_codec(Recipe(task=name))),
     )

@@ -49,9 +49,9 @@ def weights_of_manifest(manifest: Manifest, source: str | Path) -> str:
     # look up the name only: `load` would also accept a path, which a manifest must not name
     if manifest.weights not in offers:
         installed().task(manifest.task)
+        fix = installed().how_to_install(manifest.weights) or "pass their file with --weights"
         raise ManifestError(
-            f"{source} needs weights {manifest.weights!r} of task {manifest.task!r}, which are "
-            "not installed: pass their file with --weights"
+            f"{source} needs weights {manifest.weights!r} of task {manifest.task!r}, which are not installed: {fix}"
         )
     return manifest.weights
 

@@ -263,10 +263,12 @@ def default_weights(task: str, channels: int) -> str:
 def fitting_weights(task: str, channels: int) -> list[str]:
     """List the weights of a task for pictures with this number of channels, or all of its weights if none fit.
 
+    The weights that come with the task are first; those of other plugins follow.
+
     Raises:
         UnknownNameError: The task is not installed, or has no weights.
     """
-    names = list(installed().task(task).weights)
+    names = list(installed().weights_of(task))
     if not names:
         raise UnknownNameError(f"task {task!r} has no weights: train some and pass --weights FILE")
     return [name for name in names if installed_outline(name).channels == channels] or names

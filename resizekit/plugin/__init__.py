@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from resizekit.plugin.records import StageMixture as StageMixture
     from resizekit.plugin.records import Task as Task
     from resizekit.plugin.records import TaskConfig as TaskConfig
+    from resizekit.plugin.records import TaskWeights as TaskWeights
     from resizekit.plugin.records import Weights as Weights
     from resizekit.plugin.registry import Registry as Registry
     from resizekit.plugin.registry import installed as installed
@@ -37,6 +38,7 @@ _MODULES = {
     "SuiteSet": "resizekit.plugin.suite",
     "Task": "resizekit.plugin.records",
     "TaskConfig": "resizekit.plugin.records",
+    "TaskWeights": "resizekit.plugin.records",
     "Weights": "resizekit.plugin.records",
     "hookimpl": "resizekit.plugin.marker",
     "installed": "resizekit.plugin.registry",

@@ -1,4 +1,4 @@
-"""The five hooks of a plugin. Each hook takes no arguments, returns records and changes nothing.
+"""The six hooks of a plugin. Each hook takes no arguments, returns records and changes nothing.
 
 A plugin is a module that an entry point of the group `resizekit` names:
 
@@ -16,7 +16,7 @@ import pluggy
 
 from resizekit.ops import Kernel
 from resizekit.plugin.marker import NAME
-from resizekit.plugin.records import Compression, Network, Task
+from resizekit.plugin.records import Compression, Network, Task, TaskWeights
 from resizekit.plugin.suite import Suite
 
 hookspec = pluggy.HookspecMarker(NAME)
@@ -32,6 +32,20 @@ def resizekit_register_tasks() -> Iterable[Task[Any]]:
     def resizekit_register_tasks():
         yield Task(name="half-width", summary="half the width, same height and colours",
                    config=TaskConfig, spec=lambda config: ResizeSpec(r=2), guide=guides.bicubic)
+    """
+    raise AssertionError("pluggy never calls a hook specification")
+
+
+@hookspec
+def resizekit_register_weights() -> Iterable[TaskWeights]:
+    """Return trained weights for tasks of any plugin. The weights of a task of this plugin belong into its `Task`.
+
+    from importlib.resources import files
+    from resizekit import TaskWeights, hookimpl, weights_from_folder
+
+    @hookimpl
+    def resizekit_register_weights():
+        yield TaskWeights(task="sr", weights=weights_from_folder(files("my_package") / "weights", ("mine-x2",)))
     """
     raise AssertionError("pluggy never calls a hook specification")
 

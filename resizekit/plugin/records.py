@@ -15,7 +15,9 @@ from resizekit.losses import Loss, Norm, RateScale
 from resizekit.spec import ResizeSpec
 from resizekit.storage import Float
 
-__all__ = ["Compression", "Network", "NoOptions", "Stage", "StageMixture", "Task", "TaskConfig", "Weights"]
+__all__ = [
+    "Compression", "Network", "NoOptions", "Stage", "StageMixture", "Task", "TaskConfig", "TaskWeights", "Weights",
+]  # fmt: skip
 
 
 class TaskConfig(BaseModel):
@@ -90,7 +92,7 @@ def float_then_compressed(codec: Codec, config: TaskConfig) -> Iterable[Stage | 
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """Trained weights that come with a task."""
+    """Trained weights of a task."""
 
     file: Path | Traversable
     """A safetensors file, usually `importlib.resources.files(__package__) / "weights" / "NAME.safetensors"`."""
@@ -102,6 +104,16 @@ class Weights:
     """PSNR in dB by name, such as {"Set5 high RGB": 38.1}; the model card next to the file has all of them."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Facts about the training that the file's header does not hold, such as {"hardware": "one core of ..."}."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskWeights:
+    """Trained weights for a task that any plugin may define."""
+
+    task: str
+    """Name of the task."""
+    weights: Mapping[str, Weights]
+    """By name, unique across all plugins. The task lists them after its own weights."""
 
 
 def _once(config: Any) -> int:
@@ -136,6 +148,8 @@ class Task(Generic[C]):
     """The stages of the training, in order."""
     weights: Mapping[str, Weights] = field(default_factory=dict)
     """Trained weights by name, unique across all plugins. The first that fits a picture is the default."""
+    weights_elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Names of weights in other distributions, with a phrase for messages: "install my-weights with pip"."""
 
     def __repr__(self) -> str:
         return f"Task(name={self.name!r}, summary={self.summary!r}, weights={list(self.weights)})"

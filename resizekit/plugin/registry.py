@@ -17,16 +17,15 @@ import functools
 import os
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
-
-import pluggy
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from resizekit import ops
 from resizekit.errors import PluginError, UnknownNameError
-from resizekit.plugin import builtin, hookspecs
+from resizekit.plugin import builtin
+from resizekit.plugin.hooks import offers_of
 from resizekit.plugin.isolation import isolated
 from resizekit.plugin.marker import NAME
 from resizekit.plugin.records import Compression, Network, Task, Weights
@@ -42,6 +41,7 @@ ENABLE = "RESIZEKIT_PLUGINS"
 """Environment variable: names of the only plugins to load, separated by commas; empty means all."""
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 T = TypeVar("T")
+_WeightsTable: TypeAlias = "dict[str, Offer[tuple[str, Weights]]]"
 
 
 class PluginWarning(UserWarning):
@@ -121,28 +121,39 @@ class Registry:
 
     def weight(self, name: str) -> tuple[str, Weights]:
         """Return the name of a task and its weights; an unknown name is an `UnknownNameError` that lists others."""
-        return self._find("weights", self.weights, name).value
+        return self._find("weights", self.weights, name, self.how_to_install(name)).value
+
+    def weights_of(self, task: str) -> dict[str, Weights]:
+        """Return the weights of a task by name: first its own, then those that other plugins offer for it."""
+        own = dict(self.task(task).weights)
+        return own | {name: offer.value[1] for name, offer in self.weights.items() if offer.value[0] == task}
+
+    def how_to_install(self, name: str) -> str | None:
+        """Return the phrase that a task has for weights in a distribution that is not installed, or None."""
+        if name in self.weights:
+            return None
+        hints = (offer.value.weights_elsewhere for offer in self.tasks.values())
+        return next((hint[name] for hint in hints if name in hint), None)
 
     def suite(self, name: str) -> Suite:
         """Return a suite; an unknown name is an `UnknownNameError` that lists the installed ones."""
         return self._find("suite", self.suites, name).value
 
-    def add(self, plugin: object, name: str, provider: str) -> None:
+    def add(self, plugin: object, name: str, provider: str, *, tasks_follow: bool = False) -> None:
         """Add everything that a plugin offers, or nothing at all if something is wrong.
 
         Args:
             plugin: A module or object with hooks, functions marked with `@hookimpl`.
             name: Name of the entry point.
             provider: Distribution and version, for messages.
+            tasks_follow: Whether its weights may belong to tasks of plugins that are added later.
 
         Raises:
             PluginError: A hook is unknown, returns another type than its record, or offers an invalid name, a name
-                that is already offered or a kernel for an unknown op.
+                that is already offered, a kernel for an unknown op or weights for an unknown task.
         """
-        hook = _hooks_of(plugin, name)
         new = Registry()
-
-        def stage(kind: str, key: Any, value: Any) -> None:
+        for kind, key, value in offers_of(plugin, name):
             if kind != "kernel" and not (isinstance(key, str) and _NAME.fullmatch(key)):
                 raise PluginError(f"invalid {kind} name {key!r}: expected the form [a-z][a-z0-9-]*")
             other = self._tables()[kind].get(key) or new._tables()[kind].get(key)
@@ -150,27 +161,18 @@ class Registry:
                 label = f"a kernel for {key[0]!r} on {key[1]!r}" if kind == "kernel" else f"{kind} {key!r}"
                 raise PluginError(f"{label} is already offered by plugin {other.plugin!r} of {other.provider}")
             new._tables()[kind][key] = Offer(value=value, provider=provider, plugin=name)
-
-        for task in _records(hook.resizekit_register_tasks(), Task):
-            stage("task", task.name, task)
-            for label, weights in task.weights.items():
-                stage("weights", label, (task.name, weights))
-        for network in _records(hook.resizekit_register_networks(), Network):
-            stage("network", network.name, network)
-        for compression in _records(hook.resizekit_register_compressions(), Compression):
-            stage("compression", compression.name, compression)
-        for kernel in _records(hook.resizekit_register_kernels(), ops.Kernel):
-            ops.reference(kernel.op)  # an unknown op is an error
-            stage("kernel", (kernel.op, kernel.device_type), kernel)
-        for suite in _records(hook.resizekit_register_suites(), Suite):
-            stage("suite", suite.name, suite)
+        known = self.tasks | new.tasks
+        if not tasks_follow and (orphans := _orphans(new.weights, known)):
+            raise _orphan_error(orphans, known)
         for kind, table in self._tables().items():
             table.update(new._tables()[kind])
         self.kernel_table.update({key: offer.value for key, offer in new.kernels.items()})
         self.plugins.add(name)
 
     def remove(self, name: str) -> None:
-        """Remove everything that a plugin offered: tasks with weights, networks, compressions, kernels and suites.
+        """Remove everything that a plugin offered: tasks, weights, networks, compressions, kernels and suites.
+
+        Weights that other plugins offer for its tasks stay, and work again when the tasks are added again.
 
         Args:
             name: Name of the plugin's entry point.
@@ -180,12 +182,18 @@ class Registry:
         """
         if name not in self.plugins:
             raise UnknownNameError(f"no plugin {name[:80]!r} was added; added: {_listed(self.plugins)}")
+        self._delete(name)
+
+    def _delete(self, name: str, provider: str | None = None) -> None:
+        """Delete the offers of a plugin; with `provider`, not those of another distribution with the same name."""
         for table in self._tables().values():
-            for key in [key for key, offer in table.items() if offer.plugin == name]:
-                del table[key]
+            for key, offer in list(table.items()):
+                if offer.plugin == name and provider in (None, offer.provider):
+                    del table[key]
         for key in self.kernel_table.keys() - self.kernels.keys():
             del self.kernel_table[key]
-        self.plugins.remove(name)
+        if not any(offer.plugin == name for table in self._tables().values() for offer in table.values()):
+            self.plugins.remove(name)
 
     def _tables(self) -> dict[str, dict[Any, Offer[Any]]]:
         return {
@@ -197,13 +205,13 @@ class Registry:
             "suite": self.suites,
         }
 
-    def _find(self, kind: str, table: Mapping[str, Offer[T]], name: str) -> Offer[T]:
+    def _find(self, kind: str, table: Mapping[str, Offer[T]], name: str, fix: str | None = None) -> Offer[T]:
         if name in table:
             return table[name]
         reasons = [str(failure) for failure in self.failures]
         if self.unselected:
             reasons.append(f"{ENABLE} or {DISABLE} left out the plugins {_listed(self.unselected)}")
-        message = f"no {kind} {name[:80]!r} is installed; installed: {_listed(table)}"
+        message = f"no {kind} {name[:80]!r} is installed; {fix or f'installed: {_listed(table)}'}"
         raise UnknownNameError("; ".join([message, *reasons]))
 
 
@@ -211,23 +219,15 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _hooks_of(plugin: object, name: str) -> pluggy.HookRelay:
-    manager = pluggy.PluginManager(NAME)
-    manager.add_hookspecs(hookspecs)
-    manager.register(plugin, name)
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(f"there is no hook of this name ({error})") from None
-    return manager.hook
+def _orphans(weights: _WeightsTable, tasks: Container[str]) -> _WeightsTable:
+    """Return the weights whose task is unknown."""
+    return {label: offer for label, offer in weights.items() if offer.value[0] not in tasks}
 
 
-def _records(results: Iterable[Iterable[T]], kind: type) -> Iterable[T]:
-    for result in results:
-        for record in result:
-            if not isinstance(record, kind):
-                raise PluginError(f"a hook returned a {type(record).__name__}: expected a {kind.__name__}")
-            yield record
+def _orphan_error(orphans: _WeightsTable, tasks: Iterable[str]) -> PluginError:
+    label, offer = next(iter(orphans.items()))
+    task = repr(offer.value[0])[:80]
+    return PluginError(f"weights {label!r} are for task {task}, which is not installed; installed: {_listed(tasks)}")
 
 
 def _provider(entry: EntryPoint) -> str:
@@ -269,19 +269,42 @@ def discover() -> Registry:
         changed: list[str] = []
         try:
             with isolated() as changed:
-                registry.add(entry.load(), entry.name, _provider(entry))
+                registry.add(entry.load(), entry.name, _provider(entry), tasks_follow=True)
         except (Exception, SystemExit) as error:  # code of others can raise anything; the other plugins must still load
             if isinstance(error, SystemExit) and raised_by_signal_handler(error):
                 raise
-            reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-            failure = Failure(plugin=entry.name, provider=_provider(entry), reason=escaped(reason, None))
-            registry.failures.append(failure)
-            warnings.warn(str(failure), PluginWarning, stacklevel=2)
+            _record_failure(registry, entry.name, _provider(entry), error)
         if changed:
             origin = f"plugin {entry.name!r} of {_provider(entry)}"
             message = f"{origin} changed torch's {_listed(changed)}; the previous value was restored"
             warnings.warn(message, PluginWarning, stacklevel=2)
+    _leave_out_orphans(registry)
     return registry
+
+
+def _record_failure(registry: Registry, plugin: str, provider: str, error: BaseException) -> None:
+    reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+    failure = Failure(plugin=plugin, provider=provider, reason=escaped(reason, None))
+    registry.failures.append(failure)
+    warnings.warn(str(failure), PluginWarning, stacklevel=3)
+
+
+def _leave_out_orphans(registry: Registry) -> None:
+    """Leave out the plugins that offer weights for a task that no plugin offers.
+
+    If other plugins were left out, the task may be one of theirs. Then only these weights are left out, without a
+    warning.
+    """
+    excused = bool(registry.unselected or registry.failures)
+    # a plugin that is left out here may offer tasks for the weights of another
+    while orphans := _orphans(registry.weights, registry.tasks):
+        if excused:
+            for label in orphans:
+                del registry.weights[label]
+            return
+        error, first = _orphan_error(orphans, registry.tasks), next(iter(orphans.values()))
+        registry._delete(first.plugin, first.provider)
+        _record_failure(registry, first.plugin, first.provider, error)
 
 
 @functools.cache

@@ -50,9 +50,10 @@ def load_column_codec(column: ColumnResult) -> Codec:
         UsageError: If the weights are not installed, or differ from those that were measured.
     """
     if column.weights not in installed().weights:
+        fix = installed().how_to_install(str(column.weights))
         raise UsageError(
             f"the weights {column.weights!r} of column {column.key!r} are not installed, so its pictures cannot be "
-            "restored: use another --column, or leave out --data"
+            f"restored: {f'{fix}, ' if fix else ''}use another --column, or leave out --data"
         )
     codec = choose_codec(weights=column.weights, task=None, precision="float32")
     if column.digest is not None and codec.digest != column.digest:

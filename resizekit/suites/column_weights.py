@@ -1,5 +1,6 @@
 """Find the weights of a suite's columns, and describe how they were trained."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from resizekit.recipes.checkpoint import Header, header_of, outline
 from resizekit.spec import ResizeSpec
 from resizekit.suites.results import ColumnResult, TrainingInfo
 
-__all__ = ["check_runs", "describe_column", "find_column_weights"]
+__all__ = ["check_runs", "describe_column", "find_column_weights", "installable_weights"]
 
 
 def check_runs(runs: Path | None) -> None:
@@ -50,6 +51,20 @@ def find_column_weights(column: SuiteColumn, runs: Path | None) -> str | Path | 
             f"{column.channels} channel(s): replace or remove the file"
         )
     return source
+
+
+def installable_weights(names: Iterable[str]) -> list[str]:
+    """Describe how to install missing weights that other distributions offer, in one line for each distribution.
+
+    Args:
+        names: Names of weights; those that are installed, or in no known distribution, are ignored.
+    """
+    by_fix: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        fix = installed().how_to_install(name)
+        if fix is not None:
+            by_fix.setdefault(fix, []).append(name)
+    return [f"weights that are not installed: {', '.join(names)}; {fix}" for fix, names in by_fix.items()]
 
 
 def describe_column(column: SuiteColumn, source: str | Path | None) -> ColumnResult:

@@ -16,7 +16,7 @@ from resizekit.plugin.suite import Suite, SuiteColumn
 from resizekit.spec import HW
 from resizekit.suites.cache import Cache
 from resizekit.suites.collect import measure_columns
-from resizekit.suites.column_weights import check_runs, describe_column, find_column_weights
+from resizekit.suites.column_weights import check_runs, describe_column, find_column_weights, installable_weights
 from resizekit.suites.decode_time import time_column
 from resizekit.suites.merge import merge_results, set_result
 from resizekit.suites.picture_metrics import ColumnRecipe
@@ -97,6 +97,10 @@ class SuiteRun:
         for line in warnings:
             warn(line)
         sources = {column.key: find_column_weights(column, self.runs) for column in chosen}
+        for line in installable_weights(
+            column.weights for column in chosen if column.weights and not sources[column.key]
+        ):
+            warn(line)
         columns = {column.key: describe_column(column, sources[column.key]) for column in chosen}
         recipes = {
             column.key: self._recipe(column, sources[column.key], columns[column.key].digest)

@@ -208,10 +208,11 @@ class TaskConformance:
             assert torch.equal(again.up(low), codec.up(low)), "restored differs after loading"
 
     def test_weights_that_ship(self) -> None:
-        """Each packaged weights file loads by its name, matches its digest and belongs to the task."""
-        if not self.task.weights:
+        """All weights of the task, also those of other plugins, load by name, match their digest and belong to it."""
+        packaged = self._registry.weights_of(self.task.name)
+        if not packaged:
             raise SkipTest("the task has no packaged weights")
-        for name, weights in self.task.weights.items():
+        for name, weights in packaged.items():
             codec = load(name)
             assert codec.digest == weights.digest, f"the digest of {name} is {codec.digest}, not {weights.digest}"
             assert codec.info.task == self.task.name, f"{name} belongs to {codec.info.task!r}"

@@ -19,6 +19,7 @@ from resizekit import (
     SuiteSet,
     Task,
     TaskConfig,
+    TaskWeights,
     Weights,
     guides,
     hookimpl,
@@ -37,7 +38,10 @@ def task(name: str = "mine", **fields: Any) -> Task[Any]:
 
 def plugin(*offers: object) -> SimpleNamespace:
     """A plugin that offers these records, each with its own hook."""
-    hooks = {Task: "tasks", Network: "networks", Compression: "compressions", Kernel: "kernels", Suite: "suites"}
+    hooks = {
+        Task: "tasks", TaskWeights: "weights", Network: "networks", Compression: "compressions", Kernel: "kernels",
+        Suite: "suites",
+    }  # fmt: skip
     named: dict[str, list[object]] = {}
     for offer in offers:
         named.setdefault(f"resizekit_register_{hooks[type(offer)]}", []).append(offer)
@@ -95,6 +99,7 @@ def test_offers_are_found_with_their_provider() -> None:
         ("compression", [COMPRESSION]),
         ("suite", [SUITE]),
         ("weights", [task("another", weights=WEIGHTS)]),
+        ("weights", [TaskWeights(task="mine", weights=WEIGHTS)]),
     ],
 )
 def test_second_offer_names_the_first_and_changes_nothing(kind: str, offers: list[object]) -> None:
@@ -117,6 +122,63 @@ def test_two_offers_of_one_plugin_conflict() -> None:
 def test_invalid_names_are_refused(name: str) -> None:
     with pytest.raises(PluginError, match="expected the form"):
         Registry().add(plugin(task(name)), "entry", "my-plugin 1.0")
+
+
+def more(name: str, task_name: str = "mine") -> TaskWeights:
+    return TaskWeights(task=task_name, weights={name: Weights(file=Path(f"{name}.safetensors"), digest="1" * 64)})
+
+
+def test_weights_of_other_plugins_follow_those_of_the_task() -> None:
+    collected, first = Registry(), more("a-first")
+    collected.add(plugin(first), "early", "early-plugin 1.0", tasks_follow=True)
+    collected.add(plugin(task(weights=WEIGHTS), task("other")), "entry", "my-plugin 1.0")
+    collected.add(plugin(more("later"), more("elsewhere", "other")), "late", "late-plugin 1.0")
+    assert list(collected.weights_of("mine")) == ["mine-x2", "a-first", "later"]
+    assert list(collected.weights_of("other")) == ["elsewhere"]
+    assert collected.weight("a-first") == ("mine", first.weights["a-first"])
+    assert (collected.weights["later"].plugin, collected.weights["later"].provider) == ("late", "late-plugin 1.0")
+
+
+def test_weights_of_an_unknown_task_are_refused() -> None:
+    collected = Registry()
+    collected.add(plugin(task()), "first", "other-plugin 1.0")
+    before = tables(collected)
+    unknown = r"weights 'more' are for task 'absent', which is not installed; installed: mine, new$"
+    with pytest.raises(PluginError, match=unknown):
+        collected.add(plugin(task("new"), more("fits", "new"), more("more", "absent")), "second", "my-plugin 2.0")
+    assert tables(collected) == before
+    assert "second" not in collected.plugins
+
+
+@pytest.mark.parametrize("name", ["Mine", "my weights", ""])
+def test_invalid_names_of_weights_are_refused(name: str) -> None:
+    with pytest.raises(PluginError, match=r"invalid weights name .*expected the form"):
+        Registry().add(plugin(task(), more(name)), "entry", "my-plugin 1.0")
+
+
+def test_remove_takes_out_weights_for_a_task_of_another_plugin() -> None:
+    collected = Registry()
+    collected.add(plugin(task(weights=WEIGHTS)), "task", "my-plugin 1.0")
+    before = tables(collected)
+    collected.add(plugin(more("later")), "weights", "other-plugin 1.0")
+    collected.remove("weights")
+    assert (tables(collected), collected.plugins) == (before, {"task"})
+    collected.add(plugin(more("later")), "weights", "other-plugin 1.0")
+    collected.remove("task")
+    collected.add(plugin(task()), "task", "my-plugin 1.1")
+    assert list(collected.weights_of("mine")) == ["later"], "they stay without their task, and come back with it"
+
+
+def test_unknown_weights_name_the_distribution_to_install() -> None:
+    collected = Registry()
+    collected.add(plugin(task(weights_elsewhere={"later": "install it with pip"})), "task", "my-plugin 1.0")
+    with pytest.raises(UnknownNameError, match=r"^no weights 'later' is installed; install it with pip$"):
+        collected.weight("later")
+    with pytest.raises(UnknownNameError, match=r"^no weights 'never' is installed; installed: none$"):
+        collected.weight("never")
+    collected.add(plugin(more("later")), "weights", "other-plugin 1.0")
+    assert collected.weight("later")[0] == "mine"
+    assert collected.how_to_install("later") is None
 
 
 def test_kernels_are_not_added_if_their_plugin_fails() -> None:

@@ -34,6 +34,14 @@ WRONG_RECORD = (
         yield "a network"
 """
 )
+WEIGHTS_ONLY = """
+    from pathlib import Path
+    from resizekit import TaskWeights, Weights, hookimpl
+    @hookimpl
+    def resizekit_register_weights():
+        for task in "{tasks}".split():
+            yield TaskWeights(task=task, weights={f"{name}-{task}": Weights(file=Path("some"), digest="0" * 64)})
+"""
 NO_ITERABLE = (
     GOOD
     + """
@@ -122,6 +130,51 @@ def test_conflict_names_both_providers_and_keeps_the_first(discovered: Make) -> 
     with pytest.warns(PluginWarning, match=r"'second' of their-second 1.5 .*'first' of their-first 1.5"):
         collected = discovered(second=GOOD.replace("{name}", "same"), first=GOOD.replace("{name}", "same"))
     assert collected.tasks["same"].provider == "their-first 1.5"
+
+
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+def test_weights_are_found_in_any_order_of_the_plugins(discovered: Make, name: str) -> None:
+    collected = discovered(mine=GOOD, **{name: WEIGHTS_ONLY.replace("{tasks}", "mine")})
+    assert list(collected.weights_of("mine")) == [f"{name}-mine"]
+    assert collected.weights[f"{name}-mine"].provider == f"their-{name} 1.5"
+    assert not collected.failures
+
+
+def test_plugin_with_weights_of_an_unknown_task_is_left_out(discovered: Make) -> None:
+    chained = WEIGHTS_ONLY.replace("{tasks}", "broken")
+    with pytest.warns(PluginWarning) as warned:
+        collected = discovered(broken=GOOD + WEIGHTS_ONLY.replace("{tasks}", "absent"), chained=chained, fine=GOOD)
+    assert (set(collected.tasks), collected.weights) == ({"fine"}, {})
+    assert collected.plugins == {"core", "fine"}
+    messages = [str(warning.message) for warning in warned]
+    assert messages == [str(failure) for failure in collected.failures]
+    assert [re.sub(r"^plugin .* was not loaded: | \(to start .*$", "", message) for message in messages] == [
+        "weights 'broken-absent' are for task 'absent', which is not installed; installed: broken, fine",
+        "weights 'chained-broken' are for task 'broken', which is not installed; installed: fine",
+    ]
+    assert [failure.provider for failure in collected.failures] == ["their-broken 1.5", "their-chained 1.5"]
+
+
+def test_failure_keeps_another_plugin_with_the_same_entry_name(discovered: Make, tmp_path: Path) -> None:
+    info = tmp_path / "their_twin-1.5.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-twin\nVersion: 1.5\n")
+    (info / "entry_points.txt").write_text("[resizekit]\nfine = other_twin\n")
+    (tmp_path / "other_twin.py").write_text(textwrap.dedent(WEIGHTS_ONLY.replace("{tasks}", "absent")))
+    with pytest.warns(PluginWarning, match="plugin 'fine' of their-twin 1.5 was not loaded"):
+        collected = discovered(fine=GOOD)
+    assert (set(collected.tasks), collected.plugins) == ({"fine"}, {"core", "fine"})
+
+
+def test_weights_of_a_plugin_that_was_not_selected_are_left_out(
+    discovered: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(registry.DISABLE, "mine")
+    collected = discovered(mine=GOOD, fine=GOOD, more=WEIGHTS_ONLY.replace("{tasks}", "mine fine"))
+    assert set(collected.weights) == {"more-fine"}, "the other weights of the plugin work"
+    assert not collected.failures
+    with pytest.raises(UnknownNameError, match=r"no weights 'more-mine' is installed; .* left out the plugins mine$"):
+        collected.weight("more-mine")
 
 
 def test_disabled_plugin_is_not_imported(discovered: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from resizekit import Published, Suite, SuiteColumn, SuiteSet, load, save
 from resizekit.errors import CheckpointError, ImageError, MissingExtraError, PluginError, ResizeKitError, UsageError
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import luma, psnr
+from resizekit.plugin.registry import installed
 from resizekit.suites import collect
 from resizekit.suites.cache import Cache
 from resizekit.suites.picture_metrics import ColumnRecipe, measure_picture
@@ -112,6 +113,19 @@ def test_column_without_weights_has_no_metrics(make_run):
     assert results.column("mine-x2").status == results.column("bicubic-x2").status == "measured"
     assert results.column("mine-x2").digest == load(make_run().runs / "mine" / "weights.safetensors").digest
     assert results.published_for("mine-x2", "Some").rgb == 30.0
+
+
+def test_missing_weights_of_another_distribution_are_named_once(make_run, monkeypatch):
+    offer = installed().tasks["sr"]
+    task = replace(offer.value, weights_elsewhere={"absent": "install it", "mine": "install it", "more": "install it"})
+    monkeypatch.setitem(installed().tasks, "sr", replace(offer, value=task))
+    more = replace(SUITE.columns[-1], key="more-x2", weights="more")
+    again = replace(SUITE.columns[-1], key="more-x2-effort", weights="more")
+    lines = []
+    results = make_run(suite=replace(SUITE, columns=(*SUITE.columns, more, again))).run(warn=lines.append)
+    assert lines == ["weights that are not installed: absent, more; install it"]
+    assert results.column("absent-x2").status == "not trained"
+    assert len(results.of("mine-x2", "Some")) == 2, "the other columns are measured"
 
 
 def test_each_picture_is_measured_once(make_run, counted):

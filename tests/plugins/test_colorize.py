@@ -105,7 +105,7 @@ def test_default_weights_are_the_first_of_each_task():
     assert (NAMES[0], set(WEIGHTS)) == ("colorize", {"colorize", "channels"})
     assert list(WEIGHTS["colorize"]) == [name for name in NAMES if name in WEIGHTS["colorize"]]
     assert {default_weights("colorize", channels) for channels in (1, 3, 31)} == {"colorize"}
-    assert "tad-grey" not in WEIGHTS["channels"]
+    assert list(WEIGHTS["channels"]) == ["thumb-grey-x2"]
 
 
 # --- larger blocks -----------------------------------------------------------------------------

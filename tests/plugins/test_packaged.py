@@ -1,6 +1,7 @@
 """The weights packaged with `sr`: order, missing files, two names for the same weights."""
 
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from resizekit import TargetSize, down_file, load, up_file, weights_from_folder
-from resizekit.errors import UsageError
+from resizekit.errors import ManifestError, UnknownNameError, UsageError
 from resizekit.images.files import plan_file
 from resizekit.images.io.read import read_picture
 from resizekit.images.run_options import RunOptions
@@ -17,6 +18,8 @@ from resizekit.plugin.registry import installed
 from resizekit.showcase.roundtrip import roundtrip_file
 from resizekit.spec import HW
 from resizekit_sr.packaged import NAMES, WEIGHTS
+from resizekit_weights_paper.packaged import NAMES as PAPER_NAMES
+from resizekit_weights_paper.packaged import WEIGHTS as PAPER_WEIGHTS
 
 FOLDER = Path(__file__).parents[2] / "plugins/resizekit_sr/weights"
 
@@ -25,7 +28,7 @@ def test_weights_keep_the_order_of_names_and_the_first_is_the_default():
     assert list(WEIGHTS) == [name for name in NAMES if name in WEIGHTS]
     assert NAMES[:2] == ("sr-x2", "sr-x2-y")
     assert {channels: default_weights("sr", channels) for channels in (1, 3)} == {1: "sr-x2-y", 3: "sr-x2"}
-    assert {"sr-x2", "sr-x2-y", "tad-x2", "tad-x2-y"} <= set(WEIGHTS) == set(installed().task("sr").weights)
+    assert {"sr-x2", "sr-x2-y", "sr-x4", "sr-x4-y"} <= set(WEIGHTS) == set(installed().task("sr").weights)
 
 
 @pytest.mark.parametrize(
@@ -62,21 +65,54 @@ def test_down_file_uses_the_best_weights_for_the_requested_size(tmp_path):
 
 
 def test_weights_without_both_files_are_skipped(tmp_path):
-    for name in ("tad-x2.json", "tad-x2-y.json", "sr-x2.json", "sr-x2-y.json"):
+    for name in ("sr-x4.json", "sr-x4-y.json", "sr-x2.json", "sr-x2-y.json"):
         shutil.copy(FOLDER / name, tmp_path)
     assert weights_from_folder(tmp_path, NAMES) == {}
-    for name in ("tad-x2", "sr-x2-y", "sr-x2"):
+    for name in ("sr-x4", "sr-x2-y", "sr-x2"):
         (tmp_path / f"{name}.safetensors").touch()
     (tmp_path / "sr-x2.json").unlink()
-    assert list(weights_from_folder(tmp_path, NAMES)) == ["sr-x2-y", "tad-x2"]
+    assert list(weights_from_folder(tmp_path, NAMES)) == ["sr-x2-y", "sr-x4"]
 
 
 def test_metrics_are_those_of_the_json():
-    assert WEIGHTS["tad-x2"].metrics["Set5 high RGB"] == 39.14
-    assert WEIGHTS["tad-x2"].metrics["Urban100 low Y"] == 44.31
-    assert WEIGHTS["tad-x2-y"].metrics["B100 high Y"] == 32.95
-    kinds = {name: {figure.split(" ", 1)[1] for figure in WEIGHTS[name].metrics} for name in ("tad-x2", "tad-x2-y")}
+    paper = PAPER_WEIGHTS["sr"]
+    assert paper["tad-x2"].metrics["Set5 high RGB"] == 39.14
+    assert paper["tad-x2"].metrics["Urban100 low Y"] == 44.31
+    assert paper["tad-x2-y"].metrics["B100 high Y"] == 32.95
+    kinds = {name: {figure.split(" ", 1)[1] for figure in paper[name].metrics} for name in ("tad-x2", "tad-x2-y")}
     assert kinds == {"tad-x2": {"high RGB", "high Y", "low RGB", "low Y"}, "tad-x2-y": {"high Y", "low Y"}}
+
+
+def test_weights_elsewhere_are_those_of_the_paper_package():
+    for task, weights in PAPER_WEIGHTS.items():
+        assert set(installed().task(task).weights_elsewhere) == set(weights)
+        assert list(installed().weights_of(task)) == [*installed().task(task).weights, *weights]
+        assert default_weights(task, 3) not in weights
+    assert tuple(name for weights in PAPER_WEIGHTS.values() for name in weights) == PAPER_NAMES
+
+
+def test_paper_package_is_named_by_the_error_where_it_is_missing(monkeypatch):
+    for name in PAPER_NAMES:
+        monkeypatch.delitem(installed().weights, name)
+        with pytest.raises(UnknownNameError) as caught:
+            load(name)
+        message = str(caught.value)
+        assert message == (
+            f"no weights {name!r} is installed; install resizekit-weights-paper with pip install ./weights/paper"
+        )
+    project = tomllib.loads((FOLDER.parents[2] / "weights/paper/pyproject.toml").read_text())["project"]
+    assert f"{project['name']} with" in message
+    assert "pip install '.[test]' ./weights/paper" in (FOLDER.parents[2] / "README.md").read_text()
+
+
+def test_small_file_of_missing_weights_names_the_package(monkeypatch, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)).save(tmp_path / "high.png")
+    down_file(tmp_path / "high.png", tmp_path / "low.png", weights="tad-x2")
+    up_file(tmp_path / "low.png", tmp_path / "again.png")
+    monkeypatch.delitem(installed().weights, "tad-x2")
+    expected = "not installed: install resizekit-weights-paper with pip install ./weights/paper$"
+    with pytest.raises(ManifestError, match=expected):
+        up_file(tmp_path / "low.png", tmp_path / "never.png")
 
 
 @pytest.fixture
