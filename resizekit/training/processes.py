@@ -46,7 +46,7 @@ def from_main(accelerator: Any, value: int) -> int:
     """
     if accelerator.num_processes == 1:
         return value
-    sent = value if accelerator.is_main_process else 0
+    sent = int(value) if accelerator.is_main_process else 0
     return int(_reduce(accelerator, torch.tensor(sent, device=accelerator.device), "sum").item())
 
 
