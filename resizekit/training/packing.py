@@ -185,7 +185,8 @@ def _from_memory(item: ImageLike, channels: int, number: int) -> _Decoded:
         ValueError,
         PIL.Image.DecompressionBombError,
     ) as error:  # PIL decodes an image when it is used
-        return f"{source}: {' '.join(str(error).split())}"
+        reason = " ".join(str(error).split())
+        return reason if reason.startswith(str(source)) else f"{source}: {reason}"
 
 
 def _with_channels(source: Path, picture: Picture, channels: int) -> _Decoded:
