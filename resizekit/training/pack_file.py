@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
 
 from resizekit.errors import ImageError
 from resizekit.system.printable import escaped
@@ -25,7 +26,7 @@ from resizekit.training.pictures import Bytes, Integers, Pictures, picture_diges
 __all__ = ["SUFFIX", "PackFile", "PackWriter", "is_pack"]
 
 SUFFIX = ".pack"
-FORMAT, VERSION = "resizekit-pack", 1
+_FORMAT, _VERSION = "resizekit-pack", 1
 _HEADER_BYTES = 4096
 """Bytes before the pixels. It is a multiple of the page size, and the header is padded with spaces."""
 _MAX_HEADER_BYTES = 2**16
@@ -33,7 +34,20 @@ _TYPES = {"pixels": "U8", "sizes": "I64", "digests": "U8", "grey": "U8", "skippe
 """The arrays in the order of the file, with their types."""
 _BYTES = {"U8": 1, "I64": 8}
 _MAX_SIDE, _MAX_CHANNELS = 2**24, 4096
-"""Limits of a picture. Products of them, and of a file's size, stay below 2**63."""
+"""Limits of a picture: the product of its sides and channels stays below 2**63."""
+
+
+class _Metadata(BaseModel):
+    """Facts about all pictures; in the file each is a text, as safetensors requires."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: str
+    version: int
+    resizekit: str
+    channels: int = Field(ge=1, le=_MAX_CHANNELS)
+    sha256: str
+    """Digest of the index."""
 
 
 def is_pack(path: Path) -> bool:
@@ -94,14 +108,10 @@ class PackWriter:
 
 
 def _header(shapes: Mapping[str, tuple[int, ...]], channels: int, index: Iterable[bytes]) -> bytes:
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "resizekit": version("resizekit"),
-        "channels": str(channels),
-        "sha256": _digest(index),
-    }
-    entries: dict[str, object] = {"__metadata__": metadata}
+    metadata = _Metadata(
+        format=_FORMAT, version=_VERSION, resizekit=version("resizekit"), channels=channels, sha256=_digest(index)
+    )
+    entries: dict[str, object] = {"__metadata__": {key: str(value) for key, value in metadata}}
     end = 0
     for name, shape in shapes.items():
         begin, end = end, end + int(np.prod(shape)) * _BYTES[_TYPES[name]]
@@ -130,14 +140,15 @@ class PackFile:
         self.path = path
         try:
             with path.open("rb") as file:
-                arrays, self.channels, digest = _open(file)
+                arrays, metadata = _open(file)
         except OSError as error:
             raise ImageError(f"cannot read {path}: {error.strerror or error}") from None
         except _InvalidPackError as error:
             raise ImageError(f"{path} is not a complete pack: {error}; write it again with resizekit pack") from None
+        self.channels = metadata.channels
         self._pixels, self.sizes, self.digests = arrays["pixels"], arrays["sizes"].reshape(-1, 2), arrays["digests"]
         self.grey, self._skipped = arrays["grey"].astype(bool), arrays["skipped"]
-        if _digest(arrays[name].data for name in list(_TYPES)[1:]) != digest:
+        if _digest(arrays[name].data for name in list(_TYPES)[1:]) != metadata.sha256:
             raise ImageError(f"{path}: the index was changed; write it again with resizekit pack")
         self._offsets = self._checked_offsets()
 
@@ -156,7 +167,7 @@ class PackFile:
     def _checked_offsets(self) -> Integers:
         """Return the first byte of each picture, after checking that all pictures lie in the file."""
         sizes, limit = self.sizes, self._pixels.size
-        if not (((sizes >= 1) & (sizes <= _MAX_SIDE)).all() and 1 <= self.channels <= _MAX_CHANNELS):
+        if not ((sizes >= 1) & (sizes <= _MAX_SIDE)).all():
             raise ImageError(f"{self.path}: the sizes of its pictures are invalid")
         lengths = sizes.prod(1) * self.channels
         # a length above the limit is found before the sum can exceed 64 bits
@@ -170,23 +181,21 @@ class _InvalidPackError(Exception):
     """The header of a pack is invalid; the message is a part of a sentence."""
 
 
-def _open(file: BinaryIO) -> tuple[dict[str, npt.NDArray[Any]], int, str]:
-    """Read the header and map the arrays; return them with the number of channels and the digest of the index."""
+def _open(file: BinaryIO) -> tuple[dict[str, npt.NDArray[Any]], _Metadata]:
+    """Read the header, and map the arrays."""
     file_bytes = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
     if not 2 <= length <= min(_MAX_HEADER_BYTES, file_bytes - 8):
         raise _InvalidPackError("it has no header")
     try:
         entries = json.loads(file.read(length))
-        metadata = entries["__metadata__"]
-        form, number = metadata["format"], int(metadata["version"])
-        channels, digest = int(metadata["channels"]), str(metadata["sha256"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _InvalidPackError(f"its header is not readable ({escaped(error, 80)})") from None
-    if form != FORMAT:
+        metadata = _Metadata.model_validate(entries["__metadata__"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # includes pydantic's ValidationError
+        raise _InvalidPackError(f"its header is not readable ({escaped(error, 120)})") from None
+    if metadata.format != _FORMAT:
         raise _InvalidPackError("its format is different")
-    if number != VERSION:
-        raise _InvalidPackError(f"its version is {number}, and this version of resizekit reads {VERSION}")
+    if metadata.version != _VERSION:
+        raise _InvalidPackError(f"its version is {metadata.version}, and this resizekit reads {_VERSION}")
     begin, arrays = 8 + length, {}
     for name, kind in _TYPES.items():
         count = _checked_bytes(name, entries.get(name), begin - 8 - length, file_bytes - begin) // _BYTES[kind]
@@ -199,7 +208,7 @@ def _open(file: BinaryIO) -> tuple[dict[str, npt.NDArray[Any]], int, str]:
     count = arrays["grey"].size
     if arrays["sizes"].size != 2 * count or arrays["digests"].size != 32 * count or not count:
         raise _InvalidPackError("its index has different numbers of pictures, or none")
-    return arrays, channels, digest
+    return arrays, metadata
 
 
 def _checked_bytes(name: str, entry: object, begin: int, available: int) -> int:

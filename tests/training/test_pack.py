@@ -1,6 +1,7 @@
 """Packs: the same training as from the files, written atomically, from files and from memory."""
 
 import io
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -209,30 +210,42 @@ def test_pack_larger_than_the_disk_is_refused_before_it_is_written(cli, data, tm
     assert not (tmp_path / "a.pack").exists()
 
 
-def test_webdataset_shard_can_be_packed(data, tmp_path):
-    """The documented generator, with a shard that tarfile writes."""
+def documented(having):
+    """Return the block of the documentation that contains a text."""
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (source,) = [block for block in re.findall(r"^```py\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if having in block]
+    assert sum(bool(line) for line in source.splitlines()) <= 10
+    return source
+
+
+def test_documented_paths_can_be_packed(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    data.rename(tmp_path / "photos")
+    (tmp_path / "more-photos").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "more-photos" / "a.png")
+    exec(documented("more-photos"), {})  # noqa: S102 - a block of the project\'s own page
+    assert capsys.readouterr().out.startswith("8 ")
+
+
+def test_documented_webdataset_shard_can_be_packed(data, tmp_path, monkeypatch):
     names = ["0.png", "1.png", "2.png"]
-    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+    monkeypatch.chdir(tmp_path)
+    with tarfile.open("shard-000000.tar", "w") as tar:
         for name in names:
             tar.add(data / name, name)
             info = tarfile.TarInfo(f"{name}.json")
             tar.addfile(info, io.BytesIO())
-
-    def images(shard):
-        with tarfile.open(shard) as tar:
-            for member in tar:
-                if member.name.endswith((".jpg", ".png")):
-                    yield Image.open(tar.extractfile(member))
-
-    resizekit.training.pack(images(tmp_path / "shard.tar"), tmp_path / "a.pack")
-    assert_equal(collect_pictures([tmp_path / "a.pack"], 3)[0], collect_pictures([data / n for n in names], 3)[0])
+    exec(documented("tarfile"), {})  # noqa: S102 - a block of the project\'s own page
+    assert_equal(collect_pictures([tmp_path / "photos.pack"], 3)[0], collect_pictures([data / n for n in names], 3)[0])
 
 
-def test_hugging_face_dataset_can_be_packed(data, tmp_path, monkeypatch):
+def test_documented_hugging_face_dataset_can_be_packed(data, tmp_path, monkeypatch):
     for name in ("HF_HOME", "HF_DATASETS_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / "cache"))
     datasets = pytest.importorskip("datasets", reason="needs the package datasets")
     files = [str(data / name) for name in ("0.png", "1.png", "grey.png")]
     rows = datasets.Dataset.from_dict({"image": files}).cast_column("image", datasets.Image())
-    resizekit.training.pack((row["image"].convert("RGB") for row in rows), tmp_path / "a.pack")
-    assert_equal(collect_pictures([tmp_path / "a.pack"], 3)[0], collect_pictures(map(Path, files), 3)[0])
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, split: rows)
+    monkeypatch.chdir(tmp_path)
+    exec(documented("load_dataset"), {})  # noqa: S102 - a block of the project\'s own page
+    assert_equal(collect_pictures([tmp_path / "photos.pack"], 3)[0], collect_pictures(map(Path, files), 3)[0])

@@ -1,6 +1,7 @@
 """The steps of a training in another loop: the same numbers, resumable in both directions."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -102,6 +103,26 @@ def test_config_file_and_data_are_accepted(pictures, straight, recipe, tmp_path)
     steps = Steps.open(tmp_path / "run.toml", tmp_path / "run", data=[pictures])
     run(steps, steps.total)
     assert steps.averaged().digest == straight(recipe())[1].header.digest
+
+
+def test_documented_loop_gives_the_weights_of_train(pictures, straight, recipe, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (source,) = [b for b in re.findall(r"^```py\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "Steps.open" in b]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(TOML)
+    resizekit.training.pack(pictures, "photos.pack")
+    exec(source, {})  # noqa: S102 - a block of the project\'s own page
+    assert read_header(tmp_path / "runs" / "mine" / "weights.safetensors").digest == straight(recipe())[1].header.digest
+
+
+def test_members_of_steps_are_documented(section):
+    cells = " ".join(
+        line.split("|")[1]
+        for line in section("docs/training.md", "## A loop of your own").splitlines()
+        if line.startswith("|")
+    )
+    for name in set(vars(Steps)) - {"open"}:
+        assert name.startswith("_") or re.search(rf"`{name}\b", cells), name
 
 
 def test_budget_is_refused(recipe, tmp_path):
