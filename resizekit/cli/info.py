@@ -11,10 +11,10 @@ __all__ = ["info"]
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="A small picture or a weights file.")],
+    file: Annotated[Path, typer.Argument(help="A small picture, a weights file or a pack.")],
     as_json: Json = False,
 ) -> None:
-    """Show the manifest of a small picture, or the header of a weights file."""
+    """Show the manifest of a small picture, the header of a weights file, or what a pack holds."""
     import json
 
     from resizekit.cli.output import echo_json
@@ -23,6 +23,10 @@ def info(
         from resizekit.recipes.checkpoint import read_header
 
         fields = read_header(file).model_dump(mode="json")
+    elif file.suffix == ".pack":
+        from resizekit.training.pack_file import PackFile
+
+        fields = PackFile(file).as_dict()
     else:
         from resizekit.images.small_files import read_small
 

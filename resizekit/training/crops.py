@@ -4,6 +4,7 @@ No random generator keeps a state between steps. A resumed training therefore dr
 one, and the state file does not need to store a generator.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +50,8 @@ class PixelBuffer:
         layout = np.stack(self._layout(chosen, corner, symmetry, patch))
         device = self.values.device
         first, down, across = torch.from_numpy(layout).to(device, non_blocking=True)[:, :, None, None, None]
-        along, channel = torch.arange(patch, device=device), torch.arange(self.channels, device=device)
-        offsets = first + down * along[:, None, None] + across * along[None, :, None] + channel
+        row, column, channel = _grid(patch, self.channels, device)
+        offsets = first + down * row + across * column + channel
         return self.values[offsets].permute(0, 3, 1, 2)
 
     def _layout(
@@ -65,6 +66,13 @@ class PixelBuffer:
         first += flip_vertical * last * row + flip_horizontal * last * pixel
         row, pixel = np.where(flip_vertical, -row, row), np.where(flip_horizontal, -pixel, pixel)
         return first, np.where(transpose, pixel, row), np.where(transpose, row, pixel)
+
+
+@functools.lru_cache(maxsize=16)
+def _grid(patch: int, channels: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows, columns and channels of a crop, which broadcast to `patch patch c`."""
+    along = torch.arange(patch, device=device)
+    return along[:, None, None], along[None, :, None], torch.arange(channels, device=device)
 
 
 class Crops:

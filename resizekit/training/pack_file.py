@@ -145,7 +145,7 @@ class PackFile:
             raise ImageError(f"cannot read {path}: {error.strerror or error}") from None
         except _InvalidPackError as error:
             raise ImageError(f"{path} is not a complete pack: {error}; write it again with resizekit pack") from None
-        self.channels = metadata.channels
+        self.channels, self._metadata = metadata.channels, metadata
         self._pixels, self.sizes, self.digests = arrays["pixels"], arrays["sizes"].reshape(-1, 2), arrays["digests"]
         self.grey, self._skipped = arrays["grey"].astype(bool), arrays["skipped"]
         if _digest(arrays[name].data for name in list(_TYPES)[1:]) != metadata.sha256:
@@ -163,6 +163,11 @@ class PackFile:
     def skipped(self) -> list[str]:
         """One line for each file that was not packed: its path and the reason."""
         return self._skipped.tobytes().decode(errors="backslashreplace").splitlines()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Describe the pack with JSON-compatible values."""
+        counts = {"pictures": len(self.sizes), "grey": int(self.grey.sum()), "bytes": self.path.stat().st_size}
+        return self._metadata.model_dump(mode="json") | counts | {"skipped": self.skipped}
 
     def _checked_offsets(self) -> Integers:
         """Return the first byte of each picture, after checking that all pictures lie in the file."""

@@ -5,6 +5,7 @@ A wrapper of the module is not needed, so the stages of a curriculum, which shar
 """
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,5 +72,5 @@ def _reduce(accelerator: Any, tensor: Tensor, kind: str) -> Tensor:
         reduced: Tensor = accelerator.reduce(tensor, kind)
         return reduced
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = re.sub(r"^\[\S+\] ", "", " ".join(str(error).split()))[:100]  # without the line of the source code
         raise LostProcessError(f"lost the connection to another process of the training ({reason})") from None

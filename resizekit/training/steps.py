@@ -175,14 +175,20 @@ class Steps:
     def write_state(self) -> None:
         """Write the state, so that `Steps.open` or `resizekit train` resumes after the completed steps.
 
+        Of several processes, only the main one writes.
+
         Raises:
             CheckpointError: If the state contains NaN or infinity, or cannot be written.
         """
         self._session.write_state()
 
-    def write_weights(self) -> tuple[Path, Header]:
-        """Write the averaged weights, and return the file and its header."""
-        return self._session.write_weights()
+    def write_weights(self) -> tuple[Path, Header] | None:
+        """Write the averaged weights.
+
+        Returns:
+            The file and its header; of several processes, only the main one writes, and the others return None.
+        """
+        return self._session.write_weights() if self._session.is_main else None
 
     def _settings(self, step: int) -> StepSettings:
         segment = self._segments[min(bisect_right(self._ends, step), len(self._ends) - 1)]

@@ -1,9 +1,11 @@
 """Packs: the same training as from the files, written atomically, from files and from memory."""
 
 import io
+import json
 import re
 import shutil
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from PIL import Image
 import resizekit
 from resizekit.errors import ConfigError, ImageError, UsageError
 from resizekit.recipes.config import RunConfig, validate
+from resizekit.training import Steps
+from resizekit.training.crops import Crops
 from resizekit.training.data import collect_pictures
 from resizekit.training.loop import train
 from resizekit.training.pack_file import PackFile
@@ -200,6 +204,49 @@ def test_command_prints_sizes_and_skipped_files(cli, data, tmp_path):
     assert "--overwrite" in again.err
     assert cli("pack", data, out, "--overwrite", "--channels", "1").code == 0
     assert PackFile(out).channels == 1
+
+
+def test_info_describes_a_pack(cli, data, tmp_path):
+    out = tmp_path / "a.pack"
+    packed = resizekit.training.pack(data, out)
+    fields = json.loads(cli("info", out, "--json").out)
+    assert (fields["pictures"], fields["grey"], fields["bytes"]) == (7, 2, packed.bytes)
+    assert (fields["version"], fields["channels"], fields["skipped"]) == (1, 3, packed.skipped)
+    assert len(cli("info", out).out.splitlines()) == len(fields)
+
+
+def traced(work):
+    """Return the memory that remains and the peak, in bytes."""
+    tracemalloc.start()
+    try:
+        result = work()
+        return tracemalloc.get_traced_memory(), result
+    finally:
+        tracemalloc.stop()
+
+
+def test_folder_takes_the_memory_of_its_pixels_once(recipe, tmp_path):
+    sides = (500, 600)
+    for i in range(6):
+        Image.fromarray(np.full((*sides, 3), i, np.uint8)).save(tmp_path / f"{i}.png")
+    pixels = 6 * 500 * 600 * 3
+    (remaining, peak), pictures = traced(lambda: collect_pictures([tmp_path], 3)[0])
+    assert pixels <= remaining < 1.1 * pixels
+    assert peak < 1.1 * pixels + 2 * pixels / 6  # and the picture that is decoded
+    steps = Steps.open(recipe(data=[tmp_path]), tmp_path / "run", device="cpu")
+    assert isinstance(steps._session.source, type(pictures))  # no copy of all pictures in a tensor
+
+
+def test_pack_takes_no_memory_for_its_pixels(tmp_path):
+    resizekit.training.pack([np.zeros((3000, 3000, 3), np.uint8)], tmp_path / "a.pack")
+
+    def draw():
+        pictures, _ = collect_pictures([tmp_path / "a.pack"], 3)
+        return Crops(pictures, patch=32, seed=0).batch(0, 4)
+
+    (_, peak), batch = traced(draw)
+    assert batch.shape == (4, 3, 32, 32)
+    assert peak < 1_000_000
 
 
 def test_pack_larger_than_the_disk_is_refused_before_it_is_written(cli, data, tmp_path, monkeypatch):

@@ -137,6 +137,25 @@ def test_processes_draw_shares_of_the_same_batch(recipe, ranks, tmp_path):
         assert torch.equal(torch.stack([share[step] for share in shares], 1).flatten(0, 1), single.batch(step))
 
 
+def test_steps_in_two_processes_write_the_files_once(recipe, ranks, straight, tmp_path):
+    config = recipe(batch=4)
+    folder, _ = straight(config)
+
+    def work(rank):
+        steps = Steps.open(config, tmp_path / "run", device="cpu")
+        losses = [steps.advance().item() for _ in range(4)]
+        steps.write_state()
+        written = steps.write_weights()
+        (tmp_path / str(rank)).write_text(f"{losses} {written is not None}")
+
+    assert finish(ranks(work)) == [0, 0]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["state.safetensors", "weights.safetensors"]
+    first, second = ((tmp_path / str(rank)).read_text() for rank in (0, 1))
+    assert (first.endswith("True"), second.endswith("False")) == (True, True)
+    assert first.split("]")[0] == second.split("]")[0]
+    assert_close(tmp_path / "run", folder)
+
+
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
 def test_other_number_of_processes_resumes(recipe, ranks, straight, tmp_path, interrupt_after, before, after):
     config = recipe(steps=6, batch=4, target_low_psnr=38.0, **LOGGED)
