@@ -19,7 +19,7 @@ from resizekit.recipes.config import RunConfig, TrainConfig
 from resizekit.system.device import pick_precision
 from resizekit.training.session import Session
 from resizekit.training.setup import set_up
-from resizekit.training.step import make_step
+from resizekit.training.steps import Steps
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 BATCH, PATCH, STEPS = (16, 96, 50) if DEVICE.type == "cuda" else (8, 64, 1)
@@ -77,7 +77,7 @@ def bare(session: Session) -> Callable[[], torch.Tensor]:
 @pytest.mark.parametrize("network", NETWORKS)
 def bench_step(benchmark: Any, network: str, kind: str, pictures: Path, tmp_path: Path) -> None:
     session = session_of(network, kind, pictures, tmp_path)
-    step = bare(session) if kind == "bare" else make_step(session, session.segments(10_000)[0])
+    step = bare(session) if kind == "bare" else Steps(session, session.segments(10_000)[:1]).advance
 
     def steps() -> float:
         for _ in range(STEPS):

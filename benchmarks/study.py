@@ -128,13 +128,13 @@ def slug(name: str) -> str:
 def seconds_per_step(runs: dict[str, RunConfig], folder: Path, device: str, rounds: int = 20) -> dict[str, float]:
     """Measure one step of each variant in turn, `rounds` times, and return the medians."""
     from resizekit.training.setup import set_up
-    from resizekit.training.step import make_step
+    from resizekit.training.steps import Steps
 
     steps = {}
     for name, run in runs.items():
         session = set_up(run, folder / slug(name), device)
         longest = max(session.segments(session.steps), key=lambda segment: segment.end - segment.first)
-        steps[name] = make_step(session, longest)
+        steps[name] = Steps(session, [longest]).advance
     times: dict[str, list[float]] = {name: [] for name in steps}
     warmup = 3
     for turn in range(rounds + warmup):

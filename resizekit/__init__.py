@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from resizekit import ops as ops
     from resizekit import storage as storage
     from resizekit import testing as testing
+    from resizekit import training as training
     from resizekit.codec import guides as guides
     from resizekit.codec.codec import Codec as Codec
     from resizekit.codec.codec import Resized as Resized
@@ -94,6 +95,7 @@ _WHERE = {
     "storage": "resizekit.storage",
     "tasks": "resizekit.recipes.assemble",
     "testing": "resizekit.testing",
+    "training": "resizekit.training",
     "up_file": "resizekit.images.files",
     "weights_from_folder": "resizekit.plugin.packaged_weights",
 }

@@ -17,6 +17,7 @@ from resizekit.cli.evaluate import evaluate
 from resizekit.cli.files import down, up
 from resizekit.cli.info import info
 from resizekit.cli.output import echo_error
+from resizekit.cli.pack import pack
 from resizekit.cli.pairs import export_pairs
 from resizekit.cli.pyramid import pyramid
 from resizekit.cli.report import report
@@ -102,6 +103,7 @@ for verb in (
     report,
     export_pairs,
     bench,
+    pack,
     train,
     sweep,
     schema,

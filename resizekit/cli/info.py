@@ -12,11 +12,12 @@ __all__ = ["info"]
 
 def info(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="Small pictures, weights files, or names of installed weights.")
+        list[str],
+        typer.Argument(metavar="FILE", help="Small pictures, weights files, names of installed weights, or packs."),
     ],
     as_json: Json = False,
 ) -> None:
-    """Show the manifest of a small picture, or the header of weights."""
+    """Show the manifest of a small picture, the header of weights, or what a pack holds."""
     from resizekit.cli.output import echo_error, echo_json
     from resizekit.errors import ResizeKitError
 
@@ -49,6 +50,10 @@ def _fields(name: str) -> dict[str, Any]:
         from resizekit.recipes.checkpoint import header_of
 
         return header_of(name).model_dump(mode="json")
+    if path.suffix == ".pack":
+        from resizekit.training.pack_file import PackFile
+
+        return PackFile(path).as_dict()
     from resizekit.images.small_files import inspect_small
 
     manifest, is_checked = inspect_small(path)

@@ -21,7 +21,8 @@ def train(
         ),
     ] = None,
     data: Annotated[
-        list[Path] | None, typer.Option(help="Folder of training pictures; replaces the config's. Can be repeated.")
+        list[Path] | None,
+        typer.Option(help="Folder or pack of training pictures; replaces the config's. Can be repeated."),
     ] = None,
     validation: Annotated[
         list[Path] | None, typer.Option(help="Folder of validation pictures; replaces the config's. Can be repeated.")
@@ -44,6 +45,7 @@ def train(
     from resizekit.cli.progress import training_progress
     from resizekit.recipes.config import apply_overrides, read_toml
     from resizekit.training.loop import train as run_training
+    from resizekit.training.processes import launched_as_main
 
     if steps is not None and budget is not None:
         raise UsageError("--steps and --budget cannot be combined: pass only one of them")
@@ -53,7 +55,7 @@ def train(
         run = run.model_copy(update={"train": run.train.model_copy(update={"budget": None})})
     run = apply_overrides(run, overrides)
     folder = out or Path("runs") / config.stem
-    console = Console(stderr=True, markup=False, emoji=False)
+    console = Console(stderr=True, markup=False, emoji=False, quiet=not launched_as_main())
     missing = next((path for path in run.train.validation if not path.exists()), None)
     if data and not validation and missing is not None:  # with your own data you do not need the config's validation
         console.print(f"no validation: {missing} does not exist; pass a folder with --validation", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from typing import Any
 
 import torch
@@ -9,7 +10,11 @@ import torch
 from resizekit.errors import ConfigError, MissingExtraError
 from resizekit.system.device import pick_device, pick_precision
 
-__all__ = ["check_compiler", "make_accelerator"]
+__all__ = ["LaunchWarning", "check_compiler", "make_accelerator"]
+
+
+class LaunchWarning(UserWarning):
+    """A launcher started fewer processes than it was probably asked for."""
 
 
 def make_accelerator(device: str, precision: str) -> Any:
@@ -31,7 +36,16 @@ def make_accelerator(device: str, precision: str) -> Any:
     chosen = pick_device(device)
     bfloat16 = pick_precision(precision, chosen) == "bfloat16"
     AcceleratorState._reset_state()  # one process can run several trainings with different settings
-    return Accelerator(cpu=chosen.type == "cpu", mixed_precision="bf16" if bfloat16 else "no")
+    accelerator = Accelerator(cpu=chosen.type == "cpu", mixed_precision="bf16" if bfloat16 else "no")
+    # `accelerate launch --cpu` ignores --num_processes without MPI; only it sets this variable
+    if accelerator.num_processes == 1 and os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true"):
+        warnings.warn(
+            "accelerate launch --cpu started one process; to train with several, use "
+            "torchrun --nproc_per_node N -m resizekit train ...",
+            LaunchWarning,
+            3,
+        )
+    return accelerator
 
 
 def check_compiler(device: torch.device) -> None:

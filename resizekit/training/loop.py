@@ -5,7 +5,7 @@ set up ─► lock the folder ─► resume or plan ─► steps, with validatio
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +19,12 @@ from resizekit.training.divergence import LossMonitor
 from resizekit.training.folder_lock import folder_lock
 from resizekit.training.interrupt import Interrupt
 from resizekit.training.log import open_log
+from resizekit.training.processes import LostProcessError
 from resizekit.training.resume import resume
-from resizekit.training.schedule import Segment, learning_rate
 from resizekit.training.session import Session
 from resizekit.training.setup import set_up
-from resizekit.training.step import make_step
+from resizekit.training.state_file import STATE_FILE, stored_step
+from resizekit.training.steps import Steps
 from resizekit.training.time_budget import plan_steps
 
 __all__ = ["Progress", "Result", "train"]
@@ -71,7 +72,7 @@ def train(
         out: Folder of the training.
         device: "auto", "cpu" or "cuda".
         finish: Do not train: write the weights of an interrupted training. Its state stays, so it can still be resumed.
-        progress: Called after each step.
+        progress: Called after each step, of several processes only in the main one.
 
     Returns:
         The weights with their header, and the number of steps.
@@ -79,7 +80,8 @@ def train(
     Raises:
         ConfigError: If config and pictures do not match, or the loss becomes infinite or NaN.
         CheckpointError: If the state cannot be read or written, or is not finite.
-        UsageError: If another process trains in the folder, or there is nothing to finish.
+        LostProcessError: If one of several processes has ended. The main process writes its state before.
+        UsageError: If another training runs in the folder, or there is nothing to finish.
         MissingExtraError: If accelerate is not installed.
     """
     session = set_up(run, out, device)
@@ -99,48 +101,50 @@ def train(
         log = stack.enter_context(open_log(session.log_kind, out, resumed_at=session.state.step))
         losses = LossMonitor(session)
         last_write = time.monotonic()
-        for segment, loss in _run_steps(session, interrupt):
-            step = session.state.step
-            losses.add(loss)
-            _record_loss(session, segment, losses)
-            if step % run.train.validate_every == 0 or step == session.steps:
-                session.validate()
-                log(step, session.metrics)
-            progress(step, session.metrics)
-            if time.monotonic() - last_write > 60 * run.train.checkpoint_minutes:
-                losses.write_state()
-                last_write = time.monotonic()
+        steps = Steps(session)
+        with _write_state_if_a_process_ends(session, losses):
+            for loss in _run(session, steps, interrupt):
+                step = session.state.step
+                losses.add(loss)
+                _record_loss(session, steps, losses)
+                if step % run.train.validate_every == 0 or step == session.steps:
+                    session.validate()
+                    log(step, session.metrics)
+                if session.is_main:
+                    progress(step, session.metrics)
+                if time.monotonic() - last_write > 60 * run.train.checkpoint_minutes:
+                    losses.write_state()
+                    last_write = time.monotonic()
         losses.write_state()
     return _result(session, planned=session.steps)
 
 
-def _run_steps(session: Session, interrupt: Interrupt) -> Iterator[tuple[Segment, torch.Tensor]]:
-    """Perform the remaining steps until the end or an interruption; yield the segment and loss of each step."""
-    state = session.state
-    for segment in session.segments(session.steps):
-        if state.step >= segment.end:
-            continue
-        step = make_step(session, segment)
-        while state.step < segment.end:
-            if session.should_stop(interrupt.requested):
-                return
-            yield segment, step()
+@contextmanager
+def _write_state_if_a_process_ends(session: Session, losses: LossMonitor) -> Iterator[None]:
+    """Write the state if another process ends: the completed steps of this process are valid."""
+    try:
+        yield
+    except LostProcessError as error:
+        losses.write_state()
+        path = session.out / STATE_FILE
+        held = f"{path} holds the state of step {stored_step(path)}" if path.exists() else "no state was written"
+        raise LostProcessError(f"{error}: {held}; run the same command again to resume") from None
 
 
-def _record_loss(session: Session, segment: Segment, losses: LossMonitor) -> None:
+def _run(session: Session, steps: Steps, interrupt: Interrupt) -> Iterator[torch.Tensor]:
+    """Perform the remaining steps until the end or an interruption; yield the loss of each step."""
+    while steps.step < steps.total and not session.should_stop(interrupt.requested):
+        yield steps.advance()
+
+
+def _record_loss(session: Session, steps: Steps, losses: LossMonitor) -> None:
     """Read the loss from time to time, and stop if it is infinite or NaN."""
     config, state = session.run.train, session.state
     session.metrics["steps"] = session.steps
     if state.step % _LOSS_INTERVAL and state.step % config.validate_every and state.step != session.steps:
         return
     value = losses.read()
-    last = state.step - 1
-    settings = segment.settings[segment.draw(config.seed, last)]
-    session.metrics |= {
-        "loss": value,
-        "lr": learning_rate(last, config, settings, session.steps),
-        "seconds": session.elapsed(),
-    }
+    session.metrics |= {"loss": value, "lr": steps.learning_rate(state.step - 1), "seconds": session.elapsed()}
     for controller in state.controllers.values():
         session.metrics[controller.name] = controller.log_weight.exp().item()
 

@@ -2,9 +2,11 @@
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
-from resizekit.errors import ConfigError
+from resizekit.errors import ConfigError, UsageError
 from resizekit.training.config_identity import adjusted_keys, config_identity, first_difference, without_adjustable
+from resizekit.training.processes import from_main
 from resizekit.training.session import Session
 from resizekit.training.state_file import find_state
 
@@ -31,10 +33,21 @@ def resume(session: Session, *, finish: bool = False) -> bool:
     Raises:
         ConfigError: If the state belongs to a different config.
         CheckpointError: If the file is not a training state, or is not finite.
+        UsageError: If several processes have different states.
     """
     path = find_state(session.out)
-    if path is None:
-        return False
+    if path is not None:
+        _load(session, path, finish=finish)
+    if (step := from_main(session.accelerator, session.state.step)) != session.state.step:
+        raise UsageError(
+            f"this process would resume from step {session.state.step} and the main process from step {step}: "
+            f"put {session.out} on a file system that all processes share"
+        )
+    return path is not None
+
+
+def _load(session: Session, path: Path, *, finish: bool) -> None:
+    """Load a state file and compare its config and pictures with those of the session."""
     counters = session.state.load(path)
     session.steps, session.earlier_seconds = int(str(counters["steps"])), float(str(counters["seconds"]))
     stored, current = config_identity(counters.get("config")), config_identity(session.run)
@@ -56,17 +69,18 @@ def resume(session: Session, *, finish: bool = False) -> bool:
         session.run = session.run.model_copy(update={"train": train})
     elif not complete:
         _continue_with(session, adjusted, counters.get("pictures"))
-    return True
 
 
 def _continue_with(session: Session, adjusted: Mapping[str, tuple[float, float]], pictures: object) -> None:
     """Record and report the changed settings and pictures of a training that continues."""
     step = session.state.step
+    if not session.is_main:  # it does not write files, and each warning appears once
+        return
     for key, (old, new) in adjusted.items():
         session.changes.append(f"step {step}: train.{key} {old:g} -> {new:g}")
         warnings.warn(f"resuming from step {step} with train.{key} = {new:g} (was {old:g})", ResumeWarning, 3)
-    if isinstance(pictures, dict) and pictures != session.fingerprint:
-        counts = f"{pictures.get('count')} pictures then, {len(session.pictures)} now"
+    if isinstance(pictures, dict) and any(pictures.get(key, now) != now for key, now in session.fingerprint.items()):
+        counts = f"{pictures.get('count')} pictures then, {session.fingerprint['count']} now"
         warnings.warn(
             f"the training pictures or their order have changed since step {step} ({counts}); the training continues "
             "with the current pictures",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from resizekit.errors import ConfigError
@@ -20,8 +21,9 @@ from resizekit.recipes.checkpoint import Header, save
 from resizekit.recipes.config import RunConfig
 from resizekit.system.device import machine
 from resizekit.training.config_identity import config_identity
-from resizekit.training.crops import Crops, PixelBuffer
-from resizekit.training.data import fingerprint
+from resizekit.training.crops import Crops
+from resizekit.training.pictures import CropSource, Pictures, fingerprint
+from resizekit.training.processes import any_process
 from resizekit.training.schedule import Segment, StepSettings, segments
 from resizekit.training.state_file import STATE_FILE, stored_step
 from resizekit.training.train_state import TrainState
@@ -45,9 +47,9 @@ class Session:
     state: TrainState
     stages: list[Stage | StageMixture]
     """Curriculum of the task."""
-    pictures: list[torch.Tensor]
-    """Training pictures, `c h w` uint8."""
-    validation_pictures: list[torch.Tensor]
+    source: CropSource
+    """Training pictures."""
+    validation_pictures: Pictures | None
     skipped: list[str]
     """Files that could not be used, each with the reason."""
     steps: int
@@ -83,8 +85,8 @@ class Session:
         return segments(self.stages, self.run.train, steps)
 
     def crops(self, settings: StepSettings) -> Crops:
-        """Return the crops for some settings; all of them read from the same buffer on the device."""
-        return Crops(self._pixel_buffer, patch=settings.patch, seed=self.run.train.seed)
+        """Return the crops for some settings; all of them read from the same pictures."""
+        return Crops(self.source, patch=settings.patch, seed=self.run.train.seed)
 
     def loss(self, settings: StepSettings) -> Loss:
         """Return the loss for some settings.
@@ -107,24 +109,20 @@ class Session:
 
     def should_stop(self, requested: bool) -> bool:
         """Return whether to stop now; if one process of several is asked to stop, all of them stop."""
-        if self.accelerator.num_processes > 1:
-            if requested:
-                self.accelerator.set_trigger()
-            return bool(self.accelerator.check_trigger())
-        return requested
+        return any_process(self.accelerator, requested)
 
     def validate(self) -> None:
         """Measure the mean PSNR of the validation pictures with the averaged weights.
 
         Each picture is cropped at the bottom and right to a size that the resize factors divide.
         """
-        if not self.validation_pictures:
+        if self.validation_pictures is None:
             return
-        codec = self.state.averaged()
+        codec, pictures = self.state.averaged(), self.validation_pictures
         rows = []
-        for picture in self.validation_pictures:
-            c, h, w = codec.spec.crop(tuple(picture.shape))
-            rows.append(measure(codec, picture[:c, :h, :w].permute(1, 2, 0).contiguous().numpy()))
+        for picture in map(pictures.__getitem__, range(len(pictures))):
+            _, h, w = codec.spec.crop((pictures.channels, *picture.shape[:2]))
+            rows.append(measure(codec, np.array(picture[:h, :w])))
         self.metrics |= {name: mean_of([row[name] for row in rows]) for name in ("low_rgb", "high_rgb")}
 
     def write_state(self) -> None:
@@ -158,7 +156,7 @@ class Session:
         training: dict[str, Any] = {
             "steps": self.state.step,
             "seconds": round(self.elapsed(), 1),
-            "pictures": len(self.pictures),
+            "pictures": len(self.source.sizes),
         }
         training |= self.machine | self.earlier_machine
         training |= {name: getattr(config, name) for name in ("batch", "patch", "lr", "seed")}
@@ -177,11 +175,7 @@ class Session:
     @functools.cached_property
     def fingerprint(self) -> dict[str, object]:
         """Number and digest of the training pictures."""
-        return {"count": len(self.pictures), "digest": fingerprint(self.pictures)}
-
-    @functools.cached_property
-    def _pixel_buffer(self) -> PixelBuffer:
-        return PixelBuffer.of(self.pictures, self.accelerator.device)
+        return {"count": len(self.source.sizes), "sha256": fingerprint(self.source.digests)}
 
     @property
     def machine(self) -> dict[str, str]:

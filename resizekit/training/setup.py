@@ -14,8 +14,10 @@ from resizekit.plugin.records import Stage, StageMixture
 from resizekit.recipes.assemble import assemble, recipe_of, resolve
 from resizekit.recipes.config import RunConfig, TrainConfig
 from resizekit.training.accelerator import check_compiler, make_accelerator
-from resizekit.training.data import LoadedPictures, load_pictures
+from resizekit.training.crops import PixelBuffer
+from resizekit.training.data import collect_pictures
 from resizekit.training.initial_weights import freeze_sides, load_initial_weights, provenance
+from resizekit.training.pictures import CropSource, Pictures
 from resizekit.training.schedule import check_divisible, segments
 from resizekit.training.session import Session
 from resizekit.training.state_file import find_state
@@ -47,10 +49,13 @@ def set_up(run: RunConfig, out: Path, device: str) -> Session:
     codec = _make_codec(recipe, config, start, accelerator.device)
     stages = list(task.curriculum(codec, task_config))
     smallest_crop = _check_crops(stages, config, accelerator.num_processes)
-    training = _read_pictures(config.data, codec, config, smallest=smallest_crop)
-    validation = LoadedPictures()
+    pictures, skipped = _read_pictures(config.data, codec, config, smallest=smallest_crop)
+    source = _near(accelerator.device, pictures)
+    validation: Pictures | None = None
     if config.validation:
-        validation = _read_pictures(config.validation, codec, config, smallest=max(codec.spec.multiple[1:]))
+        smallest = max(codec.spec.multiple[1:])
+        validation, skipped_validation = _read_pictures(config.validation, codec, config, smallest=smallest)
+        skipped = skipped + skipped_validation
     _make_folder(out)
     return Session(
         run=run,
@@ -60,9 +65,9 @@ def set_up(run: RunConfig, out: Path, device: str) -> Session:
         task_config=task_config,
         state=TrainState(codec, config, guide_weight=task_config.guide_weight, rate_weight=task_config.rate_weight),
         stages=stages,
-        pictures=training.pictures,
-        validation_pictures=validation.pictures,
-        skipped=training.skipped + validation.skipped,
+        source=source,
+        validation_pictures=validation,
+        skipped=skipped,
         steps=config.steps,
         origin=provenance(start),
     )
@@ -86,9 +91,16 @@ def _check_crops(stages: list[Stage | StageMixture], config: TrainConfig, proces
     return min(checked.patch for checked in settings)
 
 
-def _read_pictures(paths: Iterable[Path], codec: Codec, config: TrainConfig, *, smallest: int) -> LoadedPictures:
+def _read_pictures(
+    paths: Iterable[Path], codec: Codec, config: TrainConfig, *, smallest: int
+) -> tuple[Pictures, list[str]]:
     folds = codec.spec.t > 1
-    return load_pictures(paths, codec.channels, folds=folds, smallest=smallest, value_range=config.value_range)
+    return collect_pictures(paths, codec.channels, folds=folds, smallest=smallest, value_range=config.value_range)
+
+
+def _near(device: torch.device, pictures: Pictures) -> CropSource:
+    """Move pictures to a device other than the CPU; those in mapped files stay there, because they can be too large."""
+    return pictures if device.type == "cpu" or pictures.is_mapped else PixelBuffer.of(pictures, device)
 
 
 def _make_folder(out: Path) -> None:

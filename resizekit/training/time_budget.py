@@ -7,9 +7,10 @@ and reused when the training is resumed.
 import time
 from collections.abc import Iterator
 
+from resizekit.training.processes import from_main
 from resizekit.training.schedule import Segment
 from resizekit.training.session import Session
-from resizekit.training.step import Step, make_step
+from resizekit.training.steps import Steps
 
 __all__ = ["plan_steps"]
 
@@ -34,14 +35,15 @@ def plan_steps(session: Session, budget: float) -> int:
     initial = session.state.copy_weights()
     shares = [part for segment in session.segments(_RESOLUTION) for part in _split(segment)]
     allowed = min(_MAX_SHARE * budget, _MAX_SECONDS) / len(shares)
-    mean = sum(share * _seconds_per_step(make_step(session, segment), allowed) for segment, share in shares)
+    mean = sum(share * _seconds_per_step(session, Steps(session, [segment]), allowed) for segment, share in shares)
     began = time.monotonic()
     session.validate()
     validation = time.monotonic() - began
     session.state.reset(initial)
     session.metrics.clear()
     remaining = budget - session.elapsed() - validation
-    return max(1, int(remaining / (mean + validation / session.run.train.validate_every)))
+    steps = max(1, int(remaining / (mean + validation / session.run.train.validate_every)))
+    return from_main(session.accelerator, steps)
 
 
 def _split(segment: Segment) -> Iterator[tuple[Segment, float]]:
@@ -55,10 +57,11 @@ def _split(segment: Segment) -> Iterator[tuple[Segment, float]]:
         yield Segment((settings,), segment.first, segment.end), share
 
 
-def _seconds_per_step(step: Step, allowed: float) -> float:
-    step().item()  # the first step creates the optimizer's moments and compiles the model
+def _seconds_per_step(session: Session, steps: Steps, allowed: float) -> float:
+    steps.advance().item()  # the first step creates the optimizer's moments and compiles the model
     began, done = time.monotonic(), 0
-    while done < _MIN_STEPS or time.monotonic() - began < allowed:
-        step().item()  # reading the loss waits for the GPU
+    # all processes measure the same number of steps, because each step needs all of them
+    while from_main(session.accelerator, done < _MIN_STEPS or time.monotonic() - began < allowed):
+        steps.advance().item()  # reading the loss waits for the GPU
         done += 1
     return (time.monotonic() - began) / done

@@ -8,14 +8,24 @@ from hypothesis import strategies as st
 
 from resizekit.errors import ConfigError
 from resizekit.training.crops import Crops, PixelBuffer
+from resizekit.training.pictures import Pictures
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(0)
-NOISE = [torch.from_numpy(RNG.integers(0, 256, (3, h, w), np.uint8)) for h, w in ((20, 30), (24, 24), (16, 40))]
+NOISE = [RNG.integers(0, 256, (h, w, 3), np.uint8) for h, w in ((20, 30), (24, 24), (16, 40))]
 
 
 def crops_of(pictures, patch=8, seed=0):
-    return Crops(PixelBuffer.of(pictures, CPU), patch=patch, seed=seed)
+    return Crops(Pictures.of(pictures), patch=patch, seed=seed)
+
+
+@given(seed=st.integers(0, 2**63 - 1), step=st.integers(0, 2**40), patch=st.integers(1, 20))
+def test_crops_from_a_device_equal_those_from_the_host(seed, step, patch):
+    pictures = Pictures.of(NOISE)
+    host, device = (Crops(source, patch=patch, seed=seed) for source in (pictures, PixelBuffer.of(pictures, CPU)))
+    expected, batch = host.batch(step, 5), device.batch(step, 5)
+    assert torch.equal(batch, expected)
+    assert batch.stride() == expected.stride()
 
 
 @given(seed=st.integers(0, 2**63 - 1), step=st.integers(0, 2**40))
@@ -37,7 +47,7 @@ def test_batch_is_uint8_and_channels_first():
 
 
 def test_crops_lie_inside_a_picture():
-    picture = torch.arange(100, dtype=torch.uint8).reshape(1, 10, 10)
+    picture = np.arange(100, dtype=np.uint8).reshape(10, 10, 1)
     for step in range(50):
         crop = crops_of([picture], patch=4).batch(step, 1)[0, 0].int()
         rows, columns = crop // 10, crop % 10
@@ -47,7 +57,7 @@ def test_crops_lie_inside_a_picture():
 
 def test_crops_show_exactly_the_eight_symmetries_of_the_square():
     square = np.arange(16, dtype=np.uint8).reshape(4, 4)
-    crops = crops_of([torch.from_numpy(square)[None]], patch=4)
+    crops = crops_of([square[:, :, None]], patch=4)
     seen = {crop.numpy().tobytes() for crop in crops.batch(0, 100)}
     expected = {np.rot90(side, turns).tobytes() for side in (square, square.T) for turns in range(4)}
     assert seen == expected
@@ -55,7 +65,7 @@ def test_crops_show_exactly_the_eight_symmetries_of_the_square():
 
 
 def test_crops_come_from_different_pictures_if_there_are_enough():
-    uniform = [torch.full((1, 12, 12), i, dtype=torch.uint8) for i in range(6)]
+    uniform = [np.full((12, 12, 1), i, np.uint8) for i in range(6)]
     crops = crops_of(uniform)
     for step in range(20):
         assert len(crops.batch(step, 6).unique()) == 6
@@ -63,7 +73,7 @@ def test_crops_come_from_different_pictures_if_there_are_enough():
 
 
 def test_all_positions_are_equally_likely():
-    small, large = torch.zeros(1, 8, 8, dtype=torch.uint8), torch.full((1, 8, 15), 255, dtype=torch.uint8)
+    small, large = np.zeros((8, 8, 1), np.uint8), np.full((8, 15, 1), 255, np.uint8)
     crops = crops_of([small, large])
     share = (
         crops.batch(0, 3000).float().mean().item() / 255
@@ -80,7 +90,7 @@ def test_shares_of_several_processes_form_one_batch(processes):
 
 
 def test_pictures_smaller_than_a_crop_are_never_drawn():
-    small, large = torch.zeros(1, 7, 40, dtype=torch.uint8), torch.ones(1, 8, 8, dtype=torch.uint8)
+    small, large = np.zeros((7, 40, 1), np.uint8), np.ones((8, 8, 1), np.uint8)
     assert crops_of([small, large]).batch(0, 9).min() > 0
     with pytest.raises(ConfigError, match="no picture is large enough for a crop of 9 pixels"):
         crops_of([small, large], patch=9)
