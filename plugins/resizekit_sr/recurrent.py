@@ -22,6 +22,7 @@ and a step between two states (`between`) does not write into the low image. The
 next to the low image.
 """
 
+from fractions import Fraction
 from typing import cast
 
 import torch
@@ -103,7 +104,8 @@ class Encoder(_Side):
         """Downscale by one factor. A state is `clean` and its pixels minus 0.5: `b (c + c s r) h w`."""
         picture = to_float(x) if first else x[:, : self.channels]
         size = picture.shape[2] // self.s, picture.shape[3] // self.r
-        clean = ops.resample(picture, size)
+        # the sizes alone would make `torch.export` specialize on them
+        clean = ops.resample(picture, size, scale=(Fraction(self.s), Fraction(self.r)))
         unshuffled = ops.unshuffle(picture - 0.5 if first else x[:, self.channels :], self.s, self.r)
         if first and not last:
             return torch.cat([clean, unshuffled], dim=1)
