@@ -1,7 +1,7 @@
 """The functions that a file holds: pixel values in, pixel values out, for any number of pictures of any size.
 
-    down: high ─► pad ─► floats ─► encoder ─►(+ guide)─► clamp, round ─► low
-    up:   low ─────────► floats ─► decoder ────────────► clamp, round ─► restored
+down: high ─► pad ─► floats ─► encoder ─►(+ guide)─► clamp, round ─► low
+up:   low ─────────► floats ─► decoder ────────────► clamp, round ─► restored
 """
 
 from collections.abc import Callable
@@ -16,16 +16,15 @@ from resizekit.errors import UsageError
 from resizekit.ops import references, to_uint8
 from resizekit.ops.quantize import SCALE
 
-__all__ = ["DTYPES", "INPUT_NAMES", "OUTPUT_NAMES", "Direction", "Dtype", "sample", "trace"]
+__all__ = ["INPUT_NAMES", "OUTPUT_NAMES", "Direction", "Dtype", "make_graph", "noise", "trace"]
 
 Direction: TypeAlias = Literal["down", "up"]
 Dtype: TypeAlias = Literal["uint8", "float32"]
 
-DTYPES = {"uint8": torch.uint8, "float32": torch.float32}
 INPUT_NAMES = {"down": "high", "up": "low"}
 OUTPUT_NAMES = {"down": "low", "up": "restored"}
-_SAMPLE_CELLS = 24, 20
-"""Height and width of the sample, in cells of the factors."""
+_SAMPLE = 2, 24, 20
+"""Batch of the sample, and its height and width in cells of the factors."""
 
 
 class _Graph(nn.Module):
@@ -63,13 +62,30 @@ def _pad(x: Tensor, multiple: tuple[int, int]) -> Tensor:
     return x
 
 
-def sample(codec: Codec, direction: Direction, dtype: Dtype) -> Tensor:
-    """Make an input to trace with: two small pictures of noise, `b c h w`."""
-    channels = codec.channels if direction == "down" else codec.low_channels
-    spec, random = codec.spec, torch.Generator().manual_seed(0)
-    factors = (spec.s.numerator, spec.r.numerator) if direction == "down" else (spec.s.denominator, spec.r.denominator)
-    h, w = (cells * factor for cells, factor in zip(_SAMPLE_CELLS, factors, strict=True))
-    values = torch.randint(256, (2, channels, h, w), generator=random, dtype=torch.uint8)
+def make_graph(codec: Codec, direction: Direction, dtype: Dtype) -> nn.Module:
+    """Return one direction of a codec as a module: pixel values in, pixel values out."""
+    return _Graph(codec, direction, dtype).eval()
+
+
+def noise(codec: Codec, direction: Direction, dtype: Dtype, batch: int, h: int, w: int, *, odd: bool = False) -> Tensor:
+    """Make an input of noise: `batch c h w`.
+
+    Args:
+        codec: Defines the number of channels and the factors.
+        direction: "down" or "up".
+        dtype: Type of the values.
+        batch: Number of pictures.
+        h: Height in cells of the factors.
+        w: Width in cells of the factors.
+        odd: Whether the picture at full size misses a pixel of its last cells, so that it is padded.
+    """
+    spec, channels = codec.spec, codec.channels if direction == "down" else codec.low_channels
+    if direction == "down":
+        h, w = (n * f.numerator - int(odd and f.numerator > 1) for n, f in ((h, spec.s), (w, spec.r)))
+    else:
+        h, w = h * spec.s.denominator, w * spec.r.denominator
+    random = torch.Generator().manual_seed(0)
+    values = torch.randint(256, (batch, channels, h, w), generator=random, dtype=torch.uint8)
     return values if dtype == "uint8" else values.float() * SCALE
 
 
@@ -79,11 +95,11 @@ def trace(codec: Codec, direction: Direction, dtype: Dtype) -> ExportedProgram:
     Raises:
         UsageError: If the tracer cannot follow a network, or the result would serve only some sizes.
     """
-    graph = _Graph(codec, direction, dtype).eval()
+    graph, x = make_graph(codec, direction, dtype), noise(codec, direction, dtype, *_SAMPLE)
     shapes = ({0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC},)
     try:
         with references(), torch.no_grad():
-            return torch.export.export(graph, (sample(codec, direction, dtype),), dynamic_shapes=shapes, strict=False)
+            return torch.export.export(graph, (x,), dynamic_shapes=shapes, strict=False)
     except Exception as error:  # the tracer raises errors of many types, and networks of plugins any type
         network = codec.encoder if direction == "down" else codec.decoder
         raise UsageError(

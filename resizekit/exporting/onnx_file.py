@@ -15,7 +15,7 @@ from resizekit.errors import MissingExtraError, UsageError
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["OPSET", "check_extra", "to_onnx"]
+__all__ = ["OPSET", "check_extra", "clean", "to_onnx"]
 
 OPSET = 18
 """Version of the operators: onnxruntime reads it since 1.14, OpenVINO since 2023."""
@@ -33,14 +33,13 @@ def check_extra() -> None:
         raise MissingExtraError(f'an export needs {error.name}: pip install "resizekit[onnx]"') from None
 
 
-def to_onnx(program: ExportedProgram, input_name: str, output_name: str, metadata: Mapping[str, str]) -> "onnx.ModelProto":
+def to_onnx(program: ExportedProgram, input_name: str, output_name: str) -> "onnx.ModelProto":
     """Convert a traced graph, with axes named `batch`, `height` and `width`.
 
     Args:
         program: The graph of one input and one output, `b c h w`.
         input_name: Name of the input.
         output_name: Name of the output.
-        metadata: Texts to store in the model.
 
     Raises:
         UsageError: If an operation has no counterpart in ONNX.
@@ -58,20 +57,14 @@ def to_onnx(program: ExportedProgram, input_name: str, output_name: str, metadat
                 verbose=False,
             )
             assert converted is not None
-            optimizer.optimize(
-                converted.model, input_size_limit=_LARGEST_CONSTANT, output_size_limit=_LARGEST_CONSTANT
-            )
+            optimizer.optimize(converted.model, input_size_limit=_LARGEST_CONSTANT, output_size_limit=_LARGEST_CONSTANT)
     except torch.onnx.errors.OnnxExporterError as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise UsageError(
             f"cannot export: an operation of the network has no counterpart in ONNX ({reason[:160]}); "
             "use another operation"
         ) from error
-    model = converted.model_proto
-    _clean(model)
-    for key, text in metadata.items():
-        model.metadata_props.add(key=key, value=text)
-    return model
+    return converted.model_proto
 
 
 @contextmanager
@@ -88,23 +81,28 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _clean(model: "onnx.ModelProto") -> None:
-    """Name the free axes, and remove notes about source files from every part."""
+def clean(model: "onnx.ModelProto", metadata: Mapping[str, str]) -> None:
+    """Name the free axes, remove notes about source files from every part, and set the metadata.
+
+    Args:
+        model: The model, which is changed in place.
+        metadata: Texts to store in the model.
+    """
     graph = model.graph
     axes = graph.input[0].type.tensor_type.shape.dim
     names = {
-        re.sub(r".*?([A-Za-z]\w*).*", r"\1", axis.dim_param): name
+        axis.dim_param: name
         for axis, name in zip((axes[0], axes[2], axes[3]), ("batch", "height", "width"), strict=True)
     }
-    symbols = re.compile(rf"\b({'|'.join(names)})\b")
-    for value in (*graph.input, *graph.output, *graph.value_info):
+    symbols = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
+    del graph.value_info[:]  # sizes between the nodes: every runtime computes them
+    for value in (*graph.input, *graph.output):
         for axis in value.type.tensor_type.shape.dim:
             if axis.dim_param:
                 axis.dim_param = symbols.sub(lambda match: names[match[1]], axis.dim_param)
     model.producer_name, model.producer_version, model.doc_string = "resizekit", "", ""
-    for part in (model, graph, *model.functions, *graph.node, *graph.input, *graph.output, *graph.value_info):
+    for part in (model, graph, *model.functions, *graph.node, *graph.input, *graph.output, *graph.initializer):
         del part.metadata_props[:]
         part.doc_string = ""
-    for tensor in graph.initializer:
-        del tensor.metadata_props[:]
-        tensor.doc_string = ""
+    for key, text in metadata.items():
+        model.metadata_props.add(key=key, value=text)

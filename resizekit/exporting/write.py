@@ -9,7 +9,9 @@ from typing import Literal, get_args
 from resizekit.codec import Codec, ImageLike
 from resizekit.errors import UsageError
 from resizekit.exporting.graph import INPUT_NAMES, OUTPUT_NAMES, Direction, Dtype, trace
-from resizekit.exporting.onnx_file import check_extra, to_onnx
+from resizekit.exporting.onnx_file import check_extra, clean, to_onnx
+from resizekit.exporting.quantize import quantize
+from resizekit.exporting.verify import verify
 from resizekit.plugin.registry import installed
 from resizekit.system.atomic_write import atomic_write, check_target
 
@@ -26,7 +28,7 @@ def export(
     dtype: Dtype = "uint8",
     format: Format = "onnx",
     quantized: bool = False,
-    calibration: Iterable[ImageLike] = (),
+    calibration: Iterable[ImageLike] | None = None,
     overwrite: bool = False,
 ) -> Mapping[str, str]:
     """Write one direction of a codec to an ONNX file, for pictures of any size.
@@ -34,6 +36,9 @@ def export(
     The input is `high` or `low`, the output `low` or `restored`, all `b c h w`. The graph contains the guide and the
     networks, then clamps and rounds as the codec does. It does not contain the compression: of weights with a lossy
     small file, `down` returns the pixel values that go into that file, and `up` takes those read from it.
+
+    The file is checked before it is written: in onnxruntime, at sizes that the tracer has not seen, its result may
+    differ from the codec by at most one integer value.
 
     Args:
         codec: The codec; `codec.at(times)` exports several steps as one graph.
@@ -69,21 +74,20 @@ def export(
         if value not in allowed:
             raise UsageError(f"unknown {label} {value!r}: expected {' or '.join(allowed)}")
     if dtype == "uint8" and codec.storage.bits != 8:
-        raise UsageError(
-            f"dtype 'uint8': this codec stores {codec.storage.bits} bits per channel; use dtype 'float32'"
-        )
+        raise UsageError(f"dtype 'uint8': this codec stores {codec.storage.bits} bits per channel; use dtype 'float32'")
+    if quantized != (calibration is not None):
+        raise UsageError("quantized=True and calibration=[picture, ...] belong together: pass both or neither")
     path = Path(path)
     check_target(path, overwrite=overwrite)
     check_extra()
     codec = copy.deepcopy(codec).cpu().float().eval()
     texts = _describe(codec, direction, dtype, quantized)
     with atomic_write(path) as temporary:
-        program = trace(codec, direction, dtype)
-        model = to_onnx(program, INPUT_NAMES[direction], OUTPUT_NAMES[direction], texts)
+        model = to_onnx(trace(codec, direction, dtype), INPUT_NAMES[direction], OUTPUT_NAMES[direction])
         if quantized:
-            from resizekit.exporting.quantize import quantize
-
-            model = quantize(model, codec, direction, dtype, calibration)
+            model = quantize(model, codec, direction, dtype, calibration or ())
+        clean(model, texts)
+        verify(model, codec, direction, dtype, exact=not quantized)
         temporary.write_bytes(model.SerializeToString())
     return texts
 
@@ -110,8 +114,10 @@ def _describe(codec: Codec, direction: Direction, dtype: Dtype, quantized: bool)
 def _licence(task: str) -> str:
     """Return the licence of the distribution that provides a task, as its metadata states it; "" if it does not."""
     offer = installed().tasks.get(task)
+    if offer is None:
+        return ""
     try:
-        fields = metadata(offer.provider.rpartition(" ")[0]) if offer else {}
+        fields = metadata(offer.provider.rpartition(" ")[0])
     except PackageNotFoundError:
         return ""
-    return str(fields.get("License-Expression") or fields.get("License") or "")
+    return next((fields[key] for key in ("License-Expression", "License") if key in fields), "")
