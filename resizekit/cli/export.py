@@ -34,8 +34,8 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write one direction of weights to an ONNX file, for programs without PyTorch."""
-    from resizekit import export as write
-    from resizekit import load
+    from resizekit.exporting.write import export as write
+    from resizekit.recipes.checkpoint import load
 
     codec = load(weights, times=times)
     pictures = None if calibrate is None else _pictures(codec, calibrate)
