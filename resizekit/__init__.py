@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from resizekit.codec.codec import Resized as Resized
     from resizekit.codec.refine.effort import Effort as Effort
     from resizekit.errors import ResizeKitError as ResizeKitError
+    from resizekit.exporting.write import export as export
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
     from resizekit.images.run_options import RunOptions as RunOptions
@@ -83,6 +84,7 @@ _WHERE = {
     "Weights": "resizekit.plugin.records",
     "build": "resizekit.recipes.assemble",
     "down_file": "resizekit.images.files",
+    "export": "resizekit.exporting.write",
     "from_toml": "resizekit.recipes.assemble",
     "guides": "resizekit.codec.guides",
     "hookimpl": "resizekit.plugin.marker",

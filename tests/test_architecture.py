@@ -31,7 +31,7 @@ FLOORS = {
     7: "recipes",
     8: "images",
     9: "evaluation",
-    10: "suites showcase training benchmarking",
+    10: "suites showcase training benchmarking exporting",
     11: "report testing",
     12: "cli",
     13: "__init__ __main__",

@@ -37,6 +37,9 @@ def photo(tmp_path_factory) -> Path:
 def test_examples_of_the_module_run(name, photo, tmp_path, monkeypatch):
     if name.startswith("resizekit_kernels"):
         pytest.importorskip("triton", reason="Triton is not installed")
+    if name.startswith("resizekit.exporting"):
+        pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+        pytest.importorskip("onnxscript", reason="onnxscript is not installed")
     shutil.copy(photo, tmp_path)
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)

@@ -71,6 +71,7 @@ class _Side(Recurrent):
     def __init__(self, spec: ResizeSpec, channels: int, *, blocks: int, alone: int, between: int, width: int) -> None:
         super().__init__()
         self.s, self.r, self.channels = spec.s.numerator, spec.r.numerator, channels
+        self.scale = spec.s, spec.r  # exact: from sizes alone, `torch.export` would make a graph for one size
         self.pixels = channels * self.s * self.r  # values in a block of one factor
         self.blocks = _trunk(blocks, width)
         self.blocks_alone = _trunk(alone, width) if alone else None
@@ -103,7 +104,7 @@ class Encoder(_Side):
         """Downscale by one factor. A state is `clean` and its pixels minus 0.5: `b (c + c s r) h w`."""
         picture = to_float(x) if first else x[:, : self.channels]
         size = picture.shape[2] // self.s, picture.shape[3] // self.r
-        clean = ops.resample(picture, size)
+        clean = ops.resample(picture, size, scale=self.scale)
         unshuffled = ops.unshuffle(picture - 0.5 if first else x[:, self.channels :], self.s, self.r)
         if first and not last:
             return torch.cat([clean, unshuffled], dim=1)

@@ -14,6 +14,7 @@ import typer
 from resizekit.cli.bench import bench
 from resizekit.cli.compare import compare
 from resizekit.cli.evaluate import evaluate
+from resizekit.cli.export import export
 from resizekit.cli.files import down, up
 from resizekit.cli.info import info
 from resizekit.cli.output import echo_error
@@ -102,6 +103,7 @@ for verb in (
     compare,
     report,
     export_pairs,
+    export,
     bench,
     pack,
     train,

@@ -302,6 +302,8 @@ def channels_last(x: Tensor) -> Tensor:
     `contiguous(memory_format=...)` accepts several strides where an axis has length 1, and a convolution picks its
     algorithm by the strides: equal pixels would then differ in the last bit. A flat view makes the strides unique.
     """
+    if torch.compiler.is_exporting():  # the runtime of the exported graph chooses its own layout
+        return x
     b, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).reshape(-1).view(b, h, w, c).permute(0, 3, 1, 2)
 

@@ -86,10 +86,10 @@ def _pad_blocks(x: Tensor, block: tuple[int, int]) -> Tensor:
     """
     for axis, by in zip((2, 3), block, strict=True):
         size = x.shape[axis]
-        if size % by:
-            index = torch.arange(size + -size % by, device=x.device)
-            source = index - by if size > by else index.clamp_max(size - 1)
-            x = x.index_select(axis, torch.where(index < size, index, source))
+        if torch.compiler.is_exporting() or size % by:  # an exported graph serves every size
+            index = torch.arange((size + by - 1) // by * by, device=x.device)
+            before = torch.where(index < by, size - 1, index - by)
+            x = x.index_select(axis, torch.where(index < size, index, before))
     return x
 
 

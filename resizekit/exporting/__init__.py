@@ -1,0 +1,1 @@
+"""Export: networks as files for runtimes without PyTorch."""

@@ -1,0 +1,125 @@
+"""Static quantization: convolutions on 8-bit integers, with ranges that are measured on pictures.
+
+The first and the last convolution of the graph stay in float: they touch pixel values, and an error there is visible.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from resizekit.codec import Codec, ImageLike
+from resizekit.codec.convert import to_tensor
+from resizekit.errors import UsageError
+from resizekit.exporting.graph import INPUT_NAMES, Direction, Dtype
+from resizekit.ops import to_uint8
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["quantize"]
+
+_SIDE, _CELLS = 256, 16
+"""Only the middle of a picture is used, to limit memory: up to this side in pixels, or this number of cells."""
+_PERCENTILE = 99.99
+"""Share of the values inside the range of an activation. The few values beyond it are clamped."""
+
+
+def quantize(
+    model: "onnx.ModelProto", codec: Codec, direction: Direction, dtype: Dtype, pictures: Iterable[ImageLike]
+) -> "onnx.ModelProto":
+    """Quantize the convolutions between the first and the last.
+
+    Weights get 7 bits, each output channel with its own range, because processors without instructions for 8-bit dot
+    products saturate with 8 bits. Activations get 8 bits.
+
+    Args:
+        model: The graph in float32.
+        codec: The codec that it was made from.
+        direction: "down" or "up".
+        dtype: Type of the input.
+        pictures: Pictures at full size. The middle of each is used.
+
+    Raises:
+        UsageError: If there are no pictures, or no convolution between the first and the last.
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_static
+
+    convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
+    if len(convolutions) < 3:
+        raise UsageError(
+            f"quantized: network {codec.info.network!r} has {len(convolutions)} convolutions, and the first and the "
+            "last stay in float; export it without quantization"
+        )
+    inputs = _inputs(codec, direction, dtype, pictures)
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # the base class has no type information
+        def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
+            array = next(inputs, None)
+            return None if array is None else {INPUT_NAMES[direction]: array}
+
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "quantized.onnx"
+        quantize_static(
+            model,
+            path,
+            Reader(),
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=[convolutions[0], convolutions[-1]],
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.Percentile,
+            # without the second option, the activations of all pictures are in memory at the same time
+            extra_options={"CalibPercentile": _PERCENTILE, "CalibMaxIntermediateOutputs": 1},
+        )
+        return onnx.load(path)
+
+
+def _inputs(
+    codec: Codec, direction: Direction, dtype: Dtype, pictures: Iterable[ImageLike]
+) -> Iterator[npt.NDArray[Any]]:
+    """Make the inputs of the graph from the middle of each picture: `1 c h w`."""
+    count = 0
+    for count, picture in enumerate(pictures, start=1):  # noqa: B007 - used after the loop
+        high = _middle(to_tensor(picture), codec)
+        with torch.inference_mode():
+            x = high if direction == "down" else codec.down_tensor(high)
+        yield np.ascontiguousarray((to_uint8(x) if dtype == "uint8" else x).numpy())
+    if not count:
+        raise UsageError("quantized: no pictures to calibrate with; pass some, such as calibration=[image, ...]")
+
+
+def _middle(high: Tensor, codec: Codec) -> Tensor:
+    """Crop a picture to its middle, with a size that the factors divide."""
+    _, height, width = codec.spec.crop((codec.channels, *high.shape[2:]))
+    (_, s, r) = codec.spec.multiple
+    h, w = (min(side, max(_SIDE // by, _CELLS) * by) for side, by in ((height, s), (width, r)))
+    top, left = (high.shape[2] - h) // 2, (high.shape[3] - w) // 2
+    return high[:, :, top : top + h, left : left + w].contiguous()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what the quantizer prints, and its advice on the root logger; other loggers are not affected."""
+
+    def hide(_: logging.LogRecord) -> bool:
+        return False
+
+    root = logging.getLogger()
+    root.addFilter(hide)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        root.removeFilter(hide)
