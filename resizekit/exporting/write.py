@@ -82,7 +82,7 @@ def export(
     check_extra()
     codec = copy.deepcopy(codec).cpu().float().eval()
     texts = _describe(codec, direction, dtype, quantized)
-    with atomic_write(path) as temporary:
+    with atomic_write(path, overwrite=overwrite) as temporary:
         model = to_onnx(trace(codec, direction, dtype), INPUT_NAMES[direction], OUTPUT_NAMES[direction])
         if quantized:
             model = quantize(model, codec, direction, dtype, calibration or ())

@@ -85,7 +85,7 @@ def pack(
     check_output(out, overwrite=overwrite)
     skipped: list[str] = []
     items = [sources] if isinstance(sources, str | Path | PIL.Image.Image | np.ndarray) else sources
-    with atomic_write(out) as temporary:
+    with atomic_write(out, overwrite=overwrite) as temporary:
         with temporary.open("w+b") as file:
             writer = PackWriter(file, channels)
             for result in _decoded(items, channels, value_range):
