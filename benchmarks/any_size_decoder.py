@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from resizekit import Codec, TargetSize, load
 from resizekit.codec.convert import from_codes, to_tensor
 from resizekit.evaluation.metrics import psnr
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.ops import to_uint8
+from resizekit.pictures.picture import Picture
 from resizekit.storage.formats import Pixels
 
 FACTORS = tuple(Fraction(text) for text in ("3/2", "2", "5/2", "3"))

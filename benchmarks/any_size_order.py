@@ -26,12 +26,12 @@ from script import run_script
 
 from resizekit import Codec, load
 from resizekit.codec.convert import from_codes, to_codes, to_tensor
+from resizekit.codec.pad import reflect_pad_or_crop
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
-from resizekit.images.io.find import find_pictures
-from resizekit.images.io.read import read_picture
-from resizekit.images.pad import reflect_pad_or_crop
 from resizekit.ops import resample, resample_uint8, to_uint8
+from resizekit.pictures.io.find import find_pictures
+from resizekit.pictures.io.read import read_picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 

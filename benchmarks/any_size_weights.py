@@ -20,9 +20,9 @@ from script import run_script
 
 from resizekit import TargetSize, load
 from resizekit.evaluation.metrics import psnr
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.selection import best_weights_for
+from resizekit.pictures.picture import Picture
 
 SCALES = "3/2", "2", "11/5", "9/4", "12/5", "5/2", "3", "4", "5", "6", "8", "12", "16"
 

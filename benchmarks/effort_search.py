@@ -25,10 +25,10 @@ from resizekit.codec.convert import to_codes
 from resizekit.codec.refine.descent import Best, approach_bound, pull_to_guide, refine_level
 from resizekit.codec.refine.effort import LEVELS, Level
 from resizekit.codec.refine.objective import Objective, area_mean
-from resizekit.images.io.find import find_pictures, sample_evenly
-from resizekit.images.io.read import read_picture
 from resizekit.nn import to_float
 from resizekit.ops.quantize import LEVELS as WHITE
+from resizekit.pictures.io.find import find_pictures, sample_evenly
+from resizekit.pictures.io.read import read_picture
 
 SIDE = 256
 

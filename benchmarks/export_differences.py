@@ -21,8 +21,8 @@ from results_file import write_results
 from script import run_script
 
 import resizekit
-from resizekit.images.io.read import read_picture
-from resizekit.images.pad import reflect_pad_or_crop
+from resizekit.codec.pad import reflect_pad_or_crop
+from resizekit.pictures.io.read import read_picture
 from resizekit.plugin.registry import installed
 from resizekit.spec import HW
 

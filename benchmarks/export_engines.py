@@ -24,7 +24,7 @@ from script import run_script
 
 import resizekit
 from resizekit.evaluation.channels import read_for_evaluation
-from resizekit.images.io.find import find_pictures, sample_evenly
+from resizekit.pictures.io.find import find_pictures, sample_evenly
 
 CALIBRATION = 32
 Engine = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]

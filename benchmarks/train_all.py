@@ -22,7 +22,7 @@ from training_run import StoppedError, complete_run, existing_run, measure_weigh
 from resizekit.cli.options import Device
 from resizekit.cli.output import echo_error
 from resizekit.errors import ResizeKitError, UsageError
-from resizekit.images.io.find import find_pictures
+from resizekit.pictures.io.find import find_pictures
 from resizekit.recipes.config import RunConfig, TrainConfig, apply_overrides, read_toml, validate
 
 

@@ -16,7 +16,7 @@ from resizekit.cli.progress import counted, training_progress
 from resizekit.codec import Codec
 from resizekit.errors import ConfigError, ResizeKitError, UsageError
 from resizekit.evaluation.folder import evaluate_folder
-from resizekit.images.io.find import find_pictures
+from resizekit.pictures.io.find import find_pictures
 from resizekit.recipes.assemble import assemble, complete, recipe_of
 from resizekit.recipes.checkpoint import load, read_header
 from resizekit.recipes.config import RunConfig

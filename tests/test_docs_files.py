@@ -10,10 +10,10 @@ from PIL import ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from resizekit.errors import ImageError, ResizeKitError
-from resizekit.images.io.heif import register_heif
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.heif import register_heif
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 from resizekit.storage.jxl import register_jxl
 
 imagecodecs = pytest.importorskip("imagecodecs")

@@ -115,7 +115,7 @@ def test_every_field_of_a_task_and_every_op_is_documented():
 
 
 def test_every_manifest_and_header_field_is_documented(section):
-    from resizekit.images.manifest import Manifest
+    from resizekit.pictures.manifest import Manifest
     from resizekit.recipes.checkpoint import Header
 
     for heading, model in (("## Small pictures", Manifest), ("## Weights files", Header)):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import resizekit
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

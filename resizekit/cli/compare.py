@@ -54,8 +54,8 @@ def compare(
     from resizekit.evaluation.compare import compare as measure
     from resizekit.evaluation.perceptual import check_ssimulacra2, ssimulacra2
     from resizekit.evaluation.plot import check_plot
-    from resizekit.images.io.find import find_pictures
     from resizekit.images.selection import choose_codec
+    from resizekit.pictures.io.find import find_pictures
 
     if plot is not None:
         check_plot(plot, overwrite=overwrite)

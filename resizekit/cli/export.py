@@ -54,7 +54,7 @@ def export(
 def _pictures(codec: "Codec", folder: Path) -> "Iterator[Pixels]":
     """Read at most 32 pictures, sampled evenly."""
     from resizekit.evaluation.channels import read_for_evaluation
-    from resizekit.images.io.find import find_pictures, sample_evenly
+    from resizekit.pictures.io.find import find_pictures, sample_evenly
 
     if not folder.is_dir():
         raise UsageError(f"--calibrate {folder}: not a folder; name one that holds pictures")

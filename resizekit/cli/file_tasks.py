@@ -12,7 +12,7 @@ from resizekit.images.files import down_file, plan_file, up_file
 from resizekit.images.max_bytes import MaxBytes
 from resizekit.images.run_options import RunOptions
 from resizekit.images.target_size import TargetSize
-from resizekit.images.value_range import ValueRange
+from resizekit.pictures.value_range import ValueRange
 
 __all__ = ["DownTask", "UpTask"]
 

@@ -39,8 +39,8 @@ def pair_up(sources: Sequence[Path], out: str, suffix: Callable[[Path], str]) ->
         ImageError: A source does not exist or holds no picture.
     """
     from resizekit.images.batch import Job
-    from resizekit.images.io.find import search_pictures
     from resizekit.images.output_names import output_names
+    from resizekit.pictures.io.find import search_pictures
 
     folder = Path(out)
     if len(sources) == 1 and not _is_folder(out) and not _may_be_several(sources[0]):

@@ -231,7 +231,7 @@ def read_value_range(text: str | None) -> tuple[float, float] | None:
     """Parse --value-range; raises `UsageError` unless it is two finite numbers in ascending order."""
     if text is None:
         return None
-    from resizekit.images.value_range import check_value_range
+    from resizekit.pictures.value_range import check_value_range
 
     try:
         low, high = (float(part) for part in text.split(","))

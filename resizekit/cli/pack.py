@@ -24,7 +24,7 @@ def pack(
 
     from resizekit.cli.output import error_text
     from resizekit.cli.progress import counted
-    from resizekit.images.io.find import find_pictures
+    from resizekit.pictures.io.find import find_pictures
     from resizekit.training.packing import check_output, check_space, expected_bytes
     from resizekit.training.packing import pack as write_pack
 

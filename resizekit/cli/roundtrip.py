@@ -62,7 +62,7 @@ def roundtrip(
     from rich.table import Table
 
     from resizekit.images.advice import Advice
-    from resizekit.images.io.find import ROUNDTRIP_SUFFIX
+    from resizekit.pictures.io.find import ROUNDTRIP_SUFFIX
     from resizekit.showcase.roundtrip import RoundtripMetrics, roundtrip_file
 
     options = read_run_options(tile, device, precision, overwrite)

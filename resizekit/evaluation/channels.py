@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.codec import Codec
+from resizekit.codec.alpha import fill_hidden
 from resizekit.codec.convert import convert_bits
 from resizekit.errors import ImageError, ResizeShapeError
 from resizekit.evaluation.metrics import luma
-from resizekit.images.alpha import fill_hidden
-from resizekit.images.channels import match_channels
-from resizekit.images.io.read import read_picture
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth
-from resizekit.images.value_range import ValueRange, normalize
+from resizekit.pictures.channels import match_channels
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.picture import Picture
+from resizekit.pictures.value_range import ValueRange, normalize
 from resizekit.storage.formats import Pixels
 
 __all__ = ["read_for_evaluation", "read_values", "to_display", "with_channels"]

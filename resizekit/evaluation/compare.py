@@ -12,9 +12,9 @@ from resizekit.codec.tiling import Tile
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.curves import Curve, bd_rate, mean_curve, value_at
 from resizekit.evaluation.rate_distortion import Perceptual, bicubic_curve, full_size_curve, small_curve
-from resizekit.images.io.read import read_picture
-from resizekit.images.picture import Picture
 from resizekit.images.selection import fitting_weights
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.picture import Picture
 from resizekit.recipes.checkpoint import installed_outline
 from resizekit.spec import ResizeSpec
 

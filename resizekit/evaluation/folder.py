@@ -11,9 +11,9 @@ from resizekit.codec.tiling import part_of
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.channels import read_for_evaluation
 from resizekit.evaluation.measure import measure
-from resizekit.images.io.find import find_pictures, sample_evenly
 from resizekit.images.planning import repeated
-from resizekit.images.value_range import ValueRange
+from resizekit.pictures.io.find import find_pictures, sample_evenly
+from resizekit.pictures.value_range import ValueRange
 
 __all__ = ["SetMetrics", "evaluate_depths", "evaluate_folder", "mean_of"]
 

@@ -8,13 +8,13 @@ import numpy as np
 from resizekit.codec import Codec
 from resizekit.codec.tiling import Tile
 from resizekit.evaluation.metrics import psnr
-from resizekit.images.io.read import read_picture
 from resizekit.images.manifest_weights import weights_of_manifest
 from resizekit.images.max_bytes import largest_quality
 from resizekit.images.pipeline import up_picture
 from resizekit.images.selection import choose_codec
 from resizekit.images.small_files import read_small
-from resizekit.images.value_range import ValueRange
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.value_range import ValueRange
 
 __all__ = ["FullSizeComparison", "against_full_size"]
 

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec
+from resizekit.codec.alpha import alpha_down
 from resizekit.codec.convert import bit_depth, convert_bits, from_batch, to_batch
+from resizekit.codec.pad import reflect_pad_or_crop
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
 from resizekit.codec.refine.pixels import refine_pixels
 from resizekit.codec.resize_plan import size_before_steps
 from resizekit.codec.tiling import tiled_encode
 from resizekit.evaluation.metrics import Weight, luma, psnr
-from resizekit.images.alpha import alpha_down
-from resizekit.images.pad import reflect_pad_or_crop
 from resizekit.nn import to_float
 from resizekit.ops import resample_codes, to_uint, to_uint8
 from resizekit.spec import HW, ResizeSpec

@@ -13,9 +13,9 @@ from resizekit.codec.refine.effort import Effort
 from resizekit.codec.tiling import Tile
 from resizekit.evaluation.curves import Curve, Point
 from resizekit.evaluation.metrics import LUMA, psnr
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.ops import resample_uint8
+from resizekit.pictures.picture import Picture
 from resizekit.recipes.assemble import find_compression
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Pixels, Storage

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from resizekit.evaluation.plot import plot_file
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 from resizekit.storage.formats import Pixels
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from resizekit.images.picture import Picture
+from resizekit.pictures.picture import Picture
 
 if TYPE_CHECKING:
     from resizekit.storage.formats import Pixels

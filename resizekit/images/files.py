@@ -12,13 +12,8 @@ from resizekit.codec.convert import dtype_of_bits
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.resize_plan import ResizePlan
 from resizekit.images.advice import advise_on_bytes, advise_on_picture
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import output
-from resizekit.images.limits import check_values
-from resizekit.images.manifest import Manifest
 from resizekit.images.manifest_weights import weights_of_manifest
 from resizekit.images.max_bytes import MaxBytes, best_to_bytes
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.planning import padded_sizes
 from resizekit.images.run_options import RunOptions
@@ -26,7 +21,12 @@ from resizekit.images.selection import WeightsChoice, choose_codec, select, sele
 from resizekit.images.sidecar import write_sidecar
 from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
-from resizekit.images.value_range import ValueRange
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import output
+from resizekit.pictures.limits import check_values
+from resizekit.pictures.manifest import Manifest
+from resizekit.pictures.picture import Picture
+from resizekit.pictures.value_range import ValueRange
 from resizekit.spec import HW
 from resizekit.system.locked_folder import locked_folder
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from resizekit.codec import Codec
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
-from resizekit.images.manifest import NAME, Manifest
+from resizekit.pictures.manifest import NAME, Manifest
 from resizekit.plugin.registry import installed
 from resizekit.spec import ResizeSpec
 

@@ -14,10 +14,10 @@ from resizekit.codec import Codec
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.pixels import squared_error
 from resizekit.errors import UsageError
-from resizekit.images.io.write import encoded_size
-from resizekit.images.manifest import Manifest
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
+from resizekit.pictures.io.write import encoded_size
+from resizekit.pictures.manifest import Manifest
+from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 
 __all__ = ["MaxBytes", "best_to_bytes", "fit_small", "largest_quality"]

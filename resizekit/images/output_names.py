@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from resizekit.images.io.find import Match
+from resizekit.pictures.io.find import Match
 
 __all__ = ["output_names"]
 

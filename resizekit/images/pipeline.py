@@ -16,25 +16,25 @@ import numpy as np
 import numpy.typing as npt
 
 from resizekit.codec import Codec
+from resizekit.codec.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.codec.convert import convert_bits, dtype_of_bits
+from resizekit.codec.pad import padded_sizes_for, reflect_pad_or_crop
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
 from resizekit.codec.refine.pixels import refine_pixels, squared_error
 from resizekit.codec.resize_plan import ResizePlan, size_before_steps
 from resizekit.codec.tiling import Progress, Tile, part_of_work, tiled_down, tiled_encode, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
-from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
-from resizekit.images.channels import match_channels
-from resizekit.images.io.icc import fitting_profile
-from resizekit.images.io.write import alpha_refusal
-from resizekit.images.manifest import Manifest
 from resizekit.images.manifest_weights import check_weights_match, manifest_name
-from resizekit.images.pad import padded_sizes_for, reflect_pad_or_crop
-from resizekit.images.picture import Picture
 from resizekit.images.planning import padded_sizes, plan_picture
 from resizekit.images.target_size import TargetSize
-from resizekit.images.value_range import ValueRange, denormalize, normalize, normalized_view
+from resizekit.pictures.channels import match_channels
+from resizekit.pictures.io.icc import fitting_profile
+from resizekit.pictures.io.write import alpha_refusal
+from resizekit.pictures.manifest import Manifest
+from resizekit.pictures.picture import Picture
+from resizekit.pictures.value_range import ValueRange, denormalize, normalize, normalized_view
 from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import Pixels, Storage, peak
 

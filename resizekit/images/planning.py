@@ -4,12 +4,12 @@ import math
 from fractions import Fraction
 
 from resizekit.codec import Codec
+from resizekit.codec.pad import PaddedSizes, padded_sizes_for
 from resizekit.codec.resize_plan import ResizePlan, plan_resize
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.limits import exceeds_limit
-from resizekit.images.manifest import MOST
-from resizekit.images.pad import PaddedSizes, padded_sizes_for
 from resizekit.images.target_size import TargetSize
+from resizekit.pictures.limits import exceeds_limit
+from resizekit.pictures.manifest import MOST
 from resizekit.spec import HW
 
 __all__ = ["check_repeatable", "max_steps", "padded_sizes", "plan_picture", "repeated"]

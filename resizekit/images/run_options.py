@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from resizekit.codec.tiling import Progress, Tile
 from resizekit.images.advice import Advice
-from resizekit.images.metadata import MetadataPolicy
+from resizekit.pictures.metadata import MetadataPolicy
 from resizekit.system.device import Precision, pick_device, pick_precision
 
 __all__ = ["RunOptions"]

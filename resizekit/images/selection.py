@@ -14,9 +14,9 @@ from resizekit.codec import Codec
 from resizekit.codec.resize_plan import ResizePlan, plan_resize
 from resizekit.errors import UnknownNameError, UsageError
 from resizekit.images.manifest_weights import manifest_name
-from resizekit.images.picture import Picture
 from resizekit.images.planning import plan_picture
 from resizekit.images.target_size import TargetSize
+from resizekit.pictures.picture import Picture
 from resizekit.plugin.registry import installed
 from resizekit.recipes.checkpoint import installed_outline, load, outline
 from resizekit.spec import HW

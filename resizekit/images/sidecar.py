@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from resizekit.errors import ManifestError
-from resizekit.images.manifest import LIMIT, Manifest
+from resizekit.pictures.manifest import LIMIT, Manifest
 from resizekit.system.atomic_write import atomic_write, check_target
 
 __all__ = ["read_sidecar", "sidecar_of", "write_sidecar"]

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resizekit.codec.pad import padded_sizes_for
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
-from resizekit.images.io.header import read_header
-from resizekit.images.io.npy import NPY
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.redundancy import without_redundancy
-from resizekit.images.manifest import Manifest
-from resizekit.images.pad import padded_sizes_for
-from resizekit.images.picture import Mode, Picture
 from resizekit.images.sidecar import read_sidecar
+from resizekit.pictures.io.header import read_header
+from resizekit.pictures.io.npy import NPY
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.redundancy import without_redundancy
+from resizekit.pictures.manifest import Manifest
+from resizekit.pictures.picture import Mode, Picture
 from resizekit.spec import HW
 from resizekit.storage.formats import PNG
 

@@ -8,8 +8,8 @@ from resizekit.codec import Codec
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import read_for_evaluation
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
-from resizekit.images.io.find import find_pictures
 from resizekit.images.selection import choose_codec
+from resizekit.pictures.io.find import find_pictures
 from resizekit.plugin.registry import installed
 from resizekit.report.gains import Gain
 from resizekit.report.inline import InlinePicture, inline_picture

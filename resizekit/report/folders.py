@@ -8,8 +8,8 @@ import numpy as np
 
 from resizekit.errors import ImageError, ResizeKitError
 from resizekit.evaluation.channels import to_display
-from resizekit.images.io.read import read_picture
-from resizekit.images.value_range import normalize
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.value_range import normalize
 from resizekit.report.inline import InlinePicture, inline_picture
 from resizekit.showcase.metrics_file import FolderRecord, RoundtripRecord, read_record
 from resizekit.showcase.panels import depth_panels, worst_window

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.tradeoff import Point
 from resizekit.evaluation.untrusted_json import Label, first_error, read_untrusted
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 from resizekit.report.inline import InlinePicture, inline_picture
 from resizekit.report.plots import Plot, tradeoff
 

@@ -7,9 +7,9 @@ from resizekit.codec.tiling import tiled_down
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import read_for_evaluation
 from resizekit.evaluation.measure import bicubic_roundtrip
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
 from resizekit.images.run_options import RunOptions
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 from resizekit.storage.formats import PNG, Pixels
 from resizekit.system.atomic_write import check_target
 

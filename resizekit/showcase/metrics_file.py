@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from resizekit.errors import ResizeKitError
 from resizekit.evaluation.untrusted_json import first_error
-from resizekit.images.picture import Picture
+from resizekit.pictures.picture import Picture
 from resizekit.system.atomic_write import atomic_write
 
 __all__ = ["RECORD_FILE", "FolderRecord", "RoundtripRecord", "read_record", "write_record"]

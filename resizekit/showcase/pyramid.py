@@ -10,13 +10,13 @@ from resizekit.codec.refine.effort import Effort
 from resizekit.codec.tiling import part_of
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import to_display
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth
 from resizekit.images.planning import check_repeatable, max_steps, repeated
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import WeightsChoice, select
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 from resizekit.showcase.metrics_file import RECORD_FILE, write_record
 from resizekit.showcase.panels import depth_panels, stack_panels
 from resizekit.showcase.roundtrip import RoundtripMetrics, RoundtripResult, check_not_existing, roundtrip_picture

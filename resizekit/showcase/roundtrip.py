@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from resizekit.codec import Codec
+from resizekit.codec.alpha import fill_hidden
+from resizekit.codec.pad import padded_sizes_for, reflect_pad_or_crop
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.tiling import part_of_work
 from resizekit.errors import UsageError
@@ -17,18 +19,16 @@ from resizekit.evaluation.measure import baseline_name, bicubic_roundtrip, psnr_
 from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.untrusted_json import finite
 from resizekit.images.advice import advise_on_picture
-from resizekit.images.alpha import fill_hidden
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.pad import padded_sizes_for, reflect_pad_or_crop
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import check_depth, down_picture, up_picture
 from resizekit.images.planning import repeated
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import WeightsChoice, select
 from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
-from resizekit.images.value_range import ValueRange, normalize
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
+from resizekit.pictures.value_range import ValueRange, normalize
 from resizekit.showcase.metrics_file import RECORD_FILE, RoundtripRecord, write_record
 from resizekit.showcase.panels import side_by_side
 from resizekit.storage.formats import Pixels, Storage

@@ -23,10 +23,10 @@ from resizekit.evaluation.measure import roundtrip
 from resizekit.evaluation.metrics import LUMA, luma, psnr
 from resizekit.evaluation.ssim import ssim
 from resizekit.evaluation.untrusted_json import finite
-from resizekit.images.io.read import read_picture
 from resizekit.images.pipeline import check_depth
 from resizekit.images.selection import choose_codec
 from resizekit.ops import resample_codes
+from resizekit.pictures.io.read import read_picture
 from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import PNG, Pixels, Storage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import PIL.Image
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.io.find import find_pictures, sample_evenly
+from resizekit.pictures.io.find import find_pictures, sample_evenly
 from resizekit.plugin.suite import Suite, SuiteSet
 from resizekit.spec import HW
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from resizekit.codec.convert import convert_bits
 from resizekit.errors import ConfigError, ImageError, MissingExtraError
 from resizekit.evaluation.channels import read_values
-from resizekit.images.io.find import find_pictures
-from resizekit.images.value_range import ValueRange
+from resizekit.pictures.io.find import find_pictures
+from resizekit.pictures.value_range import ValueRange
 from resizekit.training.pack_file import PackFile, is_pack
 from resizekit.training.pictures import Pictures
 

@@ -14,11 +14,11 @@ import PIL.Image
 from resizekit.codec.convert import ImageLike, convert_bits, to_codes
 from resizekit.errors import ConfigError, ImageError, MissingExtraError, UsageError
 from resizekit.evaluation.channels import with_channels
-from resizekit.images.io.find import find_pictures
-from resizekit.images.io.quiet import library_warnings_ignored
-from resizekit.images.io.read import read_picture
-from resizekit.images.picture import Picture
-from resizekit.images.value_range import ValueRange
+from resizekit.pictures.io.find import find_pictures
+from resizekit.pictures.io.quiet import library_warnings_ignored
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.picture import Picture
+from resizekit.pictures.value_range import ValueRange
 from resizekit.system.atomic_write import atomic_write, check_target
 from resizekit.training.pack_file import SUFFIX, PackWriter
 from resizekit.training.pictures import Bytes

@@ -18,9 +18,9 @@ from resizekit.evaluation.channels import to_display
 from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import measure, roundtrip
 from resizekit.evaluation.tradeoff import Point
-from resizekit.images.io.find import find_pictures
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.find import find_pictures
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 from resizekit.recipes.checkpoint import load
 from resizekit.recipes.config import RunConfig
 from resizekit.storage.formats import Pixels

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from resizekit import ResizeSpec, Task, TaskConfig, guides, hookimpl
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 from resizekit.plugin.registry import installed
 
 DATA, USAGE = 1, 2

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from resizekit.evaluation.metrics import psnr
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 
 DATA, USAGE = 1, 2
 OPTION = ("--compression", "uint16", "--precision", "float32")

@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 from resizekit.report.folders import roundtrip_view
 
 DATA, USAGE = 1, 2

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from resizekit.images.manifest import LIMIT
+from resizekit.pictures.manifest import LIMIT
 
 
 def size(name):

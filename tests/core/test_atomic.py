@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from resizekit.errors import UsageError
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 from resizekit.system.atomic_write import atomic_write
 from resizekit.system.temporary import remove_abandoned
 

@@ -20,14 +20,14 @@ from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import measure
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.files import down_file, up_file
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
 from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
-from resizekit.images.value_range import denormalize, normalize, normalized_view
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
+from resizekit.pictures.value_range import denormalize, normalize, normalized_view
 from resizekit.plugin.registry import installed
 from resizekit.training.data import load_pictures
 

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from resizekit.errors import ImageError
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 
 
 def npy(array, **header):

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import resizekit
+from resizekit.codec.alpha import fill_hidden
 from resizekit.codec.convert import convert_bits, from_tensor, to_tensor
 from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
 from resizekit.evaluation.metrics import luma, psnr
-from resizekit.images.alpha import fill_hidden
 from resizekit.images.files import down_file, read_small, up_file
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
 from resizekit.images.target_size import TargetSize
 from resizekit.ops import quantize16, resample_codes, resample_uint8, to_uint16, uint16_to_float
 from resizekit.ops.quantize import SCALE16
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 
 EVERY = torch.arange(65536, dtype=torch.int32).to(torch.uint16)
 PROFILE = bytes(16) + b"RGB " + bytes(8)

@@ -11,9 +11,9 @@ import tifffile
 
 from resizekit.codec.convert import convert_bits
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 from resizekit.storage.png16 import PNG16
 
 PROFILE = bytes(16) + b"RGB " + bytes(8)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from resizekit.errors import ImageError
-from resizekit.images.io.find import Match, find_pictures, search_pictures
 from resizekit.images.output_names import output_names
+from resizekit.pictures.io.find import Match, find_pictures, search_pictures
 
 
 @pytest.fixture

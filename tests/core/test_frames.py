@@ -13,8 +13,8 @@ import PIL.Image
 import pytest
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.io import frames as frames_module
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io import frames as frames_module
+from resizekit.pictures.io.read import read_picture
 
 H, W = 12, 16
 RNG = np.random.default_rng(7)
@@ -338,7 +338,7 @@ LARGE = {
 def test_largest_frame_stays_within_its_memory(tmp_path, measured, make):
     path = tmp_path / "x"
     path.write_bytes(make())
-    code = f"from resizekit.images.io.read import read_picture; print(read_picture({str(path)!r}, frame=2).hw.wh)"
+    code = f"from resizekit.pictures.io.read import read_picture; print(read_picture({str(path)!r}, frame=2).hw.wh)"
     status, out, _, memory, seconds = measured(sys.executable, "-c", code)
     assert (status, out) == (0, "(7680, 4320)\n" if make is LARGE["GIF"] else "(5700, 5700)\n")
     assert memory < 1000

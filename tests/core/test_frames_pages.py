@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from resizekit.errors import ImageError
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 
 RNG = np.random.default_rng(7)
 PAGES = [RNG.integers(0, 256, (6 + i, 9, 3), np.uint8) for i in range(3)]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from resizekit.images.advice import advise_on_bytes, advise_on_picture
-from resizekit.images.picture import Picture
+from resizekit.pictures.picture import Picture
 
 PHOTO = Image.open(Path(__file__).parents[2] / "examples" / "astronaut.png").convert("RGB")
 rng = np.random.default_rng(0)

@@ -9,14 +9,14 @@ from resizekit import ResizeSpec, build, save
 from resizekit.errors import ImageError, UsageError
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
 from resizekit.images.files import down_file, up_file
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.manifest import LIMIT
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import choose_codec
 from resizekit.images.target_size import TargetSize
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.manifest import LIMIT
+from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 
 

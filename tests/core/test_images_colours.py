@@ -13,9 +13,9 @@ from PIL.PngImagePlugin import PngInfo
 import resizekit
 from resizekit import RunOptions, down_file, up_file
 from resizekit.errors import ImageError
-from resizekit.images.io.colours import h273_profile
-from resizekit.images.io.icc import SRGB_CURVE, SRGB_PRIMARIES, fitting_profile, gamma, make_profile
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.colours import h273_profile
+from resizekit.pictures.io.icc import SRGB_CURVE, SRGB_PRIMARIES, fitting_profile, gamma, make_profile
+from resizekit.pictures.io.read import read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -19,15 +19,15 @@ from resizekit.errors import (
 )
 from resizekit.images import selection
 from resizekit.images.files import down_file, plan_file, up_file
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.manifest import LIMIT, Manifest
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import choose_codec
 from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.manifest import LIMIT, Manifest
+from resizekit.pictures.picture import Picture
 from resizekit.system import device
 
 OVERWRITE = RunOptions(overwrite=True)

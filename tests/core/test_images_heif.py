@@ -7,9 +7,9 @@ import PIL.Image
 import pytest
 
 from resizekit.errors import ImageError, MissingExtraError
-from resizekit.images.io.colours import h273_profile
-from resizekit.images.io.heif import is_heif, register_heif
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.colours import h273_profile
+from resizekit.pictures.io.heif import is_heif, register_heif
+from resizekit.pictures.io.read import read_picture
 
 pillow_heif = pytest.importorskip("pillow_heif")
 

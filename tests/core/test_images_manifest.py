@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resizekit.errors import ManifestError
-from resizekit.images.manifest import FORMAT, LIMIT, Manifest
-from resizekit.images.picture import Picture
+from resizekit.pictures.manifest import FORMAT, LIMIT, Manifest
+from resizekit.pictures.picture import Picture
 from resizekit.spec import LIMIT as FACTOR_LIMIT
 from resizekit.spec import ResizeSpec
 

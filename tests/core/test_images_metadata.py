@@ -7,10 +7,10 @@ import PIL.Image
 import pytest
 
 from resizekit import RunOptions, Storage, down_file, up_file
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.metadata import NO_METADATA, Metadata, filter_metadata
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.metadata import NO_METADATA, Metadata, filter_metadata
+from resizekit.pictures.picture import Picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
 AUTHOR, MODEL, ORIENTATION, WIDTH = 0x13B, 0x110, 0x112, 0x100

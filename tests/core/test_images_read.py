@@ -12,7 +12,7 @@ from PIL import ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from resizekit.errors import ImageError
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from resizekit import Codec, ResizeSpec, guides
 from resizekit.codec import tiling
+from resizekit.codec.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.codec.convert import to_tensor
+from resizekit.codec.pad import SMALLEST, padded_sizes_for, reflect_pad_or_crop
 from resizekit.codec.recipe import Recipe
 from resizekit.codec.tiling import halo, tile_side, tiled_down, tiled_up
 from resizekit.errors import ResizeShapeError, UsageError
-from resizekit.images.alpha import alpha_down, alpha_up, fill_hidden
-from resizekit.images.pad import SMALLEST, padded_sizes_for, reflect_pad_or_crop
 from resizekit.nn import TadOptions, tad
 from resizekit.spec import HW
 from resizekit.storage.compressions import Float, Uint8
@@ -129,7 +129,7 @@ def test_alpha_does_not_depend_on_tiles(monkeypatch, spec):
     small = alpha_down(spec, alpha)
     back = alpha_up(spec, small)
     assert back.shape == alpha.shape
-    monkeypatch.setattr("resizekit.images.alpha._SIDE", 30)
+    monkeypatch.setattr("resizekit.codec.alpha._SIDE", 30)
     assert np.array_equal(alpha_down(spec, alpha), small)
     assert np.array_equal(alpha_up(spec, small), back)
 
@@ -183,7 +183,7 @@ def test_fill_hidden_does_not_depend_on_bands(monkeypatch):
     pixels = RNG.integers(0, 256, (67, 33, 1), np.uint8)
     alpha = RNG.choice(np.array([0, 0, 3, 200], np.uint8), (67, 33))
     whole = fill_hidden(pixels, alpha)
-    monkeypatch.setattr("resizekit.images.alpha._ROWS", 8)
+    monkeypatch.setattr("resizekit.codec.alpha._ROWS", 8)
     assert np.array_equal(fill_hidden(pixels, alpha), whole)
 
 

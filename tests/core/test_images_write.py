@@ -5,10 +5,10 @@ import PIL.Image
 import pytest
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.io.icc import gamma, make_profile
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import output, write_picture
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.icc import gamma, make_profile
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import output, write_picture
+from resizekit.pictures.picture import Picture
 
 RNG = np.random.default_rng(0)
 RGB_PROFILE, GREY_PROFILE = bytes(16) + b"RGB " + bytes(8), bytes(16) + b"GRAY" + bytes(8)

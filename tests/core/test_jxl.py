@@ -14,11 +14,11 @@ from PIL import ImageCms
 
 import resizekit
 from resizekit.errors import ImageError, MissingExtraError, UsageError
-from resizekit.images import limits
 from resizekit.images.files import down_file, up_file
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
+from resizekit.pictures import limits
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 from resizekit.storage.jxl import JXL
 from resizekit.storage.jxl_header import is_jxl, read_jxl_header

@@ -12,9 +12,9 @@ import resizekit
 from resizekit import Codec
 from resizekit.codec import Recipe
 from resizekit.errors import CheckpointError, ResizeKitError, UsageError
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 from resizekit.storage import Uint8, Uint16
 
 NETWORKS = {

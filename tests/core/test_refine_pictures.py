@@ -12,10 +12,10 @@ from resizekit.codec.refine.pixels import squared_error
 from resizekit.codec.refine.tiles import TiledRefinement
 from resizekit.codec.tiling import tiled_encode
 from resizekit.errors import ResizeShapeError
-from resizekit.images.io.read import read_picture
-from resizekit.images.manifest import Manifest
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.manifest import Manifest
+from resizekit.pictures.picture import Picture
 
 ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.png"
 

@@ -12,9 +12,9 @@ from PIL.PngImagePlugin import PngInfo
 from resizekit import RunOptions, down_file, up_file
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images import files
-from resizekit.images.io.read import read_picture
 from resizekit.images.sidecar import sidecar_of
 from resizekit.images.small_files import RestoreWarning, read_small, restored_suffix
+from resizekit.pictures.io.read import read_picture
 
 SIDECAR = RunOptions(sidecar=True)
 WEIGHTS = "sr-x2-fast"

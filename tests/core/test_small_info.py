@@ -15,14 +15,14 @@ from PIL.PngImagePlugin import PngInfo
 from resizekit import RunOptions, down_file
 from resizekit.errors import ImageError, ManifestError
 from resizekit.images import small_files
-from resizekit.images.io.header import read_header
-from resizekit.images.io.metadata import metadata_options
-from resizekit.images.io.read import read_picture
-from resizekit.images.manifest import KEYWORD, Manifest
-from resizekit.images.metadata import NO_METADATA
-from resizekit.images.picture import Picture
 from resizekit.images.sidecar import sidecar_of
 from resizekit.images.small_files import inspect_small, read_small, restored_suffix
+from resizekit.pictures.io.header import read_header
+from resizekit.pictures.io.metadata import metadata_options
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.manifest import KEYWORD, Manifest
+from resizekit.pictures.metadata import NO_METADATA
+from resizekit.pictures.picture import Picture
 from resizekit.storage.png16 import PNG16
 
 WEIGHTS = "sr-x2-fast"

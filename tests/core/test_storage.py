@@ -16,14 +16,14 @@ from resizekit import Compression, NoOptions, Storage, hookimpl, ops
 from resizekit.errors import ManifestError, UsageError
 from resizekit.evaluation.measure import bicubic_roundtrip, roundtrip
 from resizekit.images.files import down_file, up_file
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.write import write_picture
-from resizekit.images.manifest import LIMIT
-from resizekit.images.picture import Picture
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
 from resizekit.images.small_files import read_small
 from resizekit.ops import resample_uint8
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.manifest import LIMIT
+from resizekit.pictures.picture import Picture
 from resizekit.plugin.registry import installed
 from resizekit.storage.compressions import CompressionModule, Lossy
 

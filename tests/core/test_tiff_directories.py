@@ -9,8 +9,8 @@ import pytest
 import tifffile
 
 from resizekit.errors import ImageError
-from resizekit.images.io.read import read_picture
-from resizekit.images.io.tiff_directories import check_directories
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.tiff_directories import check_directories
 
 SHORT, LONG = 3, 4
 PAGE = [(256, SHORT, 1, 1), (257, SHORT, 1, 1), (258, SHORT, 1, 16), (273, LONG, 1, 8), (277, SHORT, 1, 1)]

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from resizekit.errors import ResizeKitError
-from resizekit.images.io.read import read_picture
 from resizekit.images.run_options import RunOptions
+from resizekit.pictures.io.read import read_picture
 from resizekit.showcase.metrics_file import RECORD_FILE, read_record
 from resizekit.showcase.pyramid import pyramid_file
 from resizekit.showcase.roundtrip import roundtrip_file

@@ -17,7 +17,7 @@ from resizekit.evaluation.metrics import psnr
 from resizekit.evaluation.perceptual import ssimulacra2
 from resizekit.evaluation.rate_distortion import bicubic_curve, full_size_curve, small_curve
 from resizekit.images.files import down_file, up_file
-from resizekit.images.io.read import read_picture
+from resizekit.pictures.io.read import read_picture
 from resizekit.spec import ResizeSpec
 
 ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.png"

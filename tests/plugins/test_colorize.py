@@ -20,9 +20,9 @@ from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import bicubic_roundtrip, measure
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.files import read_small
-from resizekit.images.io.read import read_picture
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import default_weights
+from resizekit.pictures.io.read import read_picture
 from resizekit.recipes.assemble import assemble
 from resizekit.showcase.roundtrip import roundtrip_file
 from resizekit_colorize.packaged import NAMES, WEIGHTS

@@ -11,9 +11,9 @@ from PIL import Image
 from resizekit import TargetSize, down_file, load, up_file, weights_from_folder
 from resizekit.errors import ManifestError, UnknownNameError, UsageError
 from resizekit.images.files import plan_file
-from resizekit.images.io.read import read_picture
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import best_weights_for, default_weights
+from resizekit.pictures.io.read import read_picture
 from resizekit.plugin.registry import installed
 from resizekit.showcase.roundtrip import roundtrip_file
 from resizekit.spec import HW

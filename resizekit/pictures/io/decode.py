@@ -8,10 +8,10 @@ import numpy as np
 import PIL.Image
 
 from resizekit.errors import ImageError
-from resizekit.images.io.cmyk import cmyk_to_srgb
-from resizekit.images.io.colours import read_profile
-from resizekit.images.io.depth import has_deep_channels
-from resizekit.images.io.frames import (
+from resizekit.pictures.io.cmyk import cmyk_to_srgb
+from resizekit.pictures.io.colours import read_profile
+from resizekit.pictures.io.depth import has_deep_channels
+from resizekit.pictures.io.frames import (
     Animation,
     check_frame_size,
     check_work,
@@ -19,15 +19,15 @@ from resizekit.images.io.frames import (
     no_such_frame,
     several_frames,
 )
-from resizekit.images.io.gif_frames import gif_animation
-from resizekit.images.io.metadata import XMP_KEYWORD, read_embedded_manifest
-from resizekit.images.io.opening import check_size, too_deep
-from resizekit.images.io.orientation import apply_exif_orientation
-from resizekit.images.io.png_chunks import PngChunks
-from resizekit.images.io.webp_frames import webp_animation
-from resizekit.images.manifest import KEYWORD
-from resizekit.images.metadata import describing_metadata, load_exif
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.gif_frames import gif_animation
+from resizekit.pictures.io.metadata import XMP_KEYWORD, read_embedded_manifest
+from resizekit.pictures.io.opening import check_size, too_deep
+from resizekit.pictures.io.orientation import apply_exif_orientation
+from resizekit.pictures.io.png_chunks import PngChunks
+from resizekit.pictures.io.webp_frames import webp_animation
+from resizekit.pictures.manifest import KEYWORD
+from resizekit.pictures.metadata import describing_metadata, load_exif
+from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 from resizekit.storage.png16 import decode_png

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from resizekit.errors import ImageError
-from resizekit.images.limits import CHANNELS
+from resizekit.pictures.limits import CHANNELS
 
 __all__ = ["check_directories"]
 

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import PIL.Image
 
-from resizekit.images.io.decode import decode
-from resizekit.images.io.frames import check_frame_number, no_such_frame
-from resizekit.images.io.heif import is_heif, read_heif
-from resizekit.images.io.jxl import read_jxl
-from resizekit.images.io.npy import is_array, read_array
-from resizekit.images.io.opening import pillow_formats, read_head, reading
-from resizekit.images.io.png import read_png
-from resizekit.images.io.png_chunks import is_png
-from resizekit.images.io.redundancy import without_redundancy
-from resizekit.images.io.tiff import is_tiff
-from resizekit.images.io.tiff_pages import read_pages
-from resizekit.images.picture import Picture
-from resizekit.images.value_range import ValueRange, check_values_in_range
+from resizekit.pictures.io.decode import decode
+from resizekit.pictures.io.frames import check_frame_number, no_such_frame
+from resizekit.pictures.io.heif import is_heif, read_heif
+from resizekit.pictures.io.jxl import read_jxl
+from resizekit.pictures.io.npy import is_array, read_array
+from resizekit.pictures.io.opening import pillow_formats, read_head, reading
+from resizekit.pictures.io.png import read_png
+from resizekit.pictures.io.png_chunks import is_png
+from resizekit.pictures.io.redundancy import without_redundancy
+from resizekit.pictures.io.tiff import is_tiff
+from resizekit.pictures.io.tiff_pages import read_pages
+from resizekit.pictures.picture import Picture
+from resizekit.pictures.value_range import ValueRange, check_values_in_range
 from resizekit.storage.jxl_header import is_jxl
 
 __all__ = ["read_picture"]

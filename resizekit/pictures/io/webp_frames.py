@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import PIL.Image
 
-from resizekit.images.io.frames import Animation, Box, Disposal, Frame
+from resizekit.pictures.io.frames import Animation, Box, Disposal, Frame
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resizekit.errors import ImageError
-from resizekit.images.io.patterns import Pattern, has_marks
-from resizekit.images.io.walk import files_below
+from resizekit.pictures.io.patterns import Pattern, has_marks
+from resizekit.pictures.io.walk import files_below
 
 __all__ = ["ROUNDTRIP_SUFFIX", "SUFFIXES", "Match", "Search", "find_pictures", "sample_evenly", "search_pictures"]
 

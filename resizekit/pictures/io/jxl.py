@@ -6,11 +6,11 @@ from pathlib import Path
 import PIL.Image
 
 from resizekit.errors import ImageError
-from resizekit.images.io.decode import decode
-from resizekit.images.io.frames import several_frames
-from resizekit.images.io.opening import too_deep
-from resizekit.images.limits import check_pixels
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.decode import decode
+from resizekit.pictures.io.frames import several_frames
+from resizekit.pictures.io.opening import too_deep
+from resizekit.pictures.limits import check_pixels
+from resizekit.pictures.picture import Picture
 from resizekit.storage.jxl import register_jxl
 from resizekit.storage.jxl_header import read_jxl_header
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from resizekit.images.io.icc import fitting_profile
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.icc import fitting_profile
+from resizekit.pictures.picture import Picture
 from resizekit.storage.formats import peak
 
 __all__ = ["without_redundancy"]

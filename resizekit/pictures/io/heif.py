@@ -5,9 +5,9 @@ from pathlib import Path
 import PIL.Image
 
 from resizekit.errors import MissingExtraError
-from resizekit.images.io.decode import decode
-from resizekit.images.io.opening import too_deep
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.decode import decode
+from resizekit.pictures.io.opening import too_deep
+from resizekit.pictures.picture import Picture
 
 __all__ = ["is_heif", "read_heif", "register_heif"]
 

@@ -13,8 +13,8 @@ from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from resizekit.errors import UsageError
-from resizekit.images.manifest import KEYWORD
-from resizekit.images.metadata import Metadata, load_exif
+from resizekit.pictures.manifest import KEYWORD
+from resizekit.pictures.metadata import Metadata, load_exif
 
 __all__ = ["PROFILE_CHUNK", "XMP_KEYWORD", "metadata_options", "read_embedded_manifest"]
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
 
-from resizekit.images.metadata import NO_METADATA, Metadata, MetadataPolicy, filter_metadata
+from resizekit.pictures.metadata import NO_METADATA, Metadata, MetadataPolicy, filter_metadata
 from resizekit.spec import HW
 
 if TYPE_CHECKING:  # types only: reading a manifest does not need torch
-    from resizekit.images.value_range import ValueRange
+    from resizekit.pictures.value_range import ValueRange
     from resizekit.storage.formats import Pixels
 
 __all__ = ["Mode", "Picture"]

@@ -12,7 +12,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from resizekit.errors import ImageError
-from resizekit.images.limits import check_values
+from resizekit.pictures.limits import check_values
 from resizekit.storage.formats import Pixels, Storage
 from resizekit.system.printable import escaped
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import PIL.Image
 
 from resizekit.errors import ImageError, ResizeKitError
-from resizekit.images.io.quiet import library_warnings_ignored
-from resizekit.images.limits import exceeds_limit, limit_message
+from resizekit.pictures.io.quiet import library_warnings_ignored
+from resizekit.pictures.limits import exceeds_limit, limit_message
 from resizekit.spec import HW
 from resizekit.system.printable import escaped
 

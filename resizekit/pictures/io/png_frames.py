@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from resizekit.images.io.frames import Animation, Box, Disposal, Frame
-from resizekit.images.io.png_chunks import SIGNATURE, PngChunks, chunk_positions
+from resizekit.pictures.io.frames import Animation, Box, Disposal, Frame
+from resizekit.pictures.io.png_chunks import SIGNATURE, PngChunks, chunk_positions
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 

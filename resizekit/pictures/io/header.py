@@ -5,17 +5,17 @@ from typing import NamedTuple
 
 import PIL.Image
 
-from resizekit.images.io.decode import read_exif
-from resizekit.images.io.heif import is_heif, register_heif
-from resizekit.images.io.metadata import read_embedded_manifest
-from resizekit.images.io.npy import array_bytes, is_array
-from resizekit.images.io.opening import check_size, pillow_formats, read_head, reading
-from resizekit.images.io.png import png_size
-from resizekit.images.io.png_chunks import is_png, read_png_chunks
-from resizekit.images.io.tiff import is_tiff, tiff_bytes
-from resizekit.images.limits import check_pixels
-from resizekit.images.manifest import KEYWORD
-from resizekit.images.metadata import load_exif
+from resizekit.pictures.io.decode import read_exif
+from resizekit.pictures.io.heif import is_heif, register_heif
+from resizekit.pictures.io.metadata import read_embedded_manifest
+from resizekit.pictures.io.npy import array_bytes, is_array
+from resizekit.pictures.io.opening import check_size, pillow_formats, read_head, reading
+from resizekit.pictures.io.png import png_size
+from resizekit.pictures.io.png_chunks import is_png, read_png_chunks
+from resizekit.pictures.io.tiff import is_tiff, tiff_bytes
+from resizekit.pictures.limits import check_pixels
+from resizekit.pictures.manifest import KEYWORD
+from resizekit.pictures.metadata import load_exif
 from resizekit.spec import HW
 from resizekit.storage.jxl_header import is_jxl, read_jxl_exif, read_jxl_header
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from resizekit.errors import ImageError
-from resizekit.images.io.icc import (
+from resizekit.pictures.io.icc import (
     SRGB_CURVE,
     SRGB_PRIMARIES,
     Curve,
@@ -22,8 +22,8 @@ from resizekit.images.io.icc import (
     power_with_line,
     sampled,
 )
-from resizekit.images.io.metadata import PROFILE_CHUNK
-from resizekit.images.io.png_chunks import PngChunks, big_endian
+from resizekit.pictures.io.metadata import PROFILE_CHUNK
+from resizekit.pictures.io.png_chunks import PngChunks, big_endian
 
 __all__ = ["h273_profile", "png_profile", "read_profile"]
 

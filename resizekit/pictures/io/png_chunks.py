@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from resizekit.errors import ImageError
-from resizekit.images.io.metadata import XMP_KEYWORD
-from resizekit.images.manifest import KEYWORD
+from resizekit.pictures.io.metadata import XMP_KEYWORD
+from resizekit.pictures.manifest import KEYWORD
 
 __all__ = ["SIGNATURE", "PngChunks", "big_endian", "chunk_positions", "is_png", "read_png_chunks"]
 

@@ -10,11 +10,11 @@ from typing import BinaryIO
 import numpy as np
 
 from resizekit.errors import ImageError, UsageError
-from resizekit.images.io.icc import fitting_profile
-from resizekit.images.io.metadata import metadata_options
-from resizekit.images.io.npy import NPY, NPZ
-from resizekit.images.io.tiff import DEEP_TIFF
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.icc import fitting_profile
+from resizekit.pictures.io.metadata import metadata_options
+from resizekit.pictures.io.npy import NPY, NPZ
+from resizekit.pictures.io.tiff import DEEP_TIFF
+from resizekit.pictures.picture import Picture
 from resizekit.storage.formats import PNG, WEBP, Storage
 from resizekit.storage.jxl import JXL
 from resizekit.storage.png16 import PNG16

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import PIL.Image
 
-from resizekit.images.io.frames import Animation, Box, Disposal, Frame
+from resizekit.pictures.io.frames import Animation, Box, Disposal, Frame
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 

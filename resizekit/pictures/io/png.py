@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from resizekit.images.io.decode import decode, expand
-from resizekit.images.io.frames import Animation
-from resizekit.images.io.opening import check_size
-from resizekit.images.io.png_chunks import PngChunks, read_png_chunks
-from resizekit.images.io.png_frames import png_animation
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.decode import decode, expand
+from resizekit.pictures.io.frames import Animation
+from resizekit.pictures.io.opening import check_size
+from resizekit.pictures.io.png_chunks import PngChunks, read_png_chunks
+from resizekit.pictures.io.png_frames import png_animation
+from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, peak
 from resizekit.storage.png16 import decode_png

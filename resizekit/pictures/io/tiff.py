@@ -13,11 +13,11 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from resizekit.errors import ImageError, MissingExtraError
-from resizekit.images.io.frames import several_frames
-from resizekit.images.io.orientation import apply_exif_orientation
-from resizekit.images.io.tiff_directories import check_directories
-from resizekit.images.limits import check_values
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.frames import several_frames
+from resizekit.pictures.io.orientation import apply_exif_orientation
+from resizekit.pictures.io.tiff_directories import check_directories
+from resizekit.pictures.limits import check_values
+from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, Storage
 

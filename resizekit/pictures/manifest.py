@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import from_json, to_json
 
 from resizekit.errors import ManifestError
-from resizekit.images.limits import CHANNELS
-from resizekit.images.picture import Mode
+from resizekit.pictures.limits import CHANNELS
+from resizekit.pictures.picture import Mode
 from resizekit.spec import ResizeSpec
 from resizekit.system.printable import escaped
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import PIL.Image
 
-from resizekit.images.io.decode import decode
-from resizekit.images.io.depth import has_deep_channels
-from resizekit.images.io.frames import no_such_frame
-from resizekit.images.io.opening import check_size
-from resizekit.images.io.tiff import read_tiff
-from resizekit.images.io.tiff_directories import check_directories
-from resizekit.images.picture import Picture
+from resizekit.pictures.io.decode import decode
+from resizekit.pictures.io.depth import has_deep_channels
+from resizekit.pictures.io.frames import no_such_frame
+from resizekit.pictures.io.opening import check_size
+from resizekit.pictures.io.tiff import read_tiff
+from resizekit.pictures.io.tiff_directories import check_directories
+from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 
 __all__ = ["read_pages"]
