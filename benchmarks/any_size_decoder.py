@@ -26,7 +26,7 @@ from script import run_script
 from torch import Tensor, nn
 
 from resizekit import Codec, TargetSize, load
-from resizekit.codec.convert import from_codes, to_tensor
+from resizekit.codec.convert import from_batch, to_tensor
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.ops import to_uint8
@@ -89,7 +89,7 @@ def train(down: Down, pictures: list[Pixels], seconds: float) -> tuple[Residual,
 def restored(model: Residual, low: Pixels, high: Pixels) -> Pixels:
     """Restore low to the size of high."""
     with torch.inference_mode():
-        return from_codes(to_uint8(model(to_tensor(enlarged(low, high)))), like=high)
+        return from_batch(to_uint8(model(to_tensor(enlarged(low, high)))))
 
 
 def study(

@@ -25,7 +25,7 @@ from results_file import write_results
 from script import run_script
 
 from resizekit import Codec, load
-from resizekit.codec.convert import from_codes, to_codes, to_tensor
+from resizekit.codec.convert import from_batch, to_batch, to_tensor
 from resizekit.codec.pad import reflect_pad_or_crop
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
@@ -57,7 +57,7 @@ def parts(folder: Path, limit: int, side: int) -> Iterator[Pixels]:
 
 def bicubic(pixels: Pixels, size: Size) -> Pixels:
     """Resize to (height, width) like MATLAB's imresize."""
-    return from_codes(resample_uint8(to_codes(pixels), size), like=pixels)
+    return from_batch(resample_uint8(to_batch(pixels), size))
 
 
 def first(codec: Codec, high: Pixels, intermediate: Size) -> tuple[Pixels, Pixels]:
@@ -72,9 +72,9 @@ def last(codec: Codec, high: Pixels, size: Size) -> tuple[Pixels, Pixels]:
     padded = reflect_pad_or_crop(high, HW(-(-h // int(s)) * int(s), -(-w // int(r)) * int(r)))
     with torch.inference_mode():
         inner = codec.encode(to_tensor(padded))
-        low = from_codes(to_uint8(resample(inner, size)), like=high)
+        low = from_batch(to_uint8(resample(inner, size)))
         restored = to_uint8(codec.decode(resample(to_tensor(low), (inner.shape[2], inner.shape[3]))))
-    return low, reflect_pad_or_crop(from_codes(restored, like=high), HW(h, w))
+    return low, reflect_pad_or_crop(from_batch(restored), HW(h, w))
 
 
 def orders(codec: Codec, high: Pixels, size: Size) -> Iterator[tuple[str, tuple[Pixels, Pixels]]]:

@@ -21,7 +21,7 @@ from script import run_script
 from torch import Tensor
 
 from resizekit import load
-from resizekit.codec.convert import to_codes
+from resizekit.codec.convert import to_batch
 from resizekit.codec.refine.descent import Best, approach_bound, pull_to_guide, refine_level
 from resizekit.codec.refine.effort import LEVELS, Level
 from resizekit.codec.refine.objective import Objective, area_mean
@@ -142,7 +142,7 @@ def crop(path: Path) -> Tensor | None:
     if channels != 3 or min(height, width) < SIDE:
         return None
     top, left = (height - SIDE) // 2, (width - SIDE) // 2
-    return to_codes(pixels[top : top + SIDE, left : left + SIDE])
+    return to_batch(pixels[top : top + SIDE, left : left + SIDE])
 
 
 if __name__ == "__main__":

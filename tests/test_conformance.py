@@ -225,7 +225,7 @@ def copying(self: Codec, times: int, at: Any = Codec.at) -> Codec:
 
 
 UINT8, LOSSY = "resizekit.storage.compressions.Uint8.forward", "resizekit.storage.compressions.Lossy.forward"
-DOWN, AT = "resizekit.codec.codec.Codec.down", "resizekit.codec.codec.Codec.at"
+DOWN, AT = "resizekit.codec.codec.Codec.down_tensor", "resizekit.codec.codec.Codec.at"
 PATCHED: list[tuple[str, type[TaskConformance], str, Any, str]] = [
     ("test_low_is_what_is_stored", TestWidthOnly, UINT8, no_rounding, "when it is stored"),
     ("test_low_survives_a_file", TestJpeg, LOSSY, rounding_only, "a JPEG returns other values than low"),

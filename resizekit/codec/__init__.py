@@ -6,8 +6,8 @@ from resizekit.system.lazy import lazy_names
 
 if TYPE_CHECKING:
     from resizekit.codec.codec import Codec as Codec
-    from resizekit.codec.convert import ImageLike as ImageLike
     from resizekit.codec.guides import Guide as Guide
+    from resizekit.codec.in_memory import ImageLike as ImageLike
     from resizekit.codec.pair import Resized as Resized
     from resizekit.codec.recipe import CodecInfo as CodecInfo
     from resizekit.codec.recipe import Recipe as Recipe
@@ -17,7 +17,7 @@ _MODULES = {
     "Codec": "resizekit.codec.codec",
     "CodecInfo": "resizekit.codec.recipe",
     "Guide": "resizekit.codec.guides",
-    "ImageLike": "resizekit.codec.convert",
+    "ImageLike": "resizekit.codec.in_memory",
     "ResizePlan": "resizekit.codec.resize_plan",
     "Recipe": "resizekit.codec.recipe",
     "Resized": "resizekit.codec.pair",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from resizekit.codec.tiling import Grid, over_tiles
+from resizekit.codec.grid import Grid, over_tiles
 from resizekit.ops import resample_codes
 from resizekit.ops.resample import reach
 from resizekit.spec import ResizeSpec

@@ -1,28 +1,31 @@
 """The codec: inference with a pair of networks, on tensors, arrays and PIL images."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
 import torch
 from torch import Tensor
 
-from resizekit.codec.convert import ImageLike, as_dtype, from_batch, from_codes, to_batch, to_codes, to_tensor
+from resizekit.codec.batches import ArrayLike
+from resizekit.codec.convert import as_dtype, from_batch, to_batch
+from resizekit.codec.in_memory import Size, down_any, up_any
 from resizekit.codec.pair import NetworkPair, Resized, channels_last
 from resizekit.codec.precision import inference_precision
 from resizekit.codec.refine.descent import refine
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
-from resizekit.errors import ImageError, ResizeShapeError, UsageError
+from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.nn import LowResolutionNet, to_float
 from resizekit.ops import to_uint, to_uint8
+from resizekit.pictures.io.source import PictureFile
 from resizekit.storage import Pixels, read_back
 
 __all__ = ["Codec", "Resized"]
 
-AnyImage = TypeVar("AnyImage", bound=ImageLike)
+Array = TypeVar("Array", bound=ArrayLike)
+AnyImage = TypeVar("AnyImage", bound=PIL.Image.Image | PictureFile | ArrayLike)
 
 
 class Codec(NetworkPair):
@@ -39,22 +42,34 @@ class Codec(NetworkPair):
         ((32, 24, 3), (64, 48, 3))
     """
 
-    def down(self, image: AnyImage, *, effort: int | Effort = 0) -> AnyImage:
+    @overload
+    def down(self, image: PIL.Image.Image | PictureFile, *, effort: int | Effort = 0) -> PIL.Image.Image: ...
+    @overload
+    def down(self, image: Array, *, effort: int | Effort = 0) -> Array: ...
+    @overload
+    def down(self, image: list[AnyImage] | tuple[AnyImage, ...], *, effort: int | Effort = 0) -> list[Any]: ...
+
+    def down(self, image: Any, *, effort: int | Effort = 0) -> Any:
         """Downscale an image.
 
+        A size that the factors do not divide is padded as `resizekit.down_file` pads it.
+
         Args:
-            image: A PIL image, a uint8 array `h w c`, or a float tensor `b c h w` in [0, 1]. With the compression
-                `uint16` also a uint16 array.
+            image: One of these, or a list of them, of which each is downscaled on its own:
+                A PIL image of any mode of 8 bits, a path, the bytes of a file, or a binary file object: as for
+                `resizekit.down_file`, so grey pictures fit weights for colour, and alpha is kept.
+                An array `h w`, `h w c` or `b h w c` of uint8, or of uint16 for a codec with the compression `uint16`.
+                A tensor `c h w` or `b c h w` of floats in [0, 1], or of the types of arrays. Gradients flow through
+                floats.
             effort: 0 to 4, or an `Effort`. Above 0, the small image is improved for its decoder by gradient descent,
                 which takes longer. `up` does not change.
 
         Returns:
-            The small image, of the same kind; with the compression `uint16`, arrays are uint16.
+            The small image, of the same kind; a PIL image for a file, which remembers the size of the original.
 
         Raises:
-            ResizeShapeError: If the factors do not divide the size; the message gives the nearest crop.
-                `resizekit.down_file` pads instead.
-            ImageError: For any other kind of image, and for a tensor with values above 2.
+            ResizeShapeError: If the channels differ from those of the codec.
+            ImageError: For any other kind of image, and for floats outside [0, 1].
             UsageError: If the effort is out of range, or this codec cannot be improved; the message says why.
 
         Examples:
@@ -62,38 +77,41 @@ class Codec(NetworkPair):
             >>> codec = resizekit.load("sr-x2-fast")
             >>> codec.down(torch.zeros(1, 3, 32, 48)).shape
             torch.Size([1, 3, 16, 24])
-            >>> codec.down(torch.zeros(1, 3, 32, 48), effort=2).shape
-            torch.Size([1, 3, 16, 24])
+            >>> codec.down(np.zeros((2, 33, 48, 3), np.uint8), effort=2).shape
+            (2, 17, 24, 3)
+            >>> codec.up(codec.down(PIL.Image.new("RGBA", (47, 33)))).size
+            (47, 33)
         """
-        if _is_uint16(image) and self.storage.bits == 8:
-            raise ImageError(
-                "a uint16 array for a codec that stores 8 bits: use a codec with compression 'uint16', or pass uint8"
-            )
-        on_floats = partial(self.down_tensor, effort=effort)
-        return self._through(on_floats, lambda high: self.read_back(self.down_codes(high, effort=effort)), image)
+        return down_any(self, image, effort)
 
-    def up(self, image: AnyImage) -> AnyImage:
+    @overload
+    def up(self, image: PIL.Image.Image | PictureFile, *, size: Size = None) -> PIL.Image.Image: ...
+    @overload
+    def up(self, image: Array, *, size: Size = None) -> Array: ...
+    @overload
+    def up(self, image: list[AnyImage] | tuple[AnyImage, ...], *, size: Size = None) -> list[Any]: ...
+
+    def up(self, image: Any, *, size: Size = None) -> Any:
         """Restore an image from the small one that `down` returned.
 
         Args:
-            image: A PIL image, an array `h w c` or a float tensor `b c h w`.
+            image: A small image of any kind that `down` returns, or a list of them.
+            size: Size of the original, (width, height) or `HW(height, width)`, if the factors did not divide it. None:
+                that of the small image times the factors; a PIL image that `down` returned remembers its size.
 
         Returns:
             The restored image, of the same kind and depth.
 
         Raises:
-            ImageError: If the bit depth differs from that of the codec's storage, or a tensor has values above 2.
+            ImageError: If the bit depth differs from that of the codec's storage, or for floats far outside [0, 1].
+            UsageError: If an original of this size does not have a small image of that size.
 
         Examples:
             >>> import resizekit
-            >>> resizekit.load("sr-x2-fast").up(torch.zeros(1, 3, 16, 24)).shape
-            torch.Size([1, 3, 32, 48])
+            >>> resizekit.load("sr-x2-fast").up(torch.zeros(1, 3, 17, 24), size=(48, 33)).shape
+            torch.Size([1, 3, 33, 48])
         """
-        deep, bits = _is_uint16(image), self.storage.bits
-        if not isinstance(image, Tensor) and deep != (bits == 16):
-            kind = "uint16" if deep else "8-bit"
-            raise ImageError(f"{kind} pixel values for a codec that stores {bits} bits: pass the output of `down`")
-        return self._through(self.up_tensor, self.up_codes, image)
+        return up_any(self, image, size)
 
     def down_pixels(self, pixels: Pixels, *, effort: int | Effort = 0) -> Pixels:
         """Downscale to the pixel values that are written to the file: `(s h) (r w) (t c) -> h w c`.
@@ -120,14 +138,6 @@ class Codec(NetworkPair):
         with torch.inference_mode():
             kind = torch.from_numpy(np.empty(0, dtype)).dtype
             return from_batch(self.up_codes(to_batch(pixels).to(self.device), kind).cpu())
-
-    def _through(
-        self, on_floats: Callable[[Tensor], Tensor], on_codes: Callable[[Tensor], Tensor], image: AnyImage
-    ) -> AnyImage:
-        if isinstance(image, Tensor):  # gradients are up to the caller
-            return cast(AnyImage, on_floats(to_tensor(image)))
-        with torch.inference_mode():
-            return from_codes(on_codes(to_codes(image).to(self.device)).cpu(), like=image)
 
     def down_tensor(self, high: Tensor, *, effort: int | Effort = 0) -> Tensor:
         """Downscale to low as it will be read back: `b (t c) (s h) (r w) -> b c h w`, float in [0, 1].
@@ -279,7 +289,3 @@ class Codec(NetworkPair):
         if low.shape[1] != self.low_channels:
             raise ResizeShapeError(f"low has {low.shape[1]} channels; this codec takes {self.low_channels}")
         self.spec.high_shape(low.shape[1:])
-
-
-def _is_uint16(image: ImageLike) -> bool:
-    return isinstance(image, np.ndarray) and image.dtype == np.uint16

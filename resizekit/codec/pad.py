@@ -8,11 +8,13 @@ the stored image keeps its natural size.
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import Pixels
 
-__all__ = ["SMALLEST", "PaddedSizes", "padded_sizes_for", "reflect_pad_or_crop"]
+__all__ = ["SMALLEST", "PaddedSizes", "padded_sizes_for", "reflect_batch", "reflect_pad_or_crop"]
 
 SMALLEST = 16
 """Minimum side of low after padding: more than the ten pixels that the paper's network sees to either side, and enough
@@ -69,3 +71,23 @@ def reflect_pad_or_crop(pixels: Pixels, size: HW) -> Pixels:
     if padding == [(0, 0), (0, 0)]:
         return np.ascontiguousarray(pixels)
     return np.pad(pixels, padding + [(0, 0)] * (pixels.ndim - 2), mode="reflect")
+
+
+def reflect_batch(batch: Tensor, size: HW) -> Tensor:
+    """Reflect a batch at the bottom and right as `reflect_pad_or_crop` does: `b c h w -> b c h2 w2`.
+
+    Args:
+        batch: Of any type; gradients flow through the reflection.
+        size: Size of the result, not smaller than that of the batch.
+
+    Examples:
+        >>> reflect_batch(torch.tensor([[[[1, 2, 3]]]]), HW(1, 5))
+        tensor([[[[1, 2, 3, 2, 1]]]])
+    """
+    for axis, target in zip((2, 3), size, strict=True):
+        side = batch.shape[axis]
+        if target > side:
+            period = max(1, 2 * (side - 1))
+            position = torch.arange(target, device=batch.device) % period
+            batch = batch.index_select(axis, torch.minimum(position, period - position) if side > 1 else position)
+    return batch

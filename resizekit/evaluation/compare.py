@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.codec import Codec
+from resizekit.codec.grid import Tile
 from resizekit.codec.refine.effort import Effort
-from resizekit.codec.tiling import Tile
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.curves import Curve, bd_rate, mean_curve, value_at
 from resizekit.evaluation.rate_distortion import Perceptual, bicubic_curve, full_size_curve, small_curve

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from resizekit.codec import Codec
-from resizekit.codec.tiling import part_of
+from resizekit.codec.grid import part_of
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.channels import read_for_evaluation
 from resizekit.evaluation.measure import measure

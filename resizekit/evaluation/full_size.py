@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.codec.tiling import Tile
+from resizekit.codec.grid import Tile
 from resizekit.evaluation.metrics import psnr
 from resizekit.images.manifest_weights import weights_of_manifest
 from resizekit.images.max_bytes import largest_quality

@@ -9,8 +9,8 @@ from typing import cast
 
 from resizekit.codec import Codec
 from resizekit.codec.convert import from_batch, to_batch
+from resizekit.codec.grid import Tile
 from resizekit.codec.refine.effort import Effort
-from resizekit.codec.tiling import Tile
 from resizekit.evaluation.curves import Curve, Point
 from resizekit.evaluation.metrics import LUMA, psnr
 from resizekit.images.pipeline import down_picture, up_picture

@@ -17,9 +17,12 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec, ImageLike
+from resizekit.codec.batches import as_batch
 from resizekit.codec.convert import to_tensor
+from resizekit.codec.in_memory import picture_of
 from resizekit.errors import UsageError
 from resizekit.exporting.graph import INPUT_NAMES, Direction, Dtype
+from resizekit.nn import to_float
 from resizekit.ops import to_uint8
 
 if TYPE_CHECKING:
@@ -92,12 +95,18 @@ def _inputs(
     """Make the inputs of the graph from the middle of each picture: `1 c h w`."""
     count = 0
     for count, picture in enumerate(pictures, start=1):  # noqa: B007 - used after the loop
-        high = _middle(to_tensor(picture), codec)
+        high = _middle(_as_floats(picture), codec)
         with torch.inference_mode():
             x = high if direction == "down" else codec.down_tensor(high)
         yield np.ascontiguousarray((to_uint8(x) if dtype == "uint8" else x).numpy())
     if not count:
         raise UsageError("quantized: no pictures to calibrate with; pass some, such as calibration=[image, ...]")
+
+
+def _as_floats(picture: ImageLike) -> Tensor:
+    if isinstance(picture, np.ndarray | Tensor):
+        return to_float(as_batch(picture)[0])
+    return to_tensor(picture_of(picture).pixels)
 
 
 def _middle(high: Tensor, codec: Codec) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from resizekit.codec.convert import bit_depth, from_batch
-from resizekit.codec.tiling import Grid, over_tiles
+from resizekit.codec.grid import Grid, over_tiles
 from resizekit.ops import resample
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels

@@ -18,12 +18,13 @@ import numpy.typing as npt
 from resizekit.codec import Codec
 from resizekit.codec.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.codec.convert import convert_bits, dtype_of_bits
+from resizekit.codec.grid import Progress, Tile, part_of_work
 from resizekit.codec.pad import padded_sizes_for, reflect_pad_or_crop
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
 from resizekit.codec.refine.pixels import refine_pixels, squared_error
 from resizekit.codec.resize_plan import ResizePlan, size_before_steps
-from resizekit.codec.tiling import Progress, Tile, part_of_work, tiled_down, tiled_encode, tiled_up
+from resizekit.codec.tiling import tiled_down, tiled_encode, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
 from resizekit.images.manifest_weights import check_weights_match, manifest_name

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from resizekit.codec.tiling import Progress, Tile
+from resizekit.codec.grid import Progress, Tile
 from resizekit.images.advice import Advice
 from resizekit.pictures.metadata import MetadataPolicy
 from resizekit.system.device import Precision, pick_device, pick_precision

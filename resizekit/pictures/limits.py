@@ -1,7 +1,5 @@
 """Limits on the size of a picture, checked before memory is allocated for it."""
 
-from pathlib import Path
-
 import PIL.Image
 
 from resizekit.errors import ImageError
@@ -15,7 +13,7 @@ _CUBE_FACTOR = 4
 """A cube may hold as many values as the largest picture has in this number of channels."""
 
 
-def check_pixels(path: str | Path, size: HW) -> None:
+def check_pixels(path: object, size: HW) -> None:
     """Refuse a size that exceeds Pillow's pixel limit, before memory is allocated.
 
     Args:
@@ -35,7 +33,7 @@ def exceeds_limit(size: HW, channels: int = 1) -> bool:
     return maximum is not None and size.h * size.w * max(channels, _CUBE_FACTOR) > maximum * _CUBE_FACTOR
 
 
-def check_values(path: str | Path, shape: tuple[int, ...]) -> None:
+def check_values(path: object, shape: tuple[int, ...]) -> None:
     """Refuse the shape of an array that is not `h w c`, is empty, or is too large.
 
     Args:

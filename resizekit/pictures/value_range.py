@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -32,7 +31,7 @@ def check_value_range(value_range: ValueRange) -> ValueRange:
     return value_range
 
 
-def check_values_in_range(path: str | Path, pixels: Pixels, value_range: ValueRange | None) -> Pixels:
+def check_values_in_range(path: object, pixels: Pixels, value_range: ValueRange | None) -> Pixels:
     """Check that all values of a picture lie in its declared range, and return the picture.
 
     Args:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from resizekit.codec import Codec
+from resizekit.codec.grid import part_of
 from resizekit.codec.refine.effort import Effort
-from resizekit.codec.tiling import part_of
 from resizekit.errors import ImageError, UsageError
 from resizekit.evaluation.channels import to_display
 from resizekit.images.pipeline import check_depth

@@ -10,9 +10,9 @@ import numpy as np
 
 from resizekit.codec import Codec
 from resizekit.codec.alpha import fill_hidden
+from resizekit.codec.grid import part_of_work
 from resizekit.codec.pad import padded_sizes_for, reflect_pad_or_crop
 from resizekit.codec.refine.effort import Effort
-from resizekit.codec.tiling import part_of_work
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import to_display
 from resizekit.evaluation.measure import baseline_name, bicubic_roundtrip, psnr_y

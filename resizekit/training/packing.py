@@ -11,14 +11,17 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from resizekit.codec.convert import ImageLike, convert_bits, to_codes
+from resizekit.codec.batches import as_batch
+from resizekit.codec.convert import convert_bits, from_batch
 from resizekit.errors import ConfigError, ImageError, MissingExtraError, UsageError
 from resizekit.evaluation.channels import with_channels
 from resizekit.pictures.io.find import find_pictures
+from resizekit.pictures.io.pil import picture_from_pil
 from resizekit.pictures.io.quiet import library_warnings_ignored
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.picture import Picture
 from resizekit.pictures.value_range import ValueRange
+from resizekit.storage.formats import Pixels
 from resizekit.system.atomic_write import atomic_write, check_target
 from resizekit.training.pack_file import SUFFIX, PackWriter
 from resizekit.training.pictures import Bytes
@@ -173,11 +176,12 @@ def _from_file(path: Path, channels: int, value_range: ValueRange | None) -> _De
         return str(error)
 
 
-def _from_memory(item: ImageLike, channels: int, number: int) -> _Decoded:
+def _from_memory(item: PIL.Image.Image | Pixels, channels: int, number: int) -> _Decoded:
     source = Path(f"picture {number}")
     try:
-        pixels = to_codes(item)[0].permute(1, 2, 0).numpy()  # type: ignore[arg-type]
-        return _with_channels(source, Picture(pixels=pixels), channels)
+        if isinstance(item, PIL.Image.Image):
+            return _with_channels(source, picture_from_pil(item), channels)
+        return _with_channels(source, Picture(pixels=from_batch(as_batch(item)[0])), channels)
     except (
         ImageError,
         OSError,

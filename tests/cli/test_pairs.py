@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from resizekit import load
-from resizekit.codec.convert import from_codes, to_codes
+from resizekit.codec.convert import from_batch, to_batch
 from resizekit.ops import resample_uint8
 
 
@@ -33,7 +33,7 @@ def test_export_pairs_by_bicubic_equals_matlab(cli, weights, picture):
     picture("in/a.png", 41, 53)
     assert cli("export-pairs", "in", "out", "--weights", weights, "--bicubic").code == 0
     high = pixels("out/high/a.png")
-    assert np.array_equal(pixels("out/low/a.png"), from_codes(resample_uint8(to_codes(high), (20, 26)), like=high))
+    assert np.array_equal(pixels("out/low/a.png"), from_batch(resample_uint8(to_batch(high), (20, 26))))
 
 
 def test_export_pairs_of_jpeg_weights_as_decoded(cli, jpeg_weights, picture):

@@ -205,11 +205,11 @@ def test_compiled_codec_is_one_graph_with_the_same_values(task: str) -> None:
 def test_sizes_and_channels_that_do_not_fit_are_refused() -> None:
     codec = tiny()
     with pytest.raises(ResizeShapeError, match=r"\(3, 9, 12\).*crop it to \(3, 8, 12\)"):
-        codec.down(torch.rand(1, 3, 9, 12))
+        codec.down_tensor(torch.rand(1, 3, 9, 12))
     with pytest.raises(ResizeShapeError, match="low has 1 channels; this codec takes 3"):
         codec.up(PIXELS[:, :, 0])
     with pytest.raises(ResizeShapeError, match=r"crop it to \(3, 2, 4\)"):
-        tiny(spec={"s": "3/2"}).up(torch.rand(1, 3, 3, 4))
+        tiny(spec={"s": "3/2"}).up_tensor(torch.rand(1, 3, 3, 4))
     with pytest.raises(ImageError, match="uint8"):
         codec.down(PIXELS.astype(np.float32))
 

@@ -12,9 +12,10 @@ from resizekit import Codec, ResizeSpec, guides
 from resizekit.codec import tiling
 from resizekit.codec.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.codec.convert import to_tensor
+from resizekit.codec.grid import tile_side
 from resizekit.codec.pad import SMALLEST, padded_sizes_for, reflect_pad_or_crop
 from resizekit.codec.recipe import Recipe
-from resizekit.codec.tiling import halo, tile_side, tiled_down, tiled_up
+from resizekit.codec.tiling import halo, tiled_down, tiled_up
 from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.nn import TadOptions, tad
 from resizekit.spec import HW
@@ -188,8 +189,8 @@ def test_fill_hidden_does_not_depend_on_bands(monkeypatch):
 
 
 def test_windows_end_with_a_full_tile():
-    assert list(tiling.windows(10, 4, 1)) == [(0, 4, 0, 5), (4, 8, 3, 9), (6, 10, 5, 10)]
-    assert list(tiling.windows(3, 4, 1)) == [(0, 3, 0, 3)]
+    assert list(windows(10, 4, 1)) == [(0, 4, 0, 5), (4, 8, 3, 9), (6, 10, 5, 10)]
+    assert list(windows(3, 4, 1)) == [(0, 3, 0, 3)]
 
 
 @pytest.mark.parametrize("residual", [True, False])

@@ -11,10 +11,11 @@ import torch
 
 from resizekit.codec.codec import Codec
 from resizekit.codec.convert import convert_bits, from_batch, to_batch
+from resizekit.codec.grid import Progress, Tile
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import BOUND, bits_of, check_reachable, price_of
 from resizekit.codec.refine.tiles import TiledRefinement
-from resizekit.codec.tiling import Progress, Tile, tiled_up
+from resizekit.codec.tiling import tiled_up
 from resizekit.nn import to_float
 from resizekit.storage import Pixels
 from resizekit.storage.formats import peak

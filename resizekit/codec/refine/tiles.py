@@ -15,10 +15,11 @@ from torch import Tensor
 
 from resizekit.codec.codec import Codec
 from resizekit.codec.convert import from_batch, to_batch
+from resizekit.codec.grid import Tile, tile_side, windows
 from resizekit.codec.refine.descent import refine_level
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import Objective, check_refinable, guide_of, without_gradients
-from resizekit.codec.tiling import Tile, halo, tile_alignment, tile_side, windows
+from resizekit.codec.tiling import halo, tile_alignment
 from resizekit.errors import ResizeShapeError
 from resizekit.nn import receptive_field
 from resizekit.spec import HW

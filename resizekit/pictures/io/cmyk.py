@@ -1,7 +1,6 @@
 """Convert CMYK pictures to sRGB with their profile, by LittleCMS."""
 
 import io
-from pathlib import Path
 
 import PIL.Image
 
@@ -11,7 +10,7 @@ from resizekit.system.printable import escaped
 __all__ = ["cmyk_to_srgb"]
 
 
-def cmyk_to_srgb(path: Path, image: PIL.Image.Image) -> PIL.Image.Image:
+def cmyk_to_srgb(path: object, image: PIL.Image.Image) -> PIL.Image.Image:
     """Convert a CMYK image to sRGB, relative colorimetric with black point compensation.
 
     Args:

@@ -1,7 +1,6 @@
 """Turn an image that Pillow opened into a `Picture`: one frame, with alpha apart, upright, and with its metadata."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from resizekit.pictures.io.metadata import XMP_KEYWORD, read_embedded_manifest
 from resizekit.pictures.io.opening import check_size, too_deep
 from resizekit.pictures.io.orientation import apply_exif_orientation
 from resizekit.pictures.io.png_chunks import PngChunks
+from resizekit.pictures.io.source import Source
 from resizekit.pictures.io.webp_frames import webp_animation
 from resizekit.pictures.manifest import KEYWORD
 from resizekit.pictures.metadata import describing_metadata, load_exif
@@ -33,12 +33,12 @@ from resizekit.storage.formats import Pixels
 from resizekit.storage.png16 import decode_png
 from resizekit.system.printable import escaped
 
-__all__ = ["decode", "expand", "read_exif"]
+__all__ = ["MODES", "decode", "expand", "orientation_of", "read_exif"]
 
 _ATTRIBUTE_BITS = 0x0F
 """Bits of the descriptor of a TGA, at byte 17, that count the bits of alpha."""
 # The mode to convert each of Pillow's modes to; modes with transparency get an A.
-_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
+MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
 _ORIENTATION, _XMP = 0x0112, 700
 _FIRST_IS_THE_PICTURE = frozenset({"MPO", "HEIF"})
 """Formats whose further pictures are previews, depth maps or a burst."""
@@ -47,7 +47,7 @@ _PAGES = frozenset({"TIFF"})
 
 
 def decode(
-    path: Path,
+    path: Source,
     image: PIL.Image.Image,
     head: bytes,
     *,
@@ -78,7 +78,7 @@ def decode(
     deep = image.mode[0] in "IF" or has_deep_channels(image, head)
     if deep and image.format != "PNG":
         raise too_deep(path)
-    if not deep and image.mode not in _MODES and image.mode != "CMYK":
+    if not deep and image.mode not in MODES and image.mode != "CMYK":
         raise ImageError(f"{path} is in {escaped(image.mode, 20)} colours: convert it to RGB or grey first")
     if array is None:
         image.load()  # also for 16 bits, so that Pillow finds broken files of every depth
@@ -96,7 +96,7 @@ def decode(
     if array is None:
         array = decode_png(chunks.pixels) if deep and chunks is not None else expand(image, has_alpha=has_alpha)
         array = array.reshape(image.height, image.width, -1)
-    array = apply_exif_orientation(array, _orientation(image, exif))
+    array = apply_exif_orientation(array, orientation_of(image, exif))
     pixels, alpha = (array[:, :, :-1].copy(), array[:, :, -1].copy()) if has_alpha else (array, None)
     xmp, dpi = _xmp_and_dpi(image, chunks)
     metadata = describing_metadata(exif, xmp, dpi, user_comment=manifest is None)
@@ -105,7 +105,7 @@ def decode(
 
 def expand(image: PIL.Image.Image, *, has_alpha: bool) -> Pixels:
     """Return the pixels of a loaded image of 8 bits as grey or RGB, with alpha as the last channel if requested."""
-    return np.array(image.convert(_MODES[image.mode] + "A" * has_alpha))
+    return np.array(image.convert(MODES[image.mode] + "A" * has_alpha))
 
 
 def _is_animated(image: PIL.Image.Image) -> bool:
@@ -114,7 +114,7 @@ def _is_animated(image: PIL.Image.Image) -> bool:
 
 
 def _choose_frame(
-    path: Path, image: PIL.Image.Image, frame: int | None, animation: Callable[[], Animation] | None
+    path: Source, image: PIL.Image.Image, frame: int | None, animation: Callable[[], Animation] | None
 ) -> Pixels | None:
     """Compose a frame; None for a format whose frames are complete pictures, where the image is then at this frame.
 
@@ -139,7 +139,7 @@ def _choose_frame(
     return None
 
 
-def _lazily(list_frames: Callable[..., Animation], path: Path, *more: object) -> Callable[[], Animation]:
+def _lazily(list_frames: Callable[..., Animation], path: Source, *more: object) -> Callable[[], Animation]:
     return lambda: list_frames(path.read_bytes(), *more)
 
 
@@ -160,7 +160,8 @@ def _xmp_and_dpi(image: PIL.Image.Image, chunks: PngChunks | None) -> tuple[obje
     return chunks.texts.get(XMP_KEYWORD), chunks.dpi
 
 
-def _orientation(image: PIL.Image.Image, exif: PIL.Image.Exif) -> int:
+def orientation_of(image: PIL.Image.Image, exif: PIL.Image.Exif) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 if the decoder has turned the image already."""
     if image.format == "JXL" and not getattr(image, "jpeg", False):
         return 1  # its decoder has turned the picture already, except for a JPEG that is stored in the file
     if image.format == "HEIF":

@@ -10,13 +10,13 @@ frames that are visible in the chosen one are decoded.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from resizekit.errors import ImageError, UsageError
+from resizekit.pictures.io.source import Source
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, peak
 
@@ -95,20 +95,20 @@ def check_frame_number(frame: int | None) -> None:
         raise UsageError(f"invalid frame {frame}: expected 1 or more; the first frame is 1")
 
 
-def several_frames(path: Path, *, can_choose: bool = True) -> ImageError:
+def several_frames(path: Source, *, can_choose: bool = True) -> ImageError:
     """Return the error for an animation of which no frame is chosen."""
     remedy = "choose one with --frame, such as --frame 1, or export one" if can_choose else "export one of them"
     return ImageError(f"{path} holds several frames or pages: {remedy} as a picture")
 
 
-def no_such_frame(path: Path, frame: int, count: int) -> ImageError:
+def no_such_frame(path: Source, frame: int, count: int) -> ImageError:
     """Return the error for a frame that a file does not have."""
     if count == 1:
         return ImageError(f"{path} has no frame {frame}: it is read as a single frame, number 1")
     return ImageError(f"{path} has no frame {frame}: it has {count} frames, so choose 1 to {count}")
 
 
-def check_frame_size(path: Path, size: HW, pixel_bytes: int = 4) -> None:
+def check_frame_size(path: Source, size: HW, pixel_bytes: int = 4) -> None:
     """Refuse frames that are too large to be held several times.
 
     Raises:
@@ -120,7 +120,7 @@ def check_frame_size(path: Path, size: HW, pixel_bytes: int = 4) -> None:
         )
 
 
-def check_work(path: Path, pixels: int) -> None:
+def check_work(path: Source, pixels: int) -> None:
     """Refuse a frame that needs more work than the size of the file justifies.
 
     Args:
@@ -134,7 +134,7 @@ def check_work(path: Path, pixels: int) -> None:
         raise _too_much_work(path)
 
 
-def choose_frame(path: Path, animation: Animation, number: int) -> Pixels:
+def choose_frame(path: Source, animation: Animation, number: int) -> Pixels:
     """Compose one frame of an animation.
 
     Args:
@@ -156,7 +156,7 @@ def choose_frame(path: Path, animation: Animation, number: int) -> Pixels:
     return compose(animation, frames)
 
 
-def visible_frames(path: Path, animation: Animation, number: int) -> Sequence[Frame]:
+def visible_frames(path: Source, animation: Animation, number: int) -> Sequence[Frame]:
     """List the frames that are drawn for one frame: this frame, and those before it that are still visible.
 
     A frame that the file removes before the next one is not drawn; where it is cleared, its rectangle is.
@@ -244,11 +244,11 @@ def _as_words(pixels: Pixels) -> npt.NDArray[np.unsignedinteger[Any]]:
     return pixels.view(f"u{pixels.shape[-1] * pixels.itemsize}")
 
 
-def _budget(path: Path) -> int:
+def _budget(path: Source) -> int:
     return _WORK + _WORK_PER_BYTE * path.stat().st_size
 
 
-def _too_much_work(path: Path) -> ImageError:
+def _too_much_work(path: Source) -> ImageError:
     return ImageError(
         f"{path} draws too many pixels before this frame for a file of its size: export the frame as a picture"
     )

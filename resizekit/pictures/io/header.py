@@ -1,6 +1,5 @@
 """What a file says before its pixels are decoded: its manifest, and how much memory its pixels need."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import PIL.Image
@@ -12,6 +11,7 @@ from resizekit.pictures.io.npy import array_bytes, is_array
 from resizekit.pictures.io.opening import check_size, pillow_formats, read_head, reading
 from resizekit.pictures.io.png import png_size
 from resizekit.pictures.io.png_chunks import is_png, read_png_chunks
+from resizekit.pictures.io.source import PictureFile, Source, for_library, source_of
 from resizekit.pictures.io.tiff import is_tiff, tiff_bytes
 from resizekit.pictures.limits import check_pixels
 from resizekit.pictures.manifest import KEYWORD
@@ -36,7 +36,7 @@ class Header(NamedTuple):
     """Bytes of the decoded pixels; None: not known before they are decoded."""
 
 
-def read_header(path: str | Path) -> Header:
+def read_header(file: PictureFile) -> Header:
     """Read a file without decoding its pixels.
 
     Raises:
@@ -44,7 +44,7 @@ def read_header(path: str | Path) -> Header:
             pixels than Pillow's limit.
         MissingExtraError: Reading the file needs an optional dependency.
     """
-    path = Path(path)
+    path = source_of(file)
     with reading(path):
         head = read_head(path)
         if is_array(path, head):
@@ -56,7 +56,7 @@ def read_header(path: str | Path) -> Header:
         if is_heif(head):
             register_heif()
         try:
-            with PIL.Image.open(path, formats=pillow_formats()) as image:
+            with PIL.Image.open(for_library(path), formats=pillow_formats()) as image:
                 if not (image.format == "TIFF" and getattr(image, "is_animated", False)):
                     check_size(path, HW.from_wh(image.size))
                     size = None if image.format in _CONTAINERS else image.width * image.height * _BYTES
@@ -67,7 +67,7 @@ def read_header(path: str | Path) -> Header:
         return Header(None, tiff_bytes(path))
 
 
-def _png(path: Path, head: bytes) -> Header:
+def _png(path: Source, head: bytes) -> Header:
     size = png_size(head)
     if size is None:
         return Header(None, 0)  # cut off: the decoder reports it
@@ -76,7 +76,7 @@ def _png(path: Path, head: bytes) -> Header:
     return Header(manifest, size.h * size.w * _BYTES * (2 if head[24] > 8 else 1))
 
 
-def _jxl(path: Path) -> Header:
+def _jxl(path: Source) -> Header:
     with path.open("rb") as file:
         size = read_jxl_header(file).size
         check_pixels(path, size)

@@ -1,12 +1,11 @@
 """HEIC and other HEIF pictures, read by pillow-heif, a plugin of Pillow."""
 
-from pathlib import Path
-
 import PIL.Image
 
 from resizekit.errors import MissingExtraError
 from resizekit.pictures.io.decode import decode
 from resizekit.pictures.io.opening import too_deep
+from resizekit.pictures.io.source import Source, for_library
 from resizekit.pictures.picture import Picture
 
 __all__ = ["is_heif", "read_heif", "register_heif"]
@@ -22,7 +21,7 @@ def is_heif(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and _PILLOW not in brands and not _BRANDS.isdisjoint(brands)
 
 
-def read_heif(path: Path, head: bytes, frame: int | None = None) -> Picture:
+def read_heif(path: Source, head: bytes, frame: int | None = None) -> Picture:
     """Read the primary picture of a HEIF; the others are previews, depth maps or a burst.
 
     Raises:
@@ -31,7 +30,7 @@ def read_heif(path: Path, head: bytes, frame: int | None = None) -> Picture:
         Exception: pillow-heif raises any exception for broken data.
     """
     register_heif()
-    with PIL.Image.open(path, formats=["HEIF"]) as image:
+    with PIL.Image.open(for_library(path), formats=["HEIF"]) as image:
         if image.info.get("bit_depth", 8) > 8:
             raise too_deep(path)
         return decode(path, image, head, frame=frame)

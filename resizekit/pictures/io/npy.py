@@ -12,6 +12,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from resizekit.errors import ImageError
+from resizekit.pictures.io.source import Source, for_library
 from resizekit.pictures.limits import check_values
 from resizekit.storage.formats import Pixels, Storage
 from resizekit.system.printable import escaped
@@ -45,12 +46,12 @@ NPY = Npy(format="NPY", suffixes=(".npy",), exact=True, icc=False)
 NPZ = Npy(format="NPZ", suffixes=(".npz",), exact=True, icc=False, zipped=True)
 
 
-def is_array(path: Path, head: bytes) -> bool:
+def is_array(path: Source, head: bytes) -> bool:
     """Return whether a file is a NumPy array, or a zip file that may hold one, by its first bytes."""
-    return head.startswith(_MAGIC) or (head.startswith(_ZIP) and zipfile.is_zipfile(path))
+    return head.startswith(_MAGIC) or (head.startswith(_ZIP) and zipfile.is_zipfile(for_library(path)))
 
 
-def read_array(path: Path, head: bytes) -> Pixels:
+def read_array(path: Source, head: bytes) -> Pixels:
     """Read one array `h w c` of uint8, uint16 or float32.
 
     Args:
@@ -64,7 +65,7 @@ def read_array(path: Path, head: bytes) -> Pixels:
         return _read(path, file, path.stat().st_size if head.startswith(_MAGIC) else None)
 
 
-def array_bytes(path: Path, head: bytes) -> int:
+def array_bytes(path: Source, head: bytes) -> int:
     """Return the bytes of the array that a file declares, of any type.
 
     Raises:
@@ -76,12 +77,12 @@ def array_bytes(path: Path, head: bytes) -> int:
 
 
 @contextmanager
-def _opened(path: Path, head: bytes) -> Iterator[IO[bytes]]:
+def _opened(path: Source, head: bytes) -> Iterator[IO[bytes]]:
     if head.startswith(_MAGIC):
         with path.open("rb") as file:
             yield file
         return
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(for_library(path)) as archive:
         names = archive.namelist()
         if len(names) != 1:
             raise ImageError(f"{path} holds {len(names)} arrays: save the picture as the only one")
@@ -89,7 +90,7 @@ def _opened(path: Path, head: bytes) -> Iterator[IO[bytes]]:
             yield member
 
 
-def _read(path: Path, file: Any, file_size: int | None = None) -> Pixels:
+def _read(path: Source, file: Any, file_size: int | None = None) -> Pixels:
     """Read the header, and then at most the bytes that it declares: a zip file may unpack to any number.
 
     `file_size` is known for a plain file.
@@ -110,7 +111,7 @@ def _read(path: Path, file: Any, file_size: int | None = None) -> Pixels:
     return np.ascontiguousarray(array, dtype.newbyteorder("="))
 
 
-def _read_header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _read_header(path: Source, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     magic = file.read(8)
     is_version_2 = magic[6:7] != b"\x01"
     length = file.read(4 if is_version_2 else 2)

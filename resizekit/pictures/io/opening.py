@@ -8,6 +8,7 @@ import PIL.Image
 
 from resizekit.errors import ImageError, ResizeKitError
 from resizekit.pictures.io.quiet import library_warnings_ignored
+from resizekit.pictures.io.source import Source
 from resizekit.pictures.limits import exceeds_limit, limit_message
 from resizekit.spec import HW
 from resizekit.system.printable import escaped
@@ -20,7 +21,7 @@ _RUN_PROGRAMS = frozenset({"EPS", "WMF"})
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Source) -> Iterator[None]:
     """Ignore the warnings of image libraries, and turn each of their errors into an `ImageError` of one line."""
     try:
         with library_warnings_ignored():
@@ -36,18 +37,19 @@ def reading(path: Path) -> Iterator[None]:
         raise ImageError(f"{path} cannot be read ({reason}): fetch or export it again") from None
 
 
-def read_head(path: Path) -> bytes:
+def read_head(path: Source) -> bytes:
     """Read the first bytes of a file.
 
     Raises:
         ImageError: The path is not a file, or the file is empty.
     """
-    if path.is_dir():
-        raise ImageError(f"{path} is a folder: name a picture in it")
-    if not path.exists():
-        raise ImageError(f"{path} does not exist: check the path")
-    if not path.is_file():
-        raise ImageError(f"{path} is a device or pipe: give a picture file")
+    if isinstance(path, Path):
+        if path.is_dir():
+            raise ImageError(f"{path} is a folder: name a picture in it")
+        if not path.exists():
+            raise ImageError(f"{path} does not exist: check the path")
+        if not path.is_file():
+            raise ImageError(f"{path} is a device or pipe: give a picture file")
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head:
@@ -61,7 +63,7 @@ def pillow_formats() -> list[str]:
     return [name for name in PIL.Image.OPEN if name not in _RUN_PROGRAMS]
 
 
-def check_size(path: Path, size: HW) -> None:
+def check_size(path: object, size: HW) -> None:
     """Refuse sizes above Pillow's limit; Pillow itself only warns up to twice the limit.
 
     Raises:
@@ -71,12 +73,12 @@ def check_size(path: Path, size: HW) -> None:
         raise too_many_pixels(path)
 
 
-def too_many_pixels(path: Path) -> ImageError:
+def too_many_pixels(path: object) -> ImageError:
     """Return the error for a picture of too many pixels."""
     return ImageError(f"{path} has too many pixels: {limit_message()}")
 
 
-def too_deep(path: Path) -> ImageError:
+def too_deep(path: object) -> ImageError:
     """Return the error for more than 8 bits per channel in a format that is read with 8 bits."""
     return ImageError(
         f"{path} has more than 8 bits a channel, which is supported in PNG and TIFF only: "

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -13,6 +12,7 @@ from resizekit.pictures.io.frames import Animation
 from resizekit.pictures.io.opening import check_size
 from resizekit.pictures.io.png_chunks import PngChunks, read_png_chunks
 from resizekit.pictures.io.png_frames import png_animation
+from resizekit.pictures.io.source import Source
 from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, peak
@@ -31,7 +31,7 @@ def png_size(head: bytes) -> HW | None:
     return HW.from_wh((int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")))
 
 
-def read_png(path: Path, head: bytes, frame: int | None = None) -> Picture:
+def read_png(path: Source, head: bytes, frame: int | None = None) -> Picture:
     """Read a PNG.
 
     Args:

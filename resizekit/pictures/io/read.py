@@ -1,7 +1,6 @@
 """Decode a file to a `Picture`, or raise an error of one line."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import PIL.Image
 
@@ -14,6 +13,7 @@ from resizekit.pictures.io.opening import pillow_formats, read_head, reading
 from resizekit.pictures.io.png import read_png
 from resizekit.pictures.io.png_chunks import is_png
 from resizekit.pictures.io.redundancy import without_redundancy
+from resizekit.pictures.io.source import MemoryFile, PictureFile, Source, for_library, source_of
 from resizekit.pictures.io.tiff import is_tiff
 from resizekit.pictures.io.tiff_pages import read_pages
 from resizekit.pictures.picture import Picture
@@ -24,7 +24,11 @@ __all__ = ["read_picture"]
 
 
 def read_picture(
-    path: str | Path, value_range: ValueRange | None = None, *, frame: int | None = None, as_stored: bool = False
+    file: PictureFile | MemoryFile,
+    value_range: ValueRange | None = None,
+    *,
+    frame: int | None = None,
+    as_stored: bool = False,
 ) -> Picture:
     """Decode one still picture: orientation applied, palettes expanded.
 
@@ -32,7 +36,7 @@ def read_picture(
     and float32 from TIFF, .npy and .npz. Safe to call from several threads; they read one after another.
 
     Args:
-        path: The file; its content decides the format, not its name.
+        file: A path, the bytes of a file, or a binary file object. The content decides the format, not the name.
         value_range: Lowest and highest possible value; float32 pictures need it.
         frame: Number of the frame of an animation (GIF, APNG, WebP, AVIF) or of the page of a TIFF; the first is 1. The
             frame is composed as a viewer shows it. None: refuse files with several frames.
@@ -46,7 +50,7 @@ def read_picture(
         UsageError: `frame` is less than 1.
         MissingExtraError: Reading the file needs an optional dependency.
     """
-    path = Path(path)
+    path = source_of(file)
     check_frame_number(frame)
     with reading(path):
         picture = _read(path, frame)
@@ -55,7 +59,7 @@ def read_picture(
     return replace(picture, pixels=check_values_in_range(path, picture.pixels, value_range), value_range=value_range)
 
 
-def _read(path: Path, frame: int | None) -> Picture:
+def _read(path: Source, frame: int | None) -> Picture:
     head = read_head(path)
     if is_array(path, head):
         if frame not in (None, 1):
@@ -70,5 +74,5 @@ def _read(path: Path, frame: int | None) -> Picture:
         return read_jxl(path, head, frame)
     if is_heif(head):
         return read_heif(path, head, frame)
-    with PIL.Image.open(path, formats=pillow_formats()) as image:
+    with PIL.Image.open(for_library(path), formats=pillow_formats()) as image:
         return decode(path, image, head, frame=frame)

@@ -15,6 +15,7 @@ import numpy as np
 from resizekit.errors import ImageError, MissingExtraError
 from resizekit.pictures.io.frames import several_frames
 from resizekit.pictures.io.orientation import apply_exif_orientation
+from resizekit.pictures.io.source import Source, for_library
 from resizekit.pictures.io.tiff_directories import check_directories
 from resizekit.pictures.limits import check_values
 from resizekit.pictures.picture import Picture
@@ -67,7 +68,7 @@ def is_tiff(head: bytes) -> bool:
     return head[:4] in _MAGIC
 
 
-def read_tiff(path: Path, page: int | None = None) -> Picture:
+def read_tiff(path: Source, page: int | None = None) -> Picture:
     """Decode a TIFF of uint8, uint16 or float32: one page, or pages of one sample and the same size as a cube.
 
     Args:
@@ -80,7 +81,7 @@ def read_tiff(path: Path, page: int | None = None) -> Picture:
         Exception: tifffile raises any exception for broken data.
     """
     check_directories(path)
-    with _tifffile().TiffFile(path) as file:
+    with _tifffile().TiffFile(for_library(path)) as file:
         pages = _full_size(_read_pages(path, file)) if page is None else [file.pages[page].aspage()]
         first = pages[0]
         for page in pages:
@@ -102,7 +103,7 @@ def read_tiff(path: Path, page: int | None = None) -> Picture:
     return Picture(pixels=pixels, alpha=alpha, icc=bytes(icc) if icc and coloured else None)
 
 
-def tiff_bytes(path: Path) -> int:
+def tiff_bytes(path: Source) -> int:
     """Return the bytes of the decoded pages of full size.
 
     Raises:
@@ -111,11 +112,11 @@ def tiff_bytes(path: Path) -> int:
         Exception: tifffile raises any exception for broken data.
     """
     check_directories(path)
-    with _tifffile().TiffFile(path) as file:
+    with _tifffile().TiffFile(for_library(path)) as file:
         return sum(int(page.nbytes) for page in _full_size(_read_pages(path, file)))
 
 
-def _read_pages(path: Path, file: Any) -> list[Any]:
+def _read_pages(path: Source, file: Any) -> list[Any]:
     """List the pages; `check_directories` has limited their number."""
     pages = [page.aspage() for page in file.pages]
     if not pages:
@@ -128,7 +129,7 @@ def _full_size(pages: list[Any]) -> list[Any]:
     return [page for page in pages if not page.is_reduced] or pages[:1]
 
 
-def _check_page(path: Path, page: Any, first: Any, pages: int) -> None:
+def _check_page(path: Source, page: Any, first: Any, pages: int) -> None:
     """Refuse a page that cannot be part of a picture or cube, before memory is allocated for it."""
     dtype, samples, size = str(page.dtype), int(page.samplesperpixel), HW(page.imagelength, page.imagewidth)
     if pages > 1 and samples > 1:

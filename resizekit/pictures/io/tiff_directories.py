@@ -5,12 +5,12 @@ file of a few kilobytes declares thousands of large pages, and a library parses 
 """
 
 import struct
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from resizekit.errors import ImageError
+from resizekit.pictures.io.source import Source
 from resizekit.pictures.limits import CHANNELS
 
 __all__ = ["check_directories"]
@@ -38,7 +38,7 @@ class _Layout(NamedTuple):
         return np.dtype([("code", f"{self.order}u2"), ("type", f"{self.order}u2"), ("count", offset), ("at", offset)])
 
 
-def check_directories(path: Path) -> list[bool]:
+def check_directories(path: Source) -> list[bool]:
     """Refuse a TIFF whose pages loop, or whose tags together declare more bytes than the file has.
 
     Broken offsets are left to the library that parses the file.

@@ -1,6 +1,5 @@
 """TIFF: choose the page and the library. Pillow reads one page of 8 bits, tifffile everything else."""
 
-from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -9,6 +8,7 @@ from resizekit.pictures.io.decode import decode
 from resizekit.pictures.io.depth import has_deep_channels
 from resizekit.pictures.io.frames import no_such_frame
 from resizekit.pictures.io.opening import check_size
+from resizekit.pictures.io.source import Source, for_library
 from resizekit.pictures.io.tiff import read_tiff
 from resizekit.pictures.io.tiff_directories import check_directories
 from resizekit.pictures.picture import Picture
@@ -19,7 +19,7 @@ __all__ = ["read_pages"]
 _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES = 277, 338
 
 
-def read_pages(path: Path, head: bytes, frame: int | None = None) -> Picture:
+def read_pages(path: Source, head: bytes, frame: int | None = None) -> Picture:
     """Read a TIFF.
 
     Args:
@@ -38,7 +38,7 @@ def read_pages(path: Path, head: bytes, frame: int | None = None) -> Picture:
     return read_tiff(path, page) if picture is None else picture
 
 
-def _find_page(path: Path, frame: int) -> int:
+def _find_page(path: Source, frame: int) -> int:
     """Return the index in the file of a page of full size."""
     reduced = check_directories(path)
     pages = [index for index, is_reduced in enumerate(reduced) if not is_reduced] or [0]
@@ -47,10 +47,10 @@ def _find_page(path: Path, frame: int) -> int:
     return pages[frame - 1]
 
 
-def _read_with_pillow(path: Path, head: bytes, page: int | None) -> Picture | None:
+def _read_with_pillow(path: Source, head: bytes, page: int | None) -> Picture | None:
     """Read a page; None if Pillow would not read all of it."""
     try:
-        with PIL.Image.open(path, formats=["TIFF"]) as image:
+        with PIL.Image.open(for_library(path), formats=["TIFF"]) as image:
             if page is None and getattr(image, "is_animated", False):  # tifffile finds the page of full size
                 check_size(path, HW.from_wh(image.size))
                 return None

@@ -1,0 +1,66 @@
+"""PIL images in memory: what their pixels mean, as for a file."""
+
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from resizekit.errors import ImageError
+from resizekit.pictures.io.cmyk import cmyk_to_srgb
+from resizekit.pictures.io.decode import MODES, expand, orientation_of, read_exif
+from resizekit.pictures.io.orientation import apply_exif_orientation
+from resizekit.pictures.io.redundancy import without_redundancy
+from resizekit.pictures.picture import Picture
+
+__all__ = ["picture_from_pil", "picture_to_pil"]
+
+
+def picture_from_pil(image: PIL.Image.Image) -> Picture:
+    """Convert a PIL image of any mode of 8 bits: upright, alpha apart, CMYK to sRGB.
+
+    Args:
+        image: The image; of an animation, its current frame.
+
+    Raises:
+        ImageError: The image is empty, has more than 8 bits per channel, or has colours without a conversion to RGB.
+
+    Examples:
+        >>> picture_from_pil(PIL.Image.new("RGBA", (6, 4), (1, 2, 3, 0))).mode
+        'RGBA'
+    """
+    if 0 in image.size:
+        raise ImageError(f"invalid PIL image of {image.width}x{image.height} pixels: expected at least 1x1")
+    if image.mode not in MODES and image.mode != "CMYK":
+        advice = "pass an array of uint16, or use down_file" if image.mode[0] in "IF" else "use image.convert('RGB')"
+        raise ImageError(f"invalid PIL image of mode {image.mode!r}: expected 8 bits, grey or RGB; {advice}")
+    image.load()
+    exif = read_exif(image, None)
+    icc: bytes | None = None if image.mode == "CMYK" else image.info.get("icc_profile") or None
+    if image.mode == "CMYK":
+        image = cmyk_to_srgb("this image", image)
+    has_alpha = image.has_transparency_data
+    array = expand(image, has_alpha=has_alpha).reshape(image.height, image.width, -1)
+    array = apply_exif_orientation(array, orientation_of(image, exif))
+    pixels, alpha = (array[:, :, :-1].copy(), array[:, :, -1].copy()) if has_alpha else (array, None)
+    return without_redundancy(Picture(pixels=pixels, alpha=alpha, icc=icc))
+
+
+def picture_to_pil(picture: Picture, **info: Any) -> PIL.Image.Image:
+    """Convert a picture of 8 bits, grey or RGB, to a PIL image with its profile.
+
+    Args:
+        picture: The picture.
+        info: Entries for the `info` of the image.
+
+    Raises:
+        ImageError: A PIL image cannot hold the pixels.
+    """
+    pixels = picture.pixels if picture.alpha is None else np.dstack((picture.pixels, picture.alpha))
+    if pixels.dtype != np.uint8 or picture.mode == "CUBE":
+        kind = f"{picture.pixels.shape[2]} channels of {pixels.dtype}"
+        raise ImageError(f"a PIL image cannot hold {kind}: pass an array or a tensor, or use down_file and up_file")
+    image = PIL.Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
+    if picture.icc is not None:
+        image.info["icc_profile"] = picture.icc  # Pillow writes it when the image is saved
+    image.info.update(info)
+    return image
