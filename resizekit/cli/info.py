@@ -14,7 +14,7 @@ def info(
     file: Annotated[Path, typer.Argument(help="A small picture, a weights file or a pack.")],
     as_json: Json = False,
 ) -> None:
-    """Show the manifest of a small picture, the header of a weights file, or what a pack holds."""
+    """Show the manifest of a small picture, the header of a weights file, or the contents of a pack."""
     import json
 
     from resizekit.cli.output import echo_json
