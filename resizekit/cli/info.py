@@ -17,7 +17,7 @@ def info(
     ],
     as_json: Json = False,
 ) -> None:
-    """Show the manifest of a small picture, the header of weights, or what a pack holds."""
+    """Show the manifest of a small picture, the header of weights, or the contents of a pack."""
     from resizekit.cli.output import echo_error, echo_json
     from resizekit.errors import ResizeKitError
 

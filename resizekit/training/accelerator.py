@@ -14,7 +14,7 @@ __all__ = ["LaunchWarning", "check_compiler", "make_accelerator"]
 
 
 class LaunchWarning(UserWarning):
-    """A launcher started fewer processes than it was probably asked for."""
+    """A launcher started a single process, although it probably was asked for several."""
 
 
 def make_accelerator(device: str, precision: str) -> Any:

@@ -80,7 +80,7 @@ def train(
     Raises:
         ConfigError: If config and pictures do not match, or the loss becomes infinite or NaN.
         CheckpointError: If the state cannot be read or written, or is not finite.
-        LostProcessError: If one of several processes has ended. The main process writes its state before.
+        LostProcessError: If one of several processes has ended. The main process writes its state first.
         UsageError: If another training runs in the folder, or there is nothing to finish.
         MissingExtraError: If accelerate is not installed.
     """

@@ -23,7 +23,8 @@ from resizekit.pictures.picture import Picture
 from resizekit.pictures.value_range import ValueRange
 from resizekit.storage.formats import Pixels
 from resizekit.system.atomic_write import atomic_write, check_target
-from resizekit.training.pack_file import SUFFIX, PackWriter
+from resizekit.training.pack_file import SUFFIX
+from resizekit.training.pack_writer import PackWriter
 from resizekit.training.pictures import Bytes
 
 __all__ = ["Packed", "check_output", "check_space", "expected_bytes", "pack"]
@@ -33,7 +34,7 @@ Source = str | Path | PIL.Image.Image | Bytes
 
 @dataclass(frozen=True)
 class Packed:
-    """What `pack` wrote."""
+    """The result of `pack`."""
 
     path: Path
     pictures: int
@@ -55,8 +56,8 @@ def pack(
 ) -> Packed:
     """Decode pictures into one file that trainings map into memory.
 
-    A training from the pack draws the same crops as one from the same files. Pictures of more than 8 bits are rounded
-    to 8 bits, as in every training. The memory holds one picture at a time.
+    A training draws the same crops from the pack as from the same files. Pictures of more than 8 bits are rounded to 8
+    bits, as in every training. The memory holds one picture at a time.
 
     Args:
         sources: Files, folders and patterns as paths; or PIL images (L or RGB) and arrays `h w` or `h w c` of uint8 or

@@ -33,17 +33,25 @@ def resume(session: Session, *, finish: bool = False) -> bool:
     Raises:
         ConfigError: If the state belongs to a different config.
         CheckpointError: If the file is not a training state, or is not finite.
-        UsageError: If several processes have different states.
+        UsageError: If several processes have different states or pictures.
     """
     path = find_state(session.out)
     if path is not None:
         _load(session, path, finish=finish)
+    _check_processes(session)
+    return path is not None
+
+
+def _check_processes(session: Session) -> None:
+    """Check that all processes have the same state and pictures; otherwise they would train different networks."""
     if (step := from_main(session.accelerator, session.state.step)) != session.state.step:
         raise UsageError(
             f"this process would resume from step {session.state.step} and the main process from step {step}: "
             f"put {session.out} on a file system that all processes share"
         )
-    return path is not None
+    pictures = int(str(session.fingerprint["sha256"])[:12], 16)  # fits into an integer of a tensor
+    if from_main(session.accelerator, pictures) != pictures:
+        raise UsageError("this process has other training pictures than the main process: share the same files")
 
 
 def _load(session: Session, path: Path, *, finish: bool) -> None:

@@ -30,7 +30,7 @@ __all__ = ["Steps"]
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What the steps with equal settings have in common."""
+    """The parts that steps with equal settings share."""
 
     settings: StepSettings
     model: Callable[[Tensor], Resized]
@@ -39,7 +39,7 @@ class _Prepared:
 
 
 class Steps:
-    """The steps of a training, for a loop of your own; `Steps.open` creates them from a config.
+    r"""The steps of a training, for a loop of your own; `Steps.open` creates them from a config.
 
     Each step calls `batch`, `loss`, `backward` and `update`, or only `advance`:
 
@@ -49,6 +49,19 @@ class Steps:
             loss.backward()
             steps.update()
         steps.write_weights()
+
+    Examples:
+        >>> import numpy as np, tempfile
+        >>> from resizekit.training import pack
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     folder = Path(name)
+        ...     _ = pack(np.zeros((32, 32, 3), np.uint8), folder / "black.pack")
+        ...     text = 'task = "sr"\n[network]\nwidth = 8\nblocks = 1\n[train]\nsteps = 3\nbatch = 1\npatch = 16'
+        ...     _ = (folder / "mine.toml").write_text(text)
+        ...     steps = Steps.open(folder / "mine.toml", folder / "run", data=[folder / "black.pack"], device="cpu")
+        ...     loss = steps.advance()
+        >>> loss.shape, steps.step, steps.total
+        (torch.Size([]), 1, 3)
 
     Args:
         session: The training that the steps change.
@@ -121,7 +134,7 @@ class Steps:
         """Compute the loss of the next step, and remove the gradients of the step before.
 
         Args:
-            batch: What `batch(steps.step)` returned.
+            batch: The result of `batch(steps.step)`.
 
         Returns:
             `()`, with a gradient; of several processes, the loss of this process's share.

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resizekit import Codec, ResizeSpec, guides
-from resizekit.codec import tiling
 from resizekit.codec.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.codec.convert import to_tensor
-from resizekit.codec.grid import tile_side
+from resizekit.codec.grid import tile_side, windows
 from resizekit.codec.pad import SMALLEST, padded_sizes_for, reflect_pad_or_crop
 from resizekit.codec.recipe import Recipe
 from resizekit.codec.tiling import halo, tiled_down, tiled_up

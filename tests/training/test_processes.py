@@ -205,6 +205,16 @@ def test_processes_with_different_states_are_refused(recipe, ranks, tmp_path, in
     assert codes[0] in (0, 7)  # the main process loses the other one
 
 
+def test_processes_with_different_pictures_are_refused(recipe, ranks, pictures, tmp_path):
+    def work(rank):
+        files = sorted(pictures.iterdir(), reverse=bool(rank))
+        train(recipe(data=files), tmp_path, device="cpu")
+
+    codes = finish(ranks(work))
+    assert codes[1] == 9
+    assert codes[0] in (0, 7)
+
+
 @pytest.mark.parametrize("killed", [0, 1])
 def test_killed_process_ends_the_training_and_leaves_a_state(recipe, ranks, straight, tmp_path, killed):
     config = recipe(steps=5000, batch=2, checkpoint_minutes=1e-9, schedule="constant")
