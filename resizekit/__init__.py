@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from resizekit.recipes.assemble import tasks as tasks
     from resizekit.recipes.checkpoint import load as load
     from resizekit.recipes.checkpoint import save as save
+    from resizekit.spec import HW as HW
     from resizekit.spec import ResizeSpec as ResizeSpec
     from resizekit.storage.compressions import CompressionModule as CompressionModule
     from resizekit.storage.formats import Storage as Storage
@@ -63,6 +64,7 @@ _WHERE = {
     "Compression": "resizekit.plugin.records",
     "CompressionModule": "resizekit.storage.compressions",
     "Effort": "resizekit.codec.refine.effort",
+    "HW": "resizekit.spec",
     "Kernel": "resizekit.ops.kernel",
     "Network": "resizekit.plugin.records",
     "NoOptions": "resizekit.plugin.records",
