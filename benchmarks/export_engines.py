@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,15 +57,18 @@ def engines(name: str, calibrate: Path | None, folder: Path) -> dict[str, Engine
     return made
 
 
-def seconds(made: dict[str, Engine], low: npt.NDArray[np.uint8], rounds: int) -> dict[str, float]:
-    """Return the median time of each engine, after a warm-up."""
-    times: dict[str, list[float]] = {name: [] for name in made}
+def seconds(made: dict[str, Engine], low: npt.NDArray[np.uint8], rounds: int) -> dict[str, tuple[float, float]]:
+    """Return the median wall time and CPU time of each engine, after a warm-up."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in made}
     for _ in range(rounds + 1):
         for name, engine in made.items():
-            start = time.perf_counter()
+            start = time.perf_counter(), time.process_time()
             engine(low)
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values[1:]) for name, values in times.items()}
+            times[name].append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    medians = {
+        name: [statistics.median(column) for column in zip(*rows[1:], strict=True)] for name, rows in times.items()
+    }
+    return {name: (wall, cpu) for name, (wall, cpu) in medians.items()}
 
 
 def psnr(made: dict[str, Engine], codec: resizekit.Codec, folder: Path) -> dict[str, float]:
@@ -97,12 +101,14 @@ def main(
             made = engines(name, calibrate, Path(folder))
             measured = seconds(made, low, rounds)
             quality = psnr(made, codec, pictures) if pictures is not None else {}
-        for engine, duration in measured.items():
-            speedup = round(measured["torch float32"] / duration, 2)
-            rows.append({"weights": name, "engine": engine, "seconds": round(duration, 4), "speedup": speedup})
+        for engine, (wall, cpu) in measured.items():
+            ratios = [round(base / used, 2) for base, used in zip(measured["torch float32"], (wall, cpu), strict=True)]
+            row = {"weights": name, "engine": engine, "seconds": round(wall, 4), "cpu_seconds": round(cpu, 4)}
+            rows.append(row | {"speedup": ratios[0], "cpu_speedup": ratios[1]})
             rows[-1] |= {"psnr_rgb": quality[engine]} if quality else {}
             print(rows[-1], flush=True)
-    write_results(out, {"side": side, "rows": rows})
+    versions = {name: version(name) for name in ("onnxruntime", "openvino")}
+    write_results(out, {"side": side, "versions": versions, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -20,19 +20,33 @@ def test_table_of_differences_is_that_of_the_results(section):
         cells = [cell(row[runtime]) for row in (down, up) for runtime in ("onnxruntime", "openvino")]
         expected.append("| " + " | ".join((f"`{down['weights']}`", str(down["times"]), *cells)) + " |")
         assert max(row[runtime]["largest"] for row in (down, up) for runtime in ("onnxruntime", "openvino")) <= 1
-    lines = section("docs/export.md", "## Difference from PyTorch").splitlines()
-    table = [line for line in lines if line.startswith("| `")]
-    assert table == expected, "the rows must be\n" + "\n".join(expected)
+    assert table_of(section, "## Difference from PyTorch") == expected, "the rows must be\n" + "\n".join(expected)
 
 
-def test_tables_of_speed_and_quality_are_those_of_the_results(section):
+def engines():
+    """Rows of the comparison of runtimes, by weights and engine."""
     rows = json.loads((RESULTS / "export-engines.json").read_text(encoding="utf-8"))["rows"]
-    by_engine = {(row["weights"], row["engine"]): row for row in rows}
+    return {(row["weights"], row["engine"]): row for row in rows}
+
+
+def table_of(section, heading):
+    return [line for line in section("docs/export.md", heading).splitlines() if line.startswith("| `")]
+
+
+def test_table_of_quantized_files_is_that_of_the_results(section):
+    rows, expected = engines(), []
+    for name in dict.fromkeys(name for name, _ in rows):
+        plain, int8 = (rows[name, f"onnxruntime {kind}"] for kind in ("float32", "int8"))
+        speedup = plain["cpu_seconds"] / int8["cpu_seconds"]
+        expected.append(f"| `{name}` | {plain['psnr_rgb']:.2f} dB | {int8['psnr_rgb']:.2f} dB | {speedup:.1f} |")
+    assert table_of(section, "## Quantized files") == expected, "the rows must be\n" + "\n".join(expected)
+
+
+def test_table_of_speed_is_that_of_the_results(section):
+    rows = engines()
+    names = list(dict.fromkeys(name for name, _ in rows))
     expected = []
-    for name in dict.fromkeys(row["weights"] for row in rows):
-        plain, int8 = (by_engine[name, f"onnxruntime {kind}"] for kind in ("float32", "int8"))
-        speedup = plain["seconds"] / int8["seconds"]
-        values = f"{plain['psnr_rgb']:.2f} | {int8['psnr_rgb']:.2f} | {speedup:.2f}"
-        expected.append(f"| `{name}` | {values} |")
-    lines = section("docs/export.md", "## Quantized files").splitlines()
-    assert [line for line in lines if line.startswith("| `")] == expected, "the rows must be\n" + "\n".join(expected)
+    for engine in dict.fromkeys(engine for _, engine in rows):
+        cells = [f"{rows[name, engine]['cpu_speedup']:.1f} | {rows[name, engine]['psnr_rgb']:.2f} dB" for name in names]
+        expected.append(f"| `{engine}` | {' | '.join(cells)} |")
+    assert table_of(section, "## Speed") == expected, "the rows must be\n" + "\n".join(expected)

@@ -5,7 +5,7 @@ The first and the last convolution of the graph stay in float: they touch pixel 
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -20,15 +20,15 @@ from resizekit.codec import Codec, ImageLike
 from resizekit.codec.batches import as_batch
 from resizekit.codec.convert import to_tensor
 from resizekit.codec.in_memory import picture_of
-from resizekit.errors import UsageError
-from resizekit.exporting.graph import INPUT_NAMES, Direction, Dtype
+from resizekit.errors import ResizeShapeError, UsageError
+from resizekit.exporting.graph import Direction, Dtype
 from resizekit.nn import to_float
 from resizekit.ops import to_uint8
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["quantize"]
+__all__ = ["calibration_inputs", "quantize"]
 
 _SIDE, _CELLS = 256, 16
 """Only the middle of a picture is used, to limit memory: up to this side in pixels, or this number of cells."""
@@ -36,9 +36,7 @@ _PERCENTILE = 99.99
 """Share of the values inside the range of an activation. The few values beyond it are clamped."""
 
 
-def quantize(
-    model: "onnx.ModelProto", codec: Codec, direction: Direction, dtype: Dtype, pictures: Iterable[ImageLike]
-) -> "onnx.ModelProto":
+def quantize(model: "onnx.ModelProto", inputs: Sequence[npt.NDArray[Any]]) -> "onnx.ModelProto":
     """Quantize the convolutions between the first and the last.
 
     Weights get 7 bits, each output channel with its own range, because processors without instructions for 8-bit dot
@@ -46,13 +44,10 @@ def quantize(
 
     Args:
         model: The graph in float32.
-        codec: The codec that it was made from.
-        direction: "down" or "up".
-        dtype: Type of the input.
-        pictures: Pictures at full size. The middle of each is used.
+        inputs: Inputs of the graph, as `calibration_inputs` makes them.
 
     Raises:
-        UsageError: If there are no pictures, or no convolution between the first and the last.
+        UsageError: If there is no convolution between the first and the last.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_static
@@ -60,15 +55,15 @@ def quantize(
     convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
     if len(convolutions) < 3:
         raise UsageError(
-            f"quantized: network {codec.info.network!r} has {len(convolutions)} convolutions, and the first and the "
-            "last stay in float; export it without quantization"
+            f"quantized: the graph has {len(convolutions)} convolutions, and the first and the last stay in float; "
+            "export it without quantization"
         )
-    inputs = _inputs(codec, direction, dtype, pictures)
+    name, remaining = model.graph.input[0].name, iter(inputs)
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # the base class has no type information
         def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
-            array = next(inputs, None)
-            return None if array is None else {INPUT_NAMES[direction]: array}
+            array = next(remaining, None)
+            return None if array is None else {name: array}
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "quantized.onnx"
@@ -89,18 +84,31 @@ def quantize(
         return onnx.load(path)
 
 
-def _inputs(
+def calibration_inputs(
     codec: Codec, direction: Direction, dtype: Dtype, pictures: Iterable[ImageLike]
-) -> Iterator[npt.NDArray[Any]]:
-    """Make the inputs of the graph from the middle of each picture: `1 c h w`."""
-    count = 0
-    for count, picture in enumerate(pictures, start=1):  # noqa: B007 - used after the loop
+) -> list[npt.NDArray[Any]]:
+    """Make inputs of the graph from the middle of each picture: `1 c h w`.
+
+    Args:
+        codec: The codec that is exported; it makes the small pictures.
+        direction: "down" or "up".
+        dtype: Type of the input.
+        pictures: Pictures at full size.
+
+    Raises:
+        UsageError: If there are no pictures.
+        ImageError: If an object is not a picture.
+        ResizeShapeError: If a picture has other channels than the codec, or is too small.
+    """
+    inputs = []
+    for picture in pictures:
         high = _middle(_as_floats(picture), codec)
         with torch.inference_mode():
             x = high if direction == "down" else codec.down_tensor(high)
-        yield np.ascontiguousarray((to_uint8(x) if dtype == "uint8" else x).numpy())
-    if not count:
+        inputs.append(np.ascontiguousarray((to_uint8(x) if dtype == "uint8" else x).numpy()))
+    if not inputs:
         raise UsageError("quantized: no pictures to calibrate with; pass some, such as calibration=[image, ...]")
+    return inputs
 
 
 def _as_floats(picture: ImageLike) -> Tensor:
@@ -111,7 +119,9 @@ def _as_floats(picture: ImageLike) -> Tensor:
 
 def _middle(high: Tensor, codec: Codec) -> Tensor:
     """Crop a picture to its middle, with a size that the factors divide."""
-    _, height, width = codec.spec.crop((codec.channels, *high.shape[2:]))
+    if high.shape[1] != codec.channels:
+        raise ResizeShapeError(f"a picture has {high.shape[1]} channels; this codec takes {codec.channels}")
+    _, height, width = codec.spec.crop(high.shape[1:])
     (_, s, r) = codec.spec.multiple
     h, w = (min(side, max(_SIDE // by, _CELLS) * by) for side, by in ((height, s), (width, r)))
     top, left = (high.shape[2] - h) // 2, (high.shape[3] - w) // 2

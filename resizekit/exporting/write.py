@@ -10,7 +10,7 @@ from resizekit.codec import Codec, ImageLike
 from resizekit.errors import UsageError
 from resizekit.exporting.graph import INPUT_NAMES, OUTPUT_NAMES, Direction, Dtype, trace
 from resizekit.exporting.onnx_file import check_extra, clean, to_onnx
-from resizekit.exporting.quantize import quantize
+from resizekit.exporting.quantize import calibration_inputs, quantize
 from resizekit.exporting.verify import verify
 from resizekit.plugin.registry import installed
 from resizekit.system.atomic_write import atomic_write, check_target
@@ -82,10 +82,11 @@ def export(
     check_extra()
     codec = copy.deepcopy(codec).cpu().float().eval()
     texts = _describe(codec, direction, dtype, quantized)
+    inputs = calibration_inputs(codec, direction, dtype, calibration or ()) if quantized else []
     with atomic_write(path, overwrite=overwrite) as temporary:
         model = to_onnx(trace(codec, direction, dtype), INPUT_NAMES[direction], OUTPUT_NAMES[direction])
         if quantized:
-            model = quantize(model, codec, direction, dtype, calibration or ())
+            model = quantize(model, inputs)
         clean(model, texts)
         verify(model, codec, direction, dtype, exact=not quantized)
         temporary.write_bytes(model.SerializeToString())

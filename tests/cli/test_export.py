@@ -20,18 +20,18 @@ def weights(small_weights, tmp_path):
 
 def test_export_writes_a_file_that_upscales(cli, weights, tmp_path):
     out = tmp_path / "up.onnx"
-    assert cli("export", weights, "up", out, "--dtype", "float32", "--times", "2") == (0, f"{out}\n", "")
+    out.touch()
+    options = ["--dtype", "float32", "--times", "2"]
+    assert cli("export", weights, "up", out, *options).code == 2
+    assert cli("export", weights, "up", out, *options, "--overwrite") == (0, f"{out}\n", "")
     session = onnxruntime.InferenceSession(out)
     assert session.run(None, {"low": np.zeros((1, 3, 6, 5), np.float32)})[0].shape == (1, 3, 24, 20)
-    assert cli("export", weights, "up", out).code == 2
-    assert cli("export", weights, "up", out, "--overwrite").code == 0
-    assert onnxruntime.InferenceSession(out).get_inputs()[0].type == "tensor(uint8)"
 
 
 def test_calibrate_quantizes(cli, weights, tmp_path):
     (tmp_path / "photos").mkdir()
     shutil.copy(ASTRONAUT, tmp_path / "photos")
-    result = cli("export", weights, "down", tmp_path / "q.onnx", "--calibrate", tmp_path / "photos")
+    result = cli("export", weights, "up", tmp_path / "q.onnx", "--calibrate", tmp_path / "photos")
     assert result == (0, f"{tmp_path / 'q.onnx'}\n", "")
     metadata = onnxruntime.InferenceSession(tmp_path / "q.onnx").get_modelmeta().custom_metadata_map
     assert metadata["precision"] == "int8"

@@ -9,7 +9,7 @@ import torch
 
 import resizekit
 from resizekit import ResizeSpec
-from resizekit.errors import MissingExtraError, UsageError
+from resizekit.errors import MissingExtraError, ResizeShapeError, UsageError
 from resizekit.exporting.graph import make_graph
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -112,7 +112,7 @@ def test_float32_is_clamped_and_not_rounded(tmp_path):
     np.testing.assert_allclose(restored, codec.up(torch.from_numpy(low)).numpy(), atol=1e-5)
     assert restored.dtype == np.float32
     assert np.abs(255 * restored - np.rint(255 * restored)).max() > 0.1
-    assert (restored.min(), restored.max()) == (0, 1)
+    assert 0 <= restored.min() < restored.max() == 1
 
 
 FRACTION = {"spec": ResizeSpec(s="3/2", r=2), "network": {"name": "tad", "width": 8, "blocks": 1}}
@@ -127,8 +127,8 @@ INVERTIBLE = {"network": {"name": "invertible", "width": 8, "couplings": 2}}
     [
         pytest.param(FRACTION, "up", [(8, 5), (2, 3)], id="fraction up"),
         pytest.param(FRACTION, "down", [(9, 5), (7, 4)], id="fraction down", marks=pytest.mark.slow),
-        pytest.param(BLOCKS, "down", [(7, 8), (3, 1), (12, 12)], id="blocks down"),
-        pytest.param(BLOCKS, "up", [(7, 9), (1, 4)], id="blocks up", marks=pytest.mark.slow),
+        pytest.param(BLOCKS, "down", [(7, 8), (3, 1), (12, 12)], id="blocks down", marks=pytest.mark.slow),
+        pytest.param(BLOCKS, "up", [(7, 9), (1, 4)], id="blocks up"),
         pytest.param(VDSR, "up", [(7, 9)], id="vdsr", marks=pytest.mark.slow),
         pytest.param(EDSR, "down", [(7, 10)], id="guide alone", marks=pytest.mark.slow),
         pytest.param(INVERTIBLE, "up", [(5, 4)], id="invertible", marks=pytest.mark.slow),
@@ -247,3 +247,8 @@ def test_quantized_down_takes_the_middle_of_large_pictures(tmp_path):
     pictures = [random_codes(301, 40, 3), random_codes(17, 500, 3)]
     resizekit.export(codec, "down", path, quantized=True, calibration=iter(pictures))
     assert run(path, random_codes(1, 3, 11, 20)).shape == (1, 3, 6, 10)
+
+
+def test_calibration_picture_with_other_channels_is_refused(codec, tmp_path):
+    with pytest.raises(ResizeShapeError, match="a picture has 1 channels; this codec takes 3"):
+        resizekit.export(codec, "up", tmp_path / "up.onnx", quantized=True, calibration=[random_codes(40, 40)])
