@@ -112,7 +112,7 @@ class Couplings(nn.Module):
 
     def up(self, x: Tensor) -> Tensor:
         """Map the unshuffled low image to the unshuffled high image. The dropped high band is replaced by zeros."""
-        low_band, high_band = x, x.new_zeros(len(x), len(self.high_frequencies), *x.shape[2:])
+        low_band, high_band = x, x.new_zeros(x.shape[0], len(self.high_frequencies), *x.shape[2:])
         for step in reversed(self.steps):
             low_band, high_band = cast(Coupling, step).inverse(low_band, high_band)
         return mix_channels(low_band, self.grow) + mix_channels(high_band, self.high_frequencies.T)

@@ -58,11 +58,17 @@ def quantize(model: "onnx.ModelProto", inputs: Sequence[npt.NDArray[Any]]) -> "o
             f"quantized: the graph has {len(convolutions)} convolutions, and the first and the last stay in float; "
             "export it without quantization"
         )
-    name, remaining = model.graph.input[0].name, iter(inputs)
+    name = model.graph.input[0].name
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # the base class has no type information
+        def __len__(self) -> int:
+            return len(inputs)
+
+        def set_range(self, start_index: int, end_index: int) -> None:
+            self.remaining = iter(inputs[start_index:end_index])
+
         def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
-            array = next(remaining, None)
+            array = next(self.remaining, None)
             return None if array is None else {name: array}
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
@@ -78,8 +84,8 @@ def quantize(model: "onnx.ModelProto", inputs: Sequence[npt.NDArray[Any]]) -> "o
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
-            # without the second option, the activations of all pictures are in memory at the same time
-            extra_options={"CalibPercentile": _PERCENTILE, "CalibMaxIntermediateOutputs": 1},
+            # one picture at a time: otherwise all must have one size, and all activations are in memory together
+            extra_options={"CalibPercentile": _PERCENTILE, "CalibStridedMinMax": 1},
         )
         return onnx.load(path)
 
