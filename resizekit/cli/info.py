@@ -46,7 +46,7 @@ def info(
 def _fields(name: str) -> dict[str, Any]:
     """Read a file, or the file of installed weights. A file takes precedence over weights of the same name."""
     path = Path(name)
-    if path.suffix == ".safetensors" or (not path.exists() and _is_installed(name)):
+    if path.suffix == ".safetensors" or (not path.exists() and path.name == name and not path.suffix):
         from resizekit.recipes.checkpoint import header_of
 
         return header_of(name).model_dump(mode="json")
@@ -62,12 +62,6 @@ def _fields(name: str) -> dict[str, Any]:
 
         typer.echo(f"note: {escaped(name, 300)} is large: its pixels are checked by `up` only", err=True)
     return manifest.model_dump(mode="json", exclude_none=True)
-
-
-def _is_installed(name: str) -> bool:
-    from resizekit.plugin.registry import installed
-
-    return name in installed().weights
 
 
 def _print_fields(fields: dict[str, Any]) -> None:

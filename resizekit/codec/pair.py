@@ -293,7 +293,8 @@ class NetworkPair(nn.Module):
     def _check_high(self, high: Tensor) -> None:
         self.spec.low_shape(high.shape[1:])
         if high.shape[1] != self.channels:
-            raise ResizeShapeError(f"high has {high.shape[1]} channels; this codec takes {self.channels}")
+            grey = ": repeat the grey channel, or use weights for grey" if high.shape[1] == 1 else ""
+            raise ResizeShapeError(f"high has {high.shape[1]} channels; this codec takes {self.channels}{grey}")
 
 
 def channels_last(x: Tensor) -> Tensor:

@@ -81,7 +81,8 @@ def down_picture(
     if codec.low_channels not in storage.channels:
         possible = " or ".join(str(n) for n in storage.channels)
         raise UsageError(
-            f"weights {name!r} make {codec.low_channels} channels, which a {storage.format} cannot hold: use {possible}"
+            f"weights {name!r} make {codec.low_channels} channels, which a {storage.format} cannot hold: use weights "
+            f"for {possible} channels, or a .png"
         )
     check_depth(picture, storage, source)
     if picture.alpha is not None and not storage.alpha:

@@ -61,14 +61,17 @@ def read_small(
     if text is None and load_codec is not None:
         picture = without_redundancy(picture)
         manifest = assume_manifest(load_codec(), picture, size, path)
-        warnings.warn(f"{path} carries no manifest: trusting --weights and its pixels", RestoreWarning, stacklevel=2)
+        made = "" if size is not None else f"; restoring {manifest.size[0]}x{manifest.size[1]}, unless --size is given"
+        text = f"{path} carries no manifest: trusting --weights and its pixels{made}"
+        warnings.warn(text, RestoreWarning, stacklevel=2)
         return picture, manifest
     manifest = Manifest.from_text(text, path)
     if manifest.pixels != picture.digest:
         if not force:
             raise ManifestError(
                 f"{path} was changed after it was made small (edited, resized or compressed again): give the file as "
-                f"`down` wrote it{'' if Path(path).suffix.lower() == '.png' else _OTHER_DECODER}"
+                f"`down` wrote it, or restore it as it is with --force"
+                f"{'' if Path(path).suffix.lower() == '.png' else _OTHER_DECODER}"
             )
         warnings.warn(f"{path} was changed: the restored picture may differ", RestoreWarning, stacklevel=2)
         manifest = manifest.model_copy(update={"pixels": picture.digest})
@@ -119,7 +122,8 @@ def assume_manifest(codec: "Codec", small: Picture, size: HW | None, source: obj
     if padded_sizes_for(codec.spec, size).stored != small.hw:
         raise UsageError(
             f"{source} has {small.hw.w}x{small.hw.h} pixels, which these weights do not make of {size.w}x{size.h}: "
-            f"pass the size of the original, at most {largest.w}x{largest.h}"
+            f"pass the size of an original of at most {largest.w}x{largest.h}; a small file of another size or scale "
+            "needs its manifest"
         )
     return Manifest(
         task=codec.info.task,

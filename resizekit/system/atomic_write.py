@@ -97,7 +97,7 @@ def atomic_write(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def _exists(path: Path) -> UsageError:
-    return UsageError(f"{path} exists: name another output, or allow it with --overwrite")
+    return UsageError(f"{path} exists: name another output, or replace it with --overwrite (in Python: overwrite=True)")
 
 
 def _permissions(path: Path) -> int | None:

@@ -29,9 +29,9 @@ def test_info_of_several_files_is_a_list_in_json(cli, weights, small):
 
 def test_info_continues_after_a_file_that_cannot_be_read(cli, small, workdir):
     (workdir / "broken.png").write_bytes(b"no picture")
-    run = cli("info", "broken.png", "missing", small)
+    run = cli("info", "broken.png", "missing.png", small)
     assert run.code == 1
-    assert [line.split()[1] for line in run.err.splitlines()] == ["broken.png", "missing"]
+    assert [line.split()[1] for line in run.err.splitlines()] == ["broken.png", "missing.png"]
     assert run.out.split()[:2] == ["file", small]
 
 

@@ -13,6 +13,7 @@ from resizekit.errors import ImageError, UsageError
 from resizekit.pictures.io.icc import fitting_profile
 from resizekit.pictures.io.metadata import metadata_options
 from resizekit.pictures.io.npy import NPY, NPZ
+from resizekit.pictures.io.srgb import is_srgb
 from resizekit.pictures.io.tiff import DEEP_TIFF
 from resizekit.pictures.picture import Picture
 from resizekit.storage.formats import PNG, WEBP, Storage
@@ -134,7 +135,7 @@ def _format_of_suffix(path: Path, like: Picture) -> Storage:
         # a manifest names the pixels of its file, and another format may change them
         "manifest": like.embedded_manifest is not None and file_format.format != PNG.format,
         "transparency": like.alpha is not None and not file_format.alpha,
-        "colour profile": like.icc is not None and not file_format.icc,
+        "colour profile": _would_lose_profile(like, file_format),
     }
     for content, is_lost in lost.items():
         if is_lost:
@@ -159,7 +160,7 @@ def _checked_storage(path: Path, like: Picture, storage: Storage) -> Storage:
         raise UsageError(f"a small image of these weights is a {storage.format}: name it {names}, not {path}")
     if like.alpha is not None and not storage.alpha:
         raise UsageError(alpha_refusal(storage, "these weights"))
-    if like.icc is not None and not storage.icc:
+    if _would_lose_profile(like, storage):
         raise UsageError(
             f"a {path.suffix} would lose the colour profile: write another format instead of {path}, such as .png or "
             "that of other weights, or convert the picture to sRGB and remove the profile"
@@ -190,11 +191,18 @@ def _save(temporary: Path, path: Path, file_format: Storage, picture: Picture, *
         raise ImageError(f"cannot write {path} ({reason}): free space{'' if small else ' or try a .png'}") from None
 
 
+def _would_lose_profile(like: Picture, file_format: Storage) -> bool:
+    """Return whether a format cannot hold the profile. One for sRGB may be left out: it is what no profile means."""
+    return like.icc is not None and not file_format.icc and not is_srgb(like.icc)
+
+
 def _encode(target: Path | BinaryIO, file_format: Storage, picture: Picture, *, small: bool) -> None:
     pixels = picture.encoder_pixels if small and picture.encoder_pixels is not None else picture.pixels
     if pixels.shape[2] == 1 and 1 not in file_format.channels:  # the decoder gives three equal channels
         pixels = pixels.repeat(3, 2)
         picture = replace(picture, icc=fitting_profile(picture.icc, 3))
+    if not file_format.icc:
+        picture = replace(picture, icc=None)
     fits = picture.icc is not None and picture.icc[16:20] == _COLOUR_SPACES.get(pixels.shape[2])
     other_profile = None if fits else picture.icc
     manifest = picture.embedded_manifest
