@@ -53,7 +53,7 @@ def restore(path, **options):
 def test_file_without_manifest_is_restored_by_its_weights(small):
     path, expected = small
     optimise(path)
-    with pytest.raises(ManifestError, match=r"carries no manifest.* up --weights NAME"):
+    with pytest.raises(ManifestError, match=r"carries no manifest.* `up --weights NAME` restores it"):
         restore(path)
     with pytest.warns(RestoreWarning, match=r"carries no manifest: trusting --weights and its pixels$"):
         assert np.array_equal(restore(path, weights=WEIGHTS, size=(50, 37)), expected)
