@@ -20,6 +20,7 @@ __all__ = ["ArrayLike", "as_batch", "check_range"]
 ArrayLike: TypeAlias = Pixels | Tensor
 
 _INTEGERS = (torch.uint8, torch.uint16)
+_TYPES = (*_INTEGERS, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def as_batch(image: ArrayLike) -> tuple[Tensor, Callable[[Tensor], ArrayLike]]:
@@ -76,10 +77,10 @@ def _check_array(image: Pixels) -> None:
 
 def _check_tensor(image: Tensor) -> None:
     shape = tuple(image.shape)
-    if not (image.is_floating_point() or image.dtype in _INTEGERS) or image.ndim not in (3, 4):
+    if image.dtype not in _TYPES or image.layout != torch.strided or image.ndim not in (3, 4):
         raise ImageError(
-            f"invalid tensor of {image.dtype} with shape {shape}: expected `c h w` or `b c h w`, floats in [0, 1] or "
-            "uint8"
+            f"invalid tensor of {image.dtype}, {image.layout}, with shape {shape}: expected `c h w` or `b c h w`, floats "
+            "in [0, 1] or uint8"
         )
     _check_not_empty(shape)
 
@@ -98,8 +99,8 @@ def check_range(batch: Tensor, *, tolerance: float = 0.5 / 255) -> None:
     if not batch.is_floating_point() or batch.device.type == "meta" or torch.compiler.is_compiling():
         return
     values = batch.detach()
-    if (values < -tolerance).any() or (values > 1 + tolerance).any():
-        low, high = (float(end) for end in values.nan_to_num().aminmax())
+    if not ((values >= -tolerance) & (values <= 1 + tolerance)).all():  # NaN is not in range either
+        low, high = (float(end) for end in values.aminmax())
         raise ImageError(
             f"invalid tensor with values from {low:.6g} to {high:.6g}: expected floats in [0, 1]; pass integers as "
             "uint8, undo a normalization, or clamp them"

@@ -15,6 +15,7 @@ from resizekit.codec.refine.effort import Effort
 from resizekit.errors import ImageError, UsageError
 from resizekit.pictures.channels import match_channels
 from resizekit.pictures.io.icc import fitting_profile
+from resizekit.pictures.io.opening import reading
 from resizekit.pictures.io.pil import picture_from_pil, picture_to_pil
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.io.source import PictureFile
@@ -45,13 +46,15 @@ def down_any(codec: "Codec", image: Any, effort: int | Effort) -> Any:
         return _down_array(codec, image, effort)
     picture = picture_of(image)
     colours, alpha = match_channels(picture.pixels, codec.channels, folds=codec.spec.t > 1), picture.alpha
+    padded = padded_sizes_for(codec.spec, picture.hw)
     if alpha is not None:
         if not codec.storage.alpha:
             raise UsageError(alpha_refusal(codec.storage, "these weights"))
         colours = fill_hidden(colours, alpha)
-        padded = reflect_pad_or_crop(alpha, codec.spec.pad(picture.hw))
-        alpha = reflect_pad_or_crop(alpha_down(codec.spec, padded), padded_sizes_for(codec.spec, picture.hw).stored)
-    low = _down_array(codec, colours, effort)
+        alpha = alpha_down(codec.spec, reflect_pad_or_crop(alpha, padded.high))
+        alpha = reflect_pad_or_crop(alpha, padded.stored)
+    # reflected as in files, so that the networks see enough of a picture of a few pixels
+    low = reflect_pad_or_crop(_down_array(codec, reflect_pad_or_crop(colours, padded.high), effort), padded.stored)
     small = Picture(pixels=low, alpha=alpha, icc=fitting_profile(picture.icc, low.shape[2]))
     return picture_to_pil(small, **{_MEMORY: (picture.hw.wh, picture.mode)})
 
@@ -67,9 +70,13 @@ def up_any(codec: "Codec", image: Any, size: Size) -> Any:
     mode = small.mode
     if memory is not None and padded_sizes_for(codec.spec, HW.from_wh(memory[0])).stored == small.hw:
         size, mode = size or memory[0], memory[1]
-    colours, alpha = _up_array(codec, small.pixels, size), small.alpha
+    largest = HW(*codec.spec.high_shape((codec.low_channels, *small.hw))[1:])
+    target = largest if size is None else _checked_size(codec, small.hw, size)
+    low = padded_sizes_for(codec.spec, target).low
+    colours = reflect_pad_or_crop(_up_array(codec, reflect_pad_or_crop(small.pixels, low), None), target)
+    alpha = small.alpha
     if alpha is not None:
-        alpha = reflect_pad_or_crop(alpha_up(codec.spec, alpha), HW(*colours.shape[:2]))
+        alpha = reflect_pad_or_crop(alpha_up(codec.spec, reflect_pad_or_crop(alpha, low)), target)
     if mode in ("L", "LA") and colours.shape[2] == 3 == small.pixels.shape[2]:
         colours = np.rint(colours.mean(axis=2, keepdims=True)).astype(colours.dtype)
     return picture_to_pil(Picture(pixels=colours, alpha=alpha, icc=fitting_profile(small.icc, colours.shape[2])))
@@ -82,7 +89,8 @@ def picture_of(image: PIL.Image.Image | PictureFile) -> Picture:
         ImageError: The object is something else, or the file cannot be read or has more bits or channels.
     """
     if isinstance(image, PIL.Image.Image):
-        return picture_from_pil(image)
+        with reading("this image"):  # Pillow reads the file of an image when its pixels are used
+            return picture_from_pil(image)
     if not isinstance(image, str | Path | bytes | bytearray) and not hasattr(image, "read"):
         raise ImageError(
             f"invalid image of type {type(image).__name__}: expected a PIL image, an array, a tensor, a path, bytes or "
@@ -137,6 +145,8 @@ def _checked_size(codec: "Codec", low: HW, size: tuple[int, int]) -> HW:
     Raises:
         UsageError: A picture of this size does not have a small picture of this size.
     """
+    if not (isinstance(size, tuple) and len(size) == 2 and all(type(side) is int for side in size)):
+        raise UsageError(f"invalid size {size!r}: expected (width, height), or HW(height, width)")
     target = size if isinstance(size, HW) else HW.from_wh(size)
     if min(target) < 1 or padded_sizes_for(codec.spec, target).stored != low:
         most = codec.spec.high_shape((codec.low_channels, *low))[1:]

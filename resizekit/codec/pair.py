@@ -311,8 +311,8 @@ def channels_last(x: Tensor) -> Tensor:
 
 def _repeated(step: ResizeSpec, times: int) -> ResizeSpec:
     """Compute `step ** times`, or raise an error with the largest number of steps that works."""
-    if times < 1:
-        raise UsageError(f"times={times}: expected 1 or more")
+    if type(times) is not int or times < 1:
+        raise UsageError(f"times={times!r}: expected an integer of 1 or more")
     if times > 1 and step.t != 1:
         raise UsageError(f"times={times}: a step with t={step.t} changes the channels and cannot be repeated")
     try:

@@ -135,7 +135,7 @@ class Manifest(BaseModel):
             head = _Head.model_validate_json(text)
             if head.format <= FORMAT:
                 manifest = cls.model_validate_json(text if head.format == FORMAT else _rename_old_fields(text))
-                if manifest.checksum not in (None, manifest._checksum()):
+                if head.format == FORMAT and manifest.checksum != manifest._checksum():
                     raise ManifestError(
                         f"{source} has a manifest that was changed after it was made small: give the file as `down` "
                         "wrote it"

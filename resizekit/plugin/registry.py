@@ -270,8 +270,8 @@ def discover() -> Registry:
         try:
             with isolated() as changed:
                 registry.add(entry.load(), entry.name, _provider(entry), tasks_follow=True)
-        except (Exception, SystemExit) as error:  # code of others can raise anything; the other plugins must still load
-            if isinstance(error, SystemExit) and raised_by_signal_handler(error):
+        except BaseException as error:  # code of others can raise anything; the other plugins must still load
+            if isinstance(error, KeyboardInterrupt) or raised_by_signal_handler(error):
                 raise
             _record_failure(registry, entry.name, _provider(entry), error)
         if changed:

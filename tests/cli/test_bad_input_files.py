@@ -7,10 +7,13 @@ import PIL.Image
 import pytest
 import torch
 from PIL.PngImagePlugin import PngInfo
+from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 DATA, USAGE = 1, 2
+
+from resizekit.pictures.manifest import Manifest
 
 
 @pytest.fixture
@@ -22,6 +25,15 @@ def small(cli, weights, picture, workdir):
         fields = json.loads(image.text["resizekit"])
     del fields["checksum"]
     return fields
+
+
+def sealed(fields):
+    """Return the text of a manifest, with its checksum if its fields are valid."""
+    text = json.dumps(fields)
+    try:
+        return text if "checksum" in fields else Manifest.model_validate_json(text).to_text()
+    except ValidationError:
+        return text
 
 
 def noisy(name, h=60, w=60):
@@ -97,7 +109,7 @@ MANIFESTS = {
 
 @pytest.mark.parametrize(("change", "code", "words"), [(c, n, w) for c, n, *w in MANIFESTS.values()], ids=MANIFESTS)
 def test_invalid_manifests(cli, complains, nothing_new, small, workdir, change, code, words):
-    text = json.dumps(small | change) if isinstance(change, dict) else change
+    text = sealed(small | change) if isinstance(change, dict) else change
     note = PngInfo()
     if text is not None:
         note.add_itxt("resizekit", text)
@@ -119,7 +131,7 @@ FITTING = {
 @pytest.mark.parametrize(("change", "words"), FITTING.values(), ids=FITTING)
 def test_manifests_that_do_not_fit_the_weights(cli, complains, nothing_new, small, weights, workdir, change, words):
     note = PngInfo()
-    note.add_itxt("resizekit", json.dumps(small | change))
+    note.add_itxt("resizekit", sealed(small | change))
     with PIL.Image.open("small.png") as image:
         image.save("odd.png", pnginfo=note)
     with nothing_new(workdir):
@@ -128,7 +140,7 @@ def test_manifests_that_do_not_fit_the_weights(cli, complains, nothing_new, smal
 
 def test_changed_small_images(cli, complains, nothing_new, small, weights, grey_weights, workdir):
     note = PngInfo()
-    note.add_itxt("resizekit", json.dumps(small))
+    note.add_itxt("resizekit", sealed(small))
     with PIL.Image.open("small.png") as image:
         image.resize((13, 10)).save("resized.png", pnginfo=note)
         image.convert("P").save("palette.png", pnginfo=note)
@@ -136,7 +148,7 @@ def test_changed_small_images(cli, complains, nothing_new, small, weights, grey_
     with nothing_new(workdir):
         for name in ("resized.png", "palette.png"):
             complains(cli("up", name, "o.png", "--weights", weights), DATA, "was changed after it was made small")
-        complains(cli("up", "lossy.jpg", "o.png"), DATA, "carries no manifest", "pass the weights")
+        complains(cli("up", "lossy.jpg", "o.png"), DATA, "carries no manifest", "`up --weights NAME`")
         complains(cli("up", "small.png", "o.png", "--weights", grey_weights), DATA, "other weights")
         complains(cli("up", "small.png", "o.png"), DATA, "'tiny'", "not installed", "--weights")
 

@@ -152,6 +152,35 @@ def test_size_must_fit_the_small_picture(codec, size, fits):
             codec.up(low, size=size)
 
 
+def test_files_that_cannot_be_read_are_refused_in_one_line(codec, tmp_path):
+    PHOTO.save(tmp_path / "a.png")
+    closed, lazy = io.BytesIO(encoded(PHOTO)), PIL.Image.open(file := (tmp_path / "a.png").open("rb"))
+    closed.close()
+    file.close()
+    with (tmp_path / "b.png").open("wb") as written:
+        for image in (closed, lazy, written):
+            with pytest.raises(ImageError, match="cannot be read"):
+                codec.down(image)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (30, 4), (31, 31)])
+def test_pil_images_of_a_few_pixels_equal_files(codec, tmp_path, size):
+    image = PHOTO.resize(size)
+    image.putalpha(PIL.Image.linear_gradient("L").resize(size))
+    image.save(tmp_path / "in.png")
+    resizekit.down_file(tmp_path / "in.png", tmp_path / "small.png", weights="sr-x2-fast")
+    resizekit.up_file(tmp_path / "small.png", tmp_path / "out.png")
+    low = codec.down(image)
+    for result, name in ((low, "small.png"), (codec.up(low), "out.png")):
+        assert result.tobytes() == PIL.Image.open(tmp_path / name).tobytes()
+
+
+@pytest.mark.parametrize("size", ["83x65", (83.0, 65.0), (1, 2, 3), 5])
+def test_size_must_be_two_integers(codec, size):
+    with pytest.raises(UsageError, match=r"expected \(width, height\)"):
+        codec.up(np.zeros((4, 4, 3), np.uint8), size=size)
+
+
 @pytest.mark.parametrize(
     ("image", "advice"),
     [
@@ -167,6 +196,9 @@ def test_size_must_fit_the_small_picture(codec, size, fits):
         (torch.full((3, 2, 2), 255.0), "values from 255 to 255"),
         (torch.full((3, 2, 2), -0.1), "undo a normalization"),
         (torch.full((3, 2, 2), 1.01), "clamp them"),
+        (torch.full((3, 2, 2), torch.nan), "values from nan to nan"),
+        (torch.zeros(3, 2, 2).to_sparse(), "torch.sparse_coo"),
+        (torch.zeros(3, 2, 2, dtype=torch.float8_e5m2), "float8"),
         (b"no picture", "not a picture"),
         (b"", "empty"),
         (io.StringIO("text"), "opened with 'rb'"),

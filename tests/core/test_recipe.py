@@ -168,7 +168,7 @@ def test_recipe_is_frozen() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"times": 0}, "times=0: expected 1 or more"),
+        ({"times": 0}, "times=0: expected an integer of 1 or more"),
         ({"device": "cuda:99"}, "cuda:99"),
         ({"device": "gpu"}, "gpu"),
         ({"precision": "half"}, "half"),

@@ -110,7 +110,7 @@ def test_images_in_memory_that_cannot_be_used_are_numbered(tmp_path):
     broken = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(broken, "png")
     sources = [
-        Image.new("P", (8, 8)),
+        Image.new("LAB", (8, 8)),
         np.zeros((8, 8, 3), np.float32),
         Image.open(io.BytesIO(broken.getvalue()[:2000])),
         np.zeros((8, 8, 4), np.uint8),

@@ -46,6 +46,7 @@ def as_rank(rank, count, port, work):
     from accelerate.state import AcceleratorState
 
     variables = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    variables["OMP_NUM_THREADS"] = 1  # torchrun sets it too; accelerate warns without it
     os.environ.update({name: str(value) for name, value in variables.items()})
     AcceleratorState._reset_state(reset_partial_state=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -21,7 +21,7 @@ _RUN_PROGRAMS = frozenset({"EPS", "WMF"})
 
 
 @contextmanager
-def reading(path: Source) -> Iterator[None]:
+def reading(path: object) -> Iterator[None]:
     """Ignore the warnings of image libraries, and turn each of their errors into an `ImageError` of one line."""
     try:
         with library_warnings_ignored():

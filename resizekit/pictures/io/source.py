@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import BinaryIO, TypeAlias
 
 from resizekit.errors import ImageError
+from resizekit.system.printable import escaped
 
 __all__ = ["MemoryFile", "PictureFile", "Source", "for_library", "source_of"]
 
@@ -57,7 +58,10 @@ def source_of(file: PictureFile | MemoryFile) -> Source:
         return Path(file)
     if isinstance(file, bytes | bytearray | memoryview):
         return MemoryFile(bytes(file), "<bytes>")
-    data = file.read() if hasattr(file, "read") else None
+    try:
+        data = file.read() if hasattr(file, "read") else None
+    except (OSError, ValueError) as error:  # closed, or opened for writing
+        raise ImageError(f"this file object cannot be read ({escaped(error, 160)}): open it with 'rb'") from None
     if not isinstance(data, bytes):
         raise ImageError(
             f"invalid picture of type {type(file).__name__}: expected a path, bytes, or a file object opened with 'rb'"
