@@ -79,8 +79,8 @@ def _check_tensor(image: Tensor) -> None:
     shape = tuple(image.shape)
     if image.dtype not in _TYPES or image.layout != torch.strided or image.ndim not in (3, 4):
         raise ImageError(
-            f"invalid tensor of {image.dtype}, {image.layout}, with shape {shape}: expected `c h w` or `b c h w`, floats "
-            "in [0, 1] or uint8"
+            f"invalid tensor of {image.dtype}, {image.layout}, with shape {shape}: expected `c h w` or `b c h w`, "
+            "floats in [0, 1] or uint8"
         )
     _check_not_empty(shape)
 

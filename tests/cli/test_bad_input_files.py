@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-DATA, USAGE = 1, 2
-
 from resizekit.pictures.manifest import Manifest
+
+DATA, USAGE = 1, 2
 
 
 @pytest.fixture
