@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from resizekit.exporting.write import export as export
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
+    from resizekit.images.in_memory import down_bytes as down_bytes
+    from resizekit.images.in_memory import up_bytes as up_bytes
     from resizekit.images.run_options import RunOptions as RunOptions
     from resizekit.images.target_size import TargetSize as TargetSize
     from resizekit.ops.kernel import Kernel as Kernel
@@ -85,6 +87,7 @@ _WHERE = {
     "TaskWeights": "resizekit.plugin.records",
     "Weights": "resizekit.plugin.records",
     "build": "resizekit.recipes.assemble",
+    "down_bytes": "resizekit.images.in_memory",
     "down_file": "resizekit.images.files",
     "export": "resizekit.exporting.write",
     "from_toml": "resizekit.recipes.assemble",
@@ -100,6 +103,7 @@ _WHERE = {
     "tasks": "resizekit.recipes.assemble",
     "testing": "resizekit.testing",
     "training": "resizekit.training",
+    "up_bytes": "resizekit.images.in_memory",
     "up_file": "resizekit.images.files",
     "weights_from_folder": "resizekit.plugin.packaged_weights",
 }
