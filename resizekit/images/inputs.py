@@ -23,7 +23,7 @@ PictureInput: TypeAlias = PIL.Image.Image | npt.NDArray[Any] | PictureFile
 Input: TypeAlias = PIL.Image.Image | npt.NDArray[Any] | Source
 
 
-def input_of(image: PictureInput | MemoryFile) -> tuple[Input, Source | str]:
+def input_of(image: PictureInput) -> tuple[Input, Source | str]:
     """Return the input, a file object read to its end, and its name for error messages.
 
     Raises:

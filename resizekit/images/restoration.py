@@ -62,7 +62,7 @@ class Restoration:
     def outline(self) -> Picture:
         """The restored picture without its values; it takes no memory for its pixels."""
         shape = (*HW.from_wh(self.manifest.size), _channels(self.manifest))
-        pixels: Pixels = np.broadcast_to(dtype_of_bits(self.manifest.bits)(0), shape)  # type: ignore[assignment]
+        pixels: Pixels = np.broadcast_to(dtype_of_bits(self.manifest.bits)(0), shape)
         return replace(self.small, pixels=pixels, embedded_manifest=None)
 
     def run(self) -> Picture:

@@ -14,7 +14,7 @@ from resizekit.pictures.io.opening import read_head
 from resizekit.pictures.io.png_chunks import is_png
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.io.redundancy import without_redundancy
-from resizekit.pictures.io.source import MemoryFile, PictureFile, Source, source_of
+from resizekit.pictures.io.source import PictureFile, Source, source_of
 from resizekit.pictures.manifest import Manifest
 from resizekit.pictures.picture import Mode, Picture
 from resizekit.spec import HW
@@ -36,7 +36,7 @@ class RestoreWarning(UserWarning):
 
 
 def read_small(
-    file: PictureFile | MemoryFile,
+    file: PictureFile,
     *,
     load_codec: "Callable[[], Codec] | None" = None,
     size: HW | None = None,
@@ -145,10 +145,11 @@ def assume_manifest(codec: "Codec", small: Picture, size: HW | None, source: obj
     )
 
 
-def restored_suffix(path: str | Path) -> str:
+def restored_suffix(file: PictureFile) -> str:
     """Return the suffix for the restored picture of a small file: .npy for a cube or float32, .png for any other."""
     try:
-        manifest = Manifest.from_text(read_header(path).manifest or read_sidecar(path), path)
+        path = source_of(file)
+        manifest = Manifest.from_text(read_header(path).manifest or _sidecar_text(path), path)
     except ResizeKitError:  # `up_file` reports the problem
         return PNG.suffixes[0]
     return (NPY if manifest.mode == "CUBE" or manifest.bits == 32 else PNG).suffixes[0]

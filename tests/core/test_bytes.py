@@ -114,8 +114,10 @@ def test_sixteen_bits_and_cubes_go_through_file_objects(tmp_path, toy_weights):
         resizekit.down_bytes(deep.pixels, weights="toy-rgb")
 
 
-def test_cubes_are_restored_as_npy(tmp_path, small_weights):
-    small_weights(tmp_path / "cube.safetensors", 6, task="channels")
+def test_cubes_are_restored_as_npy(tmp_path):
+    network = {"width": 8, "blocks": 1}
+    untrained = resizekit.build("channels", channels=1, spec={"s": 2, "r": 2, "t": 6}, network=network)
+    resizekit.save(untrained, tmp_path / "cube.safetensors")
     codec = resizekit.load(tmp_path / "cube.safetensors")
     cube = pixels(channels=6)
     data = resizekit.down_bytes(cube, weights=codec)
@@ -137,17 +139,16 @@ def test_up_bytes_equals_up_file_and_keeps_metadata(tmp_path, codec, photo):
 
 
 def test_up_bytes_refuses_what_up_file_refuses(codec):
+    file = io.BytesIO()
+    PIL.Image.fromarray(pixels()).save(file, "PNG")
     with pytest.raises(ManifestError, match=r"^<bytes> carries no manifest"):
-        file = io.BytesIO()
-        PIL.Image.fromarray(pixels()).save(file, "PNG")
         resizekit.up_bytes(file.getvalue())
     with pytest.raises(ImageError, match=r"^<bytes> is not a picture"):
         resizekit.up_bytes(b"nothing")
     with pytest.raises(ImageError, match=r"^<bytes> is empty"):
         resizekit.up_bytes(b"")
-    data = bytearray(resizekit.down_bytes(pixels(), weights=codec))
-    with pytest.raises(ImageError, match="invalid picture of type Image: expected a path"):
-        resizekit.up_bytes(PIL.Image.open(io.BytesIO(data)))
+    with pytest.raises(ImageError, match="invalid picture of type PngImageFile: expected a path"):
+        resizekit.up_bytes(PIL.Image.open(file))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ def test_restored_jpegs_have_their_quality(codec, photo):
         file = Log("restored.jpg")
         resizekit.up_file(data, file, quality=quality)
         sizes.append(len(file.getvalue()))
-    assert sizes[0] * 2 < sizes[1]
+    assert sizes[0] * 1.5 < sizes[1]
     with pytest.raises(UsageError, match=r"^\.png has no quality, and <file object> is exact"):
         resizekit.up_file(data, io.BytesIO(), quality=20)
 
