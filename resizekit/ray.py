@@ -76,7 +76,7 @@ def down_dataset(
         The rows without the bytes of their pictures, and with the columns "status" ("done", "skipped" or "failed"),
         "error" (the reason of a failure, or empty), and "output" (a path in `out`) or "small". A name in `out` is that
         of the source plus a suffix, such as `a.jpg.png`; a column "path" names sources of bytes. A failed row does not
-        stop the others. A file in `out` is complete, so a second run continues an interrupted one.
+        stop the others. A file in `out` is complete, so a second run continues an interrupted run.
 
     Raises:
         UsageError: The arguments contradict one another.

@@ -105,7 +105,7 @@ class Pretrained:
         """Upload the files of `save_pretrained` to a repository of the Hugging Face Hub.
 
         Args:
-            repo_id: The repository, OWNER/NAME; it is created if it is missing. Its model card stays if it has one.
+            repo_id: The repository, OWNER/NAME; it is created if it is missing. An existing model card stays.
             commit_message: Message of the commit.
             private: Whether a new repository is private; None: the default of the owner.
             token: Access token; None: that of the login.

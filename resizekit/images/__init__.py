@@ -15,7 +15,7 @@ inputs.py             what down_file and down_bytes take: files, PIL images, arr
 restoration.py        the work of up_file and up_bytes
 many.py               down_many, up_many: folders and patterns
 jobs.py               the pictures of a run, and the names of their outputs
-tasks.py              the work on one of them
+tasks.py              the work on one picture
 batch.py              many pictures, in one process or in several
 bicubic_remainder.py  the part of a resize that no learned step covers
 """

@@ -52,7 +52,7 @@ def down_file(
         src: A picture of any size and any mode: a path, the bytes of a file, a binary file object, a PIL image of 8
             bits, or an array `h w c` of uint8, uint16 or float32, which is read as the .npy file of it.
         dst: The small file: a PNG, a lossless WebP (.webp), or the format that the weights store. A binary file object
-            gets the complete file in one piece, in the format of the suffix of its `name` if it has a known one.
+            gets the complete file in one piece, in the format of the suffix of its `name` if that is known.
         weights: Name of installed weights, a .safetensors file, or a loaded codec, which keeps its device and
             precision.
         task: Name of a task; the best-fitting of its weights for the channels and the target are chosen.
@@ -180,7 +180,7 @@ def up_file(
         src: A small file that `down_file` wrote: a path, its bytes, or a binary file object. Without a manifest in it,
             that of the sidecar of the path counts.
         dst: The restored picture, in the format of its suffix. A binary file object gets the complete file in one
-            piece: PNG, or .npy for a cube or float32, unless the suffix of its `name` is a known one.
+            piece: PNG, or .npy for a cube or float32, unless the suffix of its `name` is known.
         weights: A .safetensors file, the name of installed weights, or a loaded codec; None: the installed weights that
             the manifest names. The digest of the weights must be that of the manifest. If a program removed the
             manifest and left the pixels as they were, the picture is restored with a `RestoreWarning`.

@@ -59,7 +59,7 @@ def down_many(
         effort: 0 to 4, or an `Effort`.
         max_bytes: Largest size of each small file.
         jobs: Number of processes. Each gets an equal share of the CPU cores.
-        existing: "error", "skip" or "overwrite". With "skip", a second run continues an interrupted one.
+        existing: "error", "skip" or "overwrite". With "skip", a second run continues an interrupted run.
         options: Tiles, device, precision and metadata; the calls about progress and advice are not used.
 
     Yields:
@@ -140,7 +140,7 @@ def _with_existing(options: RunOptions, existing: Existing) -> RunOptions:
 
 
 def _warn(job: Job | None, event: str, values: tuple[Any, ...]) -> None:
-    """Repeat the warnings of other processes in this one."""
+    """Repeat the warnings of other processes in this process."""
     if event == "warning":
         warnings.warn(values[0], UserWarning, stacklevel=2)
 
