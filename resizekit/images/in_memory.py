@@ -111,6 +111,13 @@ def up_bytes(
     Raises:
         ManifestError: The file has no manifest, was changed, or was made with other weights.
         ImageError: A PIL image cannot hold the picture: more than 8 bits, or many channels.
+
+    Examples:
+        >>> import resizekit
+        >>> codec = resizekit.load("sr-x2-fast")
+        >>> restored = up_bytes(down_bytes(PIL.Image.new("LA", (33, 20)), weights=codec), weights=codec)
+        >>> restored.mode, restored.size
+        ('LA', (33, 20))
     """
     restoration = Restoration.of(data, weights=weights, size=size, force=force, options=options)
     manifest, outline = restoration.manifest, restoration.outline

@@ -121,6 +121,14 @@ def up_many(
     Raises:
         UsageError: The arguments contradict one another, or `out` is a file or an input folder.
         ImageError: A source does not exist or holds no picture.
+
+    Examples:
+        >>> import tempfile, PIL.Image
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> PIL.Image.new("RGB", (33, 20), "teal").save(folder / "a.jpg")
+        >>> small = [outcome.job.output for outcome in down_many(folder, folder / "small", weights="sr-x2-fast")]
+        >>> [outcome.result.size for outcome in up_many(small, folder / "restored")]
+        [(33, 20)]
     """
     work = UpWork(weights=weights, force=force, options=_with_existing(options, existing))
     found = jobs_in_folder(_listed(sources), out, restored_suffix)
