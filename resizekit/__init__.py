@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resizekit import losses as losses
     from resizekit import nn as nn
     from resizekit import ops as ops
+    from resizekit import ray as ray
     from resizekit import storage as storage
     from resizekit import testing as testing
     from resizekit import training as training
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
     from resizekit.codec.refine.effort import Effort as Effort
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.exporting.write import export as export
+    from resizekit.images.batch import Outcome as Outcome
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
+    from resizekit.images.in_memory import down_bytes as down_bytes
+    from resizekit.images.in_memory import up_bytes as up_bytes
+    from resizekit.images.many import down_many as down_many
+    from resizekit.images.many import up_many as up_many
     from resizekit.images.run_options import RunOptions as RunOptions
     from resizekit.images.target_size import TargetSize as TargetSize
     from resizekit.ops.kernel import Kernel as Kernel
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
     from resizekit.plugin.suite import Suite as Suite
     from resizekit.plugin.suite import SuiteColumn as SuiteColumn
     from resizekit.plugin.suite import SuiteSet as SuiteSet
+    from resizekit.plugin.weights_names import list_weights as list_weights
     from resizekit.recipes.assemble import build as build
     from resizekit.recipes.assemble import from_toml as from_toml
     from resizekit.recipes.assemble import tasks as tasks
@@ -68,6 +75,7 @@ _WHERE = {
     "Kernel": "resizekit.ops.kernel",
     "Network": "resizekit.plugin.records",
     "NoOptions": "resizekit.plugin.records",
+    "Outcome": "resizekit.images.batch",
     "Published": "resizekit.plugin.suite",
     "ResizeKitError": "resizekit.errors",
     "ResizeSpec": "resizekit.spec",
@@ -85,22 +93,28 @@ _WHERE = {
     "TaskWeights": "resizekit.plugin.records",
     "Weights": "resizekit.plugin.records",
     "build": "resizekit.recipes.assemble",
+    "down_bytes": "resizekit.images.in_memory",
     "down_file": "resizekit.images.files",
+    "down_many": "resizekit.images.many",
     "export": "resizekit.exporting.write",
     "from_toml": "resizekit.recipes.assemble",
     "guides": "resizekit.codec.guides",
     "hookimpl": "resizekit.plugin.marker",
     "keep_freed_memory": "resizekit.system.malloc",
+    "list_weights": "resizekit.plugin.weights_names",
     "load": "resizekit.recipes.checkpoint",
     "losses": "resizekit.losses",
     "nn": "resizekit.nn",
     "ops": "resizekit.ops",
+    "ray": "resizekit.ray",
     "save": "resizekit.recipes.checkpoint",
     "storage": "resizekit.storage",
     "tasks": "resizekit.recipes.assemble",
     "testing": "resizekit.testing",
     "training": "resizekit.training",
+    "up_bytes": "resizekit.images.in_memory",
     "up_file": "resizekit.images.files",
+    "up_many": "resizekit.images.many",
     "weights_from_folder": "resizekit.plugin.packaged_weights",
 }
 

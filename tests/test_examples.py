@@ -1,5 +1,9 @@
-"""The scripts in examples/ make a picture of many bands, and restore a small picture without PyTorch."""
+"""The scripts in examples/ make cubes, restore without PyTorch, and process bytes, folders and datasets of Ray."""
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,3 +45,74 @@ def test_export_onnx_restores_as_up_file_does(scripts, tmp_path, monkeypatch):
     a, b = (read_picture(path).pixels.astype(int) for path in (restored, expected))
     assert a.shape == (100, 130, 3)
     assert np.abs(a - b).max() <= 1
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with Image.open(EXAMPLES / "astronaut.png") as image:
+        for index in range(2):
+            image.crop((180 + index, 60, 240 + index, 110)).save(folder / f"{index}.png")
+    return folder
+
+
+def test_bytes_pipeline_restores_as_up_file_does(scripts, photos, tmp_path, monkeypatch, capsys):
+    script = scripts(EXAMPLES, "bytes_pipeline").bytes_pipeline
+    monkeypatch.setattr("sys.argv", ["bytes_pipeline", str(photos / "0.png"), str(tmp_path / "restored.png")])
+    script.main()
+    resizekit.down_file(photos / "0.png", tmp_path / "small.png", weights="sr-x2-fast")
+    resizekit.up_file(tmp_path / "small.png", tmp_path / "expected.png")
+    size = (tmp_path / "small.png").stat().st_size
+    assert capsys.readouterr().out == f"{size} bytes, 60x50 pixels\n"
+    restored, expected = (read_picture(tmp_path / name).pixels for name in ("restored.png", "expected.png"))
+    assert np.array_equal(restored, expected)
+
+
+def test_many_pictures_continues_in_a_second_run(photos, tmp_path):
+    (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+
+    def run():
+        command = [sys.executable, EXAMPLES / "many_pictures.py", photos, tmp_path / "out"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+    first, second = run(), run()
+    assert (first.stdout, second.stdout) == ("2 done, 1 failed\n", "1 failed, 2 skipped\n")
+    assert first.stderr.startswith(f"{photos / 'broken.png'} ")
+    for index in range(2):
+        expected = resizekit.down_bytes(photos / f"{index}.png", weights="sr-x2-fast")
+        assert (tmp_path / "out" / f"{index}.png").read_bytes() == expected
+
+
+def test_ray_cluster_writes_the_files_of_down_bytes(photos, tmp_path):
+    pytest.importorskip("ray.data", reason="ray[data] is not installed")
+    command = [sys.executable, "-W", "ignore", EXAMPLES / "ray_cluster.py", photos, tmp_path / "out"]
+    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "2 done"
+    for index in range(2):
+        expected = resizekit.down_bytes(photos / f"{index}.png", weights="sr-x2-fast")
+        assert (tmp_path / "out" / f"{index}.png.png").read_bytes() == expected
+
+
+def test_documented_cluster_script_is_that_of_the_example():
+    page = (EXAMPLES.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```py\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    example = {line.strip() for line in (EXAMPLES / "ray_cluster.py").read_text(encoding="utf-8").splitlines()}
+    lines = {line for line in code.splitlines() if line}
+    assert len(lines) == 5
+    assert lines <= example
+
+
+def test_documented_sizes_follow_from_the_throughput():
+    page = (EXAMPLES.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    rates = {name: [float(cell) for cell in cells] for name, *cells in rows if len(cells) == 3}
+    sizes = {name: cells for name, *cells in rows if len(cells) == 4}
+    assert rates.keys() == sizes.keys() != set()
+    for name, (down, up, kilobytes) in rates.items():
+        hours, days, up_hours, terabytes = (float(re.sub(r"[^\d.]", "", cell)) for cell in sizes[name])
+        assert hours == pytest.approx(down * 1e9 / 3600, rel=0.01)
+        assert days == pytest.approx(hours / 1000 / 24, abs=0.06)
+        assert up_hours == pytest.approx(up * 1e9 / 3600, rel=0.01)
+        assert terabytes == kilobytes

@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 
 from resizekit.cli.batch_options import BatchOptions
-from resizekit.cli.jobs import Jobs
 from resizekit.cli.output import echo_error, echo_json, echo_json_line, error_text
 from resizekit.cli.progress import Count, counted
 from resizekit.system.printable import escaped
 
 if TYPE_CHECKING:
     from resizekit.images.batch import Job, Outcome, Task
+    from resizekit.images.jobs import Jobs
 
 __all__ = ["work_through"]
 
@@ -32,8 +32,8 @@ _ADVICE = {
 
 
 def work_through(
-    jobs: Jobs,
-    task: "Task",
+    jobs: "Jobs",
+    task: "Task[dict[str, Any]]",
     options: BatchOptions,
     *,
     writes: bool = True,
@@ -112,7 +112,7 @@ class _Printer:
         """Number of pictures per kind of advice that was not printed."""
         self._rows: dict[Job, dict[str, Any]] = {}
 
-    def show(self, outcome: "Outcome", *, with_error: bool) -> None:
+    def show(self, outcome: "Outcome[dict[str, Any]]", *, with_error: bool) -> None:
         """Print one outcome."""
         result, style = outcome.result or {}, self._options.style
         row = result.get("row", {})
@@ -139,7 +139,7 @@ class _Printer:
         for text in advice.values():
             typer.echo(f"note: {error_text(self._rename(text))}", err=True)
 
-    def _show_line(self, outcome: "Outcome", row: dict[str, Any]) -> None:
+    def _show_line(self, outcome: "Outcome[dict[str, Any]]", row: dict[str, Any]) -> None:
         names = {"in": self._rename(str(outcome.job.source)), "out": self._rename(str(outcome.job.output))}
         line = names | {"status": outcome.status, "seconds": round(outcome.seconds, 3)} | row
         if outcome.error is not None:

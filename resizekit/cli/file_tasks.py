@@ -1,125 +1,82 @@
 """The work of `resizekit down` and `resizekit up` on one picture, in this process or in another."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from resizekit.cli.plans import plan_row, plan_text
+from resizekit.codec import Codec
 from resizekit.codec.refine.effort import Effort
-from resizekit.images.advice import Advice
 from resizekit.images.batch import Job, Report
-from resizekit.images.files import down_file, plan_file, up_file
-from resizekit.images.max_bytes import MaxBytes
-from resizekit.images.run_options import RunOptions
-from resizekit.images.target_size import TargetSize
-from resizekit.pictures.value_range import ValueRange
+from resizekit.images.files import plan_file
+from resizekit.images.tasks import DownWork, UpWork
 
 __all__ = ["DownTask", "UpTask"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class DownTask:
-    """Makes one picture small. The fields are the arguments of `down_file`."""
+    """Makes one picture small, and describes the result for printing."""
 
-    weights: str | Path | None
-    task: str | None
-    compression: str | None
-    target: TargetSize | None
-    value_range: ValueRange | None
-    frame: int | None
-    effort: Effort
-    max_bytes: MaxBytes | None
-    options: RunOptions
+    work: DownWork
 
     def __call__(self, job: Job, report: Report) -> dict[str, Any]:
         """Make the picture small, and describe the result."""
-        gained = 0.0
-
-        def on_gain(decibels: float) -> None:
-            nonlocal gained
-            gained = decibels
-            report.gain(decibels)
-
-        advice: list[Advice] = []
-        manifest = down_file(
-            job.source,
-            job.output,
-            weights=self.weights,
-            task=self.task,
-            compression=self.compression,
-            target=self.target,
-            value_range=self.value_range,
-            frame=self.frame,
-            effort=self.effort,
-            max_bytes=self.max_bytes,
-            options=replace(self.options, progress=report.part, on_gain=on_gain, on_advice=advice.append),
-        )
-        fields = manifest.model_dump(mode="json", exclude_none=True)
+        work, small = self.work, self.work(job, report)
+        fields = small.manifest.model_dump(mode="json", exclude_none=True)
         row: dict[str, Any] = {"in": str(job.source), "out": str(job.output), "manifest": fields}
-        if advice:
-            row["advice"] = [reason.kind for reason in advice]
+        if small.advice:
+            row["advice"] = [reason.kind for reason in small.advice]
         notes = []
-        if self.effort.level:
-            row["effort_gain"] = gained
-            notes.append(f"{job.source}: restored {gained:+.2f} dB by effort {self.effort.level}")
-        if self.max_bytes is not None:
+        if (effort := Effort.of(work.effort)).level:
+            row["effort_gain"] = small.gain
+            notes.append(f"{job.source}: restored {small.gain:+.2f} dB by effort {effort.level}")
+        if work.max_bytes is not None:
             from resizekit.evaluation.full_size import against_full_size  # most commands need no evaluation
 
+            assert not isinstance(work.weights, Codec), "the command line names weights"
             compared = against_full_size(
                 job.source,
                 job.output,
-                weights=self.weights,
-                value_range=self.value_range,
-                frame=self.frame,
-                tile=self.options.tile,
-                device=self.options.device,
-                precision=self.options.precision,
+                weights=work.weights,
+                value_range=work.value_range,
+                frame=work.frame,
+                tile=work.options.tile,
+                device=work.options.device,
+                precision=work.options.precision,
             )
             if compared is not None:
                 row["full_size"] = compared.as_dict()
                 if self.weights is None:
                     notes.append(f"{job.source}: weights {manifest.weights}")
                 notes += [f"{job.source}: {line}" for line in compared.lines()]
-        reasons = {reason.kind: reason.text for reason in advice}
+        reasons = {reason.kind: reason.text for reason in small.advice}
         return {"row": row, "text": str(job.output), "notes": notes, "advice": reasons}
 
     def plan(self, job: Job, report: Report) -> dict[str, Any]:
         """Describe what would be done, without writing a file."""
+        work = self.work
         resize, name = plan_file(
             job.source,
-            weights=self.weights,
-            task=self.task,
-            compression=self.compression,
-            target=self.target,
-            value_range=self.value_range,
-            frame=self.frame,
+            weights=work.weights,
+            task=work.task,
+            compression=work.compression,
+            target=work.target,
+            value_range=work.value_range,
+            frame=work.frame,
             suffix=job.output.suffix,
-            has_quality=self.max_bytes is not None,
+            has_quality=work.max_bytes is not None,
         )
         return {"row": plan_row(job.source, resize, name), "text": plan_text(job.source, resize, name)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class UpTask:
-    """Restores one picture. The fields are the arguments of `up_file`."""
+    """Restores one picture, and describes the result for printing."""
 
-    weights: str | Path | None
-    size: str | None
-    force: bool
-    quality: int | None
-    options: RunOptions
+    work: UpWork
 
     def __call__(self, job: Job, report: Report) -> dict[str, Any]:
         """Restore the picture, and describe the result."""
-        options = replace(self.options, progress=report.part)
-        manifest = up_file(
-            job.source,
-            job.output,
-            weights=self.weights,
-            quality=self.quality,
-            size=self.size,
-            force=self.force,
-            options=options,
-        )
+        manifest = self.work(job, report)
         row = {"in": str(job.source), "out": str(job.output), "size": list(manifest.size)}
-        return {"row": row | {"precision": self.options.resolved_precision}, "text": str(job.output)}
+        return {"row": row | {"precision": self.work.options.resolved_precision}, "text": str(job.output)}

@@ -110,9 +110,10 @@ def down(
     _prepare(out, batch)
     from resizekit.cli.file_tasks import DownTask
     from resizekit.images.selection import default_suffix
+    from resizekit.images.tasks import DownWork
 
     (chosen, of_task), limit = read_weights(weights, task), read_max_bytes(max_bytes, bpp)
-    work = DownTask(
+    settings = DownWork(
         weights=chosen,
         task=of_task,
         compression=compression,
@@ -123,6 +124,8 @@ def down(
         max_bytes=limit,
         options=replace(read_run_options(tile, device, precision, overwrite), metadata=metadata, sidecar=sidecar),
     )
+
+    work = DownTask(settings)
 
     def suffix(_: Path) -> str:
         return default_suffix(weights=chosen, task=of_task, compression=compression, has_quality=limit is not None)
@@ -187,12 +190,13 @@ def up(
     _prepare(out, batch)
     from resizekit.cli.file_tasks import UpTask
     from resizekit.images.small_files import restored_suffix
+    from resizekit.images.tasks import UpWork
 
     chosen = None if weights is None else read_weights(weights, None)[0]
     options = read_run_options(tile, device, precision, overwrite)
     if size is not None:
         read_target(size, None, None)  # refuse an invalid size before the first picture
-    work = UpTask(weights=chosen, size=size, force=force, quality=quality, options=options)
+    work = UpTask(UpWork(weights=chosen, size=size, force=force, quality=quality, options=options))
     with streams(sources, out, restored_suffix) as files:
         paired = pair_up(files.sources, files.out, restored_suffix)
         work_through(paired, work, batch, prints=not files.writes_stdout, rename=files.rename)

@@ -13,6 +13,7 @@ from resizekit.codec.convert import as_dtype, from_batch, to_batch
 from resizekit.codec.in_memory import Size, down_any, up_any
 from resizekit.codec.pair import NetworkPair, Resized, channels_last
 from resizekit.codec.precision import inference_precision
+from resizekit.codec.pretrained import Pretrained
 from resizekit.codec.refine.descent import refine
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
@@ -28,7 +29,7 @@ Array = TypeVar("Array", bound=ArrayLike)
 AnyImage = TypeVar("AnyImage", bound=PIL.Image.Image | PictureFile | ArrayLike)
 
 
-class Codec(NetworkPair):
+class Codec(NetworkPair, Pretrained):
     """A downscaling and an upscaling network that belong together; an ordinary `nn.Module`.
 
     Get one from `resizekit.load` (trained) or `resizekit.build` (untrained). A codec can be pickled, deep-copied, sent

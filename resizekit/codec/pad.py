@@ -5,14 +5,15 @@ true size. A picture of a few pixels is reflected further, down and up, so that 
 the stored image keeps its natural size.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import Pixels
+
+if TYPE_CHECKING:  # reading a small file needs the sizes, and no torch
+    from torch import Tensor
 
 __all__ = ["SMALLEST", "PaddedSizes", "padded_sizes_for", "reflect_batch", "reflect_pad_or_crop"]
 
@@ -73,7 +74,7 @@ def reflect_pad_or_crop(pixels: Pixels, size: HW) -> Pixels:
     return np.pad(pixels, padding + [(0, 0)] * (pixels.ndim - 2), mode="reflect")
 
 
-def reflect_batch(batch: Tensor, size: HW) -> Tensor:
+def reflect_batch(batch: "Tensor", size: HW) -> "Tensor":
     """Reflect a batch at the bottom and right as `reflect_pad_or_crop` does: `b c h w -> b c h2 w2`.
 
     Args:
@@ -81,9 +82,12 @@ def reflect_batch(batch: Tensor, size: HW) -> Tensor:
         size: Size of the result, not smaller than that of the batch.
 
     Examples:
+        >>> import torch
         >>> reflect_batch(torch.tensor([[[[1, 2, 3]]]]), HW(1, 5))
         tensor([[[[1, 2, 3, 2, 1]]]])
     """
+    import torch
+
     for axis, target in zip((2, 3), size, strict=True):
         side = batch.shape[axis]
         if target > side:

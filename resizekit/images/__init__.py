@@ -10,6 +10,12 @@ small_files.py        a small file with its manifest, or with that of its sideca
 manifest_weights.py   the weights that a manifest names
 max_bytes.py          the best quality that fits in a number of bytes
 advice.py             pictures that gain nothing
+in_memory.py          down_bytes, up_bytes: the same without files on disk
+inputs.py             what down_file and down_bytes take: files, PIL images, arrays
+restoration.py        the work of up_file and up_bytes
+many.py               down_many, up_many: folders and patterns
+jobs.py               the pictures of a run, and the names of their outputs
+tasks.py              the work on one picture
 batch.py              many pictures, in one process or in several
 bicubic_remainder.py  the part of a resize that no learned step covers
 """

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, cast
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import torch
 
@@ -17,7 +17,9 @@ from resizekit.system.temporary import remove_abandoned
 from resizekit.system.threads import available_cpus
 from resizekit.system.workers import Send, WorkerDiedError, run_in_workers
 
-__all__ = ["Batch", "Job", "Outcome", "Report", "Task", "Watch"]
+__all__ = ["Batch", "Job", "Outcome", "Report", "Task", "Watch", "concerns_one_picture"]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -38,22 +40,25 @@ class Report(Protocol):
         """Receive what the refinement has gained so far."""
 
 
-Task: TypeAlias = Callable[[Job, Report], dict[str, Any]]
-"""Processes one picture and returns plain data about it; with several processes, it must be picklable."""
+Task: TypeAlias = Callable[[Job, Report], Result]
+"""Processes one picture and returns data about it; with several processes, it and the data must be picklable."""
 
 Watch: TypeAlias = Callable[[Job | None, str, tuple[Any, ...]], None]
 """Receives events: the job that they belong to if any, then "begin", "part", "gain" or "warning", and its values."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(Generic[Result]):
     """The outcome of one picture."""
 
     job: Job
+    """The files: `job.source` and `job.output`."""
     status: Literal["done", "skipped", "failed"]
+    """Whether the output was written, existed before, or could not be written."""
     seconds: float = 0.0
-    result: dict[str, Any] | None = None
-    """What the task returned, if it is done."""
+    """Time of the work on this picture."""
+    result: Result | None = None
+    """What the work returned, if it is done."""
     error: Exception | None = None
     """The reason, if it failed."""
 
@@ -78,8 +83,8 @@ class Batch:
     """Create missing folders for the outputs. Those that stay empty are removed at the end."""
 
     def run(
-        self, jobs: Iterable[Job], task: Task, watch: Watch = lambda job, event, values: None
-    ) -> Generator[Outcome]:
+        self, jobs: Iterable[Job], task: Task[Result], watch: Watch = lambda job, event, values: None
+    ) -> Generator[Outcome[Result]]:
         """Process pictures. An error of one picture is its outcome and does not affect the others.
 
         Args:
@@ -104,18 +109,18 @@ class Batch:
             for outcome in outcomes:
                 yield self._settled(outcome)
 
-    def _settled(self, outcome: Outcome) -> Outcome:
+    def _settled(self, outcome: Outcome[Result]) -> Outcome[Result]:
         """Count a picture as skipped if another process has written its output meanwhile."""
         exists = isinstance(outcome.error, UsageError) and os.path.lexists(outcome.job.output)
         return replace(outcome, status="skipped", error=None) if self.skip_existing and exists else outcome
 
-    def _here(self, jobs: Sequence[Job], task: Task, watch: Watch) -> Generator[Outcome]:
+    def _here(self, jobs: Sequence[Job], task: Task[Result], watch: Watch) -> Generator[Outcome[Result]]:
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         for job in jobs:
             yield _run_one(task, job, partial(watch, job))
 
-    def _in_workers(self, jobs: Sequence[Job], task: Task, watch: Watch) -> Generator[Outcome]:
+    def _in_workers(self, jobs: Sequence[Job], task: Task[Result], watch: Watch) -> Generator[Outcome[Result]]:
         workers = min(self.workers, len(jobs))
         threads = self.threads or max(1, available_cpus() // workers)
         busy: set[Job] = set()
@@ -151,6 +156,13 @@ class Batch:
                 remove_abandoned(folder)
 
 
+def concerns_one_picture(error: Exception) -> bool:
+    """Return whether an error is the outcome of one picture; any other error ends the run."""
+    if isinstance(error, RuntimeError):  # torch reports a lack of memory so
+        return "memory" in str(error)
+    return isinstance(error, ResizeKitError | OSError | MemoryError)
+
+
 class _Reporter:
     """Sends the progress of one picture as events."""
 
@@ -164,19 +176,19 @@ class _Reporter:
         self._send("gain", (decibels,))
 
 
-def _run_one(task: Task, job: Job, send: Callable[[str, tuple[Any, ...]], None]) -> Outcome:
+def _run_one(task: Task[Result], job: Job, send: Callable[[str, tuple[Any, ...]], None]) -> Outcome[Result]:
     send("begin", ())
     start = time.perf_counter()
     try:
         result = task(job, _Reporter(send))
-    except (ResizeKitError, OSError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch reports a lack of memory so
+    except Exception as error:
+        if not concerns_one_picture(error):
             raise
         return Outcome(job=job, status="failed", seconds=time.perf_counter() - start, error=error)
     return Outcome(job=job, status="done", seconds=time.perf_counter() - start, result=result)
 
 
-def _run_in_worker(task: Task, job: Job, send: Send) -> Outcome:
+def _run_in_worker(task: Task[Result], job: Job, send: Send) -> Outcome[Result]:
     return _run_one(task, job, lambda event, values: send((event, values)))
 
 

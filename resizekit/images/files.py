@@ -1,41 +1,38 @@
-"""Make a picture file small, and restore the picture from the small file."""
+"""Make a picture file small, and restore the picture from the small file. A file may be an object in memory."""
 
 from contextlib import ExitStack
-from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from resizekit.codec import Codec
-from resizekit.codec.convert import dtype_of_bits
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.resize_plan import ResizePlan
+from resizekit.errors import UsageError
 from resizekit.images.advice import advise_on_bytes, advise_on_picture
-from resizekit.images.manifest_weights import weights_of_manifest
+from resizekit.images.inputs import PictureInput, input_of, read_input
 from resizekit.images.max_bytes import MaxBytes, best_to_bytes
-from resizekit.images.pipeline import check_depth, down_picture, up_picture
+from resizekit.images.pipeline import check_depth, down_picture
 from resizekit.images.planning import padded_sizes
+from resizekit.images.restoration import Restoration
 from resizekit.images.run_options import RunOptions
-from resizekit.images.selection import WeightsChoice, choose_codec, select, select_all
+from resizekit.images.selection import WeightsChoice, select, select_all
 from resizekit.images.sidecar import write_sidecar
-from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
+from resizekit.pictures.io.destination import Destination, target_of
 from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.source import PictureFile
 from resizekit.pictures.io.write import output
 from resizekit.pictures.limits import check_values
 from resizekit.pictures.manifest import Manifest
-from resizekit.pictures.picture import Picture
 from resizekit.pictures.value_range import ValueRange
-from resizekit.spec import HW
 from resizekit.system.locked_folder import locked_folder
 
 __all__ = ["down_file", "plan_file", "up_file"]
 
 
 def down_file(
-    src: str | Path,
-    dst: str | Path,
+    src: PictureInput,
+    dst: Destination,
     *,
     weights: str | Path | Codec | None = None,
     task: str | None = None,
@@ -52,8 +49,10 @@ def down_file(
     Pass exactly one of `weights` and `task`.
 
     Args:
-        src: A picture of any size and any mode that `read_picture` reads.
-        dst: The small file: a PNG, a lossless WebP (.webp), or the format that the weights store.
+        src: A picture of any size and any mode: a path, the bytes of a file, a binary file object, a PIL image of 8
+            bits, or an array `h w c` of uint8, uint16 or float32, which is read as the .npy file of it.
+        dst: The small file: a PNG, a lossless WebP (.webp), or the format that the weights store. A binary file object
+            gets the complete file in one piece, in the format of the suffix of its `name` if that is known.
         weights: Name of installed weights, a .safetensors file, or a loaded codec, which keeps its device and
             precision.
         task: Name of a task; the best-fitting of its weights for the channels and the target are chosen.
@@ -87,20 +86,29 @@ def down_file(
     """
     effort = Effort.of(effort)
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
-    picture = read_picture(src, value_range, frame=frame).with_metadata(options.metadata)
+    file = target_of(dst)
+    if options.sidecar and not isinstance(file, Path):
+        raise UsageError(f"a sidecar needs a path next to it, and {file} is a file object: leave out the sidecar")
+    image, source = input_of(src)
+    picture = read_input(image, source, value_range, frame=frame).with_metadata(options.metadata)
     limit = max_bytes if max_bytes is None or isinstance(max_bytes, MaxBytes) else MaxBytes(max_bytes)
-    suffix = Path(dst).suffix
+    suffix = file.suffix
     selections = (
         [select(choice, picture, target, suffix)] if limit is None else select_all(choice, picture, target, suffix)
     )
     selection = selections[0]
-    check_depth(picture, selection.storage, src)
+    check_depth(picture, selection.storage, source)
     down = partial(
-        down_picture, source=src, target=target, tile=options.tile, progress=options.progress, on_gain=options.on_gain
+        down_picture,
+        source=source,
+        target=target,
+        tile=options.tile,
+        progress=options.progress,
+        on_gain=options.on_gain,
     )
     with (
         ExitStack() as until_written,
-        output(dst, picture, source=src, storage=selection.storage, overwrite=options.overwrite) as save,
+        output(file, picture, source=source, storage=selection.storage, overwrite=options.overwrite) as save,
     ):
         codecs = [one.load(options.device, options.precision) for one in selections]
         codec = codecs[0]
@@ -109,15 +117,19 @@ def down_file(
         else:
             count = limit.of(picture.hw)
             codec, small, manifest = best_to_bytes(
-                codecs, picture, count, effort=effort, down=down, source=src, on_gain=options.on_gain
+                codecs, picture, count, effort=effort, down=down, source=source, on_gain=options.on_gain
             )
         save(small, codec.storage)
-        if options.sidecar:  # another process must not write its picture or its sidecar between these two
-            until_written.enter_context(locked_folder(Path(dst).parent))
-            write_sidecar(dst, manifest, overwrite=options.overwrite)
+        if options.sidecar and isinstance(file, Path):
+            # another process must not write its picture or its sidecar between these two
+            until_written.enter_context(locked_folder(file.parent))
+            write_sidecar(file, manifest, overwrite=options.overwrite)
     if options.on_advice is not None:
-        sizes = advise_on_bytes(src, Path(src).stat().st_size, dst, Path(dst).stat().st_size)
-        for advice in filter(None, (advise_on_picture(picture, src), sizes)):
+        reasons = [advise_on_picture(picture, source)]
+        if not isinstance(source, str):  # a file
+            written = file.stat().st_size if isinstance(file, Path) else file.size()
+            reasons.append(advise_on_bytes(source, source.stat().st_size, file, written))
+        for advice in filter(None, reasons):
             options.on_advice(advice)
     return manifest
 
@@ -153,8 +165,8 @@ def plan_file(
 
 
 def up_file(
-    src: str | Path,
-    dst: str | Path,
+    src: PictureFile,
+    dst: Destination,
     *,
     weights: str | Path | Codec | None = None,
     quality: int | None = None,
@@ -165,8 +177,10 @@ def up_file(
     """Restore a picture from its small file alone.
 
     Args:
-        src: A small file that `down_file` wrote. Without a manifest in it, that of its sidecar counts.
-        dst: The restored picture, in the format of its suffix.
+        src: A small file that `down_file` wrote: a path, its bytes, or a binary file object. Without a manifest in it,
+            that of the sidecar of the path counts.
+        dst: The restored picture, in the format of its suffix. A binary file object gets the complete file in one
+            piece: PNG, or .npy for a cube or float32, unless the suffix of its `name` is known.
         weights: A .safetensors file, the name of installed weights, or a loaded codec; None: the installed weights that
             the manifest names. The digest of the weights must be that of the manifest. If a program removed the
             manifest and left the pixels as they were, the picture is restored with a `RestoreWarning`.
@@ -193,31 +207,9 @@ def up_file(
         >>> read_picture(folder / "restored.png").hw.wh
         (33, 20)
     """
-    load_codec = None if weights is None else cache(partial(_codec, weights, None, options))
-    exact_size = None if size is None else TargetSize(size=size).exact_size()
-    small, manifest = read_small(src, load_codec=load_codec, size=exact_size, force=force)
-    original = HW.from_wh(manifest.size)
-    check_values(dst, (*original, _channels(manifest)))
-    with output(dst, _placeholder(small, manifest), source=src, quality=quality, overwrite=options.overwrite) as save:
-        if load_codec is None:
-            codec = _codec(weights_of_manifest(manifest, src), manifest.compression, options)
-        else:
-            codec = load_codec()
-        save(up_picture(codec, small, manifest, source=src, tile=options.tile, progress=options.progress))
-    return manifest
-
-
-def _codec(weights: str | Path | Codec, compression: str | None, options: RunOptions) -> Codec:
-    if isinstance(weights, Codec):
-        return weights
-    return choose_codec(weights=weights, compression=compression, device=options.device, precision=options.precision)
-
-
-def _placeholder(small: Picture, manifest: Manifest) -> Picture:
-    """Describe the restored picture without allocating memory for it."""
-    shape = (*HW.from_wh(manifest.size), _channels(manifest))
-    return replace(small, pixels=np.broadcast_to(dtype_of_bits(manifest.bits)(0), shape), embedded_manifest=None)
-
-
-def _channels(manifest: Manifest) -> int:
-    return manifest.channels or (3 if manifest.mode.startswith("RGB") else 1)
+    restoration = Restoration.of(src, weights=weights, size=size, force=force, options=options)
+    outline = restoration.outline
+    check_values(dst, outline.pixels.shape)
+    with output(dst, outline, source=restoration.source, quality=quality, overwrite=options.overwrite) as save:
+        save(restoration.run())
+    return restoration.manifest

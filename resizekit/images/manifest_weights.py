@@ -1,7 +1,6 @@
 """The weights that a manifest names: write the name, find the weights again, and check that they match."""
 
 import re
-from pathlib import Path
 
 from resizekit.codec import Codec
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
@@ -29,7 +28,7 @@ def manifest_name(codec: Codec) -> str:
     return name
 
 
-def weights_of_manifest(manifest: Manifest, source: str | Path) -> str:
+def weights_of_manifest(manifest: Manifest, source: object) -> str:
     """Find the installed weights that made a small image, by their digest.
 
     The digest comes first, because newer weights may have taken the name since the image was made.

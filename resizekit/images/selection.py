@@ -206,19 +206,19 @@ def choose_codec(
 
 def default_suffix(
     *,
-    weights: str | Path | None = None,
+    weights: str | Path | Codec | None = None,
     task: str | None = None,
     compression: str | None = None,
     has_quality: bool = False,
 ) -> str:
     """Return the suffix of small files, without a picture: that of the weights, or of the task's default weights.
 
-    The arguments and errors are those of `choose_codec`; with `has_quality`, the default weights are the first of the
-    task whose files have a quality.
+    The arguments and errors are those of `choose_codec`, and `weights` may be a loaded codec. With `has_quality`, the
+    default weights are the first of the task whose files have a quality.
     """
     WeightsChoice(weights=weights, task=task)
     names = [weights] if weights is not None else fitting_weights(str(task), 3)
-    codecs = [_outline(name, compression) for name in (names if has_quality else names[:1])]
+    codecs = [_with_compression(name, compression) for name in (names if has_quality else names[:1])]
     suitable = [codec for codec in codecs if codec.compression.qualities is not None]
     return (suitable or codecs)[0].storage.suffixes[0]
 

@@ -10,8 +10,11 @@ from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.sidecar import read_sidecar
 from resizekit.pictures.io.header import read_header
 from resizekit.pictures.io.npy import NPY
+from resizekit.pictures.io.opening import read_head
+from resizekit.pictures.io.png_chunks import is_png
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.io.redundancy import without_redundancy
+from resizekit.pictures.io.source import PictureFile, Source, source_of
 from resizekit.pictures.manifest import Manifest
 from resizekit.pictures.picture import Mode, Picture
 from resizekit.spec import HW
@@ -33,7 +36,7 @@ class RestoreWarning(UserWarning):
 
 
 def read_small(
-    path: str | Path,
+    file: PictureFile,
     *,
     load_codec: "Callable[[], Codec] | None" = None,
     size: HW | None = None,
@@ -45,7 +48,8 @@ def read_small(
     format needs its own parser, and an image library that decodes to other pixels is detected.
 
     Args:
-        path: The small file. Without a manifest in it, that of the sidecar counts.
+        file: The small file: a path, bytes or a binary file object. Without a manifest in it, that of the sidecar of
+            the path counts.
         load_codec: Returns the codec that made the file, and is called only if no manifest is left. The pixels are then
             trusted, with a `RestoreWarning`.
         size: Size of the original in this case; None: that of the small picture times the factors.
@@ -56,8 +60,9 @@ def read_small(
         UsageError: A picture of this size does not have a small picture of that size.
         ImageError: The file cannot be read.
     """
+    path = source_of(file)
     picture = read_picture(path, as_stored=True)
-    text = read_sidecar(path) if picture.embedded_manifest is None else picture.embedded_manifest
+    text = _sidecar_text(path) if picture.embedded_manifest is None else picture.embedded_manifest
     if text is None and load_codec is not None:
         picture = without_redundancy(picture)
         manifest = assume_manifest(load_codec(), picture, size, path)
@@ -71,11 +76,15 @@ def read_small(
             raise ManifestError(
                 f"{path} was changed after it was made small (edited, resized or compressed again): give the file as "
                 f"`down` wrote it, or restore it as it is with --force"
-                f"{'' if Path(path).suffix.lower() == '.png' else _OTHER_DECODER}"
+                f"{'' if is_png(read_head(path)) else _OTHER_DECODER}"
             )
         warnings.warn(f"{path} was changed: the restored picture may differ", RestoreWarning, stacklevel=2)
         manifest = manifest.model_copy(update={"pixels": picture.digest})
     return picture, manifest
+
+
+def _sidecar_text(path: Source) -> str | None:
+    return read_sidecar(path) if isinstance(path, Path) else None
 
 
 def inspect_small(path: str | Path) -> tuple[Manifest, bool]:
@@ -140,10 +149,11 @@ def assume_manifest(codec: "Codec", small: Picture, size: HW | None, source: obj
     )
 
 
-def restored_suffix(path: str | Path) -> str:
+def restored_suffix(file: PictureFile) -> str:
     """Return the suffix for the restored picture of a small file: .npy for a cube or float32, .png for any other."""
     try:
-        manifest = Manifest.from_text(read_header(path).manifest or read_sidecar(path), path)
+        path = source_of(file)
+        manifest = Manifest.from_text(read_header(path).manifest or _sidecar_text(path), path)
     except ResizeKitError:  # `up_file` reports the problem
         return PNG.suffixes[0]
     return (NPY if manifest.mode == "CUBE" or manifest.bits == 32 else PNG).suffixes[0]

@@ -30,7 +30,7 @@ from resizekit.system.device import pick_device, pick_precision
 from resizekit.system.printable import escaped
 
 __all__ = [
-    "FORMAT", "Header", "header_of", "installed_outline", "load", "outline", "read_header", "save",
+    "FORMAT", "Header", "header_of", "installed_outline", "load", "load_file", "outline", "read_header", "save",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -208,8 +208,26 @@ def load(
         >>> load("sr-x2").spec
         ResizeSpec(s=Fraction(2, 1), r=Fraction(2, 1), t=Fraction(1, 1))
     """
+    return load_file(*_locate(source), times=times, device=device, precision=precision)
+
+
+def load_file(
+    path: Path,
+    name: str,
+    digest: str | None,
+    *,
+    times: int | None = None,
+    device: str | torch.device = "cpu",
+    precision: str = "float32",
+) -> Codec:
+    """Load a weights file under a name; the other arguments and errors are those of `load`.
+
+    Args:
+        path: The .safetensors file.
+        name: Name of the weights for manifests.
+        digest: Digest that the file must have; None: that of its header.
+    """
     place = pick_device(device) if isinstance(device, str) else device
-    path, name, digest = _locate(source)
     header = read_header(path)
     changes = {"weights": name} if times is None else {"weights": name, "times": times}
     recipe = header.recipe.model_copy(update=changes)

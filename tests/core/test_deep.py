@@ -18,9 +18,10 @@ from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError
 from resizekit.evaluation.measure import bicubic_roundtrip, measure, roundtrip
 from resizekit.evaluation.metrics import luma, psnr
-from resizekit.images.files import down_file, read_small, up_file
+from resizekit.images.files import down_file, up_file
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
+from resizekit.images.small_files import read_small
 from resizekit.images.target_size import TargetSize
 from resizekit.ops import quantize16, resample_codes, resample_uint8, to_uint16, uint16_to_float
 from resizekit.ops.quantize import SCALE16

@@ -13,10 +13,11 @@ import resizekit
 from resizekit.errors import UsageError
 from resizekit.evaluation.full_size import against_full_size
 from resizekit.evaluation.metrics import psnr
-from resizekit.images.files import down_file, plan_file, read_small, up_file
+from resizekit.images.files import down_file, plan_file, up_file
 from resizekit.images.max_bytes import MaxBytes, best_to_bytes, largest_quality
 from resizekit.images.pipeline import up_picture
 from resizekit.images.run_options import RunOptions
+from resizekit.images.small_files import read_small
 from resizekit.pictures.io.read import read_picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Storage

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from resizekit import RunOptions, down_file, up_file
 from resizekit.errors import ImageError, ManifestError, UsageError
-from resizekit.images import files
+from resizekit.images import restoration
 from resizekit.images.sidecar import sidecar_of
 from resizekit.images.small_files import RestoreWarning, read_small, restored_suffix
 from resizekit.pictures.io.read import read_picture
@@ -166,7 +166,7 @@ def test_manifest_without_its_checksum_is_refused(small):
 def test_small_file_is_read_before_the_weights(small, tmp_path, monkeypatch):
     path, _ = small
     loads = []
-    monkeypatch.setattr(files, "_codec", lambda *_: loads.append(1))
+    monkeypatch.setattr(restoration, "_codec", lambda *_: loads.append(1))
     PIL.Image.new("RGB", (9, 9)).save(tmp_path / "changed.png", pnginfo=note_of(path))
     with pytest.raises(ManifestError, match="was changed after"):
         up_file(tmp_path / "changed.png", tmp_path / "back.png", weights=WEIGHTS)

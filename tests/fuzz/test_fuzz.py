@@ -18,7 +18,8 @@ import pytest
 from safetensors.torch import save_file
 
 from resizekit.errors import ResizeKitError
-from resizekit.images.files import read_small, up_file
+from resizekit.images.files import up_file
+from resizekit.images.small_files import read_small
 from resizekit.recipes.assemble import recipe_of, resolve
 from resizekit.recipes.checkpoint import load, outline, read_header
 from resizekit.recipes.config import read_toml

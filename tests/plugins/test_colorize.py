@@ -19,9 +19,9 @@ from resizekit.errors import ConfigError, ImageError, ResizeShapeError, UsageErr
 from resizekit.evaluation.folder import evaluate_folder
 from resizekit.evaluation.measure import bicubic_roundtrip, measure
 from resizekit.evaluation.metrics import psnr
-from resizekit.images.files import read_small
 from resizekit.images.run_options import RunOptions
 from resizekit.images.selection import default_weights
+from resizekit.images.small_files import read_small
 from resizekit.pictures.io.read import read_picture
 from resizekit.recipes.assemble import assemble
 from resizekit.showcase.roundtrip import roundtrip_file

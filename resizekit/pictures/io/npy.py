@@ -17,7 +17,7 @@ from resizekit.pictures.limits import check_values
 from resizekit.storage.formats import Pixels, Storage
 from resizekit.system.printable import escaped
 
-__all__ = ["NPY", "NPZ", "array_bytes", "is_array", "read_array"]
+__all__ = ["NPY", "NPZ", "array_bytes", "check_array", "is_array", "read_array"]
 
 _MAGIC = b"\x93NUMPY"
 _ZIP = b"PK\x03\x04"
@@ -65,6 +65,23 @@ def read_array(path: Source, head: bytes) -> Pixels:
         return _read(path, file, path.stat().st_size if head.startswith(_MAGIC) else None)
 
 
+def check_array(path: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse an array that cannot be a picture.
+
+    Args:
+        path: The file, for the error message.
+        shape: Shape of the array.
+        dtype: Type of its values, in any byte order.
+
+    Raises:
+        ImageError: The array is not `h w c` of uint8, uint16 or float32, is empty, or is too large.
+    """
+    if dtype.hasobject or dtype.str[1:] not in _DTYPES:
+        values = "Python objects" if dtype.hasobject else f"values of type {escaped(dtype, 60)}"
+        raise ImageError(f"{path} holds {values}: save uint8, uint16 or float32")
+    check_values(path, shape)
+
+
 def array_bytes(path: Source, head: bytes) -> int:
     """Return the bytes of the array that a file declares, of any type.
 
@@ -96,10 +113,7 @@ def _read(path: Source, file: Any, file_size: int | None = None) -> Pixels:
     `file_size` is known for a plain file.
     """
     shape, fortran, dtype = _read_header(path, file)
-    if dtype.hasobject or dtype.str[1:] not in _DTYPES:
-        values = "Python objects" if dtype.hasobject else f"values of type {escaped(dtype, 60)}"
-        raise ImageError(f"{path} holds {values}: save uint8, uint16 or float32")
-    check_values(path, shape)
+    check_array(path, shape, dtype)
     expected = math.prod(shape) * dtype.itemsize
     data = b"" if file_size is not None and file_size - file.tell() < expected else file.read(expected + 1)
     if len(data) != expected:

@@ -13,7 +13,7 @@ from resizekit.pictures.io.opening import pillow_formats, read_head, reading
 from resizekit.pictures.io.png import read_png
 from resizekit.pictures.io.png_chunks import is_png
 from resizekit.pictures.io.redundancy import without_redundancy
-from resizekit.pictures.io.source import MemoryFile, PictureFile, Source, for_library, source_of
+from resizekit.pictures.io.source import PictureFile, Source, for_library, source_of
 from resizekit.pictures.io.tiff import is_tiff
 from resizekit.pictures.io.tiff_pages import read_pages
 from resizekit.pictures.picture import Picture
@@ -24,7 +24,7 @@ __all__ = ["read_picture"]
 
 
 def read_picture(
-    file: PictureFile | MemoryFile,
+    file: PictureFile,
     value_range: ValueRange | None = None,
     *,
     frame: int | None = None,

@@ -38,11 +38,11 @@ class MemoryFile:
 Source: TypeAlias = Path | MemoryFile
 """What the readers take."""
 
-PictureFile: TypeAlias = str | Path | bytes | bytearray | BinaryIO
+PictureFile: TypeAlias = str | Path | bytes | bytearray | BinaryIO | MemoryFile
 """What callers pass for a file: a path, the bytes of a file, or a binary file object."""
 
 
-def source_of(file: PictureFile | MemoryFile) -> Source:
+def source_of(file: PictureFile) -> Source:
     """Return a path as `Path`, and read a file object from its current position to its end.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Write a `Picture` to a file, completely or not at all."""
+"""Write a `Picture` to a file or a file object, completely or not at all."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from resizekit.errors import ImageError, UsageError
+from resizekit.pictures.io.destination import Destination, FileObject, Target, target_of, writing
 from resizekit.pictures.io.icc import fitting_profile
 from resizekit.pictures.io.metadata import metadata_options
 from resizekit.pictures.io.npy import NPY, NPZ
@@ -19,7 +20,6 @@ from resizekit.pictures.picture import Picture
 from resizekit.storage.formats import PNG, WEBP, Storage
 from resizekit.storage.jxl import JXL
 from resizekit.storage.png16 import PNG16
-from resizekit.system.atomic_write import atomic_write, check_target
 from resizekit.system.printable import escaped
 
 __all__ = ["alpha_refusal", "encoded_size", "output", "write_picture"]
@@ -53,7 +53,7 @@ _COLOUR_SPACES = {1: b"GRAY", 3: b"RGB "}
 
 
 def write_picture(
-    path: str | Path,
+    path: Destination,
     picture: Picture,
     *,
     storage: Storage | None = None,
@@ -65,7 +65,7 @@ def write_picture(
     PNG, WebP and JPEG XL (both lossless), TIFF, BMP, JPEG (quality 95), AVIF (quality 90), .npy or .npz.
 
     Args:
-        path: The file.
+        path: The file, or a binary file object: without a known suffix of its name, it gets PNG, or .npy for a cube.
         picture: A picture; one of 16 bits needs PNG, TIFF or an array, a cube or float32 needs TIFF or an array.
         storage: Format of a small image; None: the suffix decides.
         quality: Quality of a JPEG, AVIF or WebP, which is then lossy; None: the default of the format.
@@ -81,10 +81,10 @@ def write_picture(
 
 @contextmanager
 def output(
-    path: str | Path,
+    path: Destination | FileObject,
     like: Picture,
     *,
-    source: str | Path | None = None,
+    source: object = None,
     storage: Storage | None = None,
     quality: int | None = None,
     overwrite: bool = False,
@@ -96,9 +96,9 @@ def output(
     The file appears under its name when the block ends without an exception, and then it is complete.
 
     Args:
-        path: The file.
+        path: The file, or a binary file object, which gets the complete file in one piece.
         like: A picture with the shape, type, alpha, profile and manifest that the file must hold.
-        source: The input, which must not be overwritten.
+        source: The input; if it is a path, it must not be overwritten.
         storage: Format of a small image; None: the suffix decides.
         quality: As for `write_picture`.
         overwrite: Replace a file that exists.
@@ -108,21 +108,23 @@ def output(
             file; or the folder does not exist or is read-only.
         ImageError: Writing failed.
     """
-    path = Path(path)
-    file_format = _format_of_suffix(path, like) if storage is None else _checked_storage(path, like, storage)
+    target = target_of(path)
+    file_format = _format_of_suffix(target, like) if storage is None else _checked_storage(target, like, storage)
     if quality is not None:
-        file_format = _with_quality(path, file_format, quality)
-    check_target(path, source=source, overwrite=overwrite)
-    with atomic_write(path, overwrite=overwrite) as temporary:
+        file_format = _with_quality(target, file_format, quality)
+    original = source if isinstance(source, Path) else Path(source) if isinstance(source, str) else None
+    with writing(target, source=original, overwrite=overwrite) as file:
 
         def save(picture: Picture, with_settings: Storage | None = None) -> None:
-            _save(temporary, path, with_settings or file_format, picture, small=storage is not None)
+            _save(file, target, with_settings or file_format, picture, small=storage is not None)
 
         yield save
 
 
-def _format_of_suffix(path: Path, like: Picture) -> Storage:
+def _format_of_suffix(path: Target, like: Picture) -> Storage:
     suffix, cube = path.suffix.lower(), like.mode == "CUBE"
+    if not _names_a_format(path):
+        suffix = (NPY if cube or like.bits == 32 else PNG).suffixes[0]
     fitting = _CUBES if cube or like.bits == 32 else _DEEP if like.bits == 16 else _BY_SUFFIX | _ARRAYS
     file_format = fitting.get(suffix)
     if file_format is None:
@@ -143,10 +145,21 @@ def _format_of_suffix(path: Path, like: Picture) -> Storage:
     return file_format
 
 
-def _with_quality(path: Path, file_format: Storage, quality: int) -> Storage:
+def _names_a_format(path: Target) -> bool:
+    """Whether the suffix decides the format: that of a file object may be any, or missing."""
+    return isinstance(path, Path) or path.suffix.lower() in _BY_SUFFIX | _DEEP
+
+
+def _suffix_of(path: Target, file_format: Storage) -> str:
+    return path.suffix if _names_a_format(path) else file_format.suffixes[0]
+
+
+def _with_quality(path: Target, file_format: Storage, quality: int) -> Storage:
     """Return a format with another quality."""
     if file_format.format not in _QUALITIES:
-        raise UsageError(f"{path.suffix} has no quality, and {path} is exact without it: leave out --quality")
+        raise UsageError(
+            f"{_suffix_of(path, file_format)} has no quality, and {path} is exact without it: leave out --quality"
+        )
     if quality not in _QUALITIES[file_format.format]:
         possible = _QUALITIES[file_format.format]
         raise UsageError(f"invalid quality {quality} of {path}: expected {possible[0]} to {possible[-1]}")
@@ -154,16 +167,16 @@ def _with_quality(path: Path, file_format: Storage, quality: int) -> Storage:
     return replace(file_format, options={**file_format.options, **lossy, "quality": quality}, exact=False)
 
 
-def _checked_storage(path: Path, like: Picture, storage: Storage) -> Storage:
-    if path.suffix.lower() not in storage.suffixes:
+def _checked_storage(path: Target, like: Picture, storage: Storage) -> Storage:
+    if _names_a_format(path) and path.suffix.lower() not in storage.suffixes:
         names = " or ".join(storage.suffixes)
         raise UsageError(f"a small image of these weights is a {storage.format}: name it {names}, not {path}")
     if like.alpha is not None and not storage.alpha:
         raise UsageError(alpha_refusal(storage, "these weights"))
     if _would_lose_profile(like, storage):
         raise UsageError(
-            f"a {path.suffix} would lose the colour profile: write another format instead of {path}, such as .png or "
-            "that of other weights, or convert the picture to sRGB and remove the profile"
+            f"a {_suffix_of(path, storage)} would lose the colour profile: write another format instead of {path}, "
+            "such as .png or that of other weights, or convert the picture to sRGB and remove the profile"
         )
     return storage
 
@@ -183,9 +196,9 @@ def alpha_refusal(storage: Storage, weights: str) -> str:
     )
 
 
-def _save(temporary: Path, path: Path, file_format: Storage, picture: Picture, *, small: bool) -> None:
+def _save(file: Path | BinaryIO, path: Target, file_format: Storage, picture: Picture, *, small: bool) -> None:
     try:
-        _encode(temporary, file_format, picture, small=small)
+        _encode(file, file_format, picture, small=small)
     except (OSError, ValueError) as error:
         reason = escaped(error, 160)
         raise ImageError(f"cannot write {path} ({reason}): free space{'' if small else ' or try a .png'}") from None
