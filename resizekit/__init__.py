@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from resizekit.codec.codec import Codec as Codec
     from resizekit.codec.codec import Resized as Resized
     from resizekit.codec.refine.effort import Effort as Effort
+    from resizekit.codec.transforms import Down as Down
+    from resizekit.codec.transforms import Up as Up
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.exporting.write import export as export
     from resizekit.images.files import down_file as down_file
@@ -63,6 +65,7 @@ _WHERE = {
     "Codec": "resizekit.codec.codec",
     "Compression": "resizekit.plugin.records",
     "CompressionModule": "resizekit.storage.compressions",
+    "Down": "resizekit.codec.transforms",
     "Effort": "resizekit.codec.refine.effort",
     "HW": "resizekit.spec",
     "Kernel": "resizekit.ops.kernel",
@@ -83,6 +86,7 @@ _WHERE = {
     "Task": "resizekit.plugin.records",
     "TaskConfig": "resizekit.plugin.records",
     "TaskWeights": "resizekit.plugin.records",
+    "Up": "resizekit.codec.transforms",
     "Weights": "resizekit.plugin.records",
     "build": "resizekit.recipes.assemble",
     "down_file": "resizekit.images.files",
