@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from resizekit.codec.codec import Codec as Codec
     from resizekit.codec.codec import Resized as Resized
     from resizekit.codec.refine.effort import Effort as Effort
+    from resizekit.codec.transforms import Down as Down
+    from resizekit.codec.transforms import Up as Up
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.exporting.write import export as export
     from resizekit.images.batch import Outcome as Outcome
@@ -70,6 +72,7 @@ _WHERE = {
     "Codec": "resizekit.codec.codec",
     "Compression": "resizekit.plugin.records",
     "CompressionModule": "resizekit.storage.compressions",
+    "Down": "resizekit.codec.transforms",
     "Effort": "resizekit.codec.refine.effort",
     "HW": "resizekit.spec",
     "Kernel": "resizekit.ops.kernel",
@@ -91,6 +94,7 @@ _WHERE = {
     "Task": "resizekit.plugin.records",
     "TaskConfig": "resizekit.plugin.records",
     "TaskWeights": "resizekit.plugin.records",
+    "Up": "resizekit.codec.transforms",
     "Weights": "resizekit.plugin.records",
     "build": "resizekit.recipes.assemble",
     "down_bytes": "resizekit.images.in_memory",

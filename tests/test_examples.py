@@ -1,13 +1,17 @@
-"""The scripts in examples/ make cubes, restore without PyTorch, and process bytes, folders and datasets of Ray."""
+"""The scripts in examples/ run: cubes, exported files, bytes, folders, clusters, a classifier, videos, a server."""
 
+import io
+import json
 import os
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import resizekit
@@ -116,3 +120,121 @@ def test_documented_sizes_follow_from_the_throughput():
         assert days == pytest.approx(hours / 1000 / 24, abs=0.06)
         assert up_hours == pytest.approx(up * 1e9 / 3600, rel=0.01)
         assert terabytes == kilobytes
+
+
+# --- a classifier ------------------------------------------------------------------------------
+
+
+def test_classifier_learns_behind_a_frozen_codec(scripts, monkeypatch, capsys):
+    script = scripts(EXAMPLES, "classifier").classifier
+    monkeypatch.setattr("sys.argv", ["classifier", "--steps", "40"])
+    script.main()
+    accuracy, gradient = re.fullmatch(
+        r"accuracy ([\d.]+), gradient of the pictures (\S+)\n", capsys.readouterr().out
+    ).groups()
+    assert float(accuracy) > 0.9
+    assert float(gradient) > 0
+
+
+def test_classifier_leaves_the_codec_as_it_is(scripts):
+    codec = resizekit.load("sr-x2-fast")
+    model = scripts(EXAMPLES, "classifier").classifier.model(codec).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1)
+    pictures = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    torch.nn.functional.cross_entropy(model(pictures), torch.tensor([0, 1])).backward()
+    before = model[-1].weight.clone()
+    optimizer.step()
+    assert pictures.grad.abs().sum() > 0
+    assert not torch.equal(model[-1].weight, before)
+    assert model[0].codec.digest == codec.digest
+
+
+# --- video -------------------------------------------------------------------------------------
+
+SIDE, COUNT = 128, 12
+
+
+@pytest.fixture
+def video(scripts, tmp_path):
+    """The script, and a clip of a crop that moves over a photograph."""
+    pytest.importorskip("av", reason="PyAV is not installed")
+    script = scripts(EXAMPLES, "video_pyav").video_pyav
+    photo = np.asarray(Image.open(EXAMPLES / "astronaut.png").convert("RGB"))
+    clip = [photo[40 + 2 * i :, 100 + 3 * i :][:SIDE, :SIDE] for i in range(COUNT)]
+    script.write(tmp_path / "clip.mkv", clip, Fraction(24), "ffv1", 0)
+    return script, clip, tmp_path
+
+
+def run(script, monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["video_pyav", *map(str, arguments)])
+    script.main()
+
+
+def psnr(a, b):
+    return 10 * np.log10(255**2 / np.mean(np.square(np.subtract(a, b, dtype=float))))
+
+
+@pytest.mark.parametrize("encoder", ["ffv1", "libx264rgb"])
+def test_video_comes_back_exactly(video, monkeypatch, encoder):
+    script, clip, folder = video
+    run(script, monkeypatch, "down", folder / "clip.mkv", folder / "small.mkv", "--encoder", encoder)
+    codec = resizekit.load("sr-x2-fast")
+    lows = list(script.frames(folder / "small.mkv"))
+    assert np.array_equal(lows, [codec.down(frame) for frame in clip])
+    assert json.loads((folder / "small.mkv.json").read_text())["weights"] == "sr-x2-fast"
+    run(script, monkeypatch, "up", folder / "small.mkv", folder / "restored.mkv")
+    assert np.array_equal(list(script.frames(folder / "restored.mkv")), [codec.up(low) for low in lows])
+    assert script.rate_of(folder / "restored.mkv") == 24
+
+
+def test_video_refuses_a_lossy_encoder_with_its_cost(video, monkeypatch, capsys):
+    script, clip, folder = video
+    lossy = "down", folder / "clip.mkv", folder / "small.mkv", "--encoder", "libx264"
+    with pytest.raises(SystemExit) as refusal:
+        run(script, monkeypatch, *lossy)
+    assert refusal.value.code == 2
+    error = capsys.readouterr().err
+    assert "libx264 is lossy" in error
+    assert not (folder / "small.mkv").exists()
+    run(script, monkeypatch, *lossy, "--lossy")
+    with pytest.raises(resizekit.ResizeKitError, match="store them in a lossless video file"):
+        run(script, monkeypatch, "up", folder / "small.mkv", folder / "restored.mkv")
+    with pytest.warns(UserWarning, match="are not those of its manifest"):
+        run(script, monkeypatch, "up", folder / "small.mkv", folder / "restored.mkv", "--lossy")
+    codec = resizekit.load("sr-x2-fast")
+    exact = psnr(clip, [codec.up(codec.down(frame)) for frame in clip])
+    loss = exact - psnr(clip, list(script.frames(folder / "restored.mkv")))
+    assert loss == pytest.approx(float(re.search(r"about (\d+) dB", error)[1]), abs=2)
+
+
+# --- a server ----------------------------------------------------------------------------------
+
+
+def test_server_returns_the_small_file_and_the_picture(scripts):
+    pytest.importorskip("fastapi", reason="FastAPI is not installed")
+    pytest.importorskip("httpx", reason="httpx is not installed")
+    if not {"down_bytes", "up_bytes"} <= set(resizekit.__all__):
+        pytest.skip("this version has no down_bytes and up_bytes")
+    from fastapi.testclient import TestClient
+
+    client = TestClient(scripts(EXAMPLES, "serve").serve.app)
+    with Image.open(EXAMPLES / "astronaut.png") as image:
+        photo = image.convert("RGB").crop((180, 60, 281, 123))
+    file = io.BytesIO()
+    photo.save(file, "PNG")
+    small = client.post("/down", content=file.getvalue())
+    assert (small.status_code, small.headers["content-type"]) == (200, "image/png")
+    codec = resizekit.load("sr-x2-fast")
+    assert np.array_equal(Image.open(io.BytesIO(small.content)), codec.down(photo))
+    restored = client.post("/up", content=small.content, headers={"Content-Type": "image/png"})
+    assert restored.status_code == 200
+    assert np.array_equal(Image.open(io.BytesIO(restored.content)), codec.up(codec.down(photo)))
+    refusal = client.post("/up", content=file.getvalue())
+    assert (refusal.status_code, refusal.text.count("\n")) == (422, 0)
+    assert "carries no manifest" in refusal.text
+    assert client.post("/down", content=b"text").status_code == 422
+
+
+def test_every_script_is_described():
+    table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert {path.name for path in EXAMPLES.glob("*.py")} <= set(re.findall(r"^\| `(\S+)`", table, flags=re.MULTILINE))

@@ -46,8 +46,8 @@ class DownTask:
             )
             if compared is not None:
                 row["full_size"] = compared.as_dict()
-                if self.weights is None:
-                    notes.append(f"{job.source}: weights {manifest.weights}")
+                if work.weights is None:
+                    notes.append(f"{job.source}: weights {small.manifest.weights}")
                 notes += [f"{job.source}: {line}" for line in compared.lines()]
         reasons = {reason.kind: reason.text for reason in small.advice}
         return {"row": row, "text": str(job.output), "notes": notes, "advice": reasons}

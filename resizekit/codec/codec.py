@@ -1,5 +1,7 @@
 """The codec: inference with a pair of networks, on tensors, arrays and PIL images."""
 
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 import numpy as np
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from resizekit.codec.batches import ArrayLike
 from resizekit.codec.convert import as_dtype, from_batch, to_batch
+from resizekit.codec.frames import map_frames
 from resizekit.codec.in_memory import Size, down_any, up_any
 from resizekit.codec.pair import NetworkPair, Resized, channels_last
 from resizekit.codec.precision import inference_precision
@@ -26,6 +29,7 @@ from resizekit.storage import Pixels, read_back
 __all__ = ["Codec", "Resized"]
 
 Array = TypeVar("Array", bound=ArrayLike)
+AnyFrame = TypeVar("AnyFrame", bound=PIL.Image.Image | ArrayLike)
 AnyImage = TypeVar("AnyImage", bound=PIL.Image.Image | PictureFile | ArrayLike)
 
 
@@ -113,6 +117,44 @@ class Codec(NetworkPair, Pretrained):
             torch.Size([1, 3, 33, 48])
         """
         return up_any(self, image, size)
+
+    def down_frames(
+        self, frames: Iterable[AnyFrame], *, batch: int = 4, effort: int | Effort = 0
+    ) -> Iterator[AnyFrame]:
+        """Downscale the frames of a clip one after the other; memory does not grow with their number.
+
+        Args:
+            frames: PIL images, arrays `h w c` or tensors `c h w`, as for `down`. They may have several sizes.
+            batch: Number of frames that are read ahead and computed together; PIL images are computed one at a time.
+            effort: As for `down`.
+
+        Returns:
+            An iterator over the small frames, without gradients.
+
+        Raises:
+            ImageError: For any other kind of frame, when the iterator reaches it.
+            UsageError: If `batch` or the effort is out of range.
+
+        Examples:
+            >>> import resizekit
+            >>> codec = resizekit.load("sr-x2-fast")
+            >>> [low.shape for low in codec.down_frames(np.zeros((32, 48, 3), np.uint8) for _ in range(2))]
+            [(16, 24, 3), (16, 24, 3)]
+        """
+        return map_frames(partial(self.down, effort=Effort.of(effort)), frames, batch)
+
+    def up_frames(self, frames: Iterable[AnyFrame], *, batch: int = 4, size: Size = None) -> Iterator[AnyFrame]:
+        """Restore the frames of a clip from those of `down_frames`.
+
+        Args:
+            frames: Small frames of any kind that `down_frames` returns.
+            batch: As for `down_frames`.
+            size: Size of the original frames, as for `up`.
+
+        Returns:
+            An iterator over the restored frames, without gradients.
+        """
+        return map_frames(partial(self.up, size=size), frames, batch)
 
     def down_pixels(self, pixels: Pixels, *, effort: int | Effort = 0) -> Pixels:
         """Downscale to the pixel values that are written to the file: `(s h) (r w) (t c) -> h w c`.
@@ -257,12 +299,18 @@ class Codec(NetworkPair, Pretrained):
             return to_uint8(low)
         low = self.compress(low)
         stored = to_uint(low, self.storage.bits)
-        if not torch.equal(to_float(stored), low.float()):
-            raise UsageError(
-                f"compression {self.info.compression!r} produces values that an {self.storage.bits}-bit file "
-                "cannot hold: use weights trained with uint8 or round"
-            )
+        self._check_stored(stored, low)
         return stored
+
+    def _check_stored(self, stored: Tensor, low: Tensor) -> None:
+        message = (
+            f"compression {self.info.compression!r} produces values that an {self.storage.bits}-bit file "
+            "cannot hold: use weights trained with uint8 or round"
+        )
+        if torch.compiler.is_compiling():  # a graph cannot branch on values
+            torch._assert_async((to_float(stored) == low.float()).all(), message)
+        elif not torch.equal(to_float(stored), low.float()):
+            raise UsageError(message)
 
     def round_to_file(self, before: Tensor) -> Tensor:
         """Return the values of the file of low, if compressing them again gives the same file, and else `before`.

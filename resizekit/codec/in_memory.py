@@ -118,7 +118,7 @@ def _down_array(codec: "Codec", image: Any, effort: int | Effort) -> Any:
     if batch.is_floating_point():  # gradients are up to the caller
         low = codec.down_tensor(high.float(), effort=effort)
     else:
-        with torch.inference_mode():
+        with torch.no_grad():  # callers may change the result in place, which inference mode forbids
             low = codec.read_back(codec.down_codes(high.to(codec.device), effort=effort)).to(batch.device)
     return restore(low[:, :, : stored.h, : stored.w])
 
@@ -134,7 +134,7 @@ def _up_array(codec: "Codec", image: Any, size: Size) -> Any:
     if batch.is_floating_point():
         high = codec.up_tensor(batch.float())
     else:
-        with torch.inference_mode():
+        with torch.no_grad():  # callers may change the result in place, which inference mode forbids
             high = codec.up_codes(batch.to(codec.device)).to(batch.device)
     return restore(high if target is None else high[:, :, : target.h, : target.w])
 
