@@ -24,7 +24,8 @@ def conv(channels_in: int, channels_out: int) -> nn.Conv2d:
 class ResidualBlock(nn.Module):
     """conv ─► ReLU ─► conv ─► (+ input), without batch normalization, as in EDSR (section 3.2).
 
-    The shape stays the same: `b c h w -> b c h w`.
+    The shape stays the same: `b c h w -> b c h w`. Under autocast, the sum is computed in half precision too, but not
+    in training mode, where small updates would be lost in it.
 
     Args:
         width: Channels of the input and the output.
@@ -43,8 +44,14 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the output of the two convolutions to the input."""
-        residual = cast(Tensor, self.second(F.relu(self.first(x))))
-        return x + (residual if self.scale == 1 else self.scale * residual)
+        device = x.device.type
+        if not self.training and torch.is_autocast_enabled(device):
+            x = x.to(torch.get_autocast_dtype(device))  # the sum with float32 would be float32, at twice the cost
+        # the outputs of the convolutions are not used elsewhere, and in place saves the memory traffic of a copy
+        residual = cast(Tensor, self.second(F.relu(self.first(x), inplace=True)))
+        if self.scale != 1:
+            residual = self.scale * residual
+        return residual.add_(x) if residual.dtype == x.dtype else x + residual
 
 
 class _Scaling(nn.Module):
