@@ -10,7 +10,8 @@ from torch import Tensor
 
 from resizekit.codec.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.codec.batches import ArrayLike, as_batch, check_range
-from resizekit.codec.pad import padded_sizes_for, reflect_batch, reflect_pad_or_crop
+from resizekit.codec.pad import reflect_batch, reflect_pad_or_crop
+from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.codec.refine.effort import Effort
 from resizekit.errors import ImageError, UsageError
 from resizekit.pictures.channels import match_channels

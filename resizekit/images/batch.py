@@ -96,7 +96,9 @@ class Batch:
             An outcome per picture: first those that are skipped, then the others in the order of completion.
             Close the generator to stop: running processes are killed, and their temporary files are deleted.
         """
-        remaining = []
+        remaining, jobs = [], list(jobs)
+        for folder in {job.output.parent for job in jobs}:
+            remove_abandoned(folder)  # a run that writes nothing would leave the files of a killed process
         for job in jobs:
             if self.skip_existing and os.path.lexists(job.output):
                 yield Outcome(job=job, status="skipped")

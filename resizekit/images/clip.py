@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from resizekit.codec import Codec
-from resizekit.codec.pad import padded_sizes_for
+from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.codec.refine.effort import Effort
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.manifest_weights import check_weights_match, manifest_name, weights_of_manifest

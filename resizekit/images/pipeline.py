@@ -19,7 +19,8 @@ from resizekit.codec import Codec
 from resizekit.codec.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.codec.convert import convert_bits, dtype_of_bits
 from resizekit.codec.grid import Progress, Tile, part_of_work
-from resizekit.codec.pad import padded_sizes_for, reflect_pad_or_crop
+from resizekit.codec.pad import reflect_pad_or_crop
+from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.refine.objective import check_refinable
 from resizekit.codec.refine.pixels import refine_pixels, squared_error

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 from resizekit.codec import Codec
-from resizekit.codec.pad import PaddedSizes, padded_sizes_for
+from resizekit.codec.padded_sizes import PaddedSizes, padded_sizes_for
 from resizekit.codec.resize_plan import ResizePlan, plan_resize
 from resizekit.errors import ImageError, UsageError
 from resizekit.images.target_size import TargetSize

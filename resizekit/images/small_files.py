@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resizekit.codec.pad import padded_sizes_for
+from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.images.sidecar import read_sidecar
 from resizekit.pictures.io.header import read_header

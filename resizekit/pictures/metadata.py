@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import PIL.Image
 
+from resizekit.pictures.xmp import has_location, normalize_xmp
+
 __all__ = ["NO_METADATA", "Metadata", "MetadataPolicy", "describing_metadata", "filter_metadata", "load_exif"]
 
 MetadataPolicy = Literal["keep", "all", "minimal", "none"]
@@ -31,11 +33,12 @@ _ABOUT_PIXELS = frozenset((0xA002, 0xA003, 0xA005))
 
 @dataclass(frozen=True)
 class Metadata:
-    """Metadata of one file. It never holds the orientation, a thumbnail or a manifest."""
+    """Metadata of one file. It never holds the orientation, neither in EXIF nor in XMP, a thumbnail or a manifest."""
 
     exif: bytes | None = None
     """Tags as `PIL.Image.Exif.tobytes` writes them."""
     xmp: bytes | None = None
+    """XMP in UTF-8."""
     dpi: tuple[float, float] | None = None
     """Horizontal and vertical resolution in dots per inch."""
 
@@ -58,7 +61,7 @@ def filter_metadata(metadata: Metadata, policy: MetadataPolicy) -> Metadata:
     if policy == "none":
         return NO_METADATA
     exif, xmp = metadata.exif, metadata.xmp
-    if xmp is not None and (policy == "minimal" or (policy == "keep" and b"GPS" in xmp)):
+    if xmp is not None and (policy == "minimal" or (policy == "keep" and has_location(xmp))):
         xmp = None
     if exif is not None and policy != "all":
         exif = _filter_exif(exif, minimal=policy == "minimal")
@@ -82,8 +85,7 @@ def describing_metadata(exif: PIL.Image.Exif, xmp: object, dpi: object, user_com
         data = _filter_exif(data, minimal=False)
     if data is not None and len(data) > _MAX_EXIF:
         data = _filter_exif(data, minimal=True)
-    packet = xmp.encode() if isinstance(xmp, str) else xmp if isinstance(xmp, bytes) else b""
-    return Metadata(data, packet if 0 < len(packet) <= _MAX_XMP else None, _resolution(dpi))
+    return Metadata(data, _packet(xmp), _resolution(dpi))
 
 
 def load_exif(data: bytes | None) -> PIL.Image.Exif:
@@ -94,6 +96,14 @@ def load_exif(data: bytes | None) -> PIL.Image.Exif:
     except Exception:  # Pillow raises any exception
         return PIL.Image.Exif()
     return exif
+
+
+def _packet(xmp: object) -> bytes | None:
+    packet = xmp.encode(errors="surrogateescape") if isinstance(xmp, str) else xmp if isinstance(xmp, bytes) else b""
+    if len(packet) > 4 * _MAX_XMP:  # UTF-32 needs four bytes for each of UTF-8
+        return None
+    packet = normalize_xmp(packet) or b""
+    return packet if 0 < len(packet) <= _MAX_XMP else None
 
 
 def _resolution(dpi: object) -> tuple[float, float] | None:

@@ -11,7 +11,8 @@ import numpy as np
 from resizekit.codec import Codec
 from resizekit.codec.alpha import fill_hidden
 from resizekit.codec.grid import part_of_work
-from resizekit.codec.pad import padded_sizes_for, reflect_pad_or_crop
+from resizekit.codec.pad import reflect_pad_or_crop
+from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.codec.refine.effort import Effort
 from resizekit.errors import UsageError
 from resizekit.evaluation.channels import to_display

@@ -104,6 +104,15 @@ def test_existing_outputs_are_skipped(tmp_path):
     assert all(isinstance(outcome.error, UsageError) for outcome in outcomes)
 
 
+def test_skipped_pictures_leave_no_abandoned_file(tmp_path):
+    jobs = jobs_in(tmp_path, "a", "b")
+    list(Batch().run(jobs, act))
+    abandoned = tmp_path / "out" / ".a.txt.4194305.0123abcd.part"  # no process has this number: Linux allows 4194304
+    abandoned.touch()
+    assert [outcome.status for outcome in Batch(skip_existing=True).run(jobs, act)] == ["skipped", "skipped"]
+    assert written(tmp_path) == ["a.txt", "b.txt"]
+
+
 def test_output_of_another_process_counts_as_skipped(tmp_path):
     def lose(job, report):
         job.output.write_text("other")

@@ -91,6 +91,15 @@ def test_linked_folders_are_followed_once(tree):
     assert found("in") == ["in/far/b.png", "in/z/a.png"]
 
 
+def test_link_to_itself_hides_no_other_entry(tree):
+    tree("in/a.png", "in/deep/b.png")
+    Path("in/self.png").symlink_to("self.png")
+    Path("in/self").symlink_to("self")
+    search = search_pictures(["in"])
+    assert [str(match.path) for match in search.pictures] == ["in/a.png", "in/deep/b.png"]
+    assert search.ignored == (Path("in/self"), Path("in/self.png"))
+
+
 def test_same_picture_is_found_once(tree):
     tree("in/a.png", "in/b.png")
     Path("in/c.png").symlink_to("b.png")

@@ -326,6 +326,44 @@ def test_hostile_animations_are_refused_early(tmp_path, make, number, message):
     assert time.process_time() - began < 2
 
 
+def apng_of_palette(count, *chunks, size=(64, 64)):
+    """Frames of one pixel after the first, with the given chunks in front of all."""
+    parts = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 3, 0, 0, 0))]
+    parts += [chunk(name, body) for name, body in chunks]
+    parts.append(chunk(b"acTL", struct.pack(">II", count, 0)))
+    for number in range(count):
+        w, h = (1, 1) if number else size
+        parts.append(chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, w, h, number % w, 0, 1, 10, 0, 1)))
+        data = zlib.compress((b"\0" + bytes([number % 2 + 1]) * w) * h)
+        parts.append(chunk(b"fdAT", bytes(4) + data) if number else chunk(b"IDAT", data))
+    return b"".join(parts) + chunk(b"IEND", b"")
+
+
+PALETTE = b"PLTE", bytes(range(256)) * 3
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [[PALETTE, (b"tRNS", bytes([100]) * 1_000_000)], [PALETTE] * 1300, [PALETTE, (b"tRNS", bytes([100]) * 256)]],
+    ids=["a large tRNS", "many palettes", "valid"],
+)
+def test_palette_of_many_frames_is_held_once(tmp_path, measured, chunks):
+    path = tmp_path / "x"
+    path.write_bytes(apng_of_palette(16_000, *chunks))
+    code = f"from resizekit.pictures.io.read import read_picture; print(read_picture({str(path)!r}, frame=16000).hw.wh)"
+    status, out, _, memory, seconds = measured(sys.executable, "-c", code)
+    assert (status, out) == (0, "(64, 64)\n")
+    assert memory < 256
+    assert seconds < 8
+
+
+def test_first_palette_and_transparency_count_in_frames(read):
+    more = [(b"PLTE", bytes(768)), (b"tRNS", bytes(256))]
+    picture = read(apng_of_palette(2, PALETTE, (b"tRNS", bytes([255, 90, 255])), *more), 2)
+    assert tuple(rgba(picture)[1, 0]) == (3, 4, 5, 90)
+    assert tuple(rgba(picture)[0, 0]) == (6, 7, 8, 255)
+
+
 LARGE = {
     "GIF": lambda: bomb_gif((7680, 4320), 2),
     "APNG": lambda: bomb_apng((5700, 5700), 2),

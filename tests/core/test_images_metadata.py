@@ -1,15 +1,20 @@
 """EXIF, XMP and resolution come through the small file, by the policy that was asked for."""
 
 import io
+import time
 
 import numpy as np
 import PIL.Image
 import pytest
+from PIL import TiffTags
+from PIL.PngImagePlugin import PngInfo
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from resizekit import RunOptions, Storage, down_file, up_file
+from resizekit.pictures.io.pil import picture_from_pil
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.io.write import write_picture
-from resizekit.pictures.metadata import NO_METADATA, Metadata, filter_metadata
+from resizekit.pictures.metadata import NO_METADATA, Metadata, describing_metadata, filter_metadata
 from resizekit.pictures.picture import Picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
@@ -116,6 +121,151 @@ def test_location_in_xmp_needs_all():
     located = Metadata(xmp=b'<x exif:GPSLatitude="52,31N"/>')
     assert filter_metadata(located, "keep") == NO_METADATA
     assert filter_metadata(located, "all") == located
+
+
+RDF = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description dc:rights="me"{}>{}</rdf:Description></rdf:RDF></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        RDF.format(' exif:GPSLatitude="52,31N"', "").encode("utf-16"),
+        RDF.format(' exif:GPSLatitude="52,31N"', "").encode("utf-16-be"),
+        RDF.format(' exif:GPSLatitude="52,31N"', "").encode("utf-32"),
+        RDF.format(' drone-dji:GpsLatitude="52.5"', "").encode(),
+        RDF.format(' geo:lat="52.5" geo:long="13.4"', "").encode(),
+        RDF.format(' xmlns:p="http://www.w3.org/2003/01/geo/wgs84_pos#"', "<p:Point/>").encode(),
+        RDF.format(' photoshop:City = "Bonn"', "").encode(),
+        RDF.format("", "<photoshop:State>Hesse</photoshop:State>").encode(),
+        RDF.format("", "<photoshop:Country>Germany</photoshop:Country>").encode(),
+        RDF.format(' Iptc4xmpCore:Location="Main Street"', "").encode(),
+        RDF.format("", '<Iptc4xmpExt:LocationCreated rdf:parseType="Resource"/>').encode(),
+        RDF.format("", "<Iptc4xmpExt:LocationShown><rdf:Bag/></Iptc4xmpExt:LocationShown>").encode(),
+        RDF.format(' exif:GPSLatitude="52,31N"', "").encode("utf-16").decode("latin-1").encode(),
+    ],
+)
+def test_xmp_with_a_location_is_left_out(location):
+    assert filter_metadata(Metadata(xmp=location), "keep") == NO_METADATA
+    assert filter_metadata(Metadata(xmp=location), "all").xmp == location
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_xmp_without_a_location_is_kept_as_utf_8(encoding):
+    plain = RDF.format(
+        ' xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/" xmp:Rating="5" exif:SubjectLocation="3 4"',
+        "<dc:creator>Jörg, State of the City, latitude</dc:creator>"
+        '<Iptc4xmpCore:CreatorContactInfo Iptc4xmpCore:CiAdrCity="Bonn"/>',
+    )
+    kept = describing_metadata(PIL.Image.Exif(), plain.encode(encoding), None, user_comment=True)
+    assert kept.xmp == plain.encode()
+    assert filter_metadata(kept, "keep") == kept
+
+
+TIFF = ' xmlns:t="http://ns.adobe.com/tiff/1.0/"'
+ORIENTATIONS = {
+    "attribute": (' tiff:Orientation="6" xmp:Rating="5"', "", ' xmp:Rating="5"', ""),
+    "single quotes": (" tiff:Orientation = '6'", "", "", ""),
+    "element": ("", "<tiff:Orientation>6</tiff:Orientation><a/>", "", "<a/>"),
+    "element with attributes": ("", "<tiff:Orientation rdf:value='6'/><a/>", "", "<a/>"),
+    "other prefix": (f"{TIFF} t:Orientation='6'", "", TIFF, ""),
+    "other namespace": (' other:Orientation="6"', "", ' other:Orientation="6"', ""),
+}
+
+
+@pytest.mark.parametrize(("attributes", "elements", "kept", "inside"), ORIENTATIONS.values(), ids=ORIENTATIONS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_orientation_in_xmp_is_left_out(encoding, attributes, elements, kept, inside):
+    packet = RDF.format(attributes, elements).encode(encoding)
+    found = describing_metadata(PIL.Image.Exif(), packet, None, user_comment=True)
+    assert found.xmp == RDF.format(kept, inside).encode()
+
+
+def test_unusual_orientation_in_xmp_leaves_it_out_entirely():
+    nested = RDF.format("", "<tiff:Orientation><rdf:value>6</rdf:value></tiff:Orientation>")
+    assert not describing_metadata(PIL.Image.Exif(), nested, None, user_comment=True)
+
+
+@pytest.mark.parametrize("hostile", [" " * 50_000, "<a:gps" * 9000, "<tiff:Orientation " * 3000, "a" * 50_000])
+def test_search_of_xmp_takes_linear_time(hostile):
+    began = time.process_time()
+    filter_metadata(describing_metadata(PIL.Image.Exif(), hostile, None, user_comment=True), "keep")
+    assert time.process_time() - began < 1
+
+
+def save_turned(path, xmp_orientation, exif_orientation=None):
+    """Write a picture whose EXIF and XMP have an orientation."""
+    xmp = RDF.format(f' tiff:Orientation="{xmp_orientation}"', "")
+    tags = PIL.Image.Exif()
+    if exif_orientation is not None:
+        tags[ORIENTATION] = exif_orientation
+    options = {"exif": tags} if tags else {}
+    if path.suffix == ".png":
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp)
+    elif path.suffix == ".tif":
+        options = {"tiffinfo": ImageFileDirectory_v2()}
+        options["tiffinfo"][700] = xmp.encode()
+        options["tiffinfo"].tagtype[700] = TiffTags.BYTE
+        if exif_orientation is not None:
+            options["tiffinfo"][ORIENTATION] = exif_orientation
+    else:
+        options["xmp"] = xmp.encode()
+    PIL.Image.fromarray(RGB).save(path, **options)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif"])
+def test_orientation_is_that_of_exif(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    save_turned(path, 6)
+    assert read_picture(path).hw == (8, 12)
+    ignored = read_picture(path).pixels
+    save_turned(path, 3, exif_orientation=6)
+    assert np.array_equal(read_picture(path).pixels, np.rot90(ignored, -1))
+    assert b'dc:rights="me"' in read_picture(path).metadata.xmp
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])
+def test_pil_image_ignores_orientation_in_xmp(tmp_path, suffix):
+    for exif_orientation, size in ((None, (8, 12)), (6, (12, 8))):
+        save_turned(tmp_path / f"x{suffix}", 6, exif_orientation)
+        with PIL.Image.open(tmp_path / f"x{suffix}") as image:
+            assert picture_from_pil(image).hw == size
+
+
+@pytest.mark.parametrize(
+    ("weights", "suffix"),
+    [("sr-x2-fast", ".png"), ("sr-x2-fast", ".webp"), ("sr-x2-jpeg75", ".jpg"), ("sr-x2-avif", ".avif")],
+)
+@pytest.mark.parametrize("exif_orientation", [None, 6])
+def test_small_and_restored_files_are_turned_once(tmp_path, weights, suffix, exif_orientation):
+    save_turned(tmp_path / "photo.jpg", 6, exif_orientation)
+    upright = (12, 8) if exif_orientation is None else (8, 12)
+    small = tmp_path / f"small{suffix}"
+    down_file(tmp_path / "photo.jpg", small, weights=weights)
+    for name in ("back.jpg", "back.png", "back.tif"):
+        up_file(small, tmp_path / name)
+        with PIL.Image.open(tmp_path / name) as image:
+            assert image.size == upright
+            assert ORIENTATION not in image.getexif()
+    with PIL.Image.open(small) as image:
+        assert ORIENTATION not in image.getexif()
+
+
+@pytest.mark.parametrize(("weights", "suffix"), [("sr-x2-fast", ".webp"), ("sr-x2-jpeg75", ".jpg")])
+def test_small_file_with_an_orientation_in_xmp_is_restored(tmp_path, weights, suffix, monkeypatch):
+    """Early versions kept it."""
+    monkeypatch.setattr("resizekit.pictures.metadata.normalize_xmp", lambda data: data)
+    save_turned(tmp_path / "photo.jpg", 6)
+    down_file(tmp_path / "photo.jpg", tmp_path / f"small{suffix}", weights=weights)
+    monkeypatch.undo()
+    with PIL.Image.open(tmp_path / f"small{suffix}") as image:
+        assert b"tiff:Orientation" in image.info["xmp"]
+    up_file(tmp_path / f"small{suffix}", tmp_path / "back.png")
+    with PIL.Image.open(tmp_path / "back.png") as image:
+        assert image.size == (12, 8)
 
 
 def test_metadata_too_large_for_a_jpeg_are_left_out(tmp_path):

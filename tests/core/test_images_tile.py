@@ -12,7 +12,8 @@ from resizekit import Codec, ResizeSpec, guides
 from resizekit.codec.alpha import alpha_down, alpha_up, fill_hidden
 from resizekit.codec.convert import to_tensor
 from resizekit.codec.grid import tile_side, windows
-from resizekit.codec.pad import SMALLEST, padded_sizes_for, reflect_pad_or_crop
+from resizekit.codec.pad import reflect_pad_or_crop
+from resizekit.codec.padded_sizes import SMALLEST, padded_sizes_for
 from resizekit.codec.recipe import Recipe
 from resizekit.codec.tiling import halo, tiled_down, tiled_up
 from resizekit.errors import ResizeShapeError, UsageError

@@ -125,6 +125,20 @@ def test_info_of_the_largest_checked_picture_needs_little_memory(info, tmp_path,
     assert seconds < SECONDS
 
 
+@pytest.mark.parametrize("width", [1, 16])
+def test_info_of_a_thin_picture_needs_little_memory(info, tmp_path, manifest, width):
+    height = 11_999_999 // width
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    note = chunk(b"iTXt", f"{KEYWORD}\0\0\0\0\0{manifest.to_text()}".encode())
+    body = chunk(b"IDAT", zlib.compress(bytes((3 * width + 1) * height)))
+    path = tmp_path / "x.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + note + body + chunk(b"IEND", b""))
+    *_, err, memory, seconds = info(path)
+    assert ("is large" if width == 1 else "was changed") in err
+    assert memory < MEGABYTES
+    assert seconds < SECONDS
+
+
 def test_large_pictures_are_not_checked(monkeypatch, tmp_path, manifest):
     assert inspect_small(tmp_path / "small.png") == (manifest, True)
     monkeypatch.setattr(small_files, "_CHECKED", 25 * 19 * 4 - 1)
@@ -224,9 +238,12 @@ def test_small_file_with_a_sidecar_is_read_once(tmp_path, photo, monkeypatch):
 
 def test_info_does_not_import_torch(tmp_path, manifest):
     code = (
-        "import sys\nfrom resizekit.images.small_files import inspect_small\n"
-        "inspect_small(sys.argv[1])\nprint('torch' in sys.modules)"
+        "import runpy, sys\nsys.argv = ['resizekit', 'info', sys.argv[1]]\n"
+        "try: runpy.run_module('resizekit', run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print('torch' in sys.modules)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "small.png")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "False\n"
+    assert manifest.pixels in done.stdout
+    assert done.stdout.splitlines()[-1] == "False"

@@ -40,6 +40,8 @@ _ATTRIBUTE_BITS = 0x0F
 # The mode to convert each of Pillow's modes to; modes with transparency get an A.
 MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
 _ORIENTATION, _XMP = 0x0112, 700
+_XMP_ENTRIES = frozenset({"xmp", XMP_KEYWORD})
+"""Keys under which Pillow keeps XMP."""
 _FIRST_IS_THE_PICTURE = frozenset({"MPO", "HEIF"})
 """Formats whose further pictures are previews, depth maps or a burst."""
 _PAGES = frozenset({"TIFF"})
@@ -69,6 +71,8 @@ def decode(
         ImageError: The picture is too large, is not supported, or does not have this frame.
     """
     check_size(path, HW.from_wh(image.size))
+    if image.format in _PAGES:
+        image.info.pop("xmp", None)  # Pillow would turn the pixels by its orientation; the tag is read below
     array: Pixels | None = None
     if _is_animated(image):
         array = _choose_frame(path, image, frame, animation)
@@ -167,6 +171,15 @@ def orientation_of(image: PIL.Image.Image, exif: PIL.Image.Exif) -> int:
     if image.format == "HEIF":
         return 1  # as above
     try:
-        return int(exif.get(_ORIENTATION, 1))
+        return 1 if _is_from_xmp(image) else int(exif.get(_ORIENTATION, 1))
     except Exception:  # broken metadata is not a reason to refuse an intact picture
         return 1
+
+
+def _is_from_xmp(image: PIL.Image.Image) -> bool:
+    """Return whether Pillow took the orientation from XMP, which browsers do not: EXIF has none."""
+    if not _XMP_ENTRIES & image.info.keys() or _ORIENTATION in getattr(image, "tag_v2", {}):
+        return False
+    without_xmp = PIL.Image.Image()
+    without_xmp.info = {key: value for key, value in image.info.items() if key not in _XMP_ENTRIES}
+    return _ORIENTATION not in without_xmp.getexif()

@@ -23,6 +23,8 @@ __all__ = ["Header", "read_header"]
 
 _BYTES = 4
 """Bytes of a decoded pixel of 8 bits per channel, in Pillow."""
+_ROW = 64
+"""Least bytes of a decoded row: Pillow's pointer to it, and the work for it, count in pictures of a few columns."""
 _CONTAINERS = frozenset({"ICO", "ICNS"})
 """Formats whose size is known only after a picture inside the file is decoded."""
 
@@ -33,7 +35,7 @@ class Header(NamedTuple):
     manifest: str | None
     """Text of the manifest, not validated; None without one."""
     decoded_bytes: int | None
-    """Bytes of the decoded pixels; None: not known before they are decoded."""
+    """Bytes that the decoded pixels need in memory; None: not known before they are decoded."""
 
 
 def read_header(file: PictureFile) -> Header:
@@ -59,12 +61,16 @@ def read_header(file: PictureFile) -> Header:
             with PIL.Image.open(for_library(path), formats=pillow_formats()) as image:
                 if not (image.format == "TIFF" and getattr(image, "is_animated", False)):
                     check_size(path, HW.from_wh(image.size))
-                    size = None if image.format in _CONTAINERS else image.width * image.height * _BYTES
+                    size = None if image.format in _CONTAINERS else _decoded_bytes(HW.from_wh(image.size))
                     return Header(read_embedded_manifest(read_exif(image, None)), size)
         except PIL.UnidentifiedImageError:
             if not is_tiff(head):
                 raise
         return Header(None, tiff_bytes(path))
+
+
+def _decoded_bytes(size: HW, pixel_bytes: int = _BYTES) -> int:
+    return size.h * max(size.w * pixel_bytes, _ROW)
 
 
 def _png(path: Source, head: bytes) -> Header:
@@ -73,7 +79,7 @@ def _png(path: Source, head: bytes) -> Header:
         return Header(None, 0)  # cut off: the decoder reports it
     check_size(path, size)
     manifest = read_png_chunks(path.read_bytes()).texts.get(KEYWORD)
-    return Header(manifest, size.h * size.w * _BYTES * (2 if head[24] > 8 else 1))
+    return Header(manifest, _decoded_bytes(size, _BYTES * (2 if head[24] > 8 else 1)))
 
 
 def _jxl(path: Source) -> Header:
@@ -82,4 +88,4 @@ def _jxl(path: Source) -> Header:
         check_pixels(path, size)
         file.seek(0)
         manifest = read_embedded_manifest(load_exif(read_jxl_exif(file)))
-    return Header(manifest, size.h * size.w * _BYTES)
+    return Header(manifest, _decoded_bytes(size))

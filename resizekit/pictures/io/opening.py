@@ -22,12 +22,18 @@ _RUN_PROGRAMS = frozenset({"EPS", "WMF"})
 
 @contextmanager
 def reading(path: object) -> Iterator[None]:
-    """Ignore the warnings of image libraries, and turn each of their errors into an `ImageError` of one line."""
+    """Ignore the warnings of image libraries, and turn each of their errors into an `ImageError` of one line.
+
+    An error of resizekit that starts with "it" or "its" comes from a function that does not know the file, and gets its
+    name.
+    """
     try:
         with library_warnings_ignored():
             yield
-    except ResizeKitError:
-        raise
+    except ResizeKitError as error:
+        if not str(error).startswith(("it ", "its ")):
+            raise
+        raise ImageError(f"{path}: {error}") from None
     except PIL.Image.DecompressionBombError:
         raise too_many_pixels(path) from None
     except PIL.UnidentifiedImageError:

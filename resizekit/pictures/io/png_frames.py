@@ -14,6 +14,8 @@ from resizekit.storage.formats import Pixels
 __all__ = ["png_animation"]
 
 _DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}
+_MAX_SHARED = {b"PLTE": 3 * 256, b"tRNS": 256}
+"""Chunks that apply to every frame, and the largest length that the specification allows."""
 
 
 def png_animation(chunks: PngChunks, size: HW, decode: Callable[[bytes], Pixels]) -> Animation:
@@ -34,25 +36,29 @@ def png_animation(chunks: PngChunks, size: HW, decode: Callable[[bytes], Pixels]
 
 def _frames(chunks: PngChunks, decode: Callable[[bytes], Pixels]) -> Iterator[Frame]:
     data = chunks.pixels
-    header, shared = b"", bytearray()
+    header = b""
+    palette: dict[bytes, bytes] = {}
+    shared = b""  # one object for all frames: a file of 1 MB can hold 16,000 frames
     control: bytes | None = None
     parts: list[bytes | memoryview] = []
     view = memoryview(data)
     for name, start, end in chunk_positions(data):
         if name == b"fcTL" and end - start >= 12 + 26:
             if control is not None and parts:
-                yield _frame(chunks, header, bytes(shared), control, parts, decode)
+                yield _frame(chunks, header, shared, control, parts, decode)
             control, parts = data[start + 8 : end - 4], []
         elif name == b"IHDR":
             header = header or data[start + 8 : end - 4]
-        elif name in (b"PLTE", b"tRNS"):
-            shared += view[start:end]
+        elif name in _MAX_SHARED:
+            if name not in palette and end - start - 12 <= _MAX_SHARED[name]:
+                palette[name] = data[start:end]
+                shared = b"".join(palette.values())
         elif name == b"IDAT" and control is not None:
             parts.append(view[start + 8 : end - 4])
         elif name == b"fdAT" and control is not None:
             parts.append(view[start + 12 : end - 4])
     if control is not None and parts:
-        yield _frame(chunks, header, bytes(shared), control, parts, decode)
+        yield _frame(chunks, header, shared, control, parts, decode)
 
 
 def _frame(

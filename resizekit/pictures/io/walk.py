@@ -30,7 +30,7 @@ def files_below(
                 continue
             visited.add((status.st_dev, status.st_ino))
             with os.scandir(here) as entries:
-                names = sorted((entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries)
+                names = sorted((entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries)
         except OSError:  # no permission, or deleted meanwhile
             yield here
             continue
@@ -40,3 +40,10 @@ def files_below(
                 yield path
             elif (depth is None or level < depth) and not leaves_out(path):
                 (links if is_link else folders).append((path, level + 1))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # such as a link to itself: only this entry cannot be used
+        return False
