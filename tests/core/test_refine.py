@@ -54,9 +54,9 @@ def test_effort_is_never_worse_than_a_lower_one(crop_for, name, precision, monke
 
 def test_effort_4_gains_over_3_by_flips_and_annealing(crop_for):
     codec = load("sr-x2-fast")
-    (third, _), (fourth, low) = qualities(codec, crop_for(codec, 128), (3, 4))
+    (third, _), (fourth, low) = qualities(codec, crop_for(codec, 160), (3, 4))
     assert fourth > third + 0.005
-    assert low > next(qualities(codec, crop_for(codec, 128), (0,)))[1] - 0.1
+    assert low > next(qualities(codec, crop_for(codec, 160), (0,)))[1] - 0.1
 
 
 @pytest.mark.parametrize("times", [1, 3])
