@@ -20,7 +20,7 @@ _NOISY_SHARE = 0.3
 """Share of the variance inside cells of 2x2 pixels. Photographs: up to 0.11; dithered to 1 bit: from 0.45."""
 _NOISY_VARIANCE = 0.03
 """Variance inside these cells, of values in [0, 1]. Photographs: up to 0.006; dithered to 1 bit: from 0.07."""
-_BLOCK, _BLOCKS_PER_SIDE = 128, 4
+_BLOCK, _BLOCKS_PER_SIDE = 128, 3
 
 
 @dataclass(frozen=True)
@@ -71,18 +71,20 @@ def advise_on_bytes(source: object, source_bytes: int, small: object, small_byte
 
 def _variances(pixels: "Pixels") -> tuple[float, float]:
     """Compute the variance inside cells of 2x2 pixels and that of all pixels, in blocks spread over the picture."""
-    inside, cells = [], []
+    inside, every = [], []
     for top in _starts(pixels.shape[0]):
         for left in _starts(pixels.shape[1]):
-            block = pixels[top : top + _BLOCK, left : left + _BLOCK]
-            h, w, c = block.shape[0] // 2, block.shape[1] // 2, block.shape[2]
-            values = block[: 2 * h, : 2 * w].astype(np.float64).reshape(h, 2, w, 2, c)
-            inside.append(values.var(axis=(1, 3)).ravel())
-            cells.append(values.reshape(-1, c))
-    every = np.concatenate(cells)
-    full = np.ptp(every) or 1.0 if pixels.dtype == np.float32 else 2 ** (8 * pixels.itemsize) - 1
+            block = pixels[top : top + _BLOCK, left : left + _BLOCK].astype(np.float32)
+            h, w = block.shape[0] // 2 * 2, block.shape[1] // 2 * 2
+            corners = [block[y:h:2, x:w:2] for y in (0, 1) for x in (0, 1)]
+            mean = sum(corners[1:], corners[0]) / 4
+            inside.append(sum(((corner - mean) ** 2).mean() for corner in corners) / 4)
+            every.append(block[:h, :w].reshape(-1, block.shape[2]))
+    values = np.concatenate(every)
+    full = np.ptp(values) or 1.0 if pixels.dtype == np.float32 else 2 ** (8 * pixels.itemsize) - 1
     scale = float(full) ** 2
-    return float(np.concatenate(inside).mean() / scale), float(every.var(axis=0).mean() / scale)
+    total = (values**2).mean(dtype=np.float64) - (values.mean(axis=0, dtype=np.float64) ** 2).mean()
+    return float(np.mean(inside)) / scale, float(total) / scale
 
 
 def _starts(side: int) -> list[int]:

@@ -45,7 +45,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Add the output of the two convolutions to the input."""
         device = x.device.type
-        if not self.training and torch.is_autocast_enabled(device):
+        if x.dtype == torch.float32 and not self.training and torch.is_autocast_enabled(device):
             x = x.to(torch.get_autocast_dtype(device))  # the sum with float32 would be float32, at twice the cost
         # the outputs of the convolutions are not used elsewhere, and in place saves the memory traffic of a copy
         residual = cast(Tensor, self.second(F.relu(self.first(x), inplace=True)))

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -158,7 +159,8 @@ def test_gradient_reaches_the_input_and_no_weight_changes(codec):
 
 @pytest.mark.parametrize("context", ["spawn", "fork"])
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
-def test_data_loader_workers_return_the_same_pixels(codec, context):
+def test_data_loader_workers_return_the_same_pixels(codec, context, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # the workers import this module
     loader = DataLoader(
         Pictures(resizekit.Down(codec)), batch_size=2, num_workers=1, multiprocessing_context=context, timeout=100
     )

@@ -182,7 +182,7 @@ def test_existing_output_needs_overwrite(cli, file, tmp_path):
     out.write_text("mine")
     run = cli("report", file, out)
     assert (run.code, out.read_text()) == (USAGE, "mine")
-    assert "exists: name another output, or allow it with --overwrite" in run.err
+    assert "exists: name another output, or replace it with --overwrite" in run.err
     assert cli("report", file, out, "--overwrite").code == 0
     assert out.read_text().startswith("<!doctype html>")
 
