@@ -16,7 +16,6 @@ from resizekit.codec.refine.effort import Effort
 from resizekit.errors import ImageError, UsageError
 from resizekit.pictures.channels import match_channels
 from resizekit.pictures.io.icc import fitting_profile
-from resizekit.pictures.io.opening import reading
 from resizekit.pictures.io.pil import picture_from_pil, picture_to_pil
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.io.source import PictureFile
@@ -90,8 +89,7 @@ def picture_of(image: PIL.Image.Image | PictureFile) -> Picture:
         ImageError: The object is something else, or the file cannot be read or has more bits or channels.
     """
     if isinstance(image, PIL.Image.Image):
-        with reading("this image"):  # Pillow reads the file of an image when its pixels are used
-            return picture_from_pil(image)
+        return picture_from_pil(image)
     if not isinstance(image, str | Path | bytes | bytearray) and not hasattr(image, "read"):
         raise ImageError(
             f"invalid image of type {type(image).__name__}: expected a PIL image, an array, a tensor, a path, bytes or "

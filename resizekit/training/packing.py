@@ -183,14 +183,8 @@ def _from_memory(item: PIL.Image.Image | Pixels, channels: int, number: int) -> 
         if isinstance(item, PIL.Image.Image):
             return _with_channels(source, picture_from_pil(item), channels)
         return _with_channels(source, Picture(pixels=from_batch(as_batch(item)[0])), channels)
-    except (
-        ImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        PIL.Image.DecompressionBombError,
-    ) as error:  # PIL decodes an image when it is used
-        reason = " ".join(str(error).split())
+    except ImageError as error:
+        reason = str(error)
         return reason if reason.startswith(str(source)) else f"{source}: {reason}"
 
 

@@ -161,6 +161,8 @@ def test_files_that_cannot_be_read_are_refused_in_one_line(codec, tmp_path):
         for image in (closed, lazy, written):
             with pytest.raises(ImageError, match="cannot be read"):
                 codec.down(image)
+            with pytest.raises(ImageError, match="cannot be read"):
+                resizekit.down_bytes(image, weights=codec)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (30, 4), (31, 31)])

@@ -8,6 +8,7 @@ import PIL.Image
 from resizekit.errors import ImageError
 from resizekit.pictures.io.cmyk import cmyk_to_srgb
 from resizekit.pictures.io.decode import MODES, expand, orientation_of, read_exif
+from resizekit.pictures.io.opening import reading
 from resizekit.pictures.io.orientation import apply_exif_orientation
 from resizekit.pictures.io.redundancy import without_redundancy
 from resizekit.pictures.picture import Picture
@@ -22,7 +23,8 @@ def picture_from_pil(image: PIL.Image.Image) -> Picture:
         image: The image; of an animation, its current frame.
 
     Raises:
-        ImageError: The image is empty, has more than 8 bits per channel, or has colours without a conversion to RGB.
+        ImageError: The image is empty, its file cannot be read any more, it has more than 8 bits per channel, or
+            colours without a conversion to RGB.
 
     Examples:
         >>> picture_from_pil(PIL.Image.new("RGBA", (6, 4), (1, 2, 3, 0))).mode
@@ -33,7 +35,8 @@ def picture_from_pil(image: PIL.Image.Image) -> Picture:
     if image.mode not in MODES and image.mode != "CMYK":
         advice = "pass an array of uint16, or use down_file" if image.mode[0] in "IF" else "use image.convert('RGB')"
         raise ImageError(f"invalid PIL image of mode {image.mode!r}: expected 8 bits, grey or RGB; {advice}")
-    image.load()
+    with reading("this image"):  # Pillow reads the file of an image when its pixels are used
+        image.load()
     exif = read_exif(image, None)
     icc: bytes | None = None if image.mode == "CMYK" else image.info.get("icc_profile") or None
     if image.mode == "CMYK":
