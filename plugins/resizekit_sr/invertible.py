@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from resizekit import ResizeSpec
-from resizekit.nn import LowResolutionNet
+from resizekit.nn import LowResolutionNet, conv_add, conv_relu
 from resizekit.nn.blocks import conv
 from resizekit_sr.bands import Bands, mix_channels
 
@@ -45,8 +45,8 @@ class _CouplingFunction(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the function. Under autocast only the middle convolution runs in half precision."""
         with torch.autocast(x.device.type, enabled=False):
-            features = F.relu(self.head(x))
-        deep = F.relu(features + self.middle(features)).to(x.dtype)
+            features = conv_relu(self.head, x)
+        deep = F.relu(conv_add(self.middle, features, features)).to(x.dtype)
         with torch.autocast(x.device.type, enabled=False):
             return cast(Tensor, self.tail(deep))
 

@@ -10,13 +10,12 @@ as bicubic and learns the difference.
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from resizekit import ResizeSpec
 from resizekit.errors import ResizeShapeError
-from resizekit.nn import high_channels
+from resizekit.nn import conv_relu, high_channels
 from resizekit.nn.blocks import conv
 from resizekit.ops import resample
 
@@ -77,10 +76,10 @@ class Vdsr(nn.Module):
         with torch.autocast(device, enabled=False):
             # one memory layout for every size, so that tiles give the same bits as the entire image
             bicubic = self.enlarge(low).contiguous(memory_format=torch.channels_last)
-            features = F.relu(self.head(bicubic - 0.5))
+            features = conv_relu(self.head, bicubic - 0.5)
         deep = features
         for layer in self.body:
-            deep = F.relu(layer(deep))
+            deep = conv_relu(cast(nn.Conv2d, layer), deep)
         with torch.autocast(device, enabled=False):
             residual = cast(Tensor, self.tail(deep.to(features.dtype)))
             return residual + bicubic.repeat(1, self.copies, 1, 1)

@@ -8,6 +8,8 @@ from resizekit.nn.build import TadOptions as TadOptions
 from resizekit.nn.build import high_channels as high_channels
 from resizekit.nn.build import tad as tad
 from resizekit.nn.build import tad_decoder as tad_decoder
+from resizekit.nn.fused import conv_add as conv_add
+from resizekit.nn.fused import conv_relu as conv_relu
 from resizekit.nn.low_resolution import LowResolutionNet as LowResolutionNet
 from resizekit.nn.low_resolution import to_float as to_float
 from resizekit.nn.receptive_field import receptive_field as receptive_field

@@ -7,11 +7,11 @@ scales them by exact factors.
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resizekit import ops
 from resizekit.nn.collapse import compose, polyphase
+from resizekit.nn.fused import conv_add, conv_relu
 
 __all__ = ["Down", "ResidualBlock", "Up", "conv"]
 
@@ -47,10 +47,10 @@ class ResidualBlock(nn.Module):
         device = x.device.type
         if x.dtype == torch.float32 and not self.training and torch.is_autocast_enabled(device):
             x = x.to(torch.get_autocast_dtype(device))  # the sum with float32 would be float32, at twice the cost
-        # the outputs of the convolutions are not used elsewhere, and in place saves the memory traffic of a copy
-        residual = cast(Tensor, self.second(F.relu(self.first(x), inplace=True)))
-        if self.scale != 1:
-            residual = self.scale * residual
+        inner = conv_relu(self.first, x)
+        if self.scale == 1:
+            return conv_add(self.second, inner, x)
+        residual = self.scale * cast(Tensor, self.second(inner))
         return residual.add_(x) if residual.dtype == x.dtype else x + residual
 
 
@@ -69,7 +69,7 @@ class _Scaling(nn.Module):
     def _run_merged(self, x: Tensor, first: Tensor, second: Tensor, biases: tuple[Tensor, Tensor]) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):  # merge the kernels in full precision
             kernel, bias = compose(first, biases[0], second, biases[1])
-        return F.conv2d(x, kernel.to(x.dtype), bias.to(x.dtype), padding=kernel.shape[2] // 2)
+        return torch.conv2d(x, kernel.to(x.dtype), bias.to(x.dtype), padding=kernel.shape[2] // 2)
 
 
 class Down(_Scaling):

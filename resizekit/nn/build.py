@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from resizekit.errors import ResizeShapeError
 from resizekit.nn.blocks import Down, ResidualBlock, Up, conv
+from resizekit.nn.fused import conv_add
 from resizekit.nn.low_resolution import LowResolutionNet
 from resizekit.spec import ResizeSpec
 
@@ -98,7 +99,7 @@ class Resizer(LowResolutionNet):
         device, head, tail = x.device.type, self.head, self.tail
         with torch.autocast(device, enabled=False):
             features = head.forward_low_resolution(x) if isinstance(head, Down) else head(x)
-        trunk = (features + self.join(self.blocks(features))).to(features.dtype)
+        trunk = conv_add(self.join, self.blocks(features), features).to(features.dtype)
         with torch.autocast(device, enabled=False):
             return tail.forward_low_resolution(trunk) if isinstance(tail, Up) else cast(Tensor, tail(trunk))
 

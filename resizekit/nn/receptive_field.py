@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.overrides import BaseTorchFunctionMode
 
 from resizekit.errors import ResizeShapeError
 
@@ -44,7 +45,8 @@ def receptive_field(run: Callable[[Tensor], Tensor], channels: int, cell: tuple[
             middle * cell[0] : (middle + 1) * cell[0],
             middle * cell[1] : (middle + 1) * cell[1],
         ] = torch.nan
-        seen = run(x).isnan().any(dim=1)[0].nonzero()
+        with BaseTorchFunctionMode():  # fused operations do not run inside a mode: their ReLU turns NaN into 0
+            seen = run(x).isnan().any(dim=1)[0].nonzero()
         if not len(seen):
             return 0
         grid = seen // torch.tensor(out)
