@@ -93,6 +93,7 @@ def main(
     threads: Annotated[int, typer.Option(help="Threads of each engine.")] = 2,
 ) -> None:
     torch.set_num_threads(threads)
+    resizekit.keep_freed_memory()  # as all commands do; the other runtimes keep their memory too
     rows: list[dict[str, Any]] = []
     for name in weights:
         codec = resizekit.load(name)
