@@ -7,6 +7,7 @@ scales them by exact factors.
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resizekit import ops
@@ -69,7 +70,7 @@ class _Scaling(nn.Module):
     def _run_merged(self, x: Tensor, first: Tensor, second: Tensor, biases: tuple[Tensor, Tensor]) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):  # merge the kernels in full precision
             kernel, bias = compose(first, biases[0], second, biases[1])
-        return torch.conv2d(x, kernel.to(x.dtype), bias.to(x.dtype), padding=kernel.shape[2] // 2)
+        return F.conv2d(x, kernel.to(x.dtype), bias.to(x.dtype), padding=kernel.shape[2] // 2)
 
 
 class Down(_Scaling):

@@ -16,13 +16,25 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 __all__ = ["conv_add", "conv_relu"]
 
-_SMALLEST = 20481
-"""Values of the smallest input. PyTorch runs smaller convolutions without oneDNN, and their bits differ."""
+_SMALL = 20480
+"""Most values of an input whose convolution PyTorch may run without oneDNN. The bits of the two differ."""
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
 def conv_relu(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """Compute `relu(layer(x))`: `b i h w -> b o h w`. Where the fused operation runs, NaN becomes 0."""
+    """Compute `relu(layer(x))`. Where the fused operation runs, NaN becomes 0.
+
+    Args:
+        layer: The convolution.
+        x: `b i h w`.
+
+    Returns:
+        `b o h2 w2`.
+
+    Examples:
+        >>> conv_relu(nn.Conv2d(3, 8, 3, padding=1), torch.rand(1, 3, 5, 6)).shape
+        torch.Size([1, 8, 5, 6])
+    """
     operator = _operator(layer, x)
     if operator is None:
         # the output of the convolution is not used elsewhere, and in place saves the memory traffic of a copy
@@ -31,9 +43,25 @@ def conv_relu(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def conv_add(layer: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
-    """Compute `layer(x) + other`: `b i h w, b o h w -> b o h w`. Both inputs stay unchanged."""
-    operator = _operator(layer, x) if other.dtype == x.dtype and other.device == x.device else None
-    if operator is None or other.shape != (x.shape[0], layer.out_channels, *x.shape[2:]):
+    """Compute `layer(x) + other`. Both inputs stay unchanged.
+
+    Args:
+        layer: The convolution.
+        x: `b i h w`.
+        other: `b o h2 w2`, as the output of the layer, or a shape that broadcasts with it.
+
+    Returns:
+        `b o h2 w2`.
+
+    Examples:
+        >>> x = torch.rand(1, 8, 5, 6)
+        >>> conv_add(nn.Conv2d(8, 8, 3, padding=1), x, x).shape
+        torch.Size([1, 8, 5, 6])
+    """
+    same_kind = other.dtype == x.dtype and other.device == x.device
+    same_size = other.shape == (x.shape[0], layer.out_channels, *x.shape[2:])
+    operator = _operator(layer, x) if same_kind and same_size else None
+    if operator is None:
         result = cast(Tensor, layer(x))
         fits = result.dtype == other.dtype and result.shape == other.shape
         return result.add_(other) if fits else result + other
@@ -45,9 +73,11 @@ def _operator(layer: nn.Conv2d, x: Tensor) -> Any | None:
     """Return PyTorch's operator, or None where only the separate operations are correct."""
     if not _X86 or x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
         return None
+    if x.dim() != 4:  # the operator has no inputs without a batch, which `nn.Conv2d` takes
+        return None
     if type(layer) is not nn.Conv2d or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return None
-    if layer._forward_hooks or layer._forward_pre_hooks or type(x) is not Tensor or x.numel() < _SMALLEST:
+    if layer._forward_hooks or layer._forward_pre_hooks or type(x) is not Tensor or x.numel() <= _SMALL:
         return None
     casts = torch.is_autocast_enabled("cpu") and x.dtype != torch.get_autocast_dtype("cpu")
     if casts or layer.weight.dtype not in (torch.float32, x.dtype) or not _is_served(x.dtype):

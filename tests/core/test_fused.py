@@ -1,5 +1,7 @@
 """Fused convolutions: the same bits in float32, close in bfloat16, and separate operations where those are needed."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,9 +15,9 @@ from resizekit.nn.blocks import conv
 SIDES = [(1, 5), (20, 16), (21, 16), (64, 33), (97, 101)]
 
 
-def inputs(side, dtype=torch.float32, width=64):
+def inputs(side, dtype=torch.float32):
     draw = torch.Generator().manual_seed(side[0])
-    x, other = (torch.randn(1, width, *side, generator=draw).to(dtype) for _ in range(2))
+    x, other = (torch.randn(1, 64, *side, generator=draw).to(dtype) for _ in range(2))
     return x.contiguous(memory_format=torch.channels_last), other.contiguous(memory_format=torch.channels_last)
 
 
@@ -85,32 +87,73 @@ def test_fused_operator_is_used_for_large_float32(layer, fused_calls):
     assert fused_calls == [True]
 
 
-@pytest.mark.parametrize("reason", ["gradients", "small", "hook", "subclass", "autocast", "modes", "off"])
-def test_separate_operations_run_where_they_are_needed(layer, fused_calls, monkeypatch, reason):
-    x, other = inputs((1, 5) if reason == "small" else (64, 33))
-    if reason == "subclass":
-        layer = type("Quantized", (nn.Conv2d,), {"forward": lambda self, x: 2 * x})(64, 64, 3, padding=1)
-    if reason == "hook":
-        layer = conv(64, 64)
-        layer.register_forward_hook(lambda module, args, output: 2 * output)
-    if reason == "off":
-        monkeypatch.setattr(fused, "_is_served", lambda dtype: False)
-    with torch.set_grad_enabled(reason == "gradients"):
-        if reason == "modes":
-            with FlopCounterMode(display=False) as counter:
-                result = conv_add(layer, x, other)
-            assert counter.get_total_flops() == 2 * 64 * 64 * 9 * 64 * 33
-            with BaseTorchFunctionMode():
-                conv_add(layer, x, other)
-        elif reason == "autocast":
-            with torch.autocast("cpu", torch.bfloat16):
-                result, expected = conv_add(layer, x, other), layer(x) + other
-            assert torch.equal(result, expected)
-        else:
-            result = conv_add(layer, x, other)
-        if reason != "autocast":
-            assert torch.equal(result, layer(x) + other)
+def quantized():
+    """Return a layer of a subclass that computes something else than a convolution."""
+    return type("Quantized", (nn.Conv2d,), {"forward": lambda self, x: 2 * x})(64, 64, 3, padding=1)
+
+
+def hooked():
+    layer = conv(64, 64)
+    layer.register_forward_hook(lambda module, args, output: 2 * output)
+    return layer
+
+
+@pytest.mark.parametrize("make", [quantized, hooked])
+def test_layers_that_are_more_than_a_convolution_are_called(fused_calls, make):
+    layer, (x, other) = make(), inputs((64, 33))
+    with torch.no_grad():
+        assert torch.equal(conv_add(layer, x, other), layer(x) + other)
     assert not any(fused_calls)
+
+
+@contextmanager
+def without_onednn():
+    """Switch oneDNN off; `mkldnn.flags` would also set TF32, which warns."""
+    (enabled, *_) = torch.backends.mkldnn.set_flags(False, _fp32_precision=None)
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.set_flags(enabled, _fp32_precision=None)
+
+
+CONTEXTS = {
+    "gradients": torch.enable_grad,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "off": without_onednn,
+    "function mode": BaseTorchFunctionMode,
+}
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_separate_operations_run_where_they_are_needed(layer, fused_calls, context):
+    x, other = inputs((64, 33))
+    with torch.no_grad(), CONTEXTS[context]():
+        assert torch.equal(conv_add(layer, x, other), layer(x) + other)
+    assert not any(fused_calls)
+
+
+def test_separate_operations_run_for_small_inputs(layer, fused_calls):
+    x, other = inputs((1, 5))
+    with torch.no_grad():
+        assert torch.equal(conv_add(layer, x, other), layer(x) + other)
+    assert not any(fused_calls)
+
+
+def test_operations_of_fused_layers_are_counted(layer, fused_calls):
+    x, other = inputs((64, 33))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        result = conv_add(layer, x, other)
+    assert counter.get_total_flops() == 2 * 64 * 64 * 9 * 64 * 33
+    assert not any(fused_calls)
+    with torch.no_grad():
+        assert torch.equal(result, layer(x) + other)
+
+
+def test_fused_layers_take_an_input_without_a_batch(layer):
+    x, other = (each[0] for each in inputs((64, 33)))
+    with torch.no_grad():
+        assert torch.equal(conv_relu(layer, x), F.relu(layer(x)))
+        assert torch.equal(conv_add(layer, x, other), layer(x) + other)
 
 
 def test_fused_addition_broadcasts_like_a_sum(layer):
