@@ -24,9 +24,9 @@ import resizekit
 from resizekit.codec.tiling import tiled_down, tiled_up
 from resizekit.system.malloc import keep_freed_memory
 
-weights, keeps = sys.argv[1], sys.argv[2] == "kept"
+weights, keeps, precision = sys.argv[1], sys.argv[2] == "kept", sys.argv[3]
 assert not keeps or keep_freed_memory()
-codec = resizekit.load(weights)
+codec = resizekit.load(weights, precision=precision)
 high = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
 seconds = {"down": [], "up": []}
 for _ in range(3):
@@ -47,6 +47,7 @@ def study(
         str, typer.Option(help="Names of installed weights, separated by commas.")
     ] = "sr-x2-fast,sr-x2,sr-x4",
     rounds: Annotated[int, typer.Option(min=1, help="Number of processes with and without the setting.")] = 2,
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
 ) -> None:
     """Time down and up of all weights, write JSON and print a table."""
     rows: list[dict[str, Any]] = []
@@ -54,7 +55,7 @@ def study(
         best: dict[str, dict[str, float]] = {"left": {}, "kept": {}}
         for _ in range(rounds):
             for kind, minima in best.items():
-                run = [sys.executable, "-c", CODE, name, kind]
+                run = [sys.executable, "-c", CODE, name, kind, precision]
                 measured = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
                 minima |= {key: min(value, minima.get(key, value)) for key, value in measured.items()}
         rounded = {kind: {key: round(value, 2) for key, value in minima.items()} for kind, minima in best.items()}
