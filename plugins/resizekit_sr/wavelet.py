@@ -46,7 +46,8 @@ class WaveletOptions(BaseModel):
 class WaveletNet(LowResolutionNet):
     """An encoder or a decoder: `b i (down_s h) (down_r w) -> b o (up_s h) (up_r w)`.
 
-    Under autocast only the blocks run in half precision.
+    Under autocast the head runs in full precision, because half precision would round the pixel values. In training
+    mode, the tail does too.
 
     Args:
         input_matrix: From unshuffled pixels to the input of the head.
@@ -91,14 +92,17 @@ class WaveletNet(LowResolutionNet):
     def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Run the network on unshuffled pixels."""
         device = x.device.type
+        half = torch.is_autocast_enabled(device) and not self.training
         with torch.autocast(device, enabled=False):
             features = self.head(mix_channels(x, self.input_matrix))
-        deep = (features + self.blocks(features)).to(features.dtype)
-        with torch.autocast(device, enabled=False):
-            residual = mix_channels(_TAIL_SCALE * self.tail(deep), self.output_matrix)
-            if self.skip_matrix is None:
-                return residual
-            return residual + mix_channels(x, self.skip_matrix) - self.shift
+        deep = self.blocks(features)
+        deep = features.to(deep.dtype if half else features.dtype) + deep
+        with torch.autocast(device, enabled=half):
+            residual = self.tail(deep).to(self.output_matrix.dtype)
+        residual = mix_channels(_TAIL_SCALE * residual, self.output_matrix)
+        if self.skip_matrix is None:
+            return residual
+        return residual + mix_channels(x, self.skip_matrix) - self.shift
 
 
 def wavelet(spec: ResizeSpec, low_channels: int, options: WaveletOptions) -> tuple[nn.Module, nn.Module]:
