@@ -190,6 +190,13 @@ def test_help_loads_no_torch_and_no_plugin() -> None:
     assert not loaded & {"torch", "triton", "resizekit_sr"}
 
 
+def test_loading_weights_does_not_import_the_compiler() -> None:
+    # some functions of torch import it on the meta device: a second, and 150 MB
+    loaded = loaded_after("import resizekit\nfor name in resizekit.list_weights(): resizekit.load(name)")
+    assert "resizekit_sr" in loaded
+    assert not loaded & {"sympy", "triton"}
+
+
 def test_every_name_of_the_face_is_there() -> None:
     assert resizekit.__all__ == sorted(resizekit.__all__)
     for name in resizekit.__all__:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,17 +21,15 @@ from resizekit.nn import high_channels
 __all__ = ["Bands", "dct_matrix", "mix_channels"]
 
 
-def dct_matrix(n: int) -> Tensor:
-    """Return the orthonormal DCT-II matrix of size n in float64: `n n`, one frequency per row, the mean first.
+def dct_matrix(n: int) -> npt.NDArray[np.float64]:
+    """Return the orthonormal DCT-II matrix of size n: `n n`, one frequency per row, the mean first.
 
-    >>> dct_matrix(2)
-    tensor([[ 0.7071,  0.7071],
-            [ 0.7071, -0.7071]], dtype=torch.float64)
+    >>> dct_matrix(2).round(4)
+    array([[ 0.7071,  0.7071],
+           [ 0.7071, -0.7071]])
     """
-    frequency, position = torch.meshgrid(
-        torch.arange(n, dtype=torch.float64), torch.arange(n, dtype=torch.float64), indexing="ij"
-    )
-    basis = torch.cos(math.pi * frequency * (2 * position + 1) / (2 * n)) * math.sqrt(2 / n)
+    frequency, position = np.meshgrid(np.arange(n), np.arange(n), indexing="ij")
+    basis: npt.NDArray[np.float64] = np.cos(math.pi * frequency * (2 * position + 1) / (2 * n)) * math.sqrt(2 / n)
     basis[0] /= math.sqrt(2)
     return basis
 
@@ -89,19 +88,17 @@ class Bands:
         rest = low_channels // spec.t.denominator  # channels are `(t c)`: the axis of the factor is the outer one
         ups = spec.t.numerator, rest, block_size * spec.s.numerator, block_size * spec.r.numerator
         downs = spec.t.denominator, rest, block_size * spec.s.denominator, block_size * spec.r.denominator
-        identity = torch.eye(rest, dtype=torch.float64)
+        identity = np.eye(rest)
         high, low = (
-            reduce(torch.kron, [dct_matrix(t), identity, dct_matrix(s), dct_matrix(r)]) for t, _, s, r in (ups, downs)
+            reduce(np.kron, [dct_matrix(t), identity, dct_matrix(s), dct_matrix(r)]) for t, _, s, r in (ups, downs)
         )
-        shared = reduce(torch.kron, [_shared_frequencies(d, u) for u, d in zip(ups, downs, strict=True)])
+        # ones on the diagonal: the frequencies that both lengths have
+        shared = reduce(np.kron, [np.eye(d, u) for u, d in zip(ups, downs, strict=True)])
         gain = math.sqrt(math.prod(downs) / math.prod(ups))
-        # counted, not read from values: the sizes of a network are also computed on the meta device
         shared_rows = reduce(np.logical_and.outer, [np.arange(u) < d for u, d in zip(ups, downs, strict=True)])
-        high_frequencies = high[torch.tensor(np.flatnonzero(~shared_rows))]
+        high_frequencies = high[~shared_rows.ravel()]
         shrink, grow = gain * low.T @ shared @ high, high.T @ shared.T @ low / gain
-        return cls(*(matrix.float() for matrix in (high, low, shrink, grow, high_frequencies)))
-
-
-def _shared_frequencies(low: int, high: int) -> Tensor:
-    """Select the frequencies that both lengths have: `low high`, ones on the diagonal."""
-    return torch.eye(low, high, dtype=torch.float64)
+        # computed without torch: on the meta device, its functions would import the compiler, which takes a second
+        return cls(
+            *(torch.tensor(matrix, dtype=torch.float32) for matrix in (high, low, shrink, grow, high_frequencies))
+        )

@@ -24,6 +24,7 @@ next to the low image.
 
 from typing import cast
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -80,7 +81,7 @@ class _Side(Recurrent):
         self.register_buffer("basis", Bands.from_spec(spec, channels).high_basis, persistent=False)
         nested = _nested(channels, self.s, self.r)
         self.register_buffer(
-            "basis_squared", Bands.from_spec(spec**2, channels).high_basis[:, nested], persistent=False
+            "basis_squared", Bands.from_spec(spec**2, channels).high_basis.index_select(1, nested), persistent=False
         )
 
     def _deep(self, features: Tensor, *, at_low: bool, alone: bool) -> Tensor:
@@ -194,5 +195,5 @@ def _zero_init(layer: nn.Conv2d) -> nn.Conv2d:
 def _nested(channels: int, s: int, r: int) -> Tensor:
     """Map the channels of two consecutive unshuffles by (s, r) to those of one unshuffle by (s², r²)."""
     # channel, outer row, inner row, outer column, inner column
-    order = torch.arange(channels * s * r * s * r).reshape(channels, s, s, r, r)
-    return order.permute(0, 2, 4, 1, 3).flatten()
+    order = np.arange(channels * s * r * s * r).reshape(channels, s, s, r, r)
+    return torch.tensor(order.transpose(0, 2, 4, 1, 3).ravel())  # by NumPy, as in `Bands.from_spec`
