@@ -8,6 +8,7 @@ frequencies. This works for every rational (s, r, t).
 import math
 from dataclasses import dataclass
 from functools import reduce
+from typing import TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,10 @@ from resizekit.nn import high_channels
 __all__ = ["Bands", "dct_matrix", "mix_channels"]
 
 
-def dct_matrix(n: int) -> npt.NDArray[np.float64]:
+Matrix: TypeAlias = npt.NDArray[np.float64]
+
+
+def dct_matrix(n: int) -> Matrix:
     """Return the orthonormal DCT-II matrix of size n: `n n`, one frequency per row, the mean first.
 
     >>> dct_matrix(2).round(4)
@@ -29,7 +33,7 @@ def dct_matrix(n: int) -> npt.NDArray[np.float64]:
            [ 0.7071, -0.7071]])
     """
     frequency, position = np.meshgrid(np.arange(n), np.arange(n), indexing="ij")
-    basis: npt.NDArray[np.float64] = np.cos(math.pi * frequency * (2 * position + 1) / (2 * n)) * math.sqrt(2 / n)
+    basis: Matrix = np.cos(math.pi * frequency * (2 * position + 1) / (2 * n)) * math.sqrt(2 / n)
     basis[0] /= math.sqrt(2)
     return basis
 
@@ -89,11 +93,9 @@ class Bands:
         ups = spec.t.numerator, rest, block_size * spec.s.numerator, block_size * spec.r.numerator
         downs = spec.t.denominator, rest, block_size * spec.s.denominator, block_size * spec.r.denominator
         identity = np.eye(rest)
-        high, low = (
-            reduce(np.kron, [dct_matrix(t), identity, dct_matrix(s), dct_matrix(r)]) for t, _, s, r in (ups, downs)
-        )
+        high, low = (_kronecker(dct_matrix(t), identity, dct_matrix(s), dct_matrix(r)) for t, _, s, r in (ups, downs))
         # ones on the diagonal: the frequencies that both lengths have
-        shared = reduce(np.kron, [np.eye(d, u) for u, d in zip(ups, downs, strict=True)])
+        shared = _kronecker(*(np.eye(d, u) for u, d in zip(ups, downs, strict=True)))
         gain = math.sqrt(math.prod(downs) / math.prod(ups))
         shared_rows = reduce(np.logical_and.outer, [np.arange(u) < d for u, d in zip(ups, downs, strict=True)])
         high_frequencies = high[~shared_rows.ravel()]
@@ -102,3 +104,10 @@ class Bands:
         return cls(
             *(torch.tensor(matrix, dtype=torch.float32) for matrix in (high, low, shrink, grow, high_frequencies))
         )
+
+
+def _kronecker(*factors: Matrix) -> Matrix:
+    product: Matrix = np.ones((1, 1))
+    for factor in factors:
+        product = cast(Matrix, np.kron(product, factor))
+    return product
