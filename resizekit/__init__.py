@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from resizekit.errors import ResizeKitError as ResizeKitError
     from resizekit.exporting.write import export as export
     from resizekit.images.batch import Outcome as Outcome
+    from resizekit.images.budget import Budget as Budget
     from resizekit.images.files import down_file as down_file
     from resizekit.images.files import up_file as up_file
     from resizekit.images.in_memory import down_bytes as down_bytes
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from resizekit.system.malloc import keep_freed_memory as keep_freed_memory
 
 _WHERE = {
+    "Budget": "resizekit.images.budget",
     "Codec": "resizekit.codec.codec",
     "Compression": "resizekit.plugin.records",
     "CompressionModule": "resizekit.storage.compressions",

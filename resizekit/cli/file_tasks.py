@@ -55,18 +55,20 @@ class DownTask:
     def plan(self, job: Job, report: Report) -> dict[str, Any]:
         """Describe what would be done, without writing a file."""
         work = self.work
-        resize, name = plan_file(
+        resize, name, estimate = plan_file(
             job.source,
+            job.output,
             weights=work.weights,
             task=work.task,
             compression=work.compression,
             target=work.target,
             value_range=work.value_range,
             frame=work.frame,
-            suffix=job.output.suffix,
             has_quality=work.max_bytes is not None,
+            options=work.options,
         )
-        return {"row": plan_row(job.source, resize, name), "text": plan_text(job.source, resize, name)}
+        rows = plan_row(job.source, resize, name, estimate)
+        return {"row": rows, "text": plan_text(job.source, resize, name, estimate)}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ from resizekit.cli.options import (
     FrameNumber,
     Json,
     MaxBytesCount,
+    MaxPixels,
     MaxSide,
+    Memory,
     MetadataPolicyName,
     Overwrite,
     Precision,
@@ -83,6 +85,8 @@ def down(
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
+    memory: Memory = None,
+    max_pixels: MaxPixels = None,
     metadata: MetadataPolicyName = "keep",
     sidecar: Annotated[
         bool, typer.Option("--sidecar", help="Write the manifest into small.png.json too, for `up`.")
@@ -113,6 +117,7 @@ def down(
     from resizekit.images.tasks import DownWork
 
     (chosen, of_task), limit = read_weights(weights, task), read_max_bytes(max_bytes, bpp)
+    options = read_run_options(tile, device, precision, overwrite, memory, max_pixels)
     settings = DownWork(
         weights=chosen,
         task=of_task,
@@ -122,7 +127,7 @@ def down(
         frame=frame,
         effort=read_effort(effort, target_low_psnr, smaller),
         max_bytes=limit,
-        options=replace(read_run_options(tile, device, precision, overwrite), metadata=metadata, sidecar=sidecar),
+        options=replace(options, metadata=metadata, sidecar=sidecar),
     )
 
     work = DownTask(settings)
@@ -167,6 +172,8 @@ def up(
     tile: Tile = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
+    memory: Memory = None,
+    max_pixels: MaxPixels = None,
     overwrite: Overwrite = False,
     skip_existing: SkipExisting = False,
     jobs: JobCount = 1,
@@ -193,7 +200,7 @@ def up(
     from resizekit.images.tasks import UpWork
 
     chosen = None if weights is None else read_weights(weights, None)[0]
-    options = read_run_options(tile, device, precision, overwrite)
+    options = read_run_options(tile, device, precision, overwrite, memory, max_pixels)
     if size is not None:
         read_target(size, None, None)  # refuse an invalid size before the first picture
     work = UpTask(UpWork(weights=chosen, size=size, force=force, quality=quality, options=options))

@@ -23,7 +23,9 @@ __all__ = [
     "FrameNumber",
     "Json",
     "MaxBytesCount",
+    "MaxPixels",
     "MaxSide",
+    "Memory",
     "MetadataPolicyName",
     "Overwrite",
     "Precision",
@@ -63,6 +65,22 @@ Precision = Annotated[
 Tile = Annotated[
     str,
     typer.Option(help="Tile side in pixels (64 or more) to limit memory use; auto, or off."),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory of a process, such as 512MB. PNG and JPEG files may then be larger than the memory.",
+        show_default=False,
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Most pixels of a picture (default: 89478485, and no limit with --memory).",
+        show_default=False,
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
 MetadataPolicyName = Annotated[
@@ -251,11 +269,20 @@ def read_tile(text: str) -> int | Literal["auto", "off"]:
     return int(text[:9])
 
 
-def read_run_options(tile: str, device: str, precision: str, overwrite: bool) -> "RunOptions":
-    """Collect --tile, --device, --precision and --overwrite."""
+def read_run_options(
+    tile: str,
+    device: str,
+    precision: str,
+    overwrite: bool,
+    memory: str | None = None,
+    max_pixels: int | None = None,
+) -> "RunOptions":
+    """Collect --tile, --device, --precision, --overwrite, --memory and --max-pixels."""
+    from resizekit.images.budget import Budget
     from resizekit.images.run_options import RunOptions
 
-    return RunOptions(tile=read_tile(tile), device=device, precision=precision, overwrite=overwrite)
+    budget = Budget(memory=memory, max_pixels=max_pixels)
+    return RunOptions(tile=read_tile(tile), device=device, precision=precision, overwrite=overwrite, budget=budget)
 
 
 def read_target(

@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Count", "counted", "training_progress"]
+__all__ = ["Count", "counted", "duration", "training_progress"]
 
 _INTERVAL = 30.0
 """Maximum number of seconds between two lines of progress without a terminal."""
@@ -97,10 +97,14 @@ class Count:
         now = time.monotonic()
         if self._prints_lines and now - self._last_line > _INTERVAL and 0 < completed < self._total:
             self._last_line = now
-            minutes = (now - self._start) * (self._total / completed - 1) / 60
-            left = f"{minutes:.0f} min" if minutes >= 2 else f"{60 * minutes:.0f} s"
+            left = duration((now - self._start) * (self._total / completed - 1))
             count = f"{self._done} of {self._total}, " if self._total > 1 else ""
             self._bar.console.print(f"{count}{100 * completed / self._total:.0f} %, about {left} left", highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as text, such as "45 s" or "3 min"."""
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
 @contextmanager

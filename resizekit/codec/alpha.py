@@ -17,6 +17,7 @@ from resizekit.ops import resample_codes
 from resizekit.ops.resample import reach
 from resizekit.spec import ResizeSpec
 from resizekit.storage.formats import Pixels
+from resizekit.system.scratch import check_memory, smallest
 
 __all__ = ["alpha_down", "alpha_up", "fill_hidden"]
 
@@ -25,6 +26,8 @@ _VISIBLE = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 8 * 257}
 changes the visible result by at most two 8-bit values."""
 _SIDE = 1024
 """Side of the tiles in high pixels; the result does not depend on it."""
+_BYTES = 24
+"""Bytes of memory for each pixel."""
 _ROWS = 256
 """Full-size rows that are in memory as floats at once."""
 
@@ -66,13 +69,17 @@ def fill_hidden(pixels: Pixels, alpha: Pixels) -> Pixels:
     Returns:
         `h w c`, of the same type.
 
+    Raises:
+        ImageError: The picture has transparent pixels, and does not fit the memory that the process may use.
+
     Examples:
         >>> pixels = np.array([[[200], [0]]], np.uint8)
         >>> fill_hidden(pixels, np.array([[255, 0]], np.uint8)).tolist()
         [[[200], [200]]]
     """
-    if alpha.min() >= _VISIBLE[alpha.dtype] or not alpha.any():
+    if smallest(alpha) >= _VISIBLE[alpha.dtype] or not alpha.any():
         return pixels
+    check_memory(_BYTES * alpha.size, "transparent pixels are filled in one piece: put the picture on a background")
     filled = pixels.copy()
     bands = [slice(top, top + _ROWS) for top in range(0, len(alpha), _ROWS)]
     halves = [_push(*_weighted(pixels[band], alpha[band])) for band in bands]

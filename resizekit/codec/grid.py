@@ -19,6 +19,7 @@ import numpy.typing as npt
 from resizekit.errors import UsageError
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
+from resizekit.system.scratch import empty, release
 
 __all__ = ["Grid", "Progress", "Tile", "over_tiles", "part_of", "part_of_work", "tile_side", "windows"]
 
@@ -128,12 +129,13 @@ def over_tiles(
         seen = image[_pixels(row[2:], grid.taken.h), _pixels(column[2:], grid.taken.w)]
         result = run(seen)
         if out is None:  # the state between two steps has a number of channels that only the networks know
-            out = np.empty([*size, result.shape[2]], dtype)
+            out = empty((*size, result.shape[2]), dtype)
         inner = [
             _pixels((start - first, stop - first), by)
             for (start, stop, first, _), by in zip((row, column), grid.given, strict=True)
         ]
         out[_pixels(row[:2], grid.given.h), _pixels(column[:2], grid.given.w)] = result[tuple(inner)]
+        release(image, out)
         if progress is not None:
             progress(done, len(rows) * len(columns))
     assert out is not None  # an image has at least one tile

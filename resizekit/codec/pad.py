@@ -6,6 +6,7 @@ from torch import Tensor
 
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
+from resizekit.system.scratch import build, contiguous
 
 __all__ = ["reflect_batch", "reflect_pad_or_crop"]
 
@@ -20,10 +21,16 @@ def reflect_pad_or_crop(pixels: Pixels, size: HW) -> Pixels:
         size: Size of the result.
     """
     pixels = pixels[: size.h, : size.w]
-    padding = [(0, target - side) for target, side in zip(size, pixels.shape[:2], strict=True)]
-    if padding == [(0, 0), (0, 0)]:
-        return np.ascontiguousarray(pixels)
-    return np.pad(pixels, padding + [(0, 0)] * (pixels.ndim - 2), mode="reflect")
+    below, right = (target - side for target, side in zip(size, pixels.shape[:2], strict=True))
+    if (below, right) == (0, 0):
+        return contiguous(pixels)
+    source_rows = np.pad(np.arange(pixels.shape[0]), (0, below), mode="reflect")
+    columns = [(0, 0), (0, right)] + [(0, 0)] * (pixels.ndim - 2)
+
+    def part(rows: slice) -> Pixels:
+        return np.pad(pixels[source_rows[rows]], columns, mode="reflect")
+
+    return build((*size, *pixels.shape[2:]), pixels.dtype, part, pixels)
 
 
 def reflect_batch(batch: Tensor, size: HW) -> Tensor:

@@ -2,6 +2,8 @@
 
 files.py              the public functions: down_file, up_file, plan_file
 run_options.py        RunOptions: tiles, device, precision, overwriting, progress
+budget.py             Budget: limits on memory and pixels
+estimate.py           what a resize will take: memory, temporary files, time
 target_size.py        TargetSize: the requested size of a small image
 selection.py          which weights make a picture small
 planning.py           how many steps, and how much padding

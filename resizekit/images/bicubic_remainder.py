@@ -18,6 +18,7 @@ from resizekit.codec.grid import Grid, over_tiles
 from resizekit.ops import resample
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
+from resizekit.system.scratch import contiguous
 
 __all__ = ["bicubic_resize", "inverse_bicubic"]
 
@@ -68,7 +69,7 @@ def _resize_axis(axis: int, pixels: Pixels, side: int, resize: Callable[[Tensor,
 
     strip = max(1, _STRIP // (max(length, side) * max(1, pixels.shape[2] // 4)))
     resized = over_tiles(run, transposed, grid, strip, dtype=pixels.dtype)
-    return np.ascontiguousarray(resized.swapaxes(0, axis))
+    return contiguous(resized.swapaxes(0, axis))
 
 
 def _resize_rows(x: Tensor, side: int) -> Tensor:

@@ -1,29 +1,31 @@
 """Make a picture file small, and restore the picture from the small file. A file may be an object in memory."""
 
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from resizekit.codec import Codec
 from resizekit.codec.refine.effort import Effort
 from resizekit.codec.resize_plan import ResizePlan
 from resizekit.errors import UsageError
 from resizekit.images.advice import advise_on_bytes, advise_on_picture
+from resizekit.images.estimate import Estimate, estimate_down
 from resizekit.images.inputs import PictureInput, input_of, read_input
 from resizekit.images.max_bytes import MaxBytes, best_to_bytes
 from resizekit.images.pipeline import check_depth, down_picture
 from resizekit.images.planning import padded_sizes
 from resizekit.images.restoration import Restoration
 from resizekit.images.run_options import RunOptions
-from resizekit.images.selection import WeightsChoice, select, select_all
+from resizekit.images.selection import Selection, WeightsChoice, select, select_all
 from resizekit.images.sidecar import write_sidecar
 from resizekit.images.target_size import TargetSize
-from resizekit.pictures.io.destination import Destination, target_of
+from resizekit.pictures.io.destination import Destination, Target, target_of
 from resizekit.pictures.io.read import read_picture
-from resizekit.pictures.io.source import PictureFile
+from resizekit.pictures.io.source import PictureFile, Source
 from resizekit.pictures.io.write import output
 from resizekit.pictures.limits import check_values
 from resizekit.pictures.manifest import Manifest
+from resizekit.pictures.picture import Picture
 from resizekit.pictures.value_range import ValueRange
 from resizekit.system.locked_folder import locked_folder
 
@@ -89,26 +91,46 @@ def down_file(
     file = target_of(dst)
     if options.sidecar and not isinstance(file, Path):
         raise UsageError(f"a sidecar needs a path next to it, and {file} is a file object: leave out the sidecar")
-    image, source = input_of(src)
-    picture = read_input(image, source, value_range, frame=frame).with_metadata(options.metadata)
     limit = max_bytes if max_bytes is None or isinstance(max_bytes, MaxBytes) else MaxBytes(max_bytes)
-    suffix = file.suffix
-    selections = (
-        [select(choice, picture, target, suffix)] if limit is None else select_all(choice, picture, target, suffix)
-    )
-    selection = selections[0]
-    check_depth(picture, selection.storage, source)
-    down = partial(
-        down_picture,
-        source=source,
-        target=target,
-        tile=options.tile,
-        progress=options.progress,
-        on_gain=options.on_gain,
-    )
+    image, source = input_of(src)
+    with options.budget.applied(file):
+        picture = read_input(image, source, value_range, frame=frame).with_metadata(options.metadata)
+        selections = (
+            [select(choice, picture, target, file.suffix)]
+            if limit is None
+            else select_all(choice, picture, target, file.suffix)
+        )
+        check_depth(picture, selections[0].storage, source)
+        options.budget.check_effort(picture, effort)
+        manifest = _write_small(picture, selections, file, source, target, effort, limit, options)
+        if options.on_advice is not None:
+            reasons = [advise_on_picture(picture, source)]
+            if not isinstance(source, str):  # a file
+                written = file.stat().st_size if isinstance(file, Path) else file.size()
+                reasons.append(advise_on_bytes(source, source.stat().st_size, file, written))
+            for advice in filter(None, reasons):
+                options.on_advice(advice)
+    return manifest
+
+
+def _write_small(
+    picture: Picture,
+    selections: list[Selection],
+    file: Target,
+    source: Source | str,
+    target: TargetSize | None,
+    effort: Effort,
+    limit: MaxBytes | None,
+    options: RunOptions,
+) -> Manifest:
+    def down(codec: Codec, picture: Picture, **how: Any) -> tuple[Picture, Manifest]:
+        tile = options.budget.tile(codec, options.tile)
+        shared = {"source": source, "target": target, "progress": options.progress, "on_gain": options.on_gain}
+        return down_picture(codec, picture, tile=tile, **{**shared, **how})
+
     with (
         ExitStack() as until_written,
-        output(file, picture, source=source, storage=selection.storage, overwrite=options.overwrite) as save,
+        output(file, picture, source=source, storage=selections[0].storage, overwrite=options.overwrite) as save,
     ):
         codecs = [one.load(options.device, options.precision) for one in selections]
         codec = codecs[0]
@@ -124,18 +146,12 @@ def down_file(
             # another process must not write its picture or its sidecar between these two
             until_written.enter_context(locked_folder(file.parent))
             write_sidecar(file, manifest, overwrite=options.overwrite)
-    if options.on_advice is not None:
-        reasons = [advise_on_picture(picture, source)]
-        if not isinstance(source, str):  # a file
-            written = file.stat().st_size if isinstance(file, Path) else file.size()
-            reasons.append(advise_on_bytes(source, source.stat().st_size, file, written))
-        for advice in filter(None, reasons):
-            options.on_advice(advice)
     return manifest
 
 
 def plan_file(
     src: str | Path,
+    dst: str | Path | None = None,
     *,
     weights: str | Path | Codec | None = None,
     task: str | None = None,
@@ -143,25 +159,30 @@ def plan_file(
     target: TargetSize | None = None,
     value_range: ValueRange | None = None,
     frame: int | None = None,
-    suffix: str | None = None,
     has_quality: bool = False,
-) -> tuple[ResizePlan, str]:
+    options: RunOptions = RunOptions(),
+) -> tuple[ResizePlan, str, Estimate | None]:
     """Plan what `down_file` would do, without loading weights or writing a file.
 
-    The arguments and errors are those of `down_file`; `suffix` is that of its small file, and `has_quality` whether it
-    has a limit in bytes.
+    The arguments and errors are those of `down_file`; `has_quality` is whether it has a limit in bytes.
 
     Returns:
-        The plan and the name of the weights.
+        The plan, the name of the weights, and with a limit on memory an estimate of what the resize takes.
     """
     choice = WeightsChoice(weights=weights, task=task, compression=compression)
-    picture = read_picture(src, value_range, frame=frame)
-    selection = select(choice, picture, target, suffix, has_quality=has_quality)
+    file = target_of("small.png" if dst is None else dst)
+    with options.budget.applied(file):
+        picture = read_picture(src, value_range, frame=frame)
+    selection = select(choice, picture, target, file.suffix if dst is not None else None, has_quality=has_quality)
     check_depth(picture, selection.storage, src)
     plan = selection.plan
     if plan.times:  # refuse the same padding as `down_file`
         padded_sizes(selection.outline.at(plan.times), plan.size_before_steps, original=plan.high, source=src)
-    return plan, selection.name
+    if options.budget.bytes is None or not plan.times:
+        return plan, selection.name, None
+    codec = selection.load(options.device, options.precision).at(plan.times)
+    size = plan.size_before_steps
+    return plan, selection.name, estimate_down(codec, size, picture.bits, options.tile, options.budget, file)
 
 
 def up_file(
@@ -207,9 +228,11 @@ def up_file(
         >>> read_picture(folder / "restored.png").hw.wh
         (33, 20)
     """
-    restoration = Restoration.of(src, weights=weights, size=size, force=force, options=options)
-    outline = restoration.outline
-    check_values(dst, outline.pixels.shape)
-    with output(dst, outline, source=restoration.source, quality=quality, overwrite=options.overwrite) as save:
-        save(restoration.run())
+    file = target_of(dst)
+    with options.budget.applied(file):
+        restoration = Restoration.of(src, weights=weights, size=size, force=force, options=options)
+        outline = restoration.outline
+        check_values(dst, outline.pixels.shape)
+        with output(file, outline, source=restoration.source, quality=quality, overwrite=options.overwrite) as save:
+            save(restoration.run())
     return restoration.manifest

@@ -39,6 +39,7 @@ from resizekit.pictures.picture import Picture
 from resizekit.pictures.value_range import ValueRange, denormalize, normalize, normalized_view
 from resizekit.spec import HW, ResizeSpec
 from resizekit.storage.formats import Pixels, Storage, peak
+from resizekit.system.scratch import build
 
 __all__ = ["check_depth", "down_picture", "up_picture"]
 
@@ -257,8 +258,7 @@ def up_picture(
         colours = inverse_bicubic(colours, size)
         alpha = alpha if alpha is None else inverse_bicubic(alpha[:, :, None], size)[:, :, 0]
     if manifest.mode in ("L", "LA") and colours.shape[2] > 1:  # the encoder got grey as three equal channels
-        mean = colours.mean(axis=2, keepdims=True, dtype=np.float32)
-        colours = mean if bits == 32 else np.rint(mean).astype(colours.dtype)
+        colours = build((*colours.shape[:2], 1), colours.dtype, partial(_grey, colours), colours)
     colours = denormalize(colours, dtype_of_bits(manifest.bits), manifest.value_range)
     alpha = alpha if alpha is None else convert_bits(alpha, 16 if manifest.bits == 16 else 8)
     return Picture(
@@ -268,6 +268,11 @@ def up_picture(
         metadata=small.metadata,
         value_range=manifest.value_range,
     )
+
+
+def _grey(colours: Pixels, rows: slice) -> Pixels:
+    mean: npt.NDArray[np.float32] = colours[rows].mean(axis=2, keepdims=True, dtype=np.float32)
+    return mean if colours.dtype == np.float32 else np.rint(mean).astype(colours.dtype)
 
 
 def _possible_channels(manifest: Manifest) -> tuple[int, ...]:

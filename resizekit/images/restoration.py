@@ -67,12 +67,13 @@ class Restoration:
 
     def run(self) -> Picture:
         """Restore the picture."""
+        codec = self.load_codec()
         return up_picture(
-            self.load_codec(),
+            codec,
             self.small,
             self.manifest,
             source=self.source,
-            tile=self.options.tile,
+            tile=self.options.budget.tile(codec, self.options.tile),
             progress=self.options.progress,
         )
 

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from resizekit.codec.grid import Progress, Tile
 from resizekit.images.advice import Advice
+from resizekit.images.budget import Budget
 from resizekit.pictures.metadata import MetadataPolicy
 from resizekit.system.device import Precision, pick_device, pick_precision
 
 __all__ = ["RunOptions"]
+
+
+_NO_LIMITS = Budget()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,8 @@ class RunOptions:
     """Where to compute: "auto", "cpu" or "cuda"."""
     precision: str = "float32"
     """Precision of the networks: "float32", "bfloat16" or "auto", which is bfloat16 where the hardware supports it."""
+    budget: Budget = _NO_LIMITS
+    """Limits on memory and on the size of pictures; with a limit on memory, "auto" is a side that fits in it."""
     overwrite: bool = False
     """Replace output files that exist."""
     metadata: MetadataPolicy = "keep"

@@ -2,6 +2,7 @@
 
 from resizekit.errors import ImageError
 from resizekit.storage.formats import Pixels
+from resizekit.system.scratch import build
 
 __all__ = ["match_channels"]
 
@@ -29,7 +30,7 @@ def match_channels(pixels: Pixels, channels: int, *, folds: bool, source: object
             f"{source} is grey, but these weights hide {channels} channels in fewer: use weights that keep the channels"
         )
     if (have, channels) == (1, 3):
-        return pixels.repeat(3, axis=2)
+        return build((*pixels.shape[:2], 3), pixels.dtype, lambda rows: pixels[rows].repeat(3, axis=2), pixels)
     if (have, channels) == (3, 1):
         advice = "use weights for RGB, or convert the picture to grey first"
     else:

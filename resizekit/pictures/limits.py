@@ -1,16 +1,38 @@
 """Limits on the size of a picture, checked before memory is allocated for it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import PIL.Image
 
 from resizekit.errors import ImageError
 from resizekit.spec import HW
 
-__all__ = ["CHANNELS", "check_pixels", "check_values", "exceeds_limit", "limit_message"]
+__all__ = ["CHANNELS", "allow_pixels", "check_pixels", "check_values", "exceeds_limit", "limit_message", "most_pixels"]
 
 CHANNELS = 4096
 """Maximum number of channels of a cube, and of low in a config."""
 _CUBE_FACTOR = 4
 """A cube may hold as many values as the largest picture has in this number of channels."""
+
+
+_ALLOWED: ContextVar[int | None] = ContextVar("allowed", default=None)
+
+
+@contextmanager
+def allow_pixels(count: int | None) -> Iterator[None]:
+    """Replace Pillow's limit on the pixels of a picture inside this block; None: leave it."""
+    token = _ALLOWED.set(count or _ALLOWED.get())
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+def most_pixels() -> int | None:
+    """Return the most pixels that a picture may have; None: any number."""
+    return _ALLOWED.get() or PIL.Image.MAX_IMAGE_PIXELS
 
 
 def check_pixels(path: object, size: HW) -> None:
@@ -21,7 +43,7 @@ def check_pixels(path: object, size: HW) -> None:
         size: Size of the picture in pixels.
 
     Raises:
-        ImageError: The size has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+        ImageError: The size has more pixels than `most_pixels` returns.
     """
     if exceeds_limit(size):
         raise ImageError(f"{path} would have {size.w}x{size.h} pixels, too many: {limit_message()}")
@@ -29,7 +51,7 @@ def check_pixels(path: object, size: HW) -> None:
 
 def exceeds_limit(size: HW, channels: int = 1) -> bool:
     """Return whether a size has more pixels than Pillow's limit, or more values than a cube may hold."""
-    maximum = PIL.Image.MAX_IMAGE_PIXELS
+    maximum = most_pixels()
     return maximum is not None and size.h * size.w * max(channels, _CUBE_FACTOR) > maximum * _CUBE_FACTOR
 
 
@@ -63,8 +85,8 @@ def check_values(path: object, shape: tuple[int, ...]) -> None:
 
 def limit_message(factor: int = 1) -> str:
     """Return the end of an error message: the limit, the reason for it, and how to raise it."""
-    maximum = PIL.Image.MAX_IMAGE_PIXELS
+    maximum = most_pixels()
     return (
         f"the limit is {maximum and factor * maximum}, a guard against files that exhaust the memory; "
-        "cut the picture into parts, or raise PIL.Image.MAX_IMAGE_PIXELS in Python"
+        "allow more with --max-pixels or --memory (in Python: resizekit.Budget)"
     )

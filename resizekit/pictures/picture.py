@@ -8,6 +8,7 @@ import numpy as np
 
 from resizekit.pictures.metadata import NO_METADATA, Metadata, MetadataPolicy, filter_metadata
 from resizekit.spec import HW
+from resizekit.system.scratch import bands, release
 
 if TYPE_CHECKING:  # types only: reading a manifest does not need torch
     from resizekit.pictures.value_range import ValueRange
@@ -69,6 +70,8 @@ class Picture:
         depth = "" if self.bits == 8 else f" {self.bits}"
         sha = hashlib.sha256(f"{self.hw.w}x{self.hw.h} {self.mode}{depth}\n".encode())
         for array in (self.pixels,) if self.alpha is None else (self.pixels, self.alpha):
-            # little-endian, so that every machine computes the same digest
-            sha.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+            for rows in bands(array.shape, array.itemsize):
+                # little-endian, so that every machine computes the same digest
+                sha.update(array[rows].astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+                release(array)
         return sha.hexdigest()

@@ -6,6 +6,7 @@ first chunk of the file.
 
 import struct
 import zlib
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ import numpy as np
 from resizekit.errors import MissingExtraError
 from resizekit.storage.formats import Pixels, Storage
 
-__all__ = ["PNG16", "Png16", "decode_png"]
+__all__ = ["PNG16", "Png16", "ancillary_chunks", "decode_png", "replace_chunks"]
 
 _HEAD = 33
 """Bytes of the signature and the first chunk, IHDR."""
@@ -42,16 +43,7 @@ class Png16(Storage):
             raise ValueError(f"invalid pixel type {pixels.dtype}: expected uint16")
         squeezed = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
         data = cast(bytes, _imagecodecs().png_encode(np.ascontiguousarray(squeezed)))
-        chunks = []
-        if "icc_profile" in more:
-            chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(more["icc_profile"])))
-        if "exif" in more:
-            chunks.append((b"eXIf", more["exif"].removeprefix(b"Exif\0\0")))
-        if "dpi" in more:
-            chunks.append((b"pHYs", struct.pack(">IIB", *(round(dots / 0.0254) for dots in more["dpi"]), 1)))
-        if "pnginfo" in more:
-            chunks += [(name, text) for name, text, *_ in more["pnginfo"].chunks]
-        data = data[:_HEAD] + b"".join(_chunk(*chunk) for chunk in chunks) + data[_HEAD:]
+        data = data[:_HEAD] + ancillary_chunks(more) + data[_HEAD:]
         if isinstance(target, Path):
             target.write_bytes(data)
         else:
@@ -79,6 +71,32 @@ def decode_png(data: bytes) -> Pixels:
         MissingExtraError: If imagecodecs is not installed.
     """
     return cast(Pixels, _imagecodecs().png_decode(data))
+
+
+def ancillary_chunks(options: Mapping[str, Any]) -> bytes:
+    """Return the chunks of a PNG for Pillow's options `pnginfo`, `icc_profile`, `exif` and `dpi`."""
+    chunks = []
+    if "icc_profile" in options:
+        chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(options["icc_profile"])))
+    if "exif" in options:
+        chunks.append((b"eXIf", options["exif"].removeprefix(b"Exif\0\0")))
+    if "dpi" in options:
+        chunks.append((b"pHYs", struct.pack(">IIB", *(round(dots / 0.0254) for dots in options["dpi"]), 1)))
+    if "pnginfo" in options:
+        chunks += [(name, text) for name, text, *_ in options["pnginfo"].chunks]
+    return b"".join(_chunk(*chunk) for chunk in chunks)
+
+
+def replace_chunks(chunks: bytes) -> Generator[bytes, bytes, None]:
+    """Replace what a PNG has between its first chunk and its pixels: `send` each part of it, and write what returns."""
+    head, result, pixels = b"", b"", -1
+    while pixels < 0:
+        head += yield result
+        pixels = head.find(b"IDAT", _HEAD)
+        if pixels > 0:
+            result = head[:_HEAD] + chunks + head[pixels - 4 :]
+    while True:
+        result = yield result
 
 
 def _imagecodecs() -> ModuleType:

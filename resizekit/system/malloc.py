@@ -6,11 +6,13 @@ Networks allocate and free large blocks in each layer: on a CPU this takes about
 
 import ctypes
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["keep_freed_memory", "return_freed_memory"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Parameter numbers from malloc.h."""
 _NEVER_TRIM = 2**31 - 1
+_DEFAULT_TRIM, _DEFAULT_MMAPS = 2**17, 2**16
+"""The defaults of glibc."""
 
 
 def keep_freed_memory() -> bool:
@@ -29,8 +31,24 @@ def keep_freed_memory() -> bool:
         >>> isinstance(resizekit.keep_freed_memory(), bool)
         True
     """
+    return _configure(0, _NEVER_TRIM)
+
+
+def return_freed_memory() -> bool:
+    """Undo `keep_freed_memory`, and return the memory that is free now: where memory counts more than time.
+
+    Returns:
+        Whether it took effect.
+    """
+    took_effect = _configure(_DEFAULT_MMAPS, _DEFAULT_TRIM)
+    if took_effect:
+        ctypes.CDLL(None).malloc_trim(0)
+    return took_effect
+
+
+def _configure(mmaps: int, trim: int) -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # musl and macOS; Windows
         return False
-    return all(mallopt(name, value) == 1 for name, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER_TRIM)))
+    return all(mallopt(name, value) == 1 for name, value in ((_M_MMAP_MAX, mmaps), (_M_TRIM_THRESHOLD, trim)))

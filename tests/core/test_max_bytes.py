@@ -155,10 +155,10 @@ def test_comparison_of_grey_and_of_pictures_that_the_format_cannot_hold(weights,
 
 def test_plan_chooses_the_weights_that_the_file_would_get(photo, tmp_path):
     for suffix in (".jpg", ".png"):
-        _, name = plan_file(photo, task="sr", suffix=suffix)
+        _, name, _ = plan_file(photo, f"x{suffix}", task="sr")
         assert down_file(photo, tmp_path / f"x{suffix}", task="sr").weights == name
     with pytest.raises(UsageError, match="stores PNG without loss"):
-        plan_file(photo, task="sr", suffix=".png", has_quality=True)
+        plan_file(photo, "x.png", task="sr", has_quality=True)
 
 
 def test_limits_in_bits_per_pixel():

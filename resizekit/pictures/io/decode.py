@@ -32,6 +32,7 @@ from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 from resizekit.storage.png16 import decode_png
 from resizekit.system.printable import escaped
+from resizekit.system.scratch import check_memory, contiguous
 
 __all__ = ["MODES", "decode", "expand", "orientation_of", "read_exif"]
 
@@ -39,6 +40,8 @@ _ATTRIBUTE_BITS = 0x0F
 """Bits of the descriptor of a TGA, at byte 17, that count the bits of alpha."""
 # The mode to convert each of Pillow's modes to; modes with transparency get an A.
 MODES = {"1": "L", "L": "L", "LA": "L", "La": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBa"), "RGB")
+_PILLOW_BYTES = 4
+"""Bytes of a pixel in Pillow."""
 _ORIENTATION, _XMP = 0x0112, 700
 _XMP_ENTRIES = frozenset({"xmp", XMP_KEYWORD})
 """Keys under which Pillow keeps XMP."""
@@ -56,6 +59,7 @@ def decode(
     frame: int | None = None,
     chunks: PngChunks | None = None,
     animation: Callable[[], Animation] | None = None,
+    strips: Callable[[], Pixels] | None = None,
 ) -> Picture:
     """Decode a picture that Pillow opened.
 
@@ -66,6 +70,7 @@ def decode(
         frame: Number of the frame, from 1; None: the file must not have several.
         chunks: Chunks of a PNG besides its pixels.
         animation: Lists the frames of a PNG.
+        strips: Decodes the pixels instead of Pillow: `h w c`, with alpha as the last channel.
 
     Raises:
         ImageError: The picture is too large, is not supported, or does not have this frame.
@@ -84,7 +89,10 @@ def decode(
         raise too_deep(path)
     if not deep and image.mode not in MODES and image.mode != "CMYK":
         raise ImageError(f"{path} is in {escaped(image.mode, 20)} colours: convert it to RGB or grey first")
-    if array is None:
+    if strips is not None:
+        array = strips()
+    elif array is None:
+        _check_memory(path, image)
         image.load()  # also for 16 bits, so that Pillow finds broken files of every depth
         check_size(path, HW.from_wh(image.size))  # an icon learns its size from the picture inside it
     exif = read_exif(image, chunks)
@@ -94,17 +102,23 @@ def decode(
         image = cmyk_to_srgb(path, image)
     else:
         icc = read_profile(image, head, exif, chunks)
-    has_alpha = array is not None or (
-        image.has_transparency_data and not (image.format == "TGA" and not head[17] & _ATTRIBUTE_BITS)
-    )
+    if array is not None:
+        has_alpha = array.shape[2] in (2, 4)
+    else:
+        has_alpha = image.has_transparency_data and not (image.format == "TGA" and not head[17] & _ATTRIBUTE_BITS)
     if array is None:
         array = decode_png(chunks.pixels) if deep and chunks is not None else expand(image, has_alpha=has_alpha)
         array = array.reshape(image.height, image.width, -1)
     array = apply_exif_orientation(array, orientation_of(image, exif))
-    pixels, alpha = (array[:, :, :-1].copy(), array[:, :, -1].copy()) if has_alpha else (array, None)
+    pixels, alpha = (contiguous(array[:, :, :-1]), contiguous(array[:, :, -1])) if has_alpha else (array, None)
     xmp, dpi = _xmp_and_dpi(image, chunks)
     metadata = describing_metadata(exif, xmp, dpi, user_comment=manifest is None)
     return Picture(pixels=pixels, alpha=alpha, icc=icc, metadata=metadata, embedded_manifest=manifest)
+
+
+def _check_memory(path: Source, image: PIL.Image.Image) -> None:
+    count = image.width * image.height * (_PILLOW_BYTES + len(image.getbands()))
+    check_memory(count, f"{path} is decoded in one piece: make a plain PNG, JPEG or TIFF of it, or scale it down")
 
 
 def expand(image: PIL.Image.Image, *, has_alpha: bool) -> Pixels:

@@ -1,6 +1,7 @@
 """The destination of a picture: a file on disk, or a binary file object that gets the complete file at once."""
 
 import io
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -10,7 +11,7 @@ from resizekit.errors import ImageError, UsageError
 from resizekit.system.atomic_write import atomic_write, check_target
 from resizekit.system.printable import escaped
 
-__all__ = ["Destination", "FileObject", "Target", "target_of", "writing"]
+__all__ = ["Destination", "FileObject", "Target", "folder_of", "target_of", "writing"]
 
 Destination: TypeAlias = str | Path | BinaryIO
 """What callers pass for the file to write: a path, or a binary file object."""
@@ -84,6 +85,11 @@ def target_of(file: Destination | FileObject) -> Target:
     if isinstance(file, FileObject):
         return file
     return Path(file) if isinstance(file, str | Path) else FileObject(file)
+
+
+def folder_of(target: Target) -> Path:
+    """Return the folder of a file, where its temporary files go; that of the system for a file object."""
+    return target.parent if isinstance(target, Path) else Path(tempfile.gettempdir())
 
 
 @contextmanager

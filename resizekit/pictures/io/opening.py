@@ -9,7 +9,7 @@ import PIL.Image
 from resizekit.errors import ImageError, ResizeKitError
 from resizekit.pictures.io.quiet import library_warnings_ignored
 from resizekit.pictures.io.source import Source
-from resizekit.pictures.limits import exceeds_limit, limit_message
+from resizekit.pictures.limits import exceeds_limit, limit_message, most_pixels
 from resizekit.spec import HW
 from resizekit.system.printable import escaped
 
@@ -28,7 +28,7 @@ def reading(path: object) -> Iterator[None]:
     name.
     """
     try:
-        with library_warnings_ignored():
+        with library_warnings_ignored(), _pillow_limit(most_pixels()):
             yield
     except ResizeKitError as error:
         if not str(error).startswith(("it ", "its ")):
@@ -41,6 +41,17 @@ def reading(path: object) -> Iterator[None]:
     except Exception as error:  # decoders raise any exception for a broken file
         reason = escaped(error, 160) or type(error).__name__
         raise ImageError(f"{path} cannot be read ({reason}): fetch or export it again") from None
+
+
+@contextmanager
+def _pillow_limit(pixels: int | None) -> Iterator[None]:
+    """Set the limit of Pillow, which belongs to the process, while no other thread of resizekit reads."""
+    before = PIL.Image.MAX_IMAGE_PIXELS
+    PIL.Image.MAX_IMAGE_PIXELS = pixels
+    try:
+        yield
+    finally:
+        PIL.Image.MAX_IMAGE_PIXELS = before
 
 
 def read_head(path: Source) -> bytes:

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
 from resizekit.storage.formats import Pixels
+from resizekit.system.scratch import contiguous
 
 __all__ = ["apply_exif_orientation"]
 
@@ -27,7 +26,8 @@ def apply_exif_orientation(pixels: Pixels, orientation: int) -> Pixels:
         orientation: EXIF's orientation, 1 to 8; any other number changes nothing.
 
     Examples:
+        >>> import numpy as np
         >>> apply_exif_orientation(np.array([[[1], [2]]], np.uint8), 6).shape
         (2, 1, 1)
     """
-    return np.ascontiguousarray(_TRANSFORMS[orientation](pixels)) if orientation in _TRANSFORMS else pixels
+    return contiguous(_TRANSFORMS[orientation](pixels)) if orientation in _TRANSFORMS else pixels

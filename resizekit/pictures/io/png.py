@@ -1,8 +1,11 @@
 """PNG: the chunks besides its pixels do not go through Pillow."""
 
 import io
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -13,6 +16,7 @@ from resizekit.pictures.io.opening import check_size
 from resizekit.pictures.io.png_chunks import PngChunks, read_png_chunks
 from resizekit.pictures.io.png_frames import png_animation
 from resizekit.pictures.io.source import Source
+from resizekit.pictures.io.strips import CHANNELS, can_read_png, is_large, read_strips
 from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, peak
@@ -20,6 +24,8 @@ from resizekit.storage.png16 import decode_png
 
 __all__ = ["png_size", "read_png"]
 
+_PIXEL_BYTES = 3
+"""Bytes of a pixel of 8 bits; one of more is read in strips at a lower size."""
 _HEADER = 26
 """Bytes of a PNG to the end of its size and depth."""
 
@@ -46,6 +52,13 @@ def read_png(path: Source, head: bytes, frame: int | None = None) -> Picture:
     size = png_size(head)
     if size is not None:
         check_size(path, size)
+    if size is not None and is_large(size, _PIXEL_BYTES) and isinstance(path, Path):
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            chunks = read_png_chunks(data, with_pixels=False)
+        if can_read_png(chunks):
+            strips = partial(read_strips, path, size, CHANNELS[chunks.colour_type], chunks.bit_depth)
+            with _opened(chunks.pixels, chunks) as image:
+                return decode(path, image, head, frame=frame, chunks=chunks, strips=strips)
     chunks = read_png_chunks(path.read_bytes())
 
     def animation() -> Animation:

@@ -5,6 +5,7 @@ that say what the colours mean. So the chunks besides the pixels are read here, 
 the file that Pillow decodes. A chunk that is broken is ignored.
 """
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ __all__ = ["SIGNATURE", "PngChunks", "big_endian", "chunk_positions", "is_png", 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 """Chunks that are not critical, but part of the pixels: transparency and animation."""
+_COMPRESSED = frozenset({b"IDAT", b"fdAT", b"IEND", None})
+_NO_PIXELS = b"\0\0\0\0IDAT" + zlib.crc32(b"IDAT").to_bytes(4, "big")
+"""An empty chunk of pixels, which decoders need to open a file."""
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _MAX_CHUNKS = 1000
 """Chunks that are read besides those of the pixels."""
@@ -39,10 +43,13 @@ class PngChunks:
     """The content of a PNG besides its pixels."""
 
     pixels: bytes
-    """The file with the chunks of the pixels only."""
+    """The file with the chunks of the pixels only. Where they are read in strips, the compressed pixels are missing."""
     colour_type: int
     """0: grey, 2: RGB, 3: palette; 4 more with alpha."""
     bit_depth: int
+    interlaced: bool
+    names: frozenset[bytes]
+    """Names of the chunks of the pixels."""
     first: dict[bytes, bytes] = field(default_factory=dict)
     """The first sound chunk of each name."""
     texts: dict[str, str] = field(default_factory=dict)
@@ -82,23 +89,28 @@ def is_png(head: bytes) -> bool:
     return head.startswith(SIGNATURE)
 
 
-def read_png_chunks(data: bytes) -> PngChunks:
+def read_png_chunks(data: bytes | mmap.mmap, *, with_pixels: bool = True) -> PngChunks:
     """Split a PNG into its pixels and its other chunks.
 
     Args:
-        data: The content of the file. From the first chunk that is cut off, everything counts as pixels, so that the
-            decoder reports it.
+        data: The content of the file, in memory or mapped. From the first chunk that is cut off, everything counts as
+            pixels, so that the decoder reports it.
+        with_pixels: False: leave out the compressed pixels, so that almost nothing of a mapped file is loaded.
 
     Raises:
         ImageError: If the file has more chunks than a picture can need.
     """
     pixels, count, attempts = [SIGNATURE], 0, 0
+    names: set[bytes] = set()
     first: dict[bytes, bytes] = {}
     texts: dict[str, str] = {}
     header = b""
     for name, start, end in chunk_positions(data):
         if name is None or name[:1].isupper() or name in _PIXELS:
-            pixels.append(data[start:end])
+            if name is not None:
+                names.add(name)
+            if with_pixels or name not in _COMPRESSED:
+                pixels.append(data[start:end])
             header = header or (data[start + 8 : end - 4] if name == b"IHDR" else b"")
             continue
         count += 1
@@ -114,11 +126,13 @@ def read_png_chunks(data: bytes) -> PngChunks:
             text = _text(name, body)
             if text is not None:
                 texts[keyword] = text
-    depth, colour_type = (header[8], header[9]) if len(header) >= 10 else (8, 2)
-    return PngChunks(b"".join(pixels), colour_type, depth, first, texts)
+    if not with_pixels:
+        pixels.append(_NO_PIXELS)
+    depth, colour_type, interlaced = (header[8], header[9], bool(header[12])) if len(header) >= 13 else (8, 2, False)
+    return PngChunks(b"".join(pixels), colour_type, depth, interlaced, frozenset(names), first, texts)
 
 
-def chunk_positions(data: bytes) -> Iterator[tuple[bytes | None, int, int]]:
+def chunk_positions(data: bytes | mmap.mmap) -> Iterator[tuple[bytes | None, int, int]]:
     """Yield name, start and end of each chunk of a PNG; name None: the rest of a file that is cut off."""
     at = len(SIGNATURE)
     while at < len(data):

@@ -1,6 +1,7 @@
 """Decode a file to a `Picture`, or raise an error of one line."""
 
 from dataclasses import replace
+from functools import partial
 
 import PIL.Image
 
@@ -14,10 +15,12 @@ from resizekit.pictures.io.png import read_png
 from resizekit.pictures.io.png_chunks import is_png
 from resizekit.pictures.io.redundancy import without_redundancy
 from resizekit.pictures.io.source import PictureFile, Source, for_library, source_of
+from resizekit.pictures.io.strips import can_read_jpeg, is_large, read_strips
 from resizekit.pictures.io.tiff import is_tiff
 from resizekit.pictures.io.tiff_pages import read_pages
 from resizekit.pictures.picture import Picture
 from resizekit.pictures.value_range import ValueRange, check_values_in_range
+from resizekit.spec import HW
 from resizekit.storage.jxl_header import is_jxl
 
 __all__ = ["read_picture"]
@@ -75,4 +78,7 @@ def _read(path: Source, frame: int | None) -> Picture:
     if is_heif(head):
         return read_heif(path, head, frame)
     with PIL.Image.open(for_library(path), formats=pillow_formats()) as image:
-        return decode(path, image, head, frame=frame)
+        strips, size, channels = None, HW.from_wh(image.size), len(image.getbands())
+        if can_read_jpeg(image) and is_large(size, channels):
+            strips = partial(read_strips, path, size, channels)
+        return decode(path, image, head, frame=frame, strips=strips)

@@ -1,7 +1,7 @@
 """Write a `Picture` to a file or a file object, completely or not at all."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -14,13 +14,15 @@ from resizekit.pictures.io.destination import Destination, FileObject, Target, t
 from resizekit.pictures.io.icc import fitting_profile
 from resizekit.pictures.io.metadata import metadata_options
 from resizekit.pictures.io.npy import NPY, NPZ
+from resizekit.pictures.io.png_strips import write_png_strips
 from resizekit.pictures.io.srgb import is_srgb
 from resizekit.pictures.io.tiff import DEEP_TIFF
 from resizekit.pictures.picture import Picture
 from resizekit.storage.formats import PNG, WEBP, Storage
 from resizekit.storage.jxl import JXL
-from resizekit.storage.png16 import PNG16
+from resizekit.storage.png16 import PNG16, Png16
 from resizekit.system.printable import escaped
+from resizekit.system.scratch import check_memory, is_on_disk
 
 __all__ = ["alpha_refusal", "encoded_size", "output", "write_picture"]
 
@@ -222,10 +224,17 @@ def _encode(target: Path | BinaryIO, file_format: Storage, picture: Picture, *, 
     options = metadata_options(
         file_format.format, picture.metadata, manifest, None if manifest is None else other_profile
     )
+    if fits:
+        options["icc_profile"] = picture.icc
+    if is_on_disk(pixels) and type(file_format) in (Storage, Png16) and file_format.format == "PNG":
+        with target.open("wb") if isinstance(target, Path) else nullcontext(target) as file:
+            write_png_strips(file, pixels, picture.alpha, **options)
+        return
+    if is_on_disk(pixels):
+        count = pixels.shape[0] * pixels.shape[1] * (4 + 2 * pixels.shape[2])
+        check_memory(count, f"a {file_format.format} is encoded in one piece: write a .png")
     if picture.alpha is not None:
         if file_format is DEEP_TIFF:
             options["alpha"] = True
         pixels = np.dstack((pixels, picture.alpha))
-    if fits:
-        options["icc_profile"] = picture.icc
     file_format.save(target, pixels, **options)

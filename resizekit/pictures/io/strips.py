@@ -1,0 +1,99 @@
+"""Read large pictures strip by strip into a temporary file, by libvips. Pillow holds the entire picture in memory.
+
+The pixel values are those of Pillow: both use libjpeg-turbo and libpng. Other formats, and pictures that libvips would
+not decode to the same values, such as palettes, are left to Pillow.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resizekit.errors import ImageError, MissingExtraError
+from resizekit.pictures.io.png_chunks import PngChunks
+from resizekit.pictures.io.source import Source
+from resizekit.spec import HW
+from resizekit.storage.formats import Pixels
+from resizekit.system.printable import escaped
+from resizekit.system.scratch import active_scratch, bands, empty, release
+
+__all__ = ["CHANNELS", "FORMATS", "can_read_jpeg", "can_read_png", "is_large", "libvips", "read_strips"]
+
+_TYPES = {8: np.uint8, 16: np.uint16}
+CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+"""Channels of the colour types of a PNG without a palette."""
+FORMATS = {"uint8": "uchar", "uint16": "ushort"}
+"""Names that libvips gives to types of values."""
+
+
+def is_large(size: HW, pixel_bytes: int) -> bool:
+    """Return whether a picture is to be read in strips: it is above the limit of the active scratch folder."""
+    place = active_scratch()
+    return place is not None and size.h * size.w * pixel_bytes > place.limit
+
+
+def can_read_png(chunks: PngChunks) -> bool:
+    """Return whether libvips reads the pixels of this PNG in strips, to the values of Pillow."""
+    plain = chunks.colour_type in CHANNELS and chunks.bit_depth in _TYPES
+    return plain and not (chunks.interlaced or chunks.names & {b"tRNS", b"acTL"})
+
+
+def can_read_jpeg(image: Any) -> bool:
+    """Return whether libvips reads this JPEG, opened by Pillow, to the values of Pillow."""
+    return image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
+
+
+def read_strips(path: Source, size: HW, channels: int, bits: int = 8) -> Pixels:
+    """Decode a JPEG or PNG strip by strip: `h w c`, with alpha as the last channel.
+
+    Args:
+        path: The file.
+        size: Its size.
+        channels: Its channels, with alpha.
+        bits: 8 or 16 bits per channel.
+
+    Raises:
+        ImageError: The file is broken, and in which rows.
+        MissingExtraError: pyvips is not installed.
+    """
+    vips = libvips()
+    shape, dtype = (*size, channels), np.dtype(_TYPES[bits])
+    top = 0
+    try:
+        image = _open(vips, path)
+        if (image.height, image.width, image.bands, image.format) != (*shape, FORMATS[dtype.name]):
+            raise ImageError(f"{path} does not have the size and channels that it declares: export it again")
+        pixels: Pixels = empty(shape, dtype)
+        region = vips.Region.new(image)
+        for rows in bands(shape, dtype.itemsize):
+            top = rows.start
+            data = region.fetch(0, top, size.w, rows.stop - top)
+            pixels[rows] = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
+            release(pixels)
+    except vips.Error as error:
+        reason = escaped(str(error).strip().splitlines()[-1], 120)
+        raise ImageError(f"{path} is broken near row {top} ({reason}): fetch or export it again") from None
+    return pixels
+
+
+def _open(vips: Any, path: Source) -> Any:
+    # libvips caches images by the name of the file, which may have changed since
+    options = {"access": "sequential", "fail_on": "truncated"}
+    if isinstance(path, Path):
+        return vips.Image.new_from_file(str(path), revalidate=True, **options)
+    return vips.Image.new_from_buffer(path.read_bytes(), "", **options)
+
+
+def libvips() -> Any:
+    """Return pyvips.
+
+    Raises:
+        MissingExtraError: It is not installed, or does not find libvips.
+    """
+    try:
+        import pyvips
+    except (ImportError, OSError):
+        raise MissingExtraError(
+            'pictures larger than the memory need libvips: pip install "resizekit[large]"'
+        ) from None
+    return pyvips

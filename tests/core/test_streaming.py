@@ -1,0 +1,328 @@
+"""Pictures larger than the memory: read, computed and written in parts, with the same values."""
+
+import errno
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import resizekit
+from resizekit.errors import ImageError, MissingExtraError, UsageError
+from resizekit.images.budget import Budget, memory_of_tile, parse_bytes
+from resizekit.images.files import down_file, up_file
+from resizekit.images.pipeline import down_picture, up_picture
+from resizekit.images.run_options import RunOptions
+from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.write import write_picture
+from resizekit.storage.png16 import PNG16
+from resizekit.system.scratch import Scratch, bands, build, contiguous, empty, is_on_disk, release, scratch
+
+pytest.importorskip("pyvips", reason="needs the extra large")
+
+SIZE = (131, 150)
+COLOURS = np.random.default_rng(0).integers(0, 256, (*SIZE, 4), np.uint8)
+COLOURS[:, :, 3] = COLOURS[:, :, 3] // 2 + 100
+RGB = Image.fromarray(COLOURS[:, :, :3])
+
+
+def rotated():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+SOURCES = {
+    "rgb.jpg": partial(RGB.save, quality=90),
+    "4-2-0.jpg": partial(RGB.save, quality=60, subsampling=2),
+    "progressive.jpg": partial(RGB.save, progressive=True),
+    "grey.jpg": RGB.convert("L").save,
+    "rotated.jpg": partial(RGB.save, exif=rotated()),
+    "rgb.png": partial(RGB.save, icc_profile=None, dpi=(300, 300)),
+    "grey.png": RGB.convert("L").save,
+    "alpha.png": Image.fromarray(COLOURS).save,
+    "grey-alpha.png": Image.fromarray(COLOURS).convert("LA").save,
+    "palette.png": RGB.convert("P").save,
+    "16 bits.png": lambda path: PNG16.save(path, COLOURS[:, :, :3].astype(np.uint16) * 251),
+    "rgb.tif": RGB.save,
+    "rgb.webp": partial(RGB.save, lossless=True),
+}
+
+
+@pytest.fixture
+def on_disk(tmp_path):
+    """Arrays above 4 kB go to files."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    with scratch(Scratch(folder, 4000)):
+        yield folder
+    assert not list(folder.iterdir()), "temporary files have no name"
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return resizekit.load("sr-x2-fast")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_pictures_in_files_give_the_bits_of_pictures_in_memory(name, codec, tmp_path):
+    SOURCES[name](tmp_path / name)
+    picture = read_picture(tmp_path / name)
+    codec = codec.with_compression("uint16") if picture.bits == 16 else codec
+    small, manifest = down_picture(codec, picture, tile=64)
+    restored = up_picture(codec, small, manifest, tile=64)
+    with scratch(Scratch(tmp_path, 4000)):
+        from_file = read_picture(tmp_path / name)
+        small2, manifest2 = down_picture(codec, from_file, tile=64)
+        write_picture(tmp_path / "small.png", small2, storage=codec.storage)
+        restored2 = up_picture(codec, read_picture(tmp_path / "small.png", as_stored=True), manifest2, tile=64)
+        write_picture(tmp_path / "restored.png", restored2)
+    assert is_on_disk(restored2.pixels)
+    assert from_file.digest == picture.digest
+    assert (from_file.icc, from_file.metadata) == (picture.icc, picture.metadata)
+    assert (manifest2, small2.digest, restored2.digest) == (manifest, small.digest, restored.digest)
+    assert read_picture(tmp_path / "small.png", as_stored=True).embedded_manifest == manifest.to_text()
+    assert read_picture(tmp_path / "restored.png").digest == restored.digest
+    write_picture(tmp_path / "plain.png", restored)
+    assert read_picture(tmp_path / "restored.png").metadata == read_picture(tmp_path / "plain.png").metadata
+
+
+@pytest.mark.parametrize("size", ["64x48", "100x131"])
+def test_any_size_works_on_files(size, codec, tmp_path, on_disk):
+    target = resizekit.TargetSize(size=size)
+    RGB.save(tmp_path / "a.png")
+    small, manifest = down_picture(codec, read_picture(tmp_path / "a.png"), target=target)
+    restored = up_picture(codec, small, manifest)
+    with scratch(Scratch(tmp_path, 10**9)):
+        picture = read_picture(tmp_path / "a.png")
+        expected, _ = down_picture(codec, picture, target=target)
+        assert small.digest == expected.digest
+        assert restored.digest == up_picture(codec, expected, manifest).digest
+
+
+def test_repeated_steps_work_on_files(tmp_path, on_disk):
+    extreme = resizekit.load("extreme", times=3)
+    RGB.save(tmp_path / "a.png")
+    small, manifest = down_picture(extreme, read_picture(tmp_path / "a.png"), tile=64)
+    with scratch(Scratch(tmp_path, 10**9)):
+        expected, _ = down_picture(extreme, read_picture(tmp_path / "a.png"), tile=64)
+    assert small.digest == expected.digest == manifest.pixels
+
+
+def cut(path, share):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("name", ["rgb.jpg", "rgb.png", "16 bits.png"])
+def test_broken_file_is_named_with_its_row(name, tmp_path, monkeypatch, on_disk):
+    monkeypatch.setattr("resizekit.system.scratch._BAND", 10_000)
+    SOURCES[name](tmp_path / name)
+    cut(tmp_path / name, 0.6)
+    with pytest.raises(ImageError, match=rf"{name} is broken near row \d+ \(.*\): fetch or export it again"):
+        read_picture(tmp_path / name)
+
+
+def test_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    RGB.save(tmp_path / "a.png")
+    monkeypatch.setattr("resizekit.system.scratch._reserve", full)
+    with scratch(Scratch(tmp_path, 4000)), pytest.raises(ImageError, match=r"cannot keep 0\.0 GB of temporary data in"):
+        read_picture(tmp_path / "a.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_full_disk_while_writing_is_one_line_and_leaves_nothing(tmp_path, on_disk, monkeypatch):
+    from resizekit.pictures.io import png_strips
+
+    RGB.save(tmp_path / "a.png")
+    picture = read_picture(tmp_path / "a.png")
+
+    class Full:
+        def write(self, data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    original = png_strips.write_png_strips
+    monkeypatch.setattr(
+        "resizekit.pictures.io.write.write_png_strips", lambda file, *args, **more: original(Full(), *args, **more)
+    )
+    with pytest.raises(ImageError, match="No space left on device"):
+        write_picture(tmp_path / "b.png", picture)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "scratch"]
+
+
+def test_missing_libvips_names_the_extra(tmp_path, monkeypatch, on_disk):
+    RGB.save(tmp_path / "a.png")
+    monkeypatch.setitem(sys.modules, "pyvips", None)
+    with pytest.raises(MissingExtraError, match=r"resizekit\[large\]"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_memory_that_is_too_small_names_the_least(tmp_path):
+    RGB.save(tmp_path / "a.png")
+    options = RunOptions(budget=Budget(memory="20MB"))
+    with pytest.raises(UsageError, match=r"a memory of 20 MB is too little: allow at least (\d+) MB"):
+        down_file(tmp_path / "a.png", tmp_path / "b.png", weights="sr-x2-fast", options=options)
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "invalid size ''"), ("-1", "invalid size '-1'"), ("0", "invalid size '0'"), ("1TB", "invalid size '1TB'")],
+)
+def test_invalid_memory_is_refused(text, message):
+    with pytest.raises(UsageError, match=message):
+        Budget(memory=text)
+
+
+@pytest.mark.parametrize("values", [{"memory": 0}, {"memory": 1.5}, {"max_pixels": -1}, {"max_pixels": True}])
+def test_invalid_budget_is_refused(values):
+    with pytest.raises(UsageError, match="expected a whole number above 0"):
+        Budget(**values)
+
+
+def test_size_of_memory_is_read_in_both_conventions():
+    assert parse_bytes("1k") == parse_bytes("1 KB") == 1000
+    assert parse_bytes("1KiB") == 1024
+
+
+def test_tile_fits_the_memory(codec):
+    large, small = (Budget(memory=10**10).tile(codec, "auto"), Budget(memory=10**10).tile(codec, 128))
+    assert (large, small) == (1024, 128)
+    needed = [memory_of_tile(codec, side) for side in (64, 256, 1024)]
+    assert needed == sorted(needed)
+    assert needed[2] < 400e6
+
+
+def test_limit_of_pixels_can_be_raised_and_lowered(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)
+    RGB.save(tmp_path / "a.png")
+    RGB.save(tmp_path / "a.jpg")
+    for source in (tmp_path / "a.png", tmp_path / "a.jpg"):
+        with pytest.raises(ImageError, match="the limit is 5000"):
+            down_file(source, tmp_path / "b.png", weights="sr-x2-fast")
+        for budget in (Budget(max_pixels=20_000), Budget(memory=10**10)):
+            options = RunOptions(budget=budget, overwrite=True)
+            down_file(source, tmp_path / "b.png", weights="sr-x2-fast", options=options)
+            up_file(tmp_path / "b.png", tmp_path / "c.png", options=options)
+        with pytest.raises(ImageError, match="the limit is 19000"):
+            down_file(
+                source, tmp_path / "b.png", weights="sr-x2-fast", options=RunOptions(budget=Budget(max_pixels=19_000))
+            )
+    assert Image.MAX_IMAGE_PIXELS == 5000
+
+
+def test_what_needs_the_whole_picture_is_refused_within_a_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("resizekit.images.budget._SMALLEST_ARRAY", 4000)
+    monkeypatch.setattr("resizekit.system.scratch.resident_bytes", lambda: 900_000_000)
+    monkeypatch.setattr("resizekit.images.budget.resident_bytes", lambda: 100_000_000)
+    monkeypatch.setattr("resizekit.images.budget._ARRAYS", 200_000)
+    options = RunOptions(budget=Budget(memory=900_000_000), overwrite=True)
+    run = partial(down_file, weights="sr-x2-fast", options=options)
+    RGB.save(tmp_path / "a.png")
+    RGB.save(tmp_path / "a.bmp")
+    hidden = COLOURS.copy()
+    hidden[:, :70, 3] = 0
+    Image.fromarray(hidden).save(tmp_path / "hidden.png")
+    with pytest.raises(UsageError, match="effort 1 needs all 150x131 pixels in memory"):
+        run(tmp_path / "a.png", tmp_path / "b.png", effort=1)
+    with pytest.raises(ImageError, match=r"a\.bmp is decoded in one piece: make a plain PNG"):
+        run(tmp_path / "a.bmp", tmp_path / "b.png")
+    with pytest.raises(ImageError, match="transparent pixels are filled in one piece"):
+        run(tmp_path / "hidden.png", tmp_path / "b.png")
+    run(tmp_path / "a.png", tmp_path / "b.png")
+    with pytest.raises(ImageError, match=r"a JPEG is encoded in one piece: write a \.png"):
+        up_file(tmp_path / "b.png", tmp_path / "c.jpg", options=options)
+    up_file(tmp_path / "b.png", tmp_path / "c.png", options=options)
+
+
+def test_plan_with_a_memory_estimates_what_it_takes(tmp_path, cli):
+    RGB.save(tmp_path / "a.png")
+    done = cli("down", tmp_path / "a.png", tmp_path / "b.png", "--plan", "--memory", "2GB", "--weights", "sr-x2-fast")
+    assert "memory" in done.out
+    assert "temporary files" in done.out
+    assert not (tmp_path / "b.png").exists()
+
+
+# --- arrays in files -----------------------------------------------------------------------------------------
+
+
+def test_arrays_in_files_keep_their_values_when_released(on_disk):
+    array = empty((1000, 7), np.uint16)
+    array[:] = np.arange(7000).reshape(1000, 7)
+    view = array[::3, ::-1]
+    assert is_on_disk(view)
+    release(array, view, None, np.zeros(3))
+    assert np.array_equal(view, np.arange(7000).reshape(1000, 7)[::3, ::-1])
+    assert np.array_equal(contiguous(view), view)
+
+
+def test_small_arrays_stay_in_memory(on_disk):
+    assert not is_on_disk(empty((4000,), np.uint8))
+    assert is_on_disk(empty((4001,), np.uint8))
+
+
+def test_bands_cover_all_rows_once(monkeypatch):
+    monkeypatch.setattr("resizekit.system.scratch._BAND", 100)
+    assert list(bands((7, 25), 2)) == [slice(k, k + 2) if k < 6 else slice(6, 7) for k in (0, 2, 4, 6)]
+    starts = build((7, 25), int, lambda rows: np.full((1, 25), rows.start))
+    assert starts[:, 3].tolist() == [0, 1, 2, 3, 4, 5, 6]  # a row of 200 bytes is a band
+
+
+# --- the law: 200 megapixels in one gibibyte -----------------------------------------------------------------
+
+
+def write_sparse_png(path, width, height):
+    """Write a picture of smooth steps with few lines, without having it in memory."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    machine = zlib.compressobj(1)
+    column = (np.arange(width) // 64 % 256).astype(np.uint8)
+    with path.open("wb") as file:
+        header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header))
+        for top in range(0, height, 100):
+            rows = np.zeros((min(100, height - top), 1 + 3 * width), np.uint8)
+            for channel in range(3):
+                rows[:, 1 + channel :: 3] = column + np.uint8(top // 100 * (channel + 1) % 256)
+            file.write(chunk(b"IDAT", machine.compress(rows.tobytes())))
+        file.write(chunk(b"IDAT", machine.flush()) + chunk(b"IEND", b""))
+
+
+PEAK = """
+import resource, sys
+from resizekit.cli import main
+try:
+    main()
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
+def test_200_megapixels_need_less_than_a_gibibyte(tmp_path, small_weights, monkeypatch):
+    small_weights(tmp_path / "tiny.safetensors")
+    write_sparse_png(tmp_path / "large.png", 20_000, 10_000)
+    for command in (["down", "large.png", "small.png"], ["up", "small.png", "up.png"]):
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, *command, "--weights", "tiny.safetensors", "--memory", "1000MB", "-q"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr
+        assert int(done.stderr.split()[-1]) < 2**30
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with Image.open(tmp_path / "up.png") as image:
+        assert image.size == (20_000, 10_000)
