@@ -41,8 +41,8 @@ class Effort:
     Args:
         level: 0 to 4. 0: the output of the encoder. Each further level has two to four times the iterations, and the
             restored image is never worse.
-        smaller: Spend a part of the gain on a smaller file: one bit per value of low is worth 2 dB. The restored image
-            is not worse than at level 0.
+        smaller: Spend a part of the gain on a smaller file: one bit per value of low is worth 3.5 dB. The restored
+            image is not worse than at level 0.
         target_low_psnr: PSNR in dB that the small image keeps against its guide (`codec.guide`, rounded as a file
             holds it), over all channels. None: 0.1 dB below that of level 0.
             With a target above that of level 0, the restored image may be worse than at level 0.

@@ -30,7 +30,7 @@ __all__ = [
 
 _BISECTIONS = 10
 """Steps to find out how far an image must move into its bound."""
-_DECIBELS_PER_BIT = 2.0
+_DECIBELS_PER_BIT = 3.5
 """What one bit per value of low is worth, in PSNR of the restored image."""
 BOUND = 10**0.009
 """Factor of the squared error of low that loses 0.09 dB: also against a guide that is computed from floats, low loses
