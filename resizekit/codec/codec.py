@@ -102,13 +102,14 @@ class Codec(NetworkPair, Pretrained):
         Args:
             image: A small image of any kind that `down` returns, or a list of them.
             size: Size of the original, (width, height) or `HW(height, width)`, if the factors did not divide it. None:
-                that of the small image times the factors; a PIL image that `down` returned remembers its size.
+                that of the small image times the factors; small files and PIL images that `down` returned remember it.
 
         Returns:
             The restored image, of the same kind and depth.
 
         Raises:
             ImageError: If the bit depth differs from that of the codec's storage, or for floats far outside [0, 1].
+            ManifestError: If the small file was made with other weights, or has changed.
             UsageError: If an original of this size does not have a small image of that size.
 
         Examples:

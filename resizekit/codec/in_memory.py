@@ -13,14 +13,16 @@ from resizekit.codec.batches import ArrayLike, as_batch, check_range
 from resizekit.codec.pad import reflect_batch, reflect_pad_or_crop
 from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.codec.refine.effort import Effort
-from resizekit.errors import ImageError, UsageError
+from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.pictures.channels import match_channels
 from resizekit.pictures.io.icc import fitting_profile
 from resizekit.pictures.io.pil import picture_from_pil, picture_to_pil
 from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.io.redundancy import without_redundancy
 from resizekit.pictures.io.source import PictureFile
 from resizekit.pictures.io.write import alpha_refusal
-from resizekit.pictures.picture import Picture
+from resizekit.pictures.manifest import Manifest
+from resizekit.pictures.picture import Mode, Picture
 from resizekit.spec import HW
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ ImageLike: TypeAlias = PIL.Image.Image | PictureFile | ArrayLike
 Size: TypeAlias = tuple[int, int] | HW | None
 """(width, height), or `HW(height, width)`."""
 
-_MEMORY = "resizekit"
-"""Key in the `info` of a small PIL image: size and mode of its original."""
+_ORIGINAL = "resizekit_original"
+"""Key in the `info` of a small PIL image that `down` returned: size and mode of its original."""
 
 
 def down_any(codec: "Codec", image: Any, effort: int | Effort) -> Any:
@@ -56,7 +58,7 @@ def down_any(codec: "Codec", image: Any, effort: int | Effort) -> Any:
     # reflected as in files, so that the networks see enough of a picture of a few pixels
     low = reflect_pad_or_crop(_down_array(codec, reflect_pad_or_crop(colours, padded.high), effort), padded.stored)
     small = Picture(pixels=low, alpha=alpha, icc=fitting_profile(picture.icc, low.shape[2]))
-    return picture_to_pil(small, **{_MEMORY: (picture.hw.wh, picture.mode)})
+    return picture_to_pil(small, **{_ORIGINAL: (picture.hw.wh, picture.mode)})
 
 
 def up_any(codec: "Codec", image: Any, size: Size) -> Any:
@@ -65,11 +67,11 @@ def up_any(codec: "Codec", image: Any, size: Size) -> Any:
         return [up_any(codec, item, size) for item in image]
     if isinstance(image, np.ndarray | Tensor):
         return _up_array(codec, image, size)
-    memory = image.info.get(_MEMORY) if isinstance(image, PIL.Image.Image) else None
-    small = picture_of(image)
-    mode = small.mode
-    if memory is not None and padded_sizes_for(codec.spec, HW.from_wh(memory[0])).stored == small.hw:
-        size, mode = size or memory[0], memory[1]
+    small = picture_of(image, as_stored=True)
+    if small.embedded_manifest is None:
+        small = without_redundancy(small)
+    original, mode = _original(codec, image, small)
+    size = original if size is None else size
     largest = HW(*codec.spec.high_shape((codec.low_channels, *small.hw))[1:])
     target = largest if size is None else _checked_size(codec, small.hw, size)
     low = padded_sizes_for(codec.spec, target).low
@@ -82,20 +84,48 @@ def up_any(codec: "Codec", image: Any, size: Size) -> Any:
     return picture_to_pil(Picture(pixels=colours, alpha=alpha, icc=fitting_profile(small.icc, colours.shape[2])))
 
 
-def picture_of(image: PIL.Image.Image | PictureFile) -> Picture:
+def _original(codec: "Codec", image: Any, small: Picture) -> tuple[Size, Mode]:
+    """Return size and mode of the original, as far as the small image has them: in its manifest, or from `down`.
+
+    Raises:
+        ManifestError: Other weights made the small file, or its pixels have changed.
+    """
+    in_memory = isinstance(image, PIL.Image.Image)
+    if small.embedded_manifest is not None:
+        name = image if isinstance(image, str | Path) else "this image"
+        manifest = Manifest.from_text(small.embedded_manifest, name)
+        if manifest.pixels == small.digest:
+            if (manifest.digest, manifest.spec, manifest.times) != (codec.digest, codec.spec, codec.times):
+                raise ManifestError(
+                    f"{name} was made with {manifest.weights!r} by {manifest.spec}, and this codec is "
+                    f"{codec.info.weights!r} by {codec.spec}: use resizekit.up_file or up_bytes, which choose the codec"
+                )
+            return (None if manifest.intermediate_size else manifest.size), manifest.mode
+        if not in_memory:
+            raise ManifestError(
+                f"{name} was changed after it was made small: give the file as `down` wrote it, or pass its pixels as "
+                "an array"
+            )
+    size, mode = image.info.get(_ORIGINAL, (None, small.mode)) if in_memory else (None, small.mode)
+    # other programs keep `info` when they resize an image
+    fits = size is not None and padded_sizes_for(codec.spec, HW.from_wh(size)).stored == small.hw
+    return (size, mode) if fits else (None, small.mode)
+
+
+def picture_of(image: PIL.Image.Image | PictureFile, *, as_stored: bool = False) -> Picture:
     """Convert a PIL image, or decode a file, of 8 bits per channel.
 
     Raises:
         ImageError: The object is something else, or the file cannot be read or has more bits or channels.
     """
     if isinstance(image, PIL.Image.Image):
-        return picture_from_pil(image)
+        return picture_from_pil(image, as_stored=as_stored)
     if not isinstance(image, str | Path | bytes | bytearray) and not hasattr(image, "read"):
         raise ImageError(
             f"invalid image of type {type(image).__name__}: expected a PIL image, an array, a tensor, a path, bytes or "
             "a file object"
         )
-    picture = read_picture(image)
+    picture = read_picture(image, as_stored=as_stored)
     if picture.bits != 8 or picture.mode == "CUBE":
         raise ImageError(
             f"{image if isinstance(image, str | Path) else 'this file'} has {picture.pixels.shape[2]} channels of "

@@ -8,11 +8,12 @@ import PIL.Image
 import pytest
 import torch
 from PIL import ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 import resizekit
 from resizekit.codec.batches import as_batch
 from resizekit.codec.pad import reflect_batch, reflect_pad_or_crop
-from resizekit.errors import ImageError, ResizeShapeError, UsageError
+from resizekit.errors import ImageError, ManifestError, ResizeShapeError, UsageError
 from resizekit.pictures.io.read import read_picture
 from resizekit.spec import HW
 
@@ -109,6 +110,41 @@ def test_pil_image_keeps_orientation_and_profile(codec):
 def test_small_pil_image_that_was_resized_forgets_its_size(codec):
     low = codec.down(PHOTO).resize((40, 30))
     assert codec.up(low).size == (80, 60)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_small_file_in_any_form_becomes_what_up_file_gives(codec, tmp_path, suffix, mode):
+    small, restored = tmp_path / f"small{suffix}", tmp_path / "restored.png"
+    picture = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (33, 45, 4), np.uint8)).convert(mode)
+    resizekit.down_file(picture, small, weights=codec)
+    resizekit.up_file(small, restored, weights=codec)
+    expected = PIL.Image.open(restored)
+    for form in (small, str(small), small.read_bytes(), io.BytesIO(small.read_bytes()), PIL.Image.open(small)):
+        again = codec.up(form)
+        assert (again.size, again.mode) == ((45, 33), mode)
+        assert np.array_equal(again, expected)
+
+
+def test_small_file_of_other_weights_or_steps_is_refused(codec, tmp_path):
+    picture = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    resizekit.down_file(picture, tmp_path / "x4.png", weights="sr-x4-fast")
+    resizekit.down_file(picture, tmp_path / "again.png", weights="extreme", target=resizekit.TargetSize(times=2))
+    for name, other in (("x4.png", codec), ("again.png", resizekit.load("extreme", times=1))):
+        for form in (tmp_path / name, PIL.Image.open(tmp_path / name)):
+            with pytest.raises(ManifestError, match=r"was made with '.*' by .*: use resizekit\.up_file or up_bytes"):
+                other.up(form)
+
+
+def test_changed_small_file_is_refused_and_changed_image_is_enlarged(codec, tmp_path):
+    resizekit.down_file(PIL.Image.new("RGB", (45, 33), "teal"), tmp_path / "small.png", weights=codec)
+    opened = PIL.Image.open(tmp_path / "small.png")
+    assert codec.up(opened.crop((0, 0, 20, 16))).size == (40, 32)
+    manifest = PngInfo()
+    manifest.add_itxt("resizekit", opened.info["resizekit"])
+    opened.crop((0, 0, 20, 16)).save(tmp_path / "changed.png", pnginfo=manifest)
+    with pytest.raises(ManifestError, match="was changed after it was made small"):
+        codec.up(tmp_path / "changed.png")
 
 
 def test_gradients_flow_through_a_padded_picture(codec):

@@ -8,19 +8,22 @@ import PIL.Image
 from resizekit.errors import ImageError
 from resizekit.pictures.io.cmyk import cmyk_to_srgb
 from resizekit.pictures.io.decode import MODES, expand, orientation_of, read_exif
+from resizekit.pictures.io.metadata import read_embedded_manifest
 from resizekit.pictures.io.opening import reading
 from resizekit.pictures.io.orientation import apply_exif_orientation
 from resizekit.pictures.io.redundancy import without_redundancy
+from resizekit.pictures.manifest import KEYWORD
 from resizekit.pictures.picture import Picture
 
 __all__ = ["picture_from_pil", "picture_to_pil"]
 
 
-def picture_from_pil(image: PIL.Image.Image) -> Picture:
+def picture_from_pil(image: PIL.Image.Image, *, as_stored: bool = False) -> Picture:
     """Convert a PIL image of any mode of 8 bits: upright, alpha apart, CMYK to sRGB.
 
     Args:
         image: The image; of an animation, its current frame.
+        as_stored: As for `read_picture`: keep what the manifest of a small image describes, and the manifest.
 
     Raises:
         ImageError: The image is empty, its file cannot be read any more, it has more than 8 bits per channel, or
@@ -45,7 +48,12 @@ def picture_from_pil(image: PIL.Image.Image) -> Picture:
     array = expand(image, has_alpha=has_alpha).reshape(image.height, image.width, -1)
     array = apply_exif_orientation(array, orientation_of(image, exif))
     pixels, alpha = (array[:, :, :-1].copy(), array[:, :, -1].copy()) if has_alpha else (array, None)
-    return without_redundancy(Picture(pixels=pixels, alpha=alpha, icc=icc))
+    if not as_stored:
+        return without_redundancy(Picture(pixels=pixels, alpha=alpha, icc=icc))
+    # Pillow keeps the text of a PNG in `info`, also when the pixels change
+    text = image.info.get(KEYWORD)
+    manifest = str(text) if isinstance(text, str) else read_embedded_manifest(exif)
+    return Picture(pixels=pixels, alpha=alpha, icc=icc, embedded_manifest=manifest)
 
 
 def picture_to_pil(picture: Picture, **info: Any) -> PIL.Image.Image:
