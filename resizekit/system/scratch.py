@@ -140,9 +140,9 @@ def release(*arrays: Any) -> None:
             mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def bands(shape: tuple[int, ...], itemsize: int = 1) -> Iterator[slice]:
-    """Cut the rows of an array into bands of about 16 MB."""
-    rows = max(1, _BAND // max(1, math.prod(shape[1:]) * itemsize))
+def bands(shape: tuple[int, ...], itemsize: int = 1, size: int | None = None) -> Iterator[slice]:
+    """Cut the rows of an array into bands of about `size` bytes; None: 16 MB."""
+    rows = max(1, (size or _BAND) // max(1, math.prod(shape[1:]) * itemsize))
     return (slice(top, min(top + rows, shape[0])) for top in range(0, shape[0], rows))
 
 

@@ -121,7 +121,7 @@ def cut(path, share):
 
 @pytest.mark.parametrize("name", ["rgb.jpg", "rgb.png", "16 bits.png"])
 def test_broken_file_is_named_with_its_row(name, tmp_path, monkeypatch, on_disk):
-    monkeypatch.setattr("resizekit.system.scratch._BAND", 10_000)
+    monkeypatch.setattr("resizekit.pictures.io.strips._STRIP", 10_000)
     SOURCES[name](tmp_path / name)
     cut(tmp_path / name, 0.6)
     with pytest.raises(ImageError, match=rf"{name} is broken near row \d+ \(.*\): fetch or export it again"):
@@ -326,3 +326,39 @@ def test_200_megapixels_need_less_than_a_gibibyte(tmp_path, small_weights, monke
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     with Image.open(tmp_path / "up.png") as image:
         assert image.size == (20_000, 10_000)
+
+
+READ = """
+import sys
+import pyvips
+from resizekit.pictures.io.read import read_picture
+
+def used(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
+
+read_picture(sys.argv[1])  # what libvips keeps
+before = used("VmRSS")
+open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
+picture = read_picture(sys.argv[2])
+decoded = picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
+print((used("VmHWM") - before) / decoded)
+"""
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the peak cannot be measured here")
+@pytest.mark.parametrize("name", ["rgb.jpg", "rgb.png", "alpha.png", "16 bits.png"])
+def test_reading_needs_little_more_than_the_decoded_picture(name, tmp_path):
+    colours = np.tile(COLOURS, (40, 40, 1))  # 31 megapixels
+    rgb = Image.fromarray(colours[:, :, :3])
+    write = {
+        "rgb.jpg": rgb.save,
+        "rgb.png": partial(rgb.save, compress_level=1),
+        "alpha.png": partial(Image.fromarray(colours).save, compress_level=1),
+        "16 bits.png": lambda path: PNG16.save(path, colours.astype(np.uint16) * 257),
+    }
+    write[name](tmp_path / name)
+    Image.fromarray(COLOURS[:20, :20, :3]).resize((2100, 2100)).save(tmp_path / "other.png")
+    command = [sys.executable, "-c", READ, str(tmp_path / "other.png"), str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert float(done.stdout) < 1.3

@@ -32,9 +32,9 @@ from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
 from resizekit.storage.png16 import decode_png
 from resizekit.system.printable import escaped
-from resizekit.system.scratch import check_memory, contiguous
+from resizekit.system.scratch import bands, check_memory, contiguous, empty, release
 
-__all__ = ["MODES", "decode", "expand", "orientation_of", "read_exif"]
+__all__ = ["MODES", "decode", "expand", "orientation_of", "read_exif", "split_alpha", "turned"]
 
 _ATTRIBUTE_BITS = 0x0F
 """Bits of the descriptor of a TGA, at byte 17, that count the bits of alpha."""
@@ -59,7 +59,7 @@ def decode(
     frame: int | None = None,
     chunks: PngChunks | None = None,
     animation: Callable[[], Animation] | None = None,
-    strips: Callable[[], Pixels] | None = None,
+    strips: Callable[[], tuple[Pixels, Pixels | None]] | None = None,
 ) -> Picture:
     """Decode a picture that Pillow opened.
 
@@ -70,7 +70,7 @@ def decode(
         frame: Number of the frame, from 1; None: the file must not have several.
         chunks: Chunks of a PNG besides its pixels.
         animation: Lists the frames of a PNG.
-        strips: Decodes the pixels instead of Pillow: `h w c`, with alpha as the last channel.
+        strips: Decodes the pixels instead of Pillow: colours `h w c` and alpha `h w`.
 
     Raises:
         ImageError: The picture is too large, is not supported, or does not have this frame.
@@ -89,9 +89,7 @@ def decode(
         raise too_deep(path)
     if not deep and image.mode not in MODES and image.mode != "CMYK":
         raise ImageError(f"{path} is in {escaped(image.mode, 20)} colours: convert it to RGB or grey first")
-    if strips is not None:
-        array = strips()
-    elif array is None:
+    if strips is None and array is None:
         _check_memory(path, image)
         image.load()  # also for 16 bits, so that Pillow finds broken files of every depth
         check_size(path, HW.from_wh(image.size))  # an icon learns its size from the picture inside it
@@ -102,15 +100,16 @@ def decode(
         image = cmyk_to_srgb(path, image)
     else:
         icc = read_profile(image, head, exif, chunks)
-    if array is not None:
-        has_alpha = array.shape[2] in (2, 4)
+    if strips is not None:
+        pixels, alpha = strips()
+    elif array is not None:
+        pixels, alpha = split_alpha(array)
+    elif deep and chunks is not None:
+        pixels, alpha = split_alpha(decode_png(chunks.pixels))
     else:
-        has_alpha = image.has_transparency_data and not (image.format == "TGA" and not head[17] & _ATTRIBUTE_BITS)
-    if array is None:
-        array = decode_png(chunks.pixels) if deep and chunks is not None else expand(image, has_alpha=has_alpha)
-        array = array.reshape(image.height, image.width, -1)
-    array = apply_exif_orientation(array, orientation_of(image, exif))
-    pixels, alpha = (contiguous(array[:, :, :-1]), contiguous(array[:, :, -1])) if has_alpha else (array, None)
+        has_attributes = image.format != "TGA" or head[17] & _ATTRIBUTE_BITS
+        pixels, alpha = expand(image, has_alpha=bool(image.has_transparency_data and has_attributes))
+    pixels, alpha = turned(pixels, alpha, orientation_of(image, exif))
     xmp, dpi = _xmp_and_dpi(image, chunks)
     metadata = describing_metadata(exif, xmp, dpi, user_comment=manifest is None)
     return Picture(pixels=pixels, alpha=alpha, icc=icc, metadata=metadata, embedded_manifest=manifest)
@@ -121,9 +120,37 @@ def _check_memory(path: Source, image: PIL.Image.Image) -> None:
     check_memory(count, f"{path} is decoded in one piece: make a plain PNG, JPEG or TIFF of it, or scale it down")
 
 
-def expand(image: PIL.Image.Image, *, has_alpha: bool) -> Pixels:
-    """Return the pixels of a loaded image of 8 bits as grey or RGB, with alpha as the last channel if requested."""
-    return np.array(image.convert(MODES[image.mode] + "A" * has_alpha))
+def expand(image: PIL.Image.Image, *, has_alpha: bool) -> tuple[Pixels, Pixels | None]:
+    """Return the pixels of a loaded image of 8 bits as grey or RGB, `h w c`, and alpha if requested, `h w`.
+
+    They are copied band by band, since Pillow has four bytes per pixel, and makes copies of its own.
+    """
+    mode = MODES[image.mode]
+    size, channels = (image.height, image.width), len(mode)
+    pixels: Pixels = empty((*size, channels), np.uint8)
+    alpha: Pixels | None = empty(size, np.uint8) if has_alpha else None
+    for rows in bands(pixels.shape):
+        band = image.crop((0, rows.start, image.width, rows.stop)).convert(mode + "A" * has_alpha)
+        part = np.asarray(band).reshape(-1, image.width, channels + has_alpha)
+        pixels[rows] = part[:, :, :channels]
+        if alpha is not None:
+            alpha[rows] = part[:, :, -1]
+        release(pixels, alpha)
+    return pixels, alpha
+
+
+def split_alpha(array: Pixels) -> tuple[Pixels, Pixels | None]:
+    """Return the colours of an array, `h w c`, and its alpha, `h w`: the last of two or four channels."""
+    array = array[:, :, None] if array.ndim == 2 else array
+    if array.shape[2] in (2, 4):
+        return contiguous(array[:, :, :-1]), contiguous(array[:, :, -1])
+    return array, None
+
+
+def turned(pixels: Pixels, alpha: Pixels | None, orientation: int) -> tuple[Pixels, Pixels | None]:
+    """Turn colours and alpha upright."""
+    turned_alpha = None if alpha is None else apply_exif_orientation(alpha, orientation)
+    return apply_exif_orientation(pixels, orientation), turned_alpha
 
 
 def _is_animated(image: PIL.Image.Image) -> bool:

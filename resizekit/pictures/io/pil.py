@@ -7,10 +7,9 @@ import PIL.Image
 
 from resizekit.errors import ImageError
 from resizekit.pictures.io.cmyk import cmyk_to_srgb
-from resizekit.pictures.io.decode import MODES, expand, orientation_of, read_exif
+from resizekit.pictures.io.decode import MODES, expand, orientation_of, read_exif, turned
 from resizekit.pictures.io.metadata import read_embedded_manifest
 from resizekit.pictures.io.opening import reading
-from resizekit.pictures.io.orientation import apply_exif_orientation
 from resizekit.pictures.io.redundancy import without_redundancy
 from resizekit.pictures.manifest import KEYWORD
 from resizekit.pictures.picture import Picture
@@ -45,9 +44,7 @@ def picture_from_pil(image: PIL.Image.Image, *, as_stored: bool = False) -> Pict
     if image.mode == "CMYK":
         image = cmyk_to_srgb("this image", image)
     has_alpha = image.has_transparency_data
-    array = expand(image, has_alpha=has_alpha).reshape(image.height, image.width, -1)
-    array = apply_exif_orientation(array, orientation_of(image, exif))
-    pixels, alpha = (array[:, :, :-1].copy(), array[:, :, -1].copy()) if has_alpha else (array, None)
+    pixels, alpha = turned(*expand(image, has_alpha=has_alpha), orientation_of(image, exif))
     if not as_stored:
         return without_redundancy(Picture(pixels=pixels, alpha=alpha, icc=icc))
     # Pillow keeps the text of a PNG in `info`, also when the pixels change

@@ -73,7 +73,9 @@ def _decode_frame(data: bytes, chunks: PngChunks) -> Pixels:
     if chunks.bit_depth <= 8:
         with _opened(data, chunks) as image:
             image.load()
-            return expand(image, has_alpha=True)
+            colours, alpha = expand(image, has_alpha=True)
+            assert alpha is not None
+            return np.dstack((colours, alpha))
     pixels = decode_png(data)
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     if pixels.shape[2] in (2, 4):

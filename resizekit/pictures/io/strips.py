@@ -4,6 +4,7 @@ The pixel values are those of Pillow: both use libjpeg-turbo and libpng. Other f
 not decode to the same values, such as palettes, are left to Pillow.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from resizekit.system.scratch import active_scratch, bands, empty, release
 
 __all__ = ["CHANNELS", "FORMATS", "can_read_jpeg", "can_read_png", "is_large", "libvips", "read_strips"]
 
+_SMALL = 4_000_000
+"""Pixels up to which Pillow reads a picture: the import of libvips takes longer than it saves."""
+_STRIP = 1_000_000
+"""Bytes that are decoded at once; libvips keeps several strips."""
 _TYPES = {8: np.uint8, 16: np.uint16}
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """Channels of the colour types of a PNG without a palette."""
@@ -27,9 +32,15 @@ FORMATS = {"uint8": "uchar", "uint16": "ushort"}
 
 
 def is_large(size: HW, pixel_bytes: int) -> bool:
-    """Return whether a picture is to be read in strips: it is above the limit of the active scratch folder."""
+    """Return whether a picture is to be read in strips.
+
+    It is above the limit of the active scratch folder, or it has a few megapixels and libvips is there: Pillow needs
+    four bytes of memory for each pixel besides those of the result.
+    """
     place = active_scratch()
-    return place is not None and size.h * size.w * pixel_bytes > place.limit
+    if place is not None and size.h * size.w * pixel_bytes > place.limit:
+        return True
+    return size.h * size.w > _SMALL and find_spec("pyvips") is not None
 
 
 def can_read_png(chunks: PngChunks) -> bool:
@@ -43,14 +54,17 @@ def can_read_jpeg(image: Any) -> bool:
     return image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
 
 
-def read_strips(path: Source, size: HW, channels: int, bits: int = 8) -> Pixels:
-    """Decode a JPEG or PNG strip by strip: `h w c`, with alpha as the last channel.
+def read_strips(path: Source, size: HW, channels: int, bits: int = 8) -> tuple[Pixels, Pixels | None]:
+    """Decode a JPEG or PNG strip by strip.
 
     Args:
         path: The file.
         size: Its size.
         channels: Its channels, with alpha.
         bits: 8 or 16 bits per channel.
+
+    Returns:
+        Colours `h w c`, and alpha `h w` or None.
 
     Raises:
         ImageError: The file is broken, and in which rows.
@@ -63,17 +77,22 @@ def read_strips(path: Source, size: HW, channels: int, bits: int = 8) -> Pixels:
         image = _open(vips, path)
         if (image.height, image.width, image.bands, image.format) != (*shape, FORMATS[dtype.name]):
             raise ImageError(f"{path} does not have the size and channels that it declares: export it again")
-        pixels: Pixels = empty(shape, dtype)
+        colours = channels - (channels in (2, 4))
+        pixels: Pixels = empty((*size, colours), dtype)
+        alpha: Pixels | None = empty(size, dtype) if colours < channels else None
         region = vips.Region.new(image)
-        for rows in bands(shape, dtype.itemsize):
+        for rows in bands(shape, dtype.itemsize, _STRIP):
             top = rows.start
             data = region.fetch(0, top, size.w, rows.stop - top)
-            pixels[rows] = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
-            release(pixels)
+            part = np.frombuffer(data, dtype).reshape(-1, *shape[1:])
+            pixels[rows] = part[:, :, :colours]
+            if alpha is not None:
+                alpha[rows] = part[:, :, -1]
+            release(pixels, alpha)
     except vips.Error as error:
         reason = escaped(str(error).strip().splitlines()[-1], 120)
         raise ImageError(f"{path} is broken near row {top} ({reason}): fetch or export it again") from None
-    return pixels
+    return pixels, alpha
 
 
 def _open(vips: Any, path: Source) -> Any:
