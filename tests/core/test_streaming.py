@@ -20,6 +20,7 @@ from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.io.write import write_picture
+from resizekit.pictures.picture import Picture
 from resizekit.storage.png16 import PNG16
 from resizekit.system.scratch import Scratch, bands, build, contiguous, empty, is_on_disk, release, scratch
 
@@ -49,7 +50,12 @@ SOURCES = {
     "grey-alpha.png": Image.fromarray(COLOURS).convert("LA").save,
     "palette.png": RGB.convert("P").save,
     "16 bits.png": lambda path: PNG16.save(path, COLOURS[:, :, :3].astype(np.uint16) * 251),
-    "rgb.tif": RGB.save,
+    "rgb.tif": partial(RGB.save, dpi=(300, 300)),
+    "lzw.tif": partial(RGB.save, compression="tiff_lzw"),
+    "grey.tif": RGB.convert("L").save,
+    "rotated.tif": partial(RGB.save, exif=rotated()),
+    "jpeg.tif": partial(RGB.save, compression="jpeg"),
+    "16 bits.tif": lambda path: write_picture(path, Picture(pixels=COLOURS[:, :, :3].astype(np.uint16) * 251)),
     "rgb.webp": partial(RGB.save, lossless=True),
 }
 
@@ -332,6 +338,7 @@ READ = """
 import sys
 import pyvips
 from resizekit.pictures.io.read import read_picture
+from resizekit.pictures.picture import Picture
 
 def used(name):
     with open("/proc/self/status") as file:

@@ -18,10 +18,22 @@ from resizekit.storage.formats import Pixels
 from resizekit.system.printable import escaped
 from resizekit.system.scratch import active_scratch, bands, empty, release
 
-__all__ = ["CHANNELS", "FORMATS", "can_read_jpeg", "can_read_png", "is_large", "libvips", "read_strips"]
+__all__ = [
+    "CHANNELS",
+    "FORMATS",
+    "can_read_jpeg",
+    "can_read_png",
+    "can_read_tiff",
+    "is_large",
+    "libvips",
+    "read_strips",
+]
 
 _SMALL = 4_000_000
 """Pixels up to which Pillow reads a picture: the import of libvips takes longer than it saves."""
+_COMPRESSION, _PHOTOMETRIC, _ORIENTATION = 259, 262, 274
+_LOSSLESS = frozenset({1, 5, 8, 32773, 32946})
+"""Compressions of TIFF: none, LZW, deflate and PackBits."""
 _STRIP = 1_000_000
 """Bytes that are decoded at once; libvips keeps several strips."""
 _TYPES = {8: np.uint8, 16: np.uint16}
@@ -52,6 +64,14 @@ def can_read_png(chunks: PngChunks) -> bool:
 def can_read_jpeg(image: Any) -> bool:
     """Return whether libvips reads this JPEG, opened by Pillow, to the values of Pillow."""
     return image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
+
+
+def can_read_tiff(image: Any) -> bool:
+    """Return whether libvips reads this page of a TIFF, opened by Pillow, to the values of Pillow."""
+    tags = image.tag_v2
+    plain = tags.get(_COMPRESSION, 1) in _LOSSLESS and tags.get(_PHOTOMETRIC) in (1, 2)
+    plain = plain and tags.get(_ORIENTATION, 1) == 1  # Pillow swaps the size of a turned page
+    return plain and image.mode in ("L", "RGB") and image.tell() == 0 and "transparency" not in image.info
 
 
 def read_strips(path: Source, size: HW, channels: int, bits: int = 8) -> tuple[Pixels, Pixels | None]:

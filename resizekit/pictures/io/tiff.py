@@ -21,6 +21,7 @@ from resizekit.pictures.limits import check_values
 from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, Storage
+from resizekit.system.scratch import contiguous, empty, release
 
 __all__ = ["DEEP_TIFF", "DeepTiff", "is_tiff", "read_tiff", "tiff_bytes"]
 
@@ -86,7 +87,8 @@ def read_tiff(path: Source, page: int | None = None) -> Picture:
         first = pages[0]
         for page in pages:
             _check_page(path, page, first, len(pages))
-        pixels = np.concatenate([_read_samples(page) for page in pages], 2)
+        samples = [_read_samples(page) for page in pages]
+        pixels = samples[0] if len(samples) == 1 else np.concatenate(samples, 2)
         pixels = apply_exif_orientation(pixels, int(_tag(first, _ORIENTATION) or 1))
         icc = _tag(first, _ICC)
     alpha = None
@@ -98,7 +100,7 @@ def read_tiff(path: Source, page: int | None = None) -> Picture:
             pixels.dtype == np.float32
         ):  # the file does not declare the range of its alpha, which differs from that of the colours
             raise ImageError(f"{path} has alpha of float32: export it without, or with 16 bits a channel")
-        pixels, alpha = pixels[:, :, :-1].copy(), pixels[:, :, -1].copy()
+        pixels, alpha = contiguous(pixels[:, :, :-1]), contiguous(pixels[:, :, -1])
     coloured = pixels.shape[2] in (1, 3)
     return Picture(pixels=pixels, alpha=alpha, icc=bytes(icc) if icc and coloured else None)
 
@@ -152,12 +154,13 @@ def _check_page(path: Source, page: Any, first: Any, pages: int) -> None:
 
 def _read_samples(page: Any) -> Pixels:
     """Decode a page: `h w c`."""
-    array = np.asarray(page.asarray())
+    array = page.asarray(out=empty(page.shape, page.dtype))
+    release(array)
     if page.axes == "SYX":
         array = np.moveaxis(array, 0, 2)
     if page.photometric == _WHITE_IS_ZERO:
         array = np.iinfo(array.dtype).max - array
-    return cast(Pixels, np.ascontiguousarray(array.reshape(page.imagelength, page.imagewidth, -1)))
+    return cast(Pixels, contiguous(array.reshape(page.imagelength, page.imagewidth, -1)))
 
 
 def _tag(page: Any, number: int) -> Any:

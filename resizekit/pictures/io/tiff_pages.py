@@ -1,5 +1,6 @@
 """TIFF: choose the page and the library. Pillow reads one page of 8 bits, tifffile everything else."""
 
+from functools import partial
 from typing import Any
 
 import PIL.Image
@@ -9,6 +10,7 @@ from resizekit.pictures.io.depth import has_deep_channels
 from resizekit.pictures.io.frames import no_such_frame
 from resizekit.pictures.io.opening import check_size
 from resizekit.pictures.io.source import Source, for_library
+from resizekit.pictures.io.strips import can_read_tiff, is_large, read_strips
 from resizekit.pictures.io.tiff import read_tiff
 from resizekit.pictures.io.tiff_directories import check_directories
 from resizekit.pictures.picture import Picture
@@ -60,8 +62,13 @@ def _read_with_pillow(path: Source, head: bytes, page: int | None) -> Picture | 
                     image.seek(page)
                 except SyntaxError:  # a mode that Pillow does not have
                     return None
-            check_size(path, HW.from_wh(image.size))
-            return decode(path, image, head) if _is_complete(image, head) else None
+            size, channels, strips = HW.from_wh(image.size), len(image.getbands()), None
+            check_size(path, size)
+            if not _is_complete(image, head):
+                return None
+            if can_read_tiff(image) and is_large(size, channels):
+                strips = partial(read_strips, path, size, channels)
+            return decode(path, image, head, strips=strips)
     except PIL.UnidentifiedImageError:
         return None
 
