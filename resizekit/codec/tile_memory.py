@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.overrides import TorchFunctionMode
 
 from resizekit.codec.codec import Codec
 from resizekit.codec.convert import dtype_of_bits
@@ -41,17 +40,20 @@ def bytes_per_pixel(codec: Codec) -> float:
     return _WORKSPACE * float(max(down.bytes, up.bytes)) / (size.h * size.w)
 
 
-class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of the tensors that operations return, as long as they live."""
+class _Peak(TorchFunctionMode):
+    """Counts the bytes of the tensors that functions return, as long as they live.
+
+    A mode for the operations below the functions would be more exact, but its import takes 150 MB and a second.
+    """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.bytes = self._now = 0
         self._users: Counter[int] = Counter()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
+        for tensor in result if isinstance(result, tuple | list) else (result,):
             if isinstance(tensor, Tensor) and tensor.layout == torch.strided:
                 self._count(tensor)
         self.bytes = max(self.bytes, self._now)

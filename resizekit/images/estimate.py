@@ -51,9 +51,10 @@ def estimate_down(codec: Codec, size: HW, bits: int, tile: Tile, budget: Budget,
     Raises:
         UsageError: The memory is too small.
     """
-    side = tile_side(budget.tile(codec, tile), size)
+    plan = budget.plan(codec, tile)
+    side = tile_side(tile if plan is None else plan.side, size)
     in_tile = min(side or max(size), max(size))
-    memory = resident_bytes() + memory_of_tile(codec, in_tile) + FILES
+    memory = resident_bytes() + memory_of_tile(codec, in_tile) + FILES if plan is None else plan.memory
     # the original and low; between two steps, low has four bytes per value
     low = 1 / float(codec.step.s * codec.step.r * codec.step.t)
     bytes_per_pixel = codec.channels * (bits // 8 + low * (4 if codec.times > 1 else bits // 8))

@@ -6,13 +6,14 @@ Networks allocate and free large blocks in each layer: on a CPU this takes about
 
 import ctypes
 
-__all__ = ["keep_freed_memory", "return_freed_memory"]
+__all__ = ["keep_freed_memory", "keeps_freed_memory", "return_freed_memory"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Parameter numbers from malloc.h."""
 _NEVER_TRIM = 2**31 - 1
 _DEFAULT_TRIM, _DEFAULT_MMAPS = 2**17, 2**16
 """The defaults of glibc."""
+_kept = False
 
 
 def keep_freed_memory() -> bool:
@@ -31,7 +32,7 @@ def keep_freed_memory() -> bool:
         >>> isinstance(resizekit.keep_freed_memory(), bool)
         True
     """
-    return _configure(0, _NEVER_TRIM)
+    return _configure(0, _NEVER_TRIM, keeps=True)
 
 
 def return_freed_memory() -> bool:
@@ -40,15 +41,24 @@ def return_freed_memory() -> bool:
     Returns:
         Whether it took effect.
     """
-    took_effect = _configure(_DEFAULT_MMAPS, _DEFAULT_TRIM)
+    took_effect = _configure(_DEFAULT_MMAPS, _DEFAULT_TRIM, keeps=False)
     if took_effect:
         ctypes.CDLL(None).malloc_trim(0)
     return took_effect
 
 
-def _configure(mmaps: int, trim: int) -> bool:
+def keeps_freed_memory() -> bool:
+    """Return whether `keep_freed_memory` is in effect."""
+    return _kept
+
+
+def _configure(mmaps: int, trim: int, *, keeps: bool) -> bool:
+    global _kept
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # musl and macOS; Windows
         return False
-    return all(mallopt(name, value) == 1 for name, value in ((_M_MMAP_MAX, mmaps), (_M_TRIM_THRESHOLD, trim)))
+    took_effect = all(mallopt(name, value) == 1 for name, value in ((_M_MMAP_MAX, mmaps), (_M_TRIM_THRESHOLD, trim)))
+    if took_effect:
+        _kept = keeps
+    return took_effect

@@ -67,11 +67,11 @@ def can_read_jpeg(image: Any) -> bool:
 
 
 def can_read_tiff(image: Any) -> bool:
-    """Return whether libvips reads this page of a TIFF, opened by Pillow, to the values of Pillow."""
+    """Return whether libvips reads the first page of a TIFF, opened by Pillow, to the values of Pillow."""
     tags = image.tag_v2
     plain = tags.get(_COMPRESSION, 1) in _LOSSLESS and tags.get(_PHOTOMETRIC) in (1, 2)
     plain = plain and tags.get(_ORIENTATION, 1) == 1  # Pillow swaps the size of a turned page
-    return plain and image.mode in ("L", "RGB") and image.tell() == 0 and "transparency" not in image.info
+    return plain and image.mode in ("L", "RGB") and "transparency" not in image.info
 
 
 def read_strips(path: Source, size: HW, channels: int, bits: int = 8) -> tuple[Pixels, Pixels | None]:

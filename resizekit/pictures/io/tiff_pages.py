@@ -66,7 +66,7 @@ def _read_with_pillow(path: Source, head: bytes, page: int | None) -> Picture | 
             check_size(path, size)
             if not _is_complete(image, head):
                 return None
-            if can_read_tiff(image) and is_large(size, channels):
+            if not page and can_read_tiff(image) and is_large(size, channels):
                 strips = partial(read_strips, path, size, channels)
             return decode(path, image, head, strips=strips)
     except PIL.UnidentifiedImageError:
