@@ -18,6 +18,7 @@ from resizekit.images.budget import Budget, memory_of_tile, parse_bytes
 from resizekit.images.files import down_file, up_file
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
+from resizekit.images.small_files import inspect_small
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.io.write import write_picture
 from resizekit.pictures.picture import Picture
@@ -249,6 +250,14 @@ def test_what_needs_the_whole_picture_is_refused_within_a_memory(tmp_path, monke
     up_file(tmp_path / "b.png", tmp_path / "c.png", options=options)
 
 
+def test_manifest_of_a_large_small_file_is_read_without_its_pixels(tmp_path, monkeypatch):
+    RGB.save(tmp_path / "a.png")
+    manifest = down_file(tmp_path / "a.png", tmp_path / "b.png", weights="sr-x2-fast")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr("resizekit.images.small_files._CHECKED", 1000)
+    assert inspect_small(tmp_path / "b.png") == (manifest, False)
+
+
 def test_plan_with_a_memory_estimates_what_it_takes(tmp_path, cli):
     RGB.save(tmp_path / "a.png")
     done = cli("down", tmp_path / "a.png", tmp_path / "b.png", "--plan", "--memory", "2GB", "--weights", "sr-x2-fast")
@@ -337,6 +346,7 @@ def test_200_megapixels_need_less_than_a_gibibyte(tmp_path, small_weights, monke
 READ = """
 import sys
 import pyvips
+from resizekit.images.small_files import inspect_small
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.picture import Picture
 
