@@ -38,6 +38,8 @@ _UNLIMITED = 2**62
 _KEPT = 4
 """What a tile needs in a process that keeps freed memory, over what it needs otherwise. Keeping is 1.3 to 1.7 times as
 fast (measured in benchmarks/NOTEBOOK.md)."""
+_GRADIENTS = 6
+"""What a tile needs while it is refined, over what it needs otherwise: gradients keep the output of every layer."""
 _SMALLEST_KEPT = 256
 """Smaller tiles cost more by their halo than kept memory gains."""
 
@@ -127,27 +129,32 @@ class Budget:
                 "larger memory"
             )
 
-    def tile(self, codec: Codec, tile: Tile) -> Tile:
+    def tile(self, codec: Codec, tile: Tile, *, refines: bool = False) -> Tile:
         """Return the largest tile that fits, at most the one that was requested.
 
         Where the process keeps freed memory but has too little for that, it stops to keep it.
 
+        Args:
+            codec: The networks.
+            tile: Side of the tiles, "auto" or "off".
+            refines: Whether the tiles are refined too, which needs gradients.
+
         Raises:
             UsageError: The least tile does not fit, or the requested one does not.
         """
-        plan = self.plan(codec, tile)
+        plan = self.plan(codec, tile, refines=refines)
         if plan is None:
             return tile
         if not plan.keeps:
             return_freed_memory()
         return plan.side
 
-    def plan(self, codec: Codec, tile: Tile) -> "TilePlan | None":
+    def plan(self, codec: Codec, tile: Tile, *, refines: bool = False) -> "TilePlan | None":
         """Choose the tiles; None: there is no limit on memory. The errors are those of `tile`."""
         if self.bytes is None:
             return None
         sides = _SIDES if isinstance(tile, str) else (tile,)
-        needed = {side: memory_of_tile(codec, side) for side in sides}
+        needed = {side: memory_of_tile(codec, side) * (_GRADIENTS if refines else 1) for side in sides}
         used = resident_bytes() + FILES
         for side, count in needed.items():
             if keeps_freed_memory() and side >= _SMALLEST_KEPT and used + _KEPT * count <= self.bytes:

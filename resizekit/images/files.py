@@ -124,7 +124,7 @@ def _write_small(
     options: RunOptions,
 ) -> Manifest:
     def down(codec: Codec, picture: Picture, **how: Any) -> tuple[Picture, Manifest]:
-        tile = options.budget.tile(codec, options.tile)
+        tile = options.budget.tile(codec, options.tile, refines=effort.level > 0)
         shared = {"source": source, "target": target, "progress": options.progress, "on_gain": options.on_gain}
         return down_picture(codec, picture, tile=tile, **{**shared, **how})
 
