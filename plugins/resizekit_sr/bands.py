@@ -92,6 +92,8 @@ class Bands:
         rest = low_channels // spec.t.denominator  # channels are `(t c)`: the axis of the factor is the outer one
         ups = spec.t.numerator, rest, block_size * spec.s.numerator, block_size * spec.r.numerator
         downs = spec.t.denominator, rest, block_size * spec.s.denominator, block_size * spec.r.denominator
+        for sizes in (ups, downs):  # refused here in weights files, whose tensors are limited, before memory is taken
+            torch.empty(math.prod(sizes), math.prod(sizes), device="meta")
         identity = np.eye(rest)
         high, low = (_kronecker(dct_matrix(t), identity, dct_matrix(s), dct_matrix(r)) for t, _, s, r in (ups, downs))
         # ones on the diagonal: the frequencies that both lengths have

@@ -19,5 +19,5 @@ def resident_bytes() -> int:
         True
     """
     if sys.platform == "linux" and _STATM.exists():
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return _USUAL

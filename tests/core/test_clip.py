@@ -30,6 +30,10 @@ def clip(codec):
     return list(small), small.manifest
 
 
+# PyTorch convolves an input of at most 20480 values by another algorithm, so that a batch of smaller frames may have
+# other last bits than its frames, on some processors
+LARGE_FRAMES = np.random.default_rng(1).integers(0, 256, (3, 165, 168, 3), np.uint8)
+
 KINDS = {
     "array": lambda frame: frame,
     "tensor": lambda frame: torch.from_numpy(frame).permute(2, 0, 1),
@@ -41,13 +45,13 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch", [1, 2, 8])
 def test_frames_equal_single_images(codec, kind, batch):
-    frames = [KINDS[kind](frame) for frame in FRAMES]
+    frames = [KINDS[kind](frame) for frame in LARGE_FRAMES]
     lows = list(codec.down_frames(iter(frames), batch=batch))
-    restored = list(codec.up_frames(lows, batch=batch, size=(48, 33)))
+    restored = list(codec.up_frames(lows, batch=batch, size=(168, 165)))
     for frame, low, high in zip(frames, lows, restored, strict=True):
         assert type(low) is type(high) is (PIL.Image.Image if kind == "PIL" else type(frame))
         assert np.array_equal(np.asarray(low), np.asarray(codec.down(frame)))
-        assert np.array_equal(np.asarray(high), np.asarray(codec.up(low, size=(48, 33))))
+        assert np.array_equal(np.asarray(high), np.asarray(codec.up(low, size=(168, 165))))
 
 
 def test_frames_of_grey_codecs_keep_two_axes():
@@ -224,8 +228,8 @@ def test_lossy_compressions_and_codecs_without_weights_are_refused():
 
 def test_clip_of_16_bits(codec):
     deep = codec.with_compression("uint16")
-    frames = [frame.astype(np.uint16) * 257 for frame in FRAMES[:2]]
+    frames = [frame.astype(np.uint16) * 257 for frame in LARGE_FRAMES[:2]]
     small = SmallClip(deep, frames)
     lows = list(small)
     assert (lows[0].dtype, small.manifest.bits) == (np.uint16, 16)
-    assert np.array_equal(next(up_clip(lows, small.manifest)), deep.up(lows[0], size=(48, 33)))
+    assert np.array_equal(next(up_clip(lows, small.manifest)), deep.up(lows[0], size=(168, 165)))

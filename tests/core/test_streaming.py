@@ -314,12 +314,14 @@ def write_sparse_png(path, width, height):
 
 
 PEAK = """
-import resource, sys
+import sys
 from resizekit.cli import main
 try:
     main()
-finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, file=sys.stderr)
+finally:  # ru_maxrss would include the peak of the process that started this one
+    with open("/proc/self/status") as file:
+        peak = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+    print(peak, file=sys.stderr)
 """
 
 
