@@ -19,7 +19,7 @@ import numpy.typing as npt
 from resizekit.errors import UsageError
 from resizekit.spec import HW
 from resizekit.storage.formats import Pixels
-from resizekit.system.scratch import empty, release
+from resizekit.system.scratch import empty, loaded, release
 
 __all__ = ["Grid", "Progress", "Tile", "over_tiles", "part_of", "part_of_work", "tile_side", "windows"]
 
@@ -126,8 +126,7 @@ def over_tiles(
     out: Pixels | None = None
     rows, columns = (list(windows(*axis)) for axis in zip(cells, sides, grid.halo, strict=True))
     for done, (row, column) in enumerate(((r, c) for r in rows for c in columns), start=1):
-        seen = image[_pixels(row[2:], grid.taken.h), _pixels(column[2:], grid.taken.w)]
-        result = run(seen)
+        result = run(loaded(image[_pixels(row[2:], grid.taken.h), _pixels(column[2:], grid.taken.w)]))
         if out is None:  # the state between two steps has a number of channels that only the networks know
             out = empty((*size, result.shape[2]), dtype)
         inner = [

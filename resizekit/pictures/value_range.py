@@ -82,10 +82,10 @@ class _NormalizedView:
 
     def __init__(self, pixels: Pixels, value_range: ValueRange) -> None:
         self.shape = pixels.shape
-        self._pixels, self._value_range = pixels, value_range
+        self.base, self._value_range = pixels, value_range
 
     def __getitem__(self, part: Any) -> Pixels:
-        return normalize(self._pixels[part], self._value_range)
+        return normalize(self.base[part], self._value_range)
 
 
 def normalized_view(pixels: Pixels, value_range: ValueRange | None) -> Pixels:

@@ -32,6 +32,7 @@ __all__ = [
     "contiguous",
     "empty",
     "is_on_disk",
+    "loaded",
     "release",
     "scratch",
     "smallest",
@@ -39,6 +40,9 @@ __all__ = [
 
 _BAND = 16_000_000
 """Bytes of the rows that `bands` takes at once."""
+
+_LINES = 256
+"""Rows of an array in a file that are read at once."""
 
 Array = npt.NDArray[Any]
 
@@ -162,6 +166,23 @@ def build(shape: tuple[int, ...], dtype: npt.DTypeLike, part: Callable[[slice], 
     return result
 
 
+def loaded(view: Array) -> Array:
+    """Return a view of an array in a file as an array in memory; any other array as it is.
+
+    The system maps 16 pages around each page that is read, so a few columns of all rows would load almost everything.
+    The view is therefore copied and released in small parts.
+    """
+    if not is_on_disk(view):
+        return view
+    result = np.empty(view.shape, view.dtype)
+    outer = int(np.argmax(np.abs(view.strides)))
+    for start in range(0, view.shape[outer], _LINES):
+        part = (slice(None),) * outer + (slice(start, start + _LINES),)
+        result[part] = view[part]
+        release(view)
+    return result
+
+
 def smallest(array: Array) -> int:
     """Return the least value of an array of integers."""
     least = min(int(array[rows].min()) for rows in bands(array.shape, array.itemsize))
@@ -173,4 +194,4 @@ def contiguous(array: Array) -> Array:
     """Return an array without gaps: itself, or a copy that is made band by band."""
     if array.flags.c_contiguous:
         return array
-    return build(array.shape, array.dtype, lambda rows: array[rows], array)
+    return build(array.shape, array.dtype, lambda rows: loaded(array[rows]), array)

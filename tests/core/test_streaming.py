@@ -23,7 +23,7 @@ from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.io.write import write_picture
 from resizekit.pictures.picture import Picture
 from resizekit.storage.png16 import PNG16
-from resizekit.system.scratch import Scratch, bands, build, contiguous, empty, is_on_disk, release, scratch
+from resizekit.system.scratch import Scratch, bands, build, contiguous, empty, is_on_disk, loaded, release, scratch
 
 pytest.importorskip("pyvips", reason="needs the extra large")
 
@@ -277,6 +277,15 @@ def test_arrays_in_files_keep_their_values_when_released(on_disk):
     release(array, view, None, np.zeros(3))
     assert np.array_equal(view, np.arange(7000).reshape(1000, 7)[::3, ::-1])
     assert np.array_equal(contiguous(view), view)
+
+
+def test_columns_of_an_array_in_a_file_are_loaded_in_parts(on_disk, monkeypatch):
+    monkeypatch.setattr("resizekit.system.scratch._LINES", 3)
+    array = empty((50, 40, 3), np.uint8)
+    array[:] = np.arange(6000).reshape(50, 40, 3) % 251
+    for view in (array[:, 5:7], array.swapaxes(0, 1)[2:4], array[::-1, :, 1]):
+        assert not is_on_disk(loaded(view))
+        assert np.array_equal(loaded(view), view)
 
 
 def test_small_arrays_stay_in_memory(on_disk):
