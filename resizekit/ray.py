@@ -6,12 +6,13 @@ actor that died again, and repeats its rows. Every machine needs resizekit and t
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -38,6 +39,9 @@ __all__ = ["down_dataset", "up_dataset"]
 Actors: TypeAlias = int | tuple[int, int] | None
 """Number of actors, or the least and the most; None: from 1 to as many as the cluster has room for."""
 
+_COLUMNS: "WeakKeyDictionary[Dataset, Mapping[str, str]]" = WeakKeyDictionary()
+"""Columns of the datasets that this module returned. To ask Ray for them would start actors."""
+
 
 def down_dataset(
     ds: "Dataset",
@@ -57,6 +61,8 @@ def down_dataset(
 ) -> "Dataset":
     """Make the picture of each row small, as `down_file` does. The dataset is lazy: consume it to begin the work.
 
+    To check the names of the columns, the call reads one row of a dataset that did not come from this module.
+
     Args:
         ds: A dataset whose rows hold files, such as `ray.data.read_binary_files(folder, include_paths=True)`.
         weights: Name of installed weights, a .safetensors file that every machine has, or a loaded codec.
@@ -66,7 +72,8 @@ def down_dataset(
         effort: 0 to 4, or an `Effort`.
         max_bytes: Largest size of each small file.
         column: Column with the bytes of the files, or with their paths on a file system that all machines share.
-        out: Folder on such a file system for the small files. None: the column "small" gets their bytes.
+        out: Folder on such a file system for the small files. None: the column "small" gets their bytes. With bytes,
+            the dataset needs a column "path" too.
         base: Folder that the names in `out` are relative to. None: `out` gets all folders of a path.
         actors: Number of actors, or the least and the most; None: as many as the cluster has room for.
         num_gpus: GPUs of an actor, such as 1 or 0.5; 0: actors compute on the CPU.
@@ -79,7 +86,7 @@ def down_dataset(
         stop the others. A file in `out` is complete, so a second run continues an interrupted run.
 
     Raises:
-        UsageError: The arguments contradict one another.
+        UsageError: The arguments contradict one another, or the dataset does not have the columns.
         UnknownNameError: The weights, task or compression are not installed.
         MissingExtraError: Ray is not installed.
     """
@@ -94,7 +101,7 @@ def down_dataset(
         "options": _options(options, num_gpus),
     }
     rows = _Rows(column=column, result="small", out=_folder(out), base=base, overwrite=options.overwrite)
-    return _map(ds, _Down, {"rows": rows, "arguments": arguments, "suffix": suffix}, actors, num_gpus)
+    return _map(ds, _Down, rows, {"arguments": arguments, "suffix": suffix}, actors, num_gpus)
 
 
 def up_dataset(
@@ -115,7 +122,8 @@ def up_dataset(
         ds: A dataset whose rows hold small files.
         weights: As for `up_file`; None: the installed weights that each manifest names.
         force: Restore from pixels that changed.
-        column: Column with the bytes of the small files, or with their paths; "small" after `down_dataset`.
+        column: Column with the bytes of the small files, or with their paths. After `down_dataset`, pass "small", or
+            "output" if it had an `out`.
         out: Folder for the restored pictures, as for `down_dataset`. None: the column "restored" gets the bytes of PNG
             files (cubes and float32: .npy).
         base: As for `down_dataset`.
@@ -127,12 +135,12 @@ def up_dataset(
         The rows, with the columns "status", "error", and "output" or "restored".
 
     Raises:
-        UsageError: The arguments contradict one another.
+        UsageError: The arguments contradict one another, or the dataset does not have the columns.
         MissingExtraError: Ray is not installed.
     """
     arguments = {"weights": weights, "force": force, "options": _options(options, num_gpus)}
     rows = _Rows(column=column, result="restored", out=_folder(out), base=base, overwrite=options.overwrite)
-    return _map(ds, _Up, {"rows": rows, "arguments": arguments}, actors, num_gpus)
+    return _map(ds, _Up, rows, {"arguments": arguments}, actors, num_gpus)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +153,13 @@ class _Rows:
     out: Path | None
     base: str | None
     overwrite: bool
+
+    def columns_after(self, columns: Mapping[str, str]) -> dict[str, str]:
+        """Check the columns of a dataset, names with types, and return those of the result."""
+        self._check(columns, "binary" in columns.get(self.column, ""), "path" in columns)
+        kept = {name: kind for name, kind in columns.items() if name != self.column or "string" in kind}
+        made = {self.result: "binary"} if self.out is None else {"output": "string"}
+        return kept | made | {"status": "string", "error": "string"}
 
     def process(
         self,
@@ -175,9 +190,8 @@ class _Rows:
         return columns | {"status": status, "error": reason}
 
     def _file(self, row: Mapping[str, Any]) -> PictureFile:
-        if self.column not in row:
-            raise UsageError(f"no column {self.column!r} in {list(row)}: pass column=")
-        value = row[self.column]
+        value = row.get(self.column)
+        self._check(row, isinstance(value, bytes), isinstance(row.get("path"), str))
         if isinstance(value, str):
             return Path(value)
         if not isinstance(value, bytes):
@@ -185,9 +199,16 @@ class _Rows:
             raise UsageError(
                 f"column {self.column!r} holds values of type {kind}: expected the bytes or the path of a file"
             )
-        if self.out is not None and not isinstance(row.get("path"), str):
-            raise UsageError("out needs the names of the files: pass a dataset with a column 'path'")
         return MemoryFile(value, str(row.get("path", "<bytes>")))
+
+    def _check(self, columns: Collection[str], holds_bytes: bool, has_paths: bool) -> None:
+        if self.column not in columns:
+            raise UsageError(f"no column {self.column!r} in {list(columns)}: pass column= with the one of the files")
+        if self.out is not None and holds_bytes and not has_paths:
+            raise UsageError(
+                "out needs the names of the files: pass a dataset with a column 'path', such as "
+                "ray.data.read_binary_files(folder, include_paths=True)"
+            )
 
     def _name(self, row: Mapping[str, Any], suffix: str) -> PurePosixPath:
         """Return the path below `out` for a row."""
@@ -234,7 +255,12 @@ def _loaded(arguments: dict[str, Any], compression: str | None) -> dict[str, Any
 
 
 def _map(
-    ds: "Dataset", actor: type[_Down] | type[_Up], arguments: dict[str, Any], actors: Actors, num_gpus: float
+    ds: "Dataset",
+    actor: type[_Down] | type[_Up],
+    rows: _Rows,
+    arguments: dict[str, Any],
+    actors: Actors,
+    num_gpus: float,
 ) -> "Dataset":
     try:
         from ray.data import ActorPoolStrategy
@@ -243,8 +269,22 @@ def _map(
     least, most = actors if isinstance(actors, tuple) else (actors or 1, actors)
     if least < 1 or (most is not None and most < least):
         raise UsageError(f"invalid actors={actors!r}: expected a number of 1 or more, or (LEAST, MOST)")
+    columns = _columns(ds)
+    made = None if columns is None else rows.columns_after(columns)
     pool = ActorPoolStrategy(min_size=least, max_size=most)
-    return ds.map(actor, fn_constructor_kwargs=arguments, compute=pool, num_cpus=1, num_gpus=num_gpus or None)
+    arguments = {"rows": rows, **arguments}
+    result = ds.map(actor, fn_constructor_kwargs=arguments, compute=pool, num_cpus=1, num_gpus=num_gpus or None)
+    if made is not None:
+        _COLUMNS[result] = made
+    return result
+
+
+def _columns(ds: "Dataset") -> Mapping[str, str] | None:
+    """Return the names and the types of the columns; None for a dataset without rows."""
+    if ds in _COLUMNS:
+        return _COLUMNS[ds]
+    schema = ds.schema()
+    return None if schema is None else dict(zip(schema.names, map(str, schema.types), strict=True))
 
 
 def _options(options: RunOptions, num_gpus: float) -> RunOptions:

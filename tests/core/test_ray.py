@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -110,12 +110,18 @@ def test_bytes_go_down_and_up_in_one_pipeline(ray, photos):
 
 
 class Here(list):
-    """A dataset of rows in this process, with the one method of Ray's that resizekit calls."""
+    """A dataset of rows in this process, with the methods of Ray's that resizekit calls."""
+
+    __hash__ = object.__hash__
+
+    def schema(self):
+        types = {name: "binary" if isinstance(value, bytes) else "string" for name, value in (self or [{}])[0].items()}
+        return SimpleNamespace(names=list(types), types=list(types.values())) if self else None
 
     def map(self, actor, *, fn_constructor_kwargs, **resources):
         self.resources = resources
         run = actor(**fn_constructor_kwargs)
-        return [run(row) for row in self]
+        return Here(run(row) for row in self)
 
 
 @pytest.fixture
@@ -152,6 +158,32 @@ def test_files_that_exist_are_skipped_or_replaced(in_process, photos, tmp_path, 
     for row in on_ray.up_dataset(small, column="path", out=tmp_path / "up", base=str(out)):
         assert (row["status"], Path(row["output"]).parts[-1].count(".png")) == ("done", 3 - row["path"].count(".jpg"))
         assert np.array_equal(read_picture(row["output"]).pixels, np.asarray(resizekit.up_bytes(row["path"])))
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "message"),
+    [
+        ({"path": "a.png"}, {}, r"no column 'bytes' in \['path'\]: pass column="),
+        ({"bytes": b"x"}, {"out": "out"}, "out needs the names of the files: .*include_paths=True"),
+    ],
+)
+def test_missing_columns_are_refused_before_actors_start(in_process, row, change, message):
+    ds = Here([row])
+    with pytest.raises(UsageError, match=message):
+        on_ray.up_dataset(ds, **change)
+    assert not hasattr(ds, "resources")
+
+
+def test_columns_of_results_are_known_without_ray(ray, photos, tmp_path, monkeypatch):
+    ds = ray.data.read_binary_files(str(photos), include_paths=True)
+    small = on_ray.down_dataset(ds, weights=FAST)
+    files = on_ray.down_dataset(ds, weights=FAST, out=tmp_path)
+    monkeypatch.setattr(ray.data.Dataset, "schema", None)  # it would run the pipeline
+    with pytest.raises(UsageError, match=r"no column 'bytes' in \['path', 'small', 'status', 'error'\]: pass column="):
+        on_ray.up_dataset(small)
+    with pytest.raises(UsageError, match=r"no column 'bytes' in \['path', 'output', 'status', 'error'\]: pass column="):
+        on_ray.up_dataset(files)
+    on_ray.up_dataset(small, column="small", out=tmp_path)
 
 
 def test_actors_have_the_requested_resources(in_process):
