@@ -1,6 +1,6 @@
 """Make pictures small on a cluster: `python ray_cluster.py FOLDER OUT`, both on storage that all machines share.
 
-pip install 'resizekit[ray]'
+pip install '.[ray]' (in a clone of resizekit)
 """
 
 import sys
@@ -11,7 +11,7 @@ import resizekit.ray
 try:
     import ray
 except ImportError:
-    raise SystemExit("this example needs Ray: pip install 'resizekit[ray]'") from None
+    raise SystemExit("this example needs Ray: pip install '.[ray]' in a clone of resizekit") from None
 
 
 def main() -> None:
