@@ -32,6 +32,7 @@ class Pretrained:
         cache_dir: str | Path | None = None,
         force_download: bool = False,
         local_files_only: bool = False,
+        times: int | None = None,
         device: str | torch.device = "cpu",
         precision: str = "float32",
     ) -> "Codec":
@@ -47,6 +48,7 @@ class Pretrained:
             cache_dir: Folder of the cache; None: that of huggingface_hub.
             force_download: Download files that are in the cache.
             local_files_only: Never download.
+            times: As for `resizekit.load`; None: as the folder or repository defines.
             device: As for `resizekit.load`.
             precision: As for `resizekit.load`.
 
@@ -57,6 +59,7 @@ class Pretrained:
             CheckpointError: The folder or repository does not exist, cannot be downloaded, or does not hold intact
                 weights of resizekit.
             MissingExtraError: huggingface_hub is not installed, and the argument is not a folder.
+            UsageError: The networks cannot be applied `times` times.
 
         Examples:
             >>> import tempfile, resizekit
@@ -72,6 +75,7 @@ class Pretrained:
             cache_dir=cache_dir,
             force_download=force_download,
             local_files_only=local_files_only,
+            times=times,
             device=device,
             precision=precision,
         )

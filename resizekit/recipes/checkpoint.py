@@ -30,11 +30,14 @@ from resizekit.system.device import pick_device, pick_precision
 from resizekit.system.printable import escaped
 
 __all__ = [
-    "FORMAT", "Header", "header_of", "installed_outline", "load", "load_file", "outline", "read_header", "save",
+    "FORMAT", "MODEL", "Header", "header_of", "installed_outline", "load", "load_file", "outline", "read_header",
+    "save",
 ]  # fmt: skip
 
 FORMAT = 1
 """Version of the header; files with a newer one are refused."""
+MODEL = "model.safetensors"
+"""The weights file in a folder of `Codec.save_pretrained`."""
 _ANY_FILE, _VALUES_PER_BYTE = 2**24, 4
 """A tensor of the networks may have the first number of values, or the second for each byte of the file.
 
@@ -158,6 +161,11 @@ def read_header(path: str | Path) -> Header:
         CheckpointError: If the file does not exist, is broken, was not written by resizekit, or is too new.
     """
     path = Path(path)
+    if (path / MODEL).is_file():
+        raise CheckpointError(
+            f"{path} is a folder of save_pretrained: pass {path / MODEL}, or in Python, call "
+            f"resizekit.Codec.from_pretrained({str(path)!r})"
+        )
     if not path.is_file():
         raise CheckpointError(f"no weights file at {path}: pass the name of installed weights or a .safetensors file")
     try:
@@ -201,7 +209,8 @@ def load(
 
     Raises:
         UnknownNameError: If no weights of that name are installed.
-        CheckpointError: If the file does not exist, is broken, does not fit its own header, or a tensor is not finite.
+        CheckpointError: If the file does not exist, is a folder or broken, does not fit its own header, or a tensor is
+            not finite.
         UsageError: If the networks cannot be applied `times` times, or the device or precision is not available.
 
     Examples:
@@ -267,9 +276,11 @@ def header_of(source: str | Path) -> Header:
 
 def _locate(source: str | Path) -> tuple[Path, str, str | None]:
     """Find the file, the name and, for installed weights, the digest that their record declares."""
+    path = Path(source)
     if isinstance(source, Path) or source.endswith(".safetensors") or "/" in source or "\\" in source:
-        path = Path(source)
         return path, path.stem, None
+    if source not in installed().weights and (path / MODEL).is_file():
+        return path, path.stem, None  # `read_header` names the file in the folder
     weights = installed().weight(source)[1]
     return Path(str(weights.file)), source, weights.digest
 

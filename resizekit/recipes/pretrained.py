@@ -16,16 +16,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from resizekit.codec import Codec
 from resizekit.errors import CheckpointError, MissingExtraError, UsageError
 from resizekit.pictures.manifest import NAME
-from resizekit.recipes.checkpoint import load_file, save
+from resizekit.recipes.checkpoint import MODEL, load_file, save
 from resizekit.system.atomic_write import atomic_write
 from resizekit.system.printable import escaped
 
 __all__ = ["from_pretrained", "push_to_hub", "save_pretrained"]
 
-MODEL, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+CONFIG, CARD = "config.json", "README.md"
 _LIMIT = 2**16
 """Largest `config.json` in bytes."""
 _REPO = r"[\w.-]+/[\w.-]+"
+_FOLDER = r"(\.{1,2}|~[^/\\]*)?[/\\].*"
+"""Names that can only be a folder, such as `./weights`."""
 
 
 class Config(BaseModel):
@@ -51,6 +53,7 @@ def from_pretrained(
     cache_dir: str | Path | None = None,
     force_download: bool = False,
     local_files_only: bool = False,
+    times: int | None = None,
     device: str | torch.device = "cpu",
     precision: str = "float32",
 ) -> Codec:
@@ -66,7 +69,7 @@ def from_pretrained(
             local_files_only=local_files_only,
         )
     config = _read_config(folder / CONFIG)
-    return load_file(folder / MODEL, config.name, config.digest, device=device, precision=precision)
+    return load_file(folder / MODEL, config.name, config.digest, times=times, device=device, precision=precision)
 
 
 def save_pretrained(codec: Codec, folder: str | Path, *, name: str | None = None) -> None:
@@ -116,19 +119,21 @@ def push_to_hub(
             )
         except (OSError, ValueError) as error:
             raise CheckpointError(
-                f"cannot upload to {repo_id} ({escaped(error, 200)}): check the network, the name and the token"
+                f"cannot upload to {repo_id} ({escaped(error, 500)}): check the network, the name and the token"
             ) from None
     return str(commit)
 
 
 def _downloaded(repo_id: str, **options: object) -> Path:
     """Return the folder of one revision of a repository in the cache, after a download of what it lacks."""
+    if re.fullmatch(_FOLDER, repo_id, re.DOTALL):
+        raise CheckpointError(f"no folder {escaped(repo_id)}: name a folder that Codec.save_pretrained wrote")
     _check_repo(repo_id)
     try:
         return Path(_hub().snapshot_download(repo_id, allow_patterns=[MODEL, CONFIG], **options))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"cannot download {repo_id} ({escaped(error, 200)}): check the network, the name and the token"
+            f"cannot download {repo_id} ({escaped(error, 500)}): check the network, the name and the token"
         ) from None
 
 

@@ -59,6 +59,18 @@ def test_changes_of_a_codec_are_saved(codec, tmp_path):
     assert again.precision == "bfloat16"
 
 
+def test_from_pretrained_applies_the_networks_several_times(folder):
+    again = resizekit.Codec.from_pretrained(folder, times=2)
+    assert (again.times, str(again.spec)) == (2, "s=4 r=4")
+
+
+@pytest.mark.parametrize("source", ["saved", "./saved", Path("saved")])
+def test_load_of_a_folder_names_from_pretrained(folder, monkeypatch, source):
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(CheckpointError, match=r"pass saved/model.safetensors, .*Codec.from_pretrained\('saved'\)"):
+        resizekit.load(source)
+
+
 def test_an_untrained_codec_is_named_after_its_folder(tmp_path):
     torch.manual_seed(0)
     fresh = resizekit.build("sr", network={"width": 8, "blocks": 1})
@@ -122,6 +134,13 @@ def test_other_names_are_refused_without_a_download(source, tmp_path, monkeypatc
         resizekit.Codec.from_pretrained(source)
 
 
+@pytest.mark.parametrize("source", ["./nofolder", "../nofolder", "/no/folder", "~/nofolder", "~me/nofolder"])
+def test_names_of_missing_folders_are_not_repositories(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match=f"^no folder {source}: name a folder that Codec.save_pretrained wrote"):
+        resizekit.Codec.from_pretrained(source)
+
+
 # --- repositories ------------------------------------------------------------------------------
 
 
@@ -157,6 +176,11 @@ def test_the_offline_variable_uses_the_cache(hub, cache, codec):
         [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120, check=True
     )
     assert done.stdout.strip() == codec.digest
+
+
+def test_the_offline_error_is_complete(hub, tmp_path):
+    with pytest.raises(CheckpointError, match=r"\.\): check the network"):
+        resizekit.Codec.from_pretrained("someone/else", cache_dir=tmp_path, local_files_only=True)
 
 
 def test_a_download_asks_for_two_files_of_one_revision(hub, folder, monkeypatch):
