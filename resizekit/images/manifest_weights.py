@@ -48,7 +48,7 @@ def weights_of_manifest(manifest: Manifest, source: object) -> str:
     # look up the name only: `load` would also accept a path, which a manifest must not name
     if manifest.weights not in offers:
         installed().task(manifest.task)
-        fix = installed().how_to_install(manifest.weights) or "pass their file with --weights"
+        fix = installed().how_to_install(manifest.weights) or "pass their file with --weights (in Python: weights=FILE)"
         raise ManifestError(
             f"{source} needs weights {manifest.weights!r} of task {manifest.task!r}, which are not installed: {fix}"
         )
@@ -72,8 +72,9 @@ def check_weights_match(codec: Codec, manifest: Manifest, source: object) -> Cod
     if codec.digest != manifest.digest:
         raise ManifestError(
             f"{source} was made with other weights {manifest.weights!r} (digest "
-            f"{manifest.digest[:12]}, these have {codec.digest[:12]}): leave out --weights if they are installed, pass "
-            f"their file with --weights, or install resizekit {manifest.resizekit}, which included them"
+            f"{manifest.digest[:12]}, these have {codec.digest[:12]}): leave out --weights (in Python: weights=) if "
+            "they are installed, pass their file with it, or install resizekit "
+            f"{manifest.resizekit}, which included them"
         )
     codec = codec.with_compression(manifest.compression)
     try:

@@ -195,7 +195,7 @@ def check_depth(picture: Picture, storage: Storage, source: object = "this pictu
     if picture.bits == 16 and picture.mode != "CUBE" and storage.bits == 8:
         raise ImageError(
             f"{source} has more than 8 bits a channel, and these weights store {storage.bits}: "
-            "pass --compression uint16, or convert the picture to 8 bits first"
+            "pass --compression uint16 (in Python: compression='uint16'), or convert the picture to 8 bits first"
         )
 
 

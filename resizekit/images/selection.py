@@ -270,7 +270,9 @@ def fitting_weights(task: str, channels: int) -> list[str]:
     """
     names = list(installed().weights_of(task))
     if not names:
-        raise UnknownNameError(f"task {task!r} has no weights: train some and pass --weights FILE")
+        raise UnknownNameError(
+            f"task {task!r} has no weights: train some and pass --weights FILE (in Python: weights=FILE)"
+        )
     return [name for name in names if installed_outline(name).channels == channels] or names
 
 

@@ -68,7 +68,8 @@ def read_small(
     if text is None and load_codec is not None:
         picture = without_redundancy(picture)
         manifest = assume_manifest(load_codec(), picture, size, path)
-        made = "" if size is not None else f"; restoring {manifest.size[0]}x{manifest.size[1]}, unless --size is given"
+        width, height = manifest.size
+        made = f"; restoring {width}x{height}, unless --size is given (in Python: size=)" if size is None else ""
         text = f"{path} carries no manifest: trusting --weights and its pixels{made}"
         warnings.warn(text, RestoreWarning, stacklevel=2)
         return picture, manifest
@@ -77,7 +78,7 @@ def read_small(
         if not force:
             raise ManifestError(
                 f"{path} was changed after it was made small (edited, resized or compressed again): give the file as "
-                f"`down` wrote it, or restore it as it is with --force"
+                f"`down` wrote it, or restore it as it is with --force (in Python: force=True)"
                 f"{'' if is_png(read_head(path)) else _OTHER_DECODER}"
             )
         warnings.warn(f"{path} was changed: the restored picture may differ", RestoreWarning, stacklevel=2)

@@ -125,7 +125,8 @@ class Manifest(BaseModel):
         if text is None:
             raise ManifestError(
                 f"{source} carries no manifest: give the file that `down` wrote, not a copy that an editor or a chat "
-                "app has saved again; if its pixels did not change, `up --weights NAME` restores it"
+                "app has saved again; if its pixels did not change, `up --weights NAME` restores it (in Python: "
+                "weights=NAME)"
             )
         if len(text.encode(errors="replace")) >= LIMIT:
             raise ManifestError(

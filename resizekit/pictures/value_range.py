@@ -50,7 +50,7 @@ def check_values_in_range(path: object, pixels: Pixels, value_range: ValueRange 
             return pixels
         raise ImageError(
             f"{path} holds float32 values from {pixels.min():g} to {pixels.max():g}: declare their range "
-            "with --value-range LOW,HIGH"
+            "with --value-range LOW,HIGH (in Python: value_range=(LOW, HIGH))"
         )
     low, high = (np.float32(end) for end in check_value_range(value_range))
     if pixels.min() < low or pixels.max() > high:

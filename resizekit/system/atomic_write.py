@@ -97,7 +97,10 @@ def atomic_write(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def _exists(path: Path) -> UsageError:
-    return UsageError(f"{path} exists: name another output, or replace it with --overwrite (in Python: overwrite=True)")
+    return UsageError(
+        f"{path} exists: name another output, or replace it with --overwrite (in Python: overwrite=True, of many "
+        "pictures existing='overwrite')"
+    )
 
 
 def _permissions(path: Path) -> int | None:

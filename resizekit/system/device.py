@@ -32,7 +32,8 @@ def pick_device(name: str = "auto") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise UsageError(
-            f"device {name!r} is not available: torch finds {count or 'no'} CUDA devices; use --device cpu"
+            f"device {name!r} is not available: torch finds {count or 'no'} CUDA devices; use --device cpu "
+            "(in Python: device='cpu')"
         )
     return device
 

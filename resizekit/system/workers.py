@@ -100,9 +100,16 @@ def run_in_workers(
                     pool.remove(worker)
                     worker.process.join()
                     if not worker.has_begun:
-                        raise ResizeKitError("a worker process could not start: use --jobs 1") from None
+                        raise ResizeKitError(
+                            "a worker process could not start: use --jobs 1 (in Python: jobs=1)"
+                        ) from None
                     if worker.item is not None:
-                        yield worker.item, WorkerDiedError("its process died, possibly out of memory: use fewer --jobs")
+                        yield (
+                            worker.item,
+                            WorkerDiedError(
+                                "its process died, possibly out of memory: use fewer --jobs (in Python: jobs=)"
+                            ),
+                        )
                     continue
                 if kind == "message":
                     on_message(worker.item, value)

@@ -84,6 +84,7 @@ def test_existing_outputs_fail_are_skipped_or_replaced(tmp_path, photos):
     failed = run("error")
     assert (failed.status, failed.result) == ("failed", None)
     assert str(failed.error).startswith(f"{out / 'b.png'} exists")
+    assert "existing='overwrite'" in str(failed.error)
     assert run("skip").status == "skipped"
     assert (out / "b.png").read_bytes() == b"other"
     assert run("overwrite").status == "done"

@@ -53,7 +53,9 @@ def restore(path, **options):
 def test_file_without_manifest_is_restored_by_its_weights(small):
     path, expected = small
     optimise(path)
-    with pytest.raises(ManifestError, match=r"carries no manifest.* `up --weights NAME` restores it"):
+    with pytest.raises(
+        ManifestError, match=r"carries no manifest.* `up --weights NAME` restores it \(in Python: weights="
+    ):
         restore(path)
     with pytest.warns(RestoreWarning, match=r"carries no manifest: trusting --weights and its pixels$"):
         assert np.array_equal(restore(path, weights=WEIGHTS, size=(50, 37)), expected)

@@ -97,7 +97,11 @@ def check_frame_number(frame: int | None) -> None:
 
 def several_frames(path: Source, *, can_choose: bool = True) -> ImageError:
     """Return the error for an animation of which no frame is chosen."""
-    remedy = "choose one with --frame, such as --frame 1, or export one" if can_choose else "export one of them"
+    remedy = (
+        "choose one with --frame, such as --frame 1 (in Python: frame=1), or export one"
+        if can_choose
+        else "export one of them"
+    )
     return ImageError(f"{path} holds several frames or pages: {remedy} as a picture")
 
 

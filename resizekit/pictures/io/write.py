@@ -160,7 +160,8 @@ def _with_quality(path: Target, file_format: Storage, quality: int) -> Storage:
     """Return a format with another quality."""
     if file_format.format not in _QUALITIES:
         raise UsageError(
-            f"{_suffix_of(path, file_format)} has no quality, and {path} is exact without it: leave out --quality"
+            f"{_suffix_of(path, file_format)} has no quality, and {path} is exact without it: leave out --quality "
+            "(in Python: quality=)"
         )
     if quality not in _QUALITIES[file_format.format]:
         possible = _QUALITIES[file_format.format]
