@@ -23,6 +23,15 @@ def test_table_of_differences_is_that_of_the_results(section):
     assert table_of(section, "## Difference from PyTorch") == expected, "the rows must be\n" + "\n".join(expected)
 
 
+def test_versions_of_the_differences_are_those_of_the_results(section):
+    results = json.loads((RESULTS / "export-differences.json").read_text(encoding="utf-8"))
+    page = " ".join(section("docs/export.md", "## Difference from PyTorch").split())
+    machine, versions = results["machine_info"], results["versions"]
+    assert f"an {machine['processor']}" in page
+    assert f"PyTorch {machine['torch'].removesuffix('+cpu')}, onnxruntime {versions['onnxruntime']}" in page
+    assert f"OpenVINO {versions['openvino']}." in page
+
+
 def engines():
     """Rows of the comparison of runtimes, by weights and engine."""
     rows = json.loads((RESULTS / "export-engines.json").read_text(encoding="utf-8"))["rows"]

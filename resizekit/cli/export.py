@@ -1,17 +1,12 @@
 """`resizekit export`."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from resizekit.cli.options import Overwrite, Times
 from resizekit.errors import UsageError
-
-if TYPE_CHECKING:
-    from resizekit.codec import Codec
-    from resizekit.storage import Pixels
 
 __all__ = ["export"]
 
@@ -38,29 +33,15 @@ def export(
     from resizekit.recipes.checkpoint import load
 
     codec = load(weights, times=times)
-    pictures = None if calibrate is None else _pictures(codec, calibrate)
+    if calibrate is not None and not calibrate.is_dir():
+        raise UsageError(f"--calibrate {calibrate}: not a folder; name one that holds pictures")
     write(
         codec,
         direction,  # type: ignore[arg-type]  # checked there
         out,
         dtype=dtype,  # type: ignore[arg-type]  # checked there
         quantized=calibrate is not None,
-        calibration=pictures,
+        calibration=calibrate,
         overwrite=overwrite,
     )
     typer.echo(str(out))
-
-
-def _pictures(codec: "Codec", folder: Path) -> "Iterator[Pixels]":
-    """Read at most 32 pictures, sampled evenly."""
-    from resizekit.evaluation.channels import read_for_evaluation
-    from resizekit.pictures.io.find import find_pictures, sample_evenly
-
-    if not folder.is_dir():
-        raise UsageError(f"--calibrate {folder}: not a folder; name one that holds pictures")
-    paths = sample_evenly(list(find_pictures([folder])), _MOST)
-    return (read_for_evaluation(codec, path)[0] for path in paths)
-
-
-_MOST = 32
-"""More pictures take longer and hardly change the ranges."""

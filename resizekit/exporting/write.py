@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from resizekit.codec import Codec, ImageLike
 from resizekit.errors import UsageError
+from resizekit.exporting.calibration import calibration_pictures
 from resizekit.exporting.graph import INPUT_NAMES, OUTPUT_NAMES, Direction, Dtype, trace
 from resizekit.exporting.onnx_file import check_extra, clean, to_onnx
 from resizekit.exporting.quantize import calibration_inputs, quantize
@@ -28,7 +29,7 @@ def export(
     dtype: Dtype = "uint8",
     format: Format = "onnx",
     quantized: bool = False,
-    calibration: Iterable[ImageLike] | None = None,
+    calibration: str | Path | Iterable[ImageLike] | None = None,
     overwrite: bool = False,
 ) -> Mapping[str, str]:
     """Write one direction of a codec to an ONNX file, for pictures of any size.
@@ -48,7 +49,8 @@ def export(
         format: "onnx".
         quantized: Whether convolutions compute with 8-bit integers, except the first and the last: faster on some
             processors, and less exact.
-        calibration: With `quantized`, pictures at full size, which set the range of each convolution.
+        calibration: With `quantized`, pictures at full size, which set the range of each convolution: images or paths,
+            or a folder, of which at most 32 pictures are used.
         overwrite: Whether an existing file may be replaced.
 
     Returns:
@@ -57,6 +59,7 @@ def export(
     Raises:
         MissingExtraError: If onnx, onnxscript or onnxruntime is not installed.
         UsageError: If an argument is invalid, the file exists, or a network cannot be traced.
+        ImageError: If a picture for the calibration cannot be read.
 
     Examples:
         >>> import tempfile, resizekit
@@ -66,6 +69,11 @@ def export(
         >>> texts["direction"], texts["spec"], texts["layout"]
         ('up', 's=2 r=2', 'b c h w')
     """
+    if not isinstance(codec, Codec):
+        name = repr(str(codec)) if isinstance(codec, str | Path) else "NAME"
+        raise UsageError(
+            f"codec is a {type(codec).__name__}: expected a codec; call resizekit.export(resizekit.load({name}), ...)"
+        )
     for label, value, allowed in (
         ("direction", direction, get_args(Direction)),
         ("dtype", dtype, get_args(Dtype)),
@@ -81,8 +89,9 @@ def export(
     check_target(path, overwrite=overwrite)
     check_extra()
     codec = copy.deepcopy(codec).cpu().float().eval()
+    pictures = calibration_pictures(codec, () if calibration is None else calibration)
     texts = _describe(codec, direction, dtype, quantized)
-    inputs = calibration_inputs(codec, direction, dtype, calibration or ()) if quantized else []
+    inputs = calibration_inputs(codec, direction, dtype, pictures) if quantized else []
     with atomic_write(path, overwrite=overwrite) as temporary:
         model = to_onnx(trace(codec, direction, dtype), INPUT_NAMES[direction], OUTPUT_NAMES[direction])
         if quantized:

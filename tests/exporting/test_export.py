@@ -4,13 +4,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 
 import resizekit
 from resizekit import ResizeSpec
-from resizekit.errors import MissingExtraError, ResizeShapeError, UsageError
+from resizekit.errors import ImageError, MissingExtraError, ResizeShapeError, UsageError
+from resizekit.exporting.calibration import calibration_pictures
 from resizekit.exporting.graph import make_graph
+from resizekit.exporting.quantize import calibration_inputs
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -196,12 +199,20 @@ def test_network_that_cannot_be_exported_is_one_line(network, message, tmp_path)
         ({"quantized": True}, "quantized=True and calibration"),
         ({"calibration": []}, "quantized=True and calibration"),
         ({"quantized": True, "calibration": []}, "no pictures to calibrate with"),
+        (
+            {"codec": "sr-x2"},
+            r"codec is a str: expected a codec; call resizekit.export\(resizekit.load\('sr-x2'\), ...\)",
+        ),
+        (
+            {"codec": None},
+            r"codec is a NoneType: expected a codec; call resizekit.export\(resizekit.load\(NAME\), ...\)",
+        ),
     ],
 )
 def test_bad_argument_is_refused(codec, arguments, message, tmp_path):
-    options = {"direction": "up"} | arguments
+    options = {"codec": codec, "direction": "up"} | arguments
     with pytest.raises(UsageError, match=message):
-        resizekit.export(codec, options.pop("direction"), tmp_path / "up.onnx", **options)
+        resizekit.export(path=tmp_path / "up.onnx", **options)
     assert not list(tmp_path.iterdir())
 
 
@@ -247,6 +258,19 @@ def test_quantized_down_takes_the_middle_of_large_pictures(tmp_path):
     pictures = [random_codes(301, 40, 3), random_codes(17, 500, 3)]
     resizekit.export(codec, "down", path, quantized=True, calibration=iter(pictures))
     assert run(path, random_codes(1, 3, 11, 20)).shape == (1, 3, 6, 10)
+
+
+def test_calibration_accepts_a_folder_a_file_and_paths(codec, tmp_path):
+    path = tmp_path / "a.png"
+    PIL.Image.fromarray(random_codes(41, 50, 3)).save(path)
+    inputs = [
+        calibration_inputs(codec, "up", "uint8", calibration_pictures(codec, calibration))
+        for calibration in (str(tmp_path), path, [path, str(path)])
+    ]
+    assert [len(each) for each in inputs] == [1, 1, 2]
+    assert np.array_equal(inputs[0][0], inputs[1][0])
+    with pytest.raises(ImageError, match="no file or folder calib: check the name"):
+        calibration_pictures(codec, "calib")
 
 
 def test_calibration_picture_with_other_channels_is_refused(codec, tmp_path):
