@@ -13,7 +13,7 @@ from resizekit.codec.batches import ArrayLike, as_batch, check_range
 from resizekit.codec.pad import reflect_batch, reflect_pad_or_crop
 from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.codec.refine.effort import Effort
-from resizekit.errors import ImageError, ManifestError, UsageError
+from resizekit.errors import ImageError, ManifestError, ResizeShapeError, UsageError
 from resizekit.pictures.channels import match_channels
 from resizekit.pictures.io.icc import fitting_profile
 from resizekit.pictures.io.pil import picture_from_pil, picture_to_pil
@@ -136,6 +136,8 @@ def picture_of(image: PIL.Image.Image | PictureFile, *, as_stored: bool = False)
 
 def _down_array(codec: "Codec", image: Any, effort: int | Effort) -> Any:
     batch, restore = as_batch(image)
+    if codec.spec.t == 1:  # otherwise `down_tensor` names the numbers of channels that t divides
+        _check_layout("high", image, batch.shape[1], codec.channels)
     check_range(batch)
     if batch.dtype == torch.uint16 and codec.storage.bits == 8:
         raise ImageError(
@@ -154,6 +156,7 @@ def _down_array(codec: "Codec", image: Any, effort: int | Effort) -> Any:
 
 def _up_array(codec: "Codec", image: Any, size: Size) -> Any:
     batch, restore = as_batch(image)
+    _check_layout("low", image, batch.shape[1], codec.low_channels)
     check_range(batch, tolerance=1)  # low of a compression that does not round may leave [0, 1]
     bits = codec.storage.bits
     if not batch.is_floating_point() and (batch.dtype == torch.uint16) != (bits == 16):
@@ -166,6 +169,13 @@ def _up_array(codec: "Codec", image: Any, size: Size) -> Any:
         with torch.no_grad():  # callers may change the result in place, which inference mode forbids
             high = codec.up_codes(batch.to(codec.device)).to(batch.device)
     return restore(high if target is None else high[:, :, : target.h, : target.w])
+
+
+def _check_layout(name: str, image: ArrayLike, channels: int, expected: int) -> None:
+    """Refuse other channels than those of the codec, which are often another axis; grey has a message of its own."""
+    if channels not in (1, expected):
+        layout = "a tensor `c h w` or `b c h w`" if isinstance(image, Tensor) else "an array `h w c` or `b h w c`"
+        raise ResizeShapeError(f"{name} has {channels} channels; this codec takes {expected}: expected {layout}")
 
 
 def _checked_size(codec: "Codec", low: HW, size: tuple[int, int]) -> HW:

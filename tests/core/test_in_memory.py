@@ -260,6 +260,15 @@ def test_other_numbers_of_channels_are_refused(codec):
         codec.down(np.zeros((4, 4), np.uint8))
 
 
+def test_other_layouts_name_the_expected_one(codec):
+    array, tensor = np.zeros((3, 8, 9), np.uint8), torch.zeros(2, 8, 9, 3)
+    for run, name in ((codec.down, "high"), (codec.up, "low")):
+        with pytest.raises(ResizeShapeError, match=f"^{name} has 9 channels.* takes 3: expected an array `h w c` or"):
+            run(array)
+        with pytest.raises(ResizeShapeError, match=f"^{name} has 8 channels.* takes 3: expected a tensor `c h w` or"):
+            run(tensor)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (3, 2)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_reflection_of_batches_equals_that_of_arrays(size, dtype):
