@@ -7,6 +7,7 @@ The small frames are stored without loss, because the decoder reads their last b
 """
 
 import argparse
+import itertools
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,6 @@ import numpy.typing as npt
 import resizekit
 from resizekit.images.clip import SmallClip, up_clip
 from resizekit.images.sidecar import read_sidecar, write_sidecar
-from resizekit.pictures.manifest import Manifest
 
 LOSSLESS = {"ffv1": ("bgr0", {}), "libx264rgb": ("rgb24", {"crf": "0"})}
 """Pixel format and options of the encoders that keep every value of red, green and blue."""
@@ -45,11 +45,20 @@ def rate_of(path: Path) -> Fraction:
 def write(path: Path, pictures: Iterable[Any], rate: Fraction, encoder: str, crf: int) -> None:
     """Encode a clip."""
     pixel_format, options = LOSSLESS.get(encoder, ("yuv420p", {"crf": str(crf)}))
+    pictures = iter(pictures)
+    first = next(pictures, None)
+    if first is None:
+        raise SystemExit(f"error: {path} would have no frame: name a source with frames")
+    height, width = first.shape[:2]
+    if encoder not in LOSSLESS and (width % 2 or height % 2):
+        raise SystemExit(
+            f"error: {encoder} stores 4:2:0, which needs even sizes, and the frames have {width}x{height}: use "
+            "--encoder ffv1 or libx264rgb, or crop the source"
+        )
     with av.open(str(path), "w") as file:
         stream = file.add_stream(encoder, rate=rate, options=options)
-        for i, picture in enumerate(pictures):
-            if i == 0:
-                stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], pixel_format
+        stream.height, stream.width, stream.pix_fmt = height, width, pixel_format
+        for picture in itertools.chain([first], pictures):
             file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         file.mux(stream.encode(None))
 
@@ -65,14 +74,22 @@ def main() -> None:
     parser.add_argument("--crf", type=int, default=18, help="quality of a lossy encoder")
     parser.add_argument("--lossy", action="store_true", help="write or read small frames that lost information")
     options = parser.parse_args()
+    if options.direction == "down" and options.encoder not in LOSSLESS and not options.lossy:
+        parser.error(REFUSAL.format(encoder=options.encoder))
+    try:
+        convert(options)
+    except (resizekit.ResizeKitError, av.FFmpegError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def convert(options: argparse.Namespace) -> None:
+    """Make the clip small, or restore it."""
     rate = rate_of(options.source)
     if options.direction == "up":
-        manifest = Manifest.from_text(read_sidecar(options.source), options.source)
-        restored = up_clip(frames(options.source), manifest, force=options.lossy, source=options.source)
+        text = read_sidecar(options.source)
+        restored = up_clip(frames(options.source), text, force=options.lossy, source=options.source)
         write(options.output, restored, rate, options.encoder, options.crf)
         return
-    if options.encoder not in LOSSLESS and not options.lossy:
-        parser.error(REFUSAL.format(encoder=options.encoder))
     clip = SmallClip(resizekit.load(options.weights), frames(options.source))
     write(options.output, clip, rate, options.encoder, options.crf)
     write_sidecar(options.output, clip.manifest, overwrite=True)

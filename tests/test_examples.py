@@ -197,7 +197,7 @@ def test_video_refuses_a_lossy_encoder_with_its_cost(video, monkeypatch, capsys)
     assert "libx264 is lossy" in error
     assert not (folder / "small.mkv").exists()
     run(script, monkeypatch, *lossy, "--lossy")
-    with pytest.raises(resizekit.ResizeKitError, match="store them in a lossless video file"):
+    with pytest.raises(SystemExit, match="store them in a lossless video file"):
         run(script, monkeypatch, "up", folder / "small.mkv", folder / "restored.mkv")
     with pytest.warns(UserWarning, match="are not those of its manifest"):
         run(script, monkeypatch, "up", folder / "small.mkv", folder / "restored.mkv", "--lossy")
@@ -205,6 +205,20 @@ def test_video_refuses_a_lossy_encoder_with_its_cost(video, monkeypatch, capsys)
     exact = psnr(clip, [codec.up(codec.down(frame)) for frame in clip])
     loss = exact - psnr(clip, list(script.frames(folder / "restored.mkv")))
     assert loss == pytest.approx(float(re.search(r"about (\d+) dB", error)[1]), abs=2)
+
+
+def test_video_problems_are_one_line(video, monkeypatch):
+    script, clip, folder = video
+    script.write(folder / "odd.mkv", [frame[:, :90] for frame in clip[:2]], Fraction(24), "ffv1", 0)
+    lossy = "--encoder", "libx264", "--lossy"
+    for arguments, message in (
+        (("down", folder / "odd.mkv", folder / "x.mkv", *lossy), "needs even sizes, and the frames have 45x64: use"),
+        (("down", folder / "absent.mkv", folder / "x.mkv"), "No such file or directory: .*absent.mkv"),
+        (("up", folder / "clip.mkv", folder / "x.mkv"), "clip.mkv has no manifest: keep its sidecar next to it"),
+    ):
+        with pytest.raises(SystemExit, match=f"^error: .*{message}"):
+            run(script, monkeypatch, *arguments)
+        assert not (folder / "x.mkv").exists()
 
 
 # --- a server ----------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ class SmallClip:
 
 def up_clip(
     lows: Iterable["Pixels"],
-    manifest: Manifest,
+    manifest: Manifest | str | None,
     *,
     codec: Codec | None = None,
     batch: int = 4,
@@ -128,7 +128,7 @@ def up_clip(
 
     Args:
         lows: The small frames, `h w c`, in order.
-        manifest: That of `SmallClip`.
+        manifest: That of `SmallClip`, or the text of `read_sidecar`.
         codec: The codec that made them; None: the installed weights that the manifest names.
         batch: Number of frames that are read ahead and computed together.
         force: Restore from frames that changed, with a `RestoreWarning`.
@@ -138,9 +138,13 @@ def up_clip(
         An iterator over the restored frames, `h w c`.
 
     Raises:
-        ManifestError: If codec, frames and manifest do not fit together. Changed pixel values are noticed after the
-            last frame.
+        ManifestError: If there is no manifest, or codec, frames and manifest do not fit together. Changed pixel values
+            are noticed after the last frame.
     """
+    if manifest is None:
+        raise ManifestError(f"{source} has no manifest: keep its sidecar next to it, and pass read_sidecar(path)")
+    if isinstance(manifest, str):
+        manifest = Manifest.from_text(manifest, source)
     codec = check_weights_match(
         load(weights_of_manifest(manifest, source)) if codec is None else codec, manifest, source
     )

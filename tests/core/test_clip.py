@@ -145,6 +145,13 @@ def test_clip_is_restored_by_its_sidecar(codec, clip, tmp_path, given):
     assert np.array_equal(restored, [codec.up(codec.down(frame), size=(48, 33)) for frame in FRAMES])
 
 
+def test_clip_is_restored_by_the_text_of_its_sidecar(codec, clip):
+    lows, manifest = clip
+    assert np.array_equal(list(up_clip(lows, manifest.to_text())), list(up_clip(lows, manifest)))
+    with pytest.raises(ManifestError, match=r"^small.mkv has no manifest: keep its sidecar .* read_sidecar\(path\)$"):
+        next(up_clip(lows, None, source="small.mkv"))
+
+
 def test_manifest_does_not_depend_on_the_batch(codec, clip):
     small = SmallClip(codec, FRAMES, batch=1)
     assert len(list(small)) == 5
