@@ -7,6 +7,7 @@ header ─► registry ─► build ─► strict load ─► finite values ─�
 import copy
 import functools
 import json
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -161,7 +162,7 @@ def read_header(path: str | Path) -> Header:
         CheckpointError: If the file does not exist, is broken, was not written by resizekit, or is too new.
     """
     path = Path(path)
-    if (path / MODEL).is_file():
+    if _holds_model(path):
         raise CheckpointError(
             f"{path} is a folder of save_pretrained: pass {path / MODEL}, or in Python, call "
             f"resizekit.Codec.from_pretrained({str(path)!r})"
@@ -279,10 +280,14 @@ def _locate(source: str | Path) -> tuple[Path, str, str | None]:
     path = Path(source)
     if isinstance(source, Path) or source.endswith(".safetensors") or "/" in source or "\\" in source:
         return path, path.stem, None
-    if source not in installed().weights and (path / MODEL).is_file():
+    if source not in installed().weights and _holds_model(path):
         return path, path.stem, None  # `read_header` names the file in the folder
     weights = installed().weight(source)[1]
     return Path(str(weights.file)), source, weights.digest
+
+
+def _holds_model(path: Path) -> bool:
+    return os.path.isfile(path / MODEL)  # noqa: PTH113  # False for a name that is too long
 
 
 def _check_shapes(path: Path, recipe: Recipe, where: str) -> None:
