@@ -66,7 +66,7 @@ def test_dead_worker_fails_its_picture_only(tmp_path):
         name: "failed" if "die" in name else "done" for name in names
     }
     error = next(str(outcome.error) for outcome in outcomes if outcome.job.source.name == "die1")
-    assert error == "die1: its process died, possibly out of memory: use fewer --jobs"
+    assert error == "die1: its process died, possibly out of memory: use fewer --jobs (in Python: jobs=)"
     assert {outcome.result["threads"] for outcome in outcomes if outcome.result} == {3}
     assert written(tmp_path) == ["a.txt", "b.txt", "c.txt"], "no temporary file of the dead processes"
 
