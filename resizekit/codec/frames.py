@@ -52,12 +52,19 @@ def _groups(frames: Iterable[Any], batch: int) -> Iterator[list[Any]]:
         if group and kind != _kind(group[0]):
             yield group
             group = []
-        group.append(frame)
+        # a source may write the next frame into the same memory, as many video decoders do
+        group.append(_copy(frame) if batch > 1 else frame)
         if len(group) == batch or kind[0] is PIL.Image.Image:
             yield group
             group = []
     if group:
         yield group
+
+
+def _copy(frame: Any) -> Any:
+    if isinstance(frame, Tensor):
+        return frame.clone()
+    return frame.copy() if isinstance(frame, np.ndarray) else frame
 
 
 def _kind(frame: Any) -> tuple[Any, ...]:

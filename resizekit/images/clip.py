@@ -18,7 +18,7 @@ from resizekit.codec import Codec
 from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.codec.refine.effort import Effort
 from resizekit.errors import ImageError, ManifestError, UsageError
-from resizekit.images.manifest_weights import check_weights_match, manifest_name, weights_of_manifest
+from resizekit.images.manifest_weights import check_nameable, check_weights_match, manifest_name, weights_of_manifest
 from resizekit.images.small_files import RestoreWarning
 from resizekit.pictures.manifest import Manifest
 from resizekit.pictures.picture import Mode, Picture
@@ -53,6 +53,7 @@ class SmallClip:
     """
 
     def __init__(self, codec: Codec, frames: Iterable["Pixels"], *, batch: int = 4, effort: int | Effort = 0) -> None:
+        check_nameable(codec)
         self._weights = manifest_name(codec)
         if not codec.storage.exact:
             raise UsageError(
@@ -61,7 +62,7 @@ class SmallClip:
             )
         self._codec, self._effort, self._digest = codec, Effort.of(effort), _ClipDigest()
         self._first: Pixels | None = None
-        self._is_complete = False
+        self._is_complete = self._all_read = False
         self._lows = codec.down_frames(self._checked(frames), batch=batch, effort=self._effort)
 
     def __iter__(self) -> Iterator["Pixels"]:
@@ -73,7 +74,7 @@ class SmallClip:
         for low in self._lows:
             self._digest.add(low)
             yield low
-        self._is_complete = self._first is not None
+        self._is_complete = self._all_read and self._first is not None
 
     @property
     def manifest(self) -> Manifest:
@@ -113,6 +114,7 @@ class SmallClip:
                     f"{self._first.shape}, as the first frame of the clip"
                 )
             yield frame
+        self._all_read = True
 
 
 def up_clip(

@@ -2,13 +2,16 @@
 
 import re
 
+import torch
+
 from resizekit.codec import Codec
+from resizekit.codec.finite import first_not_finite
 from resizekit.errors import ManifestError, ResizeKitError, UsageError
 from resizekit.pictures.manifest import NAME, Manifest
 from resizekit.plugin.registry import installed
 from resizekit.spec import ResizeSpec
 
-__all__ = ["check_weights_match", "manifest_name", "weights_of_manifest"]
+__all__ = ["check_nameable", "check_weights_match", "manifest_name", "weights_of_manifest"]
 
 
 def manifest_name(codec: Codec) -> str:
@@ -26,6 +29,23 @@ def manifest_name(codec: Codec) -> str:
             "letters, digits, dots, - and _ in the file name"
         )
     return name
+
+
+def check_nameable(codec: Codec) -> None:
+    """Refuse weights that no file can hold as they are: nothing could restore what they make.
+
+    Raises:
+        UsageError: The weights are not float32, or hold NaN or infinity.
+    """
+    values = {name: tensor for name, tensor in codec.state_dict().items() if tensor.is_floating_point()}
+    for name, tensor in values.items():
+        if tensor.dtype != torch.float32:
+            raise UsageError(
+                f"weights in {tensor.dtype} ({name}) cannot be saved as they are, so nothing could restore it: "
+                "use codec.float(), and precision='bfloat16' for speed"
+            )
+    if (broken := first_not_finite(values)) is not None:
+        raise UsageError(f"the weights hold NaN or infinity ({broken}): load a checkpoint from before the divergence")
 
 
 def weights_of_manifest(manifest: Manifest, source: object) -> str:

@@ -28,7 +28,7 @@ from resizekit.codec.resize_plan import ResizePlan, size_before_steps
 from resizekit.codec.tiling import tiled_down, tiled_encode, tiled_up
 from resizekit.errors import ImageError, ManifestError, UsageError
 from resizekit.images.bicubic_remainder import bicubic_resize, inverse_bicubic
-from resizekit.images.manifest_weights import check_weights_match, manifest_name
+from resizekit.images.manifest_weights import check_nameable, check_weights_match, manifest_name
 from resizekit.images.planning import padded_sizes, plan_picture
 from resizekit.images.target_size import TargetSize
 from resizekit.pictures.channels import match_channels
@@ -79,6 +79,7 @@ def down_picture(
     effort = Effort.of(effort)
     if effort.level:
         check_refinable(codec, effort)
+    check_nameable(codec)
     name, storage = manifest_name(codec), codec.storage
     if codec.low_channels not in storage.channels:
         possible = " or ".join(str(n) for n in storage.channels)

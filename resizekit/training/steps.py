@@ -78,14 +78,19 @@ class Steps:
 
     @classmethod
     def open(
-        cls, config: str | Path | RunConfig, out: str | Path, *, data: Iterable[str | Path] = (), device: str = "auto"
+        cls,
+        config: str | Path | RunConfig,
+        out: str | Path,
+        *,
+        data: str | Path | Iterable[str | Path] = (),
+        device: str = "auto",
     ) -> "Steps":
         """Set up a training, or resume the one in its folder.
 
         Args:
             config: TOML file of the training, as for `resizekit train`. It sets `train.steps`, not a budget.
             out: Folder of the state and of the weights.
-            data: Pictures, folders or packs; replaces the config's.
+            data: A picture, folder or pack, or several; replaces the config's.
             device: "auto", "cpu" or "cuda".
 
         Raises:
@@ -94,7 +99,7 @@ class Steps:
             MissingExtraError: If accelerate is not installed.
         """
         run = config if isinstance(config, RunConfig) else read_toml(config)
-        run = apply_overrides(run, {"data": list(data)})
+        run = apply_overrides(run, {"data": [data] if isinstance(data, str | Path) else list(data)})
         if run.train.budget is not None:
             raise ConfigError("train.budget is planned by `resizekit train` only: set train.steps instead")
         session = set_up(run, Path(out), device)

@@ -1,11 +1,13 @@
 """Small files in memory and file objects: the same bytes and pixels as files on disk."""
 
+import copy
 import io
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
 import resizekit
 from resizekit.errors import ImageError, ManifestError, UsageError
@@ -283,3 +285,19 @@ def test_eight_threads_share_one_codec(codec, photo):
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(both, images * 2))
     assert together == alone * 2
+
+
+@pytest.mark.parametrize("effort", [0, 1])
+def test_weights_with_nan_make_no_file(effort):
+    codec = copy.deepcopy(resizekit.load("sr-x2-fast"))
+    with torch.no_grad():
+        next(codec.decoder.parameters()).fill_(float("nan"))
+    with pytest.raises(UsageError, match=r"the weights hold NaN or infinity \(decoder\."):
+        resizekit.down_bytes(pixels(), weights=codec, effort=effort)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_weights_that_no_file_holds_make_no_file(dtype):
+    codec = copy.deepcopy(resizekit.load("sr-x2-fast")).to(dtype)
+    with pytest.raises(UsageError, match=rf"weights in {dtype} .* cannot be saved as they are"):
+        resizekit.down_bytes(pixels(), weights=codec)

@@ -233,6 +233,35 @@ def test_lossy_compressions_and_codecs_without_weights_are_refused():
         SmallClip(resizekit.build("sr"), FRAMES)
 
 
+def test_frames_in_memory_that_the_source_reuses_are_read_in_time(codec):
+    def reused(frames):
+        buffer = np.empty_like(frames[0])
+        for frame in frames:
+            buffer[...] = frame
+            yield buffer
+
+    lows = [codec.down(frame) for frame in FRAMES]
+    clip = SmallClip(codec, reused(FRAMES))
+    assert all(map(np.array_equal, clip, lows))
+    restored = list(up_clip(reused(lows), clip.manifest))
+    assert all(map(np.array_equal, restored, (codec.up(low, size=(48, 33)) for low in lows)))
+    tensors = (torch.from_numpy(frame).permute(2, 0, 1) for frame in reused(FRAMES))
+    assert all(np.array_equal(a.permute(1, 2, 0), b) for a, b in zip(codec.down_frames(tensors), lows, strict=True))
+
+
+def test_clip_whose_source_failed_stays_incomplete(codec):
+    def failing():
+        yield from FRAMES[:2]
+        raise ValueError("broken")
+
+    clip = SmallClip(codec, failing(), batch=1)
+    with pytest.raises(ValueError, match="broken"):
+        list(clip)
+    assert list(clip) == []
+    with pytest.raises(UsageError, match="covers all its frames"):
+        _ = clip.manifest
+
+
 def test_clip_of_16_bits(codec):
     deep = codec.with_compression("uint16")
     frames = [frame.astype(np.uint16) * 257 for frame in LARGE_FRAMES[:2]]
