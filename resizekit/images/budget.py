@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,13 +17,13 @@ from resizekit.codec.tile_memory import bytes_per_pixel
 from resizekit.codec.tiling import halo
 from resizekit.errors import UsageError
 from resizekit.pictures.io.destination import Target, folder_of
-from resizekit.pictures.limits import allow_pixels
+from resizekit.pictures.limits import ANY_NUMBER, allow_pixels
 from resizekit.pictures.picture import Picture
 from resizekit.system.malloc import keep_freed_memory, keeps_freed_memory, return_freed_memory
 from resizekit.system.resident import resident_bytes
 from resizekit.system.scratch import Scratch, is_on_disk, scratch
 
-__all__ = ["FILES", "Budget", "TilePlan", "memory_of_tile", "parse_bytes"]
+__all__ = ["FILES", "Budget", "TilePlan", "memory_of_tiles", "parse_bytes"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _IN_MEMORY = 64_000_000
@@ -34,7 +34,6 @@ _ARRAYS = 16
 FILES = 64_000_000
 """Bytes for reading and writing files in strips, and for the parts of arrays in files that are loaded at once."""
 _SIDES = (1024, 896, 768, 640, 512, 448, 384, 320, 256, 192, 128, 96, 64)
-_UNLIMITED = 2**62
 _KEPT = 4
 """What a tile needs in a process that keeps freed memory, over what it needs otherwise. Keeping is 1.3 to 1.7 times as
 fast (measured in benchmarks/NOTEBOOK.md)."""
@@ -104,7 +103,7 @@ class Budget:
         if self.bytes is not None and self.bytes < (least := resident_bytes() + FILES):
             raise self._too_little("", least)
         kept = keeps_freed_memory()
-        with scratch(self._scratch(target)), allow_pixels(self.max_pixels or (self.bytes and _UNLIMITED)):
+        with scratch(self._scratch(target)), allow_pixels(self.max_pixels or (self.bytes and ANY_NUMBER)):
             try:
                 yield
             finally:
@@ -154,7 +153,8 @@ class Budget:
         if self.bytes is None:
             return None
         sides = _SIDES if isinstance(tile, str) else (tile,)
-        needed = {side: memory_of_tile(codec, side) * (_GRADIENTS if refines else 1) for side in sides}
+        tiles_memory = memory_of_tiles(codec, sides)
+        needed = {side: count * (_GRADIENTS if refines else 1) for side, count in tiles_memory.items()}
         used = resident_bytes() + FILES
         for side, count in needed.items():
             if keeps_freed_memory() and side >= _SMALLEST_KEPT and used + _KEPT * count <= self.bytes:
@@ -184,7 +184,8 @@ class TilePlan(NamedTuple):
     """Whether the process may keep freed memory."""
 
 
-def memory_of_tile(codec: Codec, side: int) -> int:
-    """Return the bytes that a tile with its halo needs while it is computed."""
-    full = side + 2 * math.ceil(halo(codec) * max(codec.step.s, codec.step.r, Fraction(1)))
-    return int(full**2 * bytes_per_pixel(codec))
+def memory_of_tiles(codec: Codec, sides: Iterable[int]) -> dict[int, int]:
+    """Return the bytes that a tile of each side needs, with its halo; the codec is measured once for all of them."""
+    margin = 2 * math.ceil(halo(codec) * max(codec.step.s, codec.step.r, Fraction(1)))
+    per_pixel = bytes_per_pixel(codec)
+    return {side: int((side + margin) ** 2 * per_pixel) for side in sides}

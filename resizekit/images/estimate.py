@@ -10,7 +10,7 @@ from resizekit.codec import Codec
 from resizekit.codec.grid import Tile, tile_side
 from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.codec.tiling import halo
-from resizekit.images.budget import FILES, Budget, memory_of_tile
+from resizekit.images.budget import FILES, Budget, memory_of_tiles
 from resizekit.pictures.io.destination import Target, folder_of
 from resizekit.spec import HW
 from resizekit.system.resident import resident_bytes
@@ -54,7 +54,7 @@ def estimate_down(codec: Codec, size: HW, bits: int, tile: Tile, budget: Budget,
     plan = budget.plan(codec, tile)
     side = tile_side(tile if plan is None else plan.side, size)
     in_tile = min(side or max(size), max(size))
-    memory = resident_bytes() + memory_of_tile(codec, in_tile) + FILES if plan is None else plan.memory
+    memory = resident_bytes() + memory_of_tiles(codec, [in_tile])[in_tile] + FILES if plan is None else plan.memory
     # the original and low; between two steps, low has four bytes per value
     low = 1 / float(codec.step.s * codec.step.r * codec.step.t)
     bytes_per_pixel = codec.channels * (bits // 8 + low * (4 if codec.times > 1 else bits // 8))

@@ -15,7 +15,7 @@ from resizekit.pictures.io.png_chunks import is_png
 from resizekit.pictures.io.read import read_picture
 from resizekit.pictures.io.redundancy import without_redundancy
 from resizekit.pictures.io.source import PictureFile, Source, source_of
-from resizekit.pictures.limits import allow_pixels
+from resizekit.pictures.limits import ANY_NUMBER, allow_pixels
 from resizekit.pictures.manifest import Manifest
 from resizekit.pictures.picture import Mode, Picture
 from resizekit.spec import HW
@@ -29,7 +29,6 @@ __all__ = ["RestoreWarning", "assume_manifest", "inspect_small", "read_small", "
 _CHECKED = 48_000_000
 """Bytes of the pixels up to which `inspect_small` decodes them: 12 million pixels of 8 bits per channel."""
 
-_UNLIMITED = 2**62
 _OTHER_DECODER = "; if it is that file, this Pillow decodes it differently: install an official wheel of Pillow"
 
 
@@ -104,7 +103,7 @@ def inspect_small(path: str | Path) -> tuple[Manifest, bool]:
         ManifestError: The file has no manifest, or its pixels were checked and have changed.
         ImageError: The file cannot be read.
     """
-    with allow_pixels(_UNLIMITED):  # a header takes no more memory if it declares a large picture
+    with allow_pixels(ANY_NUMBER):  # a header takes no more memory if it declares a large picture
         header = read_header(path)
     if header.decoded_bytes is not None and header.decoded_bytes <= _CHECKED:
         return read_small(path)[1], True

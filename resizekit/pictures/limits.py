@@ -9,8 +9,19 @@ import PIL.Image
 from resizekit.errors import ImageError
 from resizekit.spec import HW
 
-__all__ = ["CHANNELS", "allow_pixels", "check_pixels", "check_values", "exceeds_limit", "limit_message", "most_pixels"]
+__all__ = [
+    "ANY_NUMBER",
+    "CHANNELS",
+    "allow_pixels",
+    "check_pixels",
+    "check_values",
+    "exceeds_limit",
+    "limit_message",
+    "most_pixels",
+]
 
+ANY_NUMBER = 2**62
+"""A limit on pixels that no picture reaches."""
 CHANNELS = 4096
 """Maximum number of channels of a cube, and of low in a config."""
 _CUBE_FACTOR = 4

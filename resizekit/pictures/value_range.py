@@ -1,7 +1,6 @@
 """The declared range of a picture's values, where it differs from the range of the integer type."""
 
 import math
-from collections.abc import Iterator
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy.typing as npt
 
 from resizekit.errors import ImageError, UsageError
 from resizekit.storage.formats import Pixels
+from resizekit.system.scratch import bands
 
 __all__ = ["ValueRange", "check_value_range", "check_values_in_range", "denormalize", "normalize", "normalized_view"]
 
@@ -72,7 +72,7 @@ def normalize(pixels: Pixels, value_range: ValueRange | None) -> Pixels:
         return pixels
     low, high = value_range
     normalized = np.empty(pixels.shape, np.float32)
-    for rows in _bands(pixels):
+    for rows in bands(pixels.shape, size=_BAND):
         normalized[rows] = ((pixels[rows].astype(np.float64) - low) / (high - low)).clip(0, 1)
     return normalized
 
@@ -110,14 +110,8 @@ def denormalize(values: Pixels, dtype: npt.DTypeLike, value_range: ValueRange | 
     low, high = value_range
     target = np.dtype(dtype)
     result: Pixels = np.empty(values.shape, target)
-    for rows in _bands(values):
+    for rows in bands(values.shape, size=_BAND):
         scaled = low + values[rows].astype(np.float64) * (high - low)
         # clip to the type: a manifest may declare a range that the integer type does not have
         result[rows] = scaled if target == np.float32 else np.rint(scaled).clip(0, np.iinfo(target).max)
     return result
-
-
-def _bands(pixels: Pixels) -> Iterator[slice]:
-    """Cut a picture into bands of rows that fit in memory as float64."""
-    rows = max(1, _BAND // max(1, math.prod(pixels.shape[1:])))
-    return (slice(top, top + rows) for top in range(0, pixels.shape[0], rows))

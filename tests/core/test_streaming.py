@@ -14,7 +14,7 @@ from PIL import Image
 
 import resizekit
 from resizekit.errors import ImageError, MissingExtraError, UsageError
-from resizekit.images.budget import Budget, memory_of_tile, parse_bytes
+from resizekit.images.budget import Budget, memory_of_tiles, parse_bytes
 from resizekit.images.files import down_file, up_file
 from resizekit.images.pipeline import down_picture, up_picture
 from resizekit.images.run_options import RunOptions
@@ -203,7 +203,7 @@ def test_size_of_memory_is_read_in_both_conventions():
 def test_tile_fits_the_memory(codec):
     large, small = (Budget(memory=10**10).tile(codec, "auto"), Budget(memory=10**10).tile(codec, 128))
     assert (large, small) == (1024, 128)
-    needed = [memory_of_tile(codec, side) for side in (64, 256, 1024)]
+    needed = list(memory_of_tiles(codec, (64, 256, 1024)).values())
     assert needed == sorted(needed)
     assert needed[2] < 400e6
 

@@ -1,7 +1,5 @@
 """What a file says before its pixels are decoded: its manifest, and how much memory its pixels need."""
 
-import mmap
-from pathlib import Path
 from typing import NamedTuple
 
 import PIL.Image
@@ -11,8 +9,8 @@ from resizekit.pictures.io.heif import is_heif, register_heif
 from resizekit.pictures.io.metadata import read_embedded_manifest
 from resizekit.pictures.io.npy import array_bytes, is_array
 from resizekit.pictures.io.opening import check_size, pillow_formats, read_head, reading
-from resizekit.pictures.io.png import png_size
-from resizekit.pictures.io.png_chunks import PngChunks, is_png, read_png_chunks
+from resizekit.pictures.io.png import png_size, read_other_chunks
+from resizekit.pictures.io.png_chunks import is_png
 from resizekit.pictures.io.source import PictureFile, Source, for_library, source_of
 from resizekit.pictures.io.tiff import is_tiff, tiff_bytes
 from resizekit.pictures.limits import check_pixels
@@ -80,15 +78,8 @@ def _png(path: Source, head: bytes) -> Header:
     if size is None:
         return Header(None, 0)  # cut off: the decoder reports it
     check_size(path, size)
-    manifest = _chunks(path).texts.get(KEYWORD)
+    manifest = read_other_chunks(path).texts.get(KEYWORD)
     return Header(manifest, _decoded_bytes(size, _BYTES * (2 if head[24] > 8 else 1)))
-
-
-def _chunks(path: Source) -> PngChunks:
-    if not isinstance(path, Path):
-        return read_png_chunks(path.read_bytes(), with_pixels=False)
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return read_png_chunks(data, with_pixels=False)
 
 
 def _jxl(path: Source) -> Header:

@@ -22,7 +22,7 @@ from resizekit.spec import HW
 from resizekit.storage.formats import Pixels, peak
 from resizekit.storage.png16 import decode_png
 
-__all__ = ["png_size", "read_png"]
+__all__ = ["png_size", "read_other_chunks", "read_png"]
 
 _PIXEL_BYTES = 3
 """Bytes of a pixel of 8 bits; one of more is read in strips at a lower size."""
@@ -35,6 +35,14 @@ def png_size(head: bytes) -> HW | None:
     if len(head) < _HEADER:
         return None
     return HW.from_wh((int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")))
+
+
+def read_other_chunks(path: Source) -> PngChunks:
+    """Read the chunks besides the compressed pixels, of which almost nothing is loaded."""
+    if not isinstance(path, Path):
+        return read_png_chunks(path.read_bytes(), with_pixels=False)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return read_png_chunks(data, with_pixels=False)
 
 
 def read_png(path: Source, head: bytes, frame: int | None = None) -> Picture:
@@ -53,8 +61,7 @@ def read_png(path: Source, head: bytes, frame: int | None = None) -> Picture:
     if size is not None:
         check_size(path, size)
     if size is not None and is_large(size, _PIXEL_BYTES) and isinstance(path, Path):
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            chunks = read_png_chunks(data, with_pixels=False)
+        chunks = read_other_chunks(path)
         if can_read_png(chunks):
             strips = partial(read_strips, path, size, CHANNELS[chunks.colour_type], chunks.bit_depth)
             with _opened(chunks.pixels, chunks) as image:
