@@ -43,6 +43,7 @@ def engines(name: str, calibrate: Path | None, folder: Path) -> dict[str, Engine
     resizekit.export(codec, "up", plain, overwrite=True)
     made = {
         "torch float32": codec.up,
+        "torch winograd": resizekit.load(name, precision="winograd").up,
         "torch bfloat16": resizekit.load(name, precision="bfloat16").up,
         "onnxruntime float32": on_pixels(onnxruntime_of(plain)),
         "openvino float32": on_pixels(openvino_of(plain)),

@@ -92,11 +92,13 @@ def main(
     high = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     runs: dict[tuple[str, str], Run] = {}
     macs: dict[tuple[str, str], float] = {}
-    for precision in ("float32", "bfloat16"):
+    for precision in ("float32", "winograd", "bfloat16"):
         for name in ("sr-x2", "sr-x2-fast", "sr-x4", "sr-x4-fast"):
             runs[name, precision] = ours(name, precision, high)
             down, up = multiply_adds(resizekit.load(name))
             macs[name, precision] = (down + up) * side * side
+        if precision == "winograd":  # its rate is compared with that of ordinary convolutions in float32
+            continue
         for factor in (2, 4) if checkout is not None else ():
             runs[f"IRN x{factor}", precision] = irn(checkout, factor, precision, high)
         runs["convolution", precision], macs["convolution", precision] = convolution(precision)
@@ -117,7 +119,8 @@ def main(
             row["times_as_fast_as_irn_float32"] = round(median[peer, "float32"] / seconds, 1)
         if (name, precision) in macs:
             rate = macs[name, precision] / seconds
-            most = macs["convolution", precision] / median["convolution", precision]
+            plain = "float32" if precision == "winograd" else precision
+            most = macs["convolution", plain] / median["convolution", plain]
             row |= {"gmac_per_second": round(rate / 1e9, 1), "share_of_convolution": round(rate / most, 3)}
         rows.append(row)
         print(row, flush=True)

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from resizekit import ResizeSpec, ops
 from resizekit.errors import ResizeShapeError
-from resizekit.nn import Recurrent, ResidualBlock, to_float
+from resizekit.nn import Recurrent, ResidualBlocks, to_float
 from resizekit.nn.blocks import conv
 from resizekit_sr.bands import Bands, mix_channels
 
@@ -177,12 +177,12 @@ def recurrent(spec: ResizeSpec, low_channels: int, options: RecurrentOptions) ->
     return encoder, decoder
 
 
-def _trunk(blocks: int, width: int) -> nn.Sequential:
+def _trunk(blocks: int, width: int) -> ResidualBlocks:
     """Build residual blocks that start as the identity."""
-    trunk = [ResidualBlock(width) for _ in range(blocks)]
-    for block in trunk:
+    trunk = ResidualBlocks(blocks, width)
+    for block in trunk.each():
         _zero_init(block.second)
-    return nn.Sequential(*trunk)
+    return trunk
 
 
 def _zero_init(layer: nn.Conv2d) -> nn.Conv2d:

@@ -13,7 +13,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from resizekit import ResizeSpec
-from resizekit.nn import LowResolutionNet, ResidualBlock
+from resizekit.nn import LowResolutionNet, ResidualBlocks
 from resizekit.nn.blocks import conv
 from resizekit_sr.bands import Bands, mix_channels
 
@@ -78,10 +78,9 @@ class WaveletNet(LowResolutionNet):
     ) -> None:
         super().__init__(down=down, up=up, shift=-0.5, block_size=block_size)
         self.head = conv(input_matrix.shape[0], width)
-        trunk = [ResidualBlock(width) for _ in range(blocks)]
-        self.blocks = nn.Sequential(*trunk)
+        self.blocks = ResidualBlocks(blocks, width)
         self.tail = conv(width, output_matrix.shape[1])
-        for end in (self.tail, *(block.second for block in trunk)):
+        for end in (self.tail, *(block.second for block in self.blocks.each())):
             for parameter in end.parameters():
                 nn.init.zeros_(parameter)
         # computed from the spec, so not saved with the weights

@@ -58,8 +58,8 @@ Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu or cuda."
 Precision = Annotated[
     str,
     typer.Option(
-        help="Precision of the networks: float32, bfloat16 or auto.  float32 gives the same pixels on every CPU; "
-        "bfloat16 or auto is faster where the hardware supports it."
+        help="Precision of the networks: float32, winograd, bfloat16, float16 or auto.  float32 gives the same "
+        "pixels on every CPU; auto is the fastest for this hardware."
     ),
 ]
 Tile = Annotated[

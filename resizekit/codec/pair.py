@@ -21,7 +21,7 @@ from resizekit.errors import ResizeShapeError, UsageError
 from resizekit.nn import LowResolutionNet, high_channels, self_ensemble, to_float
 from resizekit.spec import ResizeSpec
 from resizekit.storage import CompressionModule, Storage, as_compression
-from resizekit.system.device import Precision
+from resizekit.system.precisions import Precision
 
 __all__ = ["FindCompression", "NetworkPair", "Resized", "channels_last"]
 

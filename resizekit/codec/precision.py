@@ -1,4 +1,4 @@
-"""Set the precision of inference: exact float32 regardless of the settings of the process, or bfloat16 by autocast.
+"""Set the precision of inference: exact float32 whatever the process has set, or half precision by autocast.
 
 PyTorch rounds the inputs of convolutions to 10 bits (TF32) on GPUs by default, and `set_float32_matmul_precision` can
 allow the same for matrix products, also on CPUs. Small images store information in their last bits, so float32 must be
@@ -7,7 +7,7 @@ exact. The settings belong to the process, and other threads use them too: nothi
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -15,10 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from resizekit.system.device import Precision
+from resizekit.nn.winograd import winograd
+from resizekit.system.precisions import Precision
 
 __all__ = ["inference_precision"]
 
+_HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 _FULL = ("none", "ieee")
 _CONVOLUTIONS = {F.conv1d: False, F.conv2d: False, F.conv3d: False,
                  F.conv_transpose1d: True, F.conv_transpose2d: True, F.conv_transpose3d: True}  # fmt: skip
@@ -39,12 +41,13 @@ def inference_precision(precision: Precision, device_type: str) -> Iterator[None
     `torch.backends.cudnn.conv.fp32_precision = "ieee"` yourself for exact float32.
 
     Args:
-        precision: "float32", or "bfloat16" by autocast.
+        precision: "float32", "winograd" for float32 by another algorithm, or half precision by autocast.
         device_type: `torch.device.type` of the inputs.
     """
-    half = precision == "bfloat16"
-    with torch.autocast(device_type, torch.bfloat16, enabled=half):
-        if half or torch.compiler.is_compiling() or (device_type == "cpu" and not _cpu.is_needed()):
+    half, compiling = _HALF.get(precision), torch.compiler.is_compiling()
+    faster = winograd() if precision == "winograd" and not compiling else nullcontext()
+    with torch.autocast(device_type, half or torch.bfloat16, enabled=half is not None), faster:
+        if half or compiling or (device_type == "cpu" and not _cpu.is_needed()):
             yield
         else:
             with _ExactFloat32():

@@ -7,7 +7,8 @@ from resizekit.codec.grid import Progress, Tile
 from resizekit.images.advice import Advice
 from resizekit.images.budget import Budget
 from resizekit.pictures.metadata import MetadataPolicy
-from resizekit.system.device import Precision, pick_device, pick_precision
+from resizekit.system.device import pick_device, pick_precision
+from resizekit.system.precisions import Precision
 
 __all__ = ["RunOptions"]
 
@@ -31,7 +32,7 @@ class RunOptions:
     device: str = "auto"
     """Where to compute: "auto", "cpu" or "cuda"."""
     precision: str = "float32"
-    """Precision of the networks: "float32", "bfloat16" or "auto", which is bfloat16 where the hardware supports it."""
+    """Precision of the networks: "float32", "winograd", "bfloat16", "float16", or "auto": the fastest here."""
     budget: Budget = _NO_LIMITS
     """Limits on memory and on the size of pictures; with a limit on memory, "auto" is a side that fits in it."""
     overwrite: bool = False

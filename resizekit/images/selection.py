@@ -21,7 +21,8 @@ from resizekit.plugin.registry import installed
 from resizekit.recipes.checkpoint import installed_outline, load, outline
 from resizekit.spec import HW
 from resizekit.storage.formats import Storage
-from resizekit.system.device import Precision, pick_device, pick_precision
+from resizekit.system.device import pick_device, pick_precision
+from resizekit.system.precisions import Precision
 
 __all__ = [
     "Selection", "WeightsChoice", "best_weights_for", "choose_codec", "default_suffix", "default_weights",
@@ -82,7 +83,8 @@ class Selection:
 
         Args:
             device: "auto", "cpu" or "cuda"; ignored for a loaded codec, which stays on its device.
-            precision: "float32", "bfloat16" or "auto"; ignored for a loaded codec, which keeps its precision.
+            precision: "float32", "winograd", "bfloat16", "float16" or "auto"; ignored for a loaded codec, which
+                keeps its precision.
 
         Raises:
             UsageError: The device or precision is unknown or not available.
@@ -194,7 +196,7 @@ def choose_codec(
         channels: Number of channels of the pictures, which decides among the weights of a task.
         compression: Name of an installed compression that replaces the compression of the weights.
         device: "auto", "cpu" or "cuda".
-        precision: "float32", "bfloat16" or "auto".
+        precision: "float32", "winograd", "bfloat16", "float16" or "auto".
 
     Raises:
         UsageError: Not exactly one of `weights` and `task` is set.

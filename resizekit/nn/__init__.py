@@ -2,6 +2,7 @@
 
 from resizekit.nn.blocks import Down as Down
 from resizekit.nn.blocks import ResidualBlock as ResidualBlock
+from resizekit.nn.blocks import ResidualBlocks as ResidualBlocks
 from resizekit.nn.blocks import Up as Up
 from resizekit.nn.build import Resizer as Resizer
 from resizekit.nn.build import TadOptions as TadOptions

@@ -4,6 +4,7 @@ All layers work on feature maps `b c h w` with 3×3 kernels and zero padding. Ea
 scales them by exact factors.
 """
 
+from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 from resizekit import ops
 from resizekit.nn.collapse import compose, polyphase
 from resizekit.nn.fused import conv_add, conv_relu
+from resizekit.nn.winograd import residual_blocks
 
-__all__ = ["Down", "ResidualBlock", "Up", "conv"]
+__all__ = ["Down", "ResidualBlock", "ResidualBlocks", "Up", "conv"]
 
 
 def conv(channels_in: int, channels_out: int) -> nn.Conv2d:
@@ -53,6 +55,35 @@ class ResidualBlock(nn.Module):
             return conv_add(self.second, inner, x)
         residual = self.scale * cast(Tensor, self.second(inner))
         return residual.add_(x) if residual.dtype == x.dtype else x + residual
+
+
+class ResidualBlocks(nn.Sequential):
+    """A row of residual blocks: `b c h w -> b c h w`. With the precision "winograd", it runs in ncnn.
+
+    The names of the weights are those of an `nn.Sequential`.
+
+    Args:
+        count: Number of blocks; 0 changes nothing.
+        width: Channels of the input and the output.
+        scale: As in `ResidualBlock`.
+
+    >>> ResidualBlocks(2, 8)(torch.rand(1, 8, 5, 6)).shape
+    torch.Size([1, 8, 5, 6])
+    """
+
+    def __init__(self, count: int, width: int, *, scale: float = 1.0) -> None:
+        super().__init__(*(ResidualBlock(width, scale=scale) for _ in range(count)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the blocks one after the other."""
+        fast = residual_blocks(self, x)
+        if fast is None:
+            return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
+        return fast
+
+    def each(self) -> Iterator[ResidualBlock]:
+        """Yield the blocks, with their type."""
+        yield from cast("Iterator[ResidualBlock]", iter(self))
 
 
 class _Scaling(nn.Module):

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from resizekit.errors import ResizeShapeError
-from resizekit.nn.blocks import Down, ResidualBlock, Up, conv
+from resizekit.nn.blocks import Down, ResidualBlocks, Up, conv
 from resizekit.nn.fused import conv_add
 from resizekit.nn.low_resolution import LowResolutionNet
 from resizekit.spec import ResizeSpec
@@ -90,7 +90,7 @@ class Resizer(LowResolutionNet):
         super().__init__(down=down, up=up, shift=-0.5)  # to the range [-0.5, 0.5] (section 4.1)
         width = options.width
         self.head = conv(channels_in, width) if down == (1, 1) else Down(channels_in, width, *down)
-        self.blocks = nn.Sequential(*(ResidualBlock(width, scale=scale) for _ in range(options.blocks)))
+        self.blocks = ResidualBlocks(options.blocks, width, scale=scale)
         self.join = conv(width, width)
         self.tail = conv(width, channels_out) if up == (1, 1) else Up(width, channels_out, *up)
 

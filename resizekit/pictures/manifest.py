@@ -16,6 +16,7 @@ from resizekit.errors import ManifestError
 from resizekit.pictures.limits import CHANNELS
 from resizekit.pictures.picture import Mode
 from resizekit.spec import ResizeSpec
+from resizekit.system.precisions import PRECISIONS, Precision
 from resizekit.system.printable import escaped
 
 __all__ = ["FORMAT", "KEYWORD", "LIMIT", "MOST", "NAME", "Manifest"]
@@ -77,7 +78,7 @@ class Manifest(BaseModel):
     """Mode of the original."""
     pixels: _Digest
     """`Picture.digest` of the small image."""
-    precision: Literal["float32", "bfloat16"] | None = None
+    precision: Precision | None = None
     """Precision of the networks that computed the small image; None: not recorded, as in formats 1 and 2."""
     effort: int | None = Field(None, ge=1, le=9)
     """Effort that improved the small image; None: none. `up` does not need it."""
@@ -97,7 +98,7 @@ class Manifest(BaseModel):
         if self.value_range is not None and not 0 < self.value_range[1] - self.value_range[0] < math.inf:
             raise ValueError("invalid value_range: expected LOW, HIGH with LOW < HIGH")
         if self.format == FORMAT and self.precision is None:
-            raise ValueError("precision is missing: expected 'float32' or 'bfloat16'")
+            raise ValueError(f"precision is missing: expected one of {', '.join(PRECISIONS)}")
         return self
 
     def to_text(self) -> str:

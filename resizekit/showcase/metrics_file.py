@@ -16,6 +16,7 @@ from resizekit.errors import ResizeKitError
 from resizekit.evaluation.untrusted_json import first_error
 from resizekit.pictures.picture import Picture
 from resizekit.system.atomic_write import atomic_write
+from resizekit.system.precisions import Precision
 
 __all__ = ["RECORD_FILE", "FolderRecord", "RoundtripRecord", "read_record", "write_record"]
 
@@ -44,7 +45,7 @@ class RoundtripRecord(_Record):
     weights: str
     effort: int = 0
     """Effort that improved the small picture; 0 in files of versions without effort."""
-    precision: Literal["float32", "bfloat16"] | None = None
+    precision: Precision | None = None
     """Precision of the networks; None in files of versions that did not record it."""
     baseline: str
     """The baseline of the comparison, "bicubic" or "guide"."""

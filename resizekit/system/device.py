@@ -1,15 +1,14 @@
 """Choose the device and precision of the computation."""
 
-from typing import Any, Literal
+import importlib.util
+from typing import Any, cast
 
 import torch
 
-from resizekit.errors import UsageError
+from resizekit.errors import MissingExtraError, UsageError
+from resizekit.system.precisions import PRECISIONS, Precision
 
-__all__ = ["Precision", "machine", "pick_device", "pick_precision"]
-
-Precision = Literal["float32", "bfloat16"]
-"""Data type in which the networks compute."""
+__all__ = ["machine", "pick_device", "pick_precision"]
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -42,17 +41,25 @@ def pick_precision(name: str, device: torch.device) -> Precision:
     """Convert a precision name to a precision.
 
     Args:
-        name: "float32", "bfloat16", or "auto" for bfloat16 if the device has instructions for it.
+        name: A `Precision`, or "auto" for the fastest one: bfloat16 if the device has instructions for it, else
+            winograd on a CPU if ncnn is installed, else float32.
         device: Device of the computation.
 
     Raises:
-        UsageError: If the name is unknown.
+        UsageError: If the name is unknown, or the device is not a CPU and the precision is "winograd".
+        MissingExtraError: If ncnn, which "winograd" needs, is not installed.
     """
     if name == "auto":
-        return "bfloat16" if _multiplies_bfloat16(device) else "float32"
-    if name not in ("float32", "bfloat16"):
-        raise UsageError(f"precision {name!r} is unknown; use auto, float32 or bfloat16")
-    return "bfloat16" if name == "bfloat16" else "float32"
+        if _multiplies_bfloat16(device):
+            return "bfloat16"
+        return "winograd" if _has_ncnn() and device.type == "cpu" else "float32"
+    if name not in PRECISIONS:
+        raise UsageError(f"precision {name!r} is unknown; use auto, {', '.join(PRECISIONS)}")
+    if name == "winograd" and device.type != "cpu":
+        raise UsageError(f"precision winograd is for CPUs, and the device is {device}; use bfloat16 or float16 there")
+    if name == "winograd" and not _has_ncnn():
+        raise MissingExtraError('precision winograd needs ncnn: pip install "resizekit[ncnn]"')
+    return cast(Precision, name)
 
 
 def machine(device: torch.device) -> str:
@@ -69,6 +76,10 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = _cpu_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _has_ncnn() -> bool:
+    return importlib.util.find_spec("ncnn") is not None  # without importing it
 
 
 def _cpu_capabilities() -> dict[str, Any]:

@@ -20,7 +20,8 @@ from resizekit.codec.precision import inference_precision
 from resizekit.codec.refine.effort import Effort
 from resizekit.errors import UsageError
 from resizekit.nn import to_float
-from resizekit.system.device import Precision, pick_precision
+from resizekit.system.device import pick_precision
+from resizekit.system.precisions import Precision
 from resizekit.system.printable import escaped
 
 __all__ = [
