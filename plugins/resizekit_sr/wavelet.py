@@ -9,6 +9,7 @@ weights of a shallower one: the additional blocks change nothing at first.
 """
 
 import torch
+import torch.nn.functional as F
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -93,15 +94,34 @@ class WaveletNet(LowResolutionNet):
         device = x.device.type
         half = torch.is_autocast_enabled(device) and not self.training
         with torch.autocast(device, enabled=False):
-            features = self.head(mix_channels(x, self.input_matrix))
+            features = self._folded_head(x) if half else self.head(mix_channels(x, self.input_matrix))
         deep = self.blocks(features)
         deep = features.to(deep.dtype if half else features.dtype) + deep
-        with torch.autocast(device, enabled=half):
-            residual = self.tail(deep).to(self.output_matrix.dtype)
-        residual = mix_channels(_TAIL_SCALE * residual, self.output_matrix)
+        if half:
+            residual = self._folded_tail(deep).to(self.output_matrix.dtype)
+        else:
+            with torch.autocast(device, enabled=False):
+                residual = mix_channels(_TAIL_SCALE * self.tail(deep), self.output_matrix)
         if self.skip_matrix is None:
             return residual
         return residual + mix_channels(x, self.skip_matrix) - self.shift
+
+    # The two below save passes over memory, but round in another order. So float32, whose bits must not change, and
+    # training do not use them.
+
+    def _folded_head(self, x: Tensor) -> Tensor:
+        """Run the head as one convolution, with the input matrix in its weights."""
+        weight = torch.einsum("okyx,ki->oiyx", self.head.weight, self.input_matrix)
+        return F.conv2d(x, weight, self.head.bias, padding=1)
+
+    def _folded_tail(self, deep: Tensor) -> Tensor:
+        """Run the tail as one convolution, with the output matrix and the scale in its weights."""
+        assert self.tail.bias is not None
+        with torch.autocast(deep.device.type, enabled=False):
+            matrix = _TAIL_SCALE * self.output_matrix
+            weight = torch.einsum("pk,kiyx->piyx", matrix, self.tail.weight)
+            bias = matrix @ self.tail.bias
+            return F.conv2d(deep, weight.to(deep.dtype), bias.to(deep.dtype), padding=1)
 
 
 def wavelet(spec: ResizeSpec, low_channels: int, options: WaveletOptions) -> tuple[nn.Module, nn.Module]:
