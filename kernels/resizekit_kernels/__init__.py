@@ -16,9 +16,17 @@ __all__ = ["kernels"]
 
 def kernels() -> tuple[Kernel, ...]:
     """Return every kernel of this package; needs Triton."""
-    from resizekit_kernels import guide, pixel, quantize, shuffle_codes, unshuffle_codes, unshuffle_quantize
+    from resizekit_kernels import (
+        convolution,
+        guide,
+        pixel,
+        quantize,
+        shuffle_codes,
+        unshuffle_codes,
+        unshuffle_quantize,
+    )
 
-    modules = (unshuffle_codes, guide, pixel, quantize, shuffle_codes, unshuffle_quantize)
+    modules = (convolution, unshuffle_codes, guide, pixel, quantize, shuffle_codes, unshuffle_quantize)
     return tuple(kernel for module in modules for kernel in module.KERNELS)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from resizekit import ResizeSpec
 from resizekit.nn import LowResolutionNet, ResidualBlocks
 from resizekit.nn.blocks import conv
+from resizekit.nn.derived import derived
 from resizekit_sr.bands import Bands, mix_channels
 
 __all__ = ["WaveletNet", "WaveletOptions", "wavelet"]
@@ -91,37 +92,51 @@ class WaveletNet(LowResolutionNet):
 
     def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Run the network on unshuffled pixels."""
-        device = x.device.type
-        half = torch.is_autocast_enabled(device) and not self.training
-        with torch.autocast(device, enabled=False):
-            features = self._folded_head(x) if half else self.head(mix_channels(x, self.input_matrix))
-        deep = self.blocks(features)
-        deep = features.to(deep.dtype if half else features.dtype) + deep
-        if half:
-            residual = self._folded_tail(deep).to(self.output_matrix.dtype)
-        else:
-            with torch.autocast(device, enabled=False):
-                residual = mix_channels(_TAIL_SCALE * self.tail(deep), self.output_matrix)
+        if torch.is_autocast_enabled(x.device.type) and not self.training:
+            return self._forward_half(x)
+        with torch.autocast(x.device.type, enabled=False):
+            features = self.head(mix_channels(x, self.input_matrix))
+        deep = features + self.blocks(features).to(features.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            residual = mix_channels(_TAIL_SCALE * self.tail(deep), self.output_matrix)
         if self.skip_matrix is None:
             return residual
         return residual + mix_channels(x, self.skip_matrix) - self.shift
 
-    # The two below save passes over memory, but round in another order. So float32, whose bits must not change, and
+    # The methods below save passes over memory, but round in another order. So float32, whose bits must not change, and
     # training do not use them.
+
+    def _forward_half(self, x: Tensor) -> Tensor:
+        """Run the network with the layers between head and sum in the dtype of autocast."""
+        dtype = torch.get_autocast_dtype(x.device.type)
+        with torch.autocast(x.device.type, enabled=False):
+            features = self._folded_head(x).to(dtype)
+        deep = features + self.blocks(features)
+        with torch.autocast(x.device.type, enabled=False):
+            residual = self._folded_tail(deep)
+            skip = self.skip_matrix
+            if skip is None:
+                return residual.to(x.dtype)
+            shift = derived(self.tail, "shift", lambda: skip.new_full((skip.shape[0],), -self.shift))
+            return F.linear(x.permute(0, 2, 3, 1), skip, shift).permute(0, 3, 1, 2) + residual
 
     def _folded_head(self, x: Tensor) -> Tensor:
         """Run the head as one convolution, with the input matrix in its weights."""
-        weight = torch.einsum("okyx,ki->oiyx", self.head.weight, self.input_matrix)
+        weight = derived(
+            self.head, "folded", lambda: torch.einsum("okyx,ki->oiyx", self.head.weight, self.input_matrix)
+        )
         return F.conv2d(x, weight, self.head.bias, padding=1)
 
     def _folded_tail(self, deep: Tensor) -> Tensor:
         """Run the tail as one convolution, with the output matrix and the scale in its weights."""
-        assert self.tail.bias is not None
-        with torch.autocast(deep.device.type, enabled=False):
+
+        def fold() -> tuple[Tensor, Tensor]:
+            assert self.tail.bias is not None
             matrix = _TAIL_SCALE * self.output_matrix
             weight = torch.einsum("pk,kiyx->piyx", matrix, self.tail.weight)
-            bias = matrix @ self.tail.bias
-            return F.conv2d(deep, weight.to(deep.dtype), bias.to(deep.dtype), padding=1)
+            return weight.to(deep.dtype), (matrix @ self.tail.bias).to(deep.dtype)
+
+        return F.conv2d(deep, *derived(self.tail, f"folded {deep.dtype}", fold), padding=1)
 
 
 def wavelet(spec: ResizeSpec, low_channels: int, options: WaveletOptions) -> tuple[nn.Module, nn.Module]:

@@ -13,8 +13,9 @@ from torch import Tensor
 from resizekit.codec.batches import ArrayLike
 from resizekit.codec.convert import as_dtype, from_batch, to_batch
 from resizekit.codec.frames import map_frames
+from resizekit.codec.graphs import Graphed
 from resizekit.codec.in_memory import Size, down_any, up_any
-from resizekit.codec.pair import NetworkPair, Resized, channels_last
+from resizekit.codec.pair import Resized, channels_last
 from resizekit.codec.precision import inference_precision
 from resizekit.codec.pretrained import Pretrained
 from resizekit.codec.refine.descent import refine
@@ -33,7 +34,7 @@ AnyFrame = TypeVar("AnyFrame", bound=PIL.Image.Image | ArrayLike)
 AnyImage = TypeVar("AnyImage", bound=PIL.Image.Image | PictureFile | ArrayLike)
 
 
-class Codec(NetworkPair, Pretrained):
+class Codec(Graphed, Pretrained):
     """A downscaling and an upscaling network that belong together; an ordinary `nn.Module`.
 
     Get one from `resizekit.load` (trained) or `resizekit.build` (untrained). A codec can be pickled, deep-copied, sent
@@ -228,12 +229,16 @@ class Codec(NetworkPair, Pretrained):
         """
         if Effort.of(effort).level:
             return self.to_stored(self._refined(high, effort))
+        if self.compression.adds_guide:
+            return self._on_graph("down", self._down_codes, high)
         with inference_precision(self.precision, high.device.type):
             delta, base = self._descend(channels_last(high))
-            if self.compression.adds_guide:
-                return to_uint8(delta, base)
             low = delta if base is None else base + delta
         return self.to_stored(low)
+
+    def _down_codes(self, high: Tensor) -> Tensor:
+        with inference_precision(self.precision, high.device.type):
+            return to_uint8(*self._descend(channels_last(high)))
 
     def up_codes(self, low: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Upscale integer pixel values: `b c h w -> b (t c) (s h) (r w)`.
@@ -248,6 +253,9 @@ class Codec(NetworkPair, Pretrained):
         self._check_low(low)
         if dtype is None:
             dtype = torch.uint16 if low.dtype == torch.uint16 else torch.uint8
+        return self._on_graph(("up", dtype), partial(self._up_codes, dtype=dtype), low)
+
+    def _up_codes(self, low: Tensor, dtype: torch.dtype) -> Tensor:
         with inference_precision(self.precision, low.device.type):
             if self.self_ensemble:
                 return as_dtype(self.decode(to_float(low)), dtype)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from resizekit import ops
 from resizekit.nn.collapse import compose, polyphase
+from resizekit.nn.derived import derived
 from resizekit.nn.fused import conv_add, conv_relu
 from resizekit.nn.winograd import residual_blocks
 
@@ -98,9 +99,14 @@ class _Scaling(nn.Module):
         self.first, self.second = first, second
         self.s, self.r = s, r
 
-    def _run_merged(self, x: Tensor, first: Tensor, second: Tensor, biases: tuple[Tensor, Tensor]) -> Tensor:
+    def _merged(self) -> tuple[Tensor, Tensor]:
+        """Return the weight and the bias of the merged convolution."""
+        raise NotImplementedError
+
+    def forward_low_resolution(self, x: Tensor) -> Tensor:
+        """Run the merged convolution at low resolution: unshuffled in `Down`, not shuffled yet in `Up`."""
         with torch.autocast(x.device.type, enabled=False):  # merge the kernels in full precision
-            kernel, bias = compose(first, biases[0], second, biases[1])
+            kernel, bias = derived(self, "merged", self._merged)
         return F.conv2d(x, kernel.to(x.dtype), bias.to(x.dtype), padding=kernel.shape[2] // 2)
 
 
@@ -128,14 +134,13 @@ class Down(_Scaling):
         """Unshuffle the input and run the merged convolution at low resolution."""
         return self.forward_low_resolution(ops.unshuffle(x, self.s, self.r))
 
-    def forward_low_resolution(self, x: Tensor) -> Tensor:
-        """Run the merged convolution on an unshuffled input: `b (i s r) h w -> b o h w`."""
+    def _merged(self) -> tuple[Tensor, Tensor]:
         bias = self.first.bias, self.second.bias
         assert bias[0] is not None
         assert bias[1] is not None
         repeated = bias[0].repeat_interleave(self.s * self.r)
         first = polyphase(self.first.weight, self.s, self.r)
-        return self._run_merged(x, first, self.second.weight, (repeated, bias[1]))
+        return compose(first, repeated, self.second.weight, bias[1])
 
 
 class Up(_Scaling):
@@ -162,11 +167,10 @@ class Up(_Scaling):
         """Run the merged convolution at low resolution and shuffle its output."""
         return ops.shuffle(self.forward_low_resolution(x), self.s, self.r)
 
-    def forward_low_resolution(self, x: Tensor) -> Tensor:
-        """Run the merged convolution without the shuffle: `b i h w -> b (o s r) h w`."""
+    def _merged(self) -> tuple[Tensor, Tensor]:
         bias = self.first.bias, self.second.bias
         assert bias[0] is not None
         assert bias[1] is not None
         repeated = bias[1].repeat_interleave(self.s * self.r)
         second = polyphase(self.second.weight, self.s, self.r)
-        return self._run_merged(x, self.first.weight, second, (bias[0], repeated))
+        return compose(self.first.weight, bias[0], second, repeated)

@@ -1,4 +1,4 @@
-"""Run a convolution and the ReLU or the addition after it as one operation on a CPU.
+"""Run a convolution and the ReLU or the addition after it as one operation.
 
 PyTorch calls the library oneDNN for convolutions on x86 CPUs. The library can apply a ReLU or add a tensor before it
 writes the result, which saves the memory traffic of a pass. PyTorch has operators for this, without gradients, and
@@ -6,6 +6,9 @@ writes the result, which saves the memory traffic of a pass. PyTorch has operato
 """
 
 import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -14,11 +17,29 @@ from torch import Tensor, nn
 from torch.overrides import _get_current_function_mode
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-__all__ = ["conv_add", "conv_relu"]
+from resizekit import ops
+from resizekit.nn.derived import derived
+
+__all__ = ["conv_add", "conv_relu", "one_pass"]
 
 _SMALL = 20480
 """Most values of an input whose convolution PyTorch may run without oneDNN. The bits of the two differ."""
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
+
+_state = threading.local()
+
+
+@contextmanager
+def one_pass() -> Iterator[None]:
+    """Run convolutions in half precision by `resizekit.ops.conv3x3` in a block of code, in this thread.
+
+    Only a measurement shows whether its kernel is faster than the library of the device.
+    """
+    before, _state.active = getattr(_state, "active", False), True
+    try:
+        yield
+    finally:
+        _state.active = before
 
 
 def conv_relu(layer: nn.Conv2d, x: Tensor) -> Tensor:
@@ -35,6 +56,8 @@ def conv_relu(layer: nn.Conv2d, x: Tensor) -> Tensor:
         >>> conv_relu(nn.Conv2d(3, 8, 3, padding=1), torch.rand(1, 3, 5, 6)).shape
         torch.Size([1, 8, 5, 6])
     """
+    if _in_one_pass(layer, x):
+        return ops.conv3x3(x, *_parameters(layer, x.dtype), relu=True)
     operator = _operator(layer, x)
     if operator is None:
         # the output of the convolution is not used elsewhere, and in place saves the memory traffic of a copy
@@ -58,6 +81,8 @@ def conv_add(layer: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
         >>> conv_add(nn.Conv2d(8, 8, 3, padding=1), x, x).shape
         torch.Size([1, 8, 5, 6])
     """
+    if _in_one_pass(layer, x) and other.dtype == x.dtype:
+        return ops.conv3x3(x, *_parameters(layer, x.dtype), other)
     same_kind = other.dtype == x.dtype and other.device == x.device
     same_size = other.shape == (x.shape[0], layer.out_channels, *x.shape[2:])
     operator = _operator(layer, x) if same_kind and same_size else None
@@ -67,6 +92,24 @@ def conv_add(layer: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
         return result.add_(other) if fits else result + other
     x, weight, *rest = _arguments(layer, x)
     return cast(Tensor, operator.binary(x, other, weight, *rest, "add", 1.0, None, [], None))
+
+
+def _in_one_pass(layer: nn.Conv2d, x: Tensor) -> bool:
+    if torch.compiler.is_compiling() or not getattr(_state, "active", False) or torch.is_grad_enabled():
+        return False
+    geometry = layer.kernel_size, layer.padding, layer.stride, layer.dilation, layer.groups, layer.padding_mode
+    plain = geometry == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros") and layer.bias is not None
+    return plain and x.dtype in (torch.float16, torch.bfloat16)
+
+
+def _parameters(layer: nn.Conv2d, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return weight and bias in half precision, in the memory order of `conv3x3`."""
+
+    def cast() -> tuple[Tensor, Tensor]:
+        assert layer.bias is not None
+        return layer.weight.detach().to(dtype, memory_format=torch.channels_last), layer.bias.detach().to(dtype)
+
+    return derived(layer, f"half {dtype}", cast)
 
 
 def _operator(layer: nn.Conv2d, x: Tensor) -> Any | None:

@@ -8,19 +8,20 @@ are float32, but the sums have another order than in PyTorch: the last bits diff
 import importlib
 import tempfile
 import threading
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from resizekit.errors import UsageError
+from resizekit.nn.derived import derived
 
 if TYPE_CHECKING:
     from resizekit.nn.blocks import ResidualBlocks
@@ -35,7 +36,6 @@ _MEMORY = 10
 _SMALLER_TYPES = {"use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage"}
 
 _state = threading.local()
-_networks: "weakref.WeakKeyDictionary[nn.Module, tuple[Any, _Network]]" = weakref.WeakKeyDictionary()
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def residual_blocks(blocks: "ResidualBlocks", x: Tensor) -> Tensor | None:
     """
     if torch.compiler.is_compiling() or not getattr(_state, "active", False) or not _serves(blocks, x):
         return None
-    network = _network_of(blocks)
+    network = derived(blocks, f"ncnn {torch.get_num_threads()}", partial(_Network, blocks))
     # the memory of ncnn is invisible to PyTorch; a tensor without data lets those know who count the bytes of tensors
     announced = torch.empty((_MEMORY, *x.shape[1:]), device="meta")
     result = torch.empty_like(x, memory_format=torch.channels_last)
@@ -79,18 +79,6 @@ def _serves(blocks: "ResidualBlocks", x: Tensor) -> bool:
         return False
     hooked = any(m._forward_hooks or m._forward_pre_hooks for m in blocks.modules())
     return not hooked and x.shape[1] >= NARROWEST
-
-
-def _network_of(blocks: "ResidualBlocks") -> "_Network":
-    """Return the network of ncnn; it is built once, and again after the weights have changed."""
-    parameters = list(blocks.parameters())
-    versions = [0 if p.is_inference() else p._version for p in parameters]
-    state = ([p.data_ptr() for p in parameters], versions, torch.get_num_threads())
-    known = _networks.get(blocks)
-    if known is None or known[0] != state:
-        known = state, _Network(blocks)
-        _networks[blocks] = known
-    return known[1]
 
 
 class _Network:

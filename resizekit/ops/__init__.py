@@ -3,6 +3,7 @@
 A kernel must give the same result as its reference; see `resizekit.testing.KernelConformance`.
 """
 
+from resizekit.ops.convolution import conv3x3 as conv3x3
 from resizekit.ops.fused import Guided as Guided
 from resizekit.ops.fused import shuffle_codes as shuffle_codes
 from resizekit.ops.fused import unshuffle_codes as unshuffle_codes

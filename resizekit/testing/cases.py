@@ -179,6 +179,41 @@ def _shuffle_codes() -> Cases:
     )
 
 
+# --- convolution -------------------------------------------------------------------------------
+
+
+def _conv3x3() -> Cases:
+    x, other = floats(2, 16, 5, 6), floats(2, 17, 5, 6, seed=1)
+    weight, bias = floats(17, 16, 3, 3, seed=2) / 8, floats(17, seed=3)
+
+    def layer(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        return weight.to(dtype), bias.to(dtype)
+
+    calls = []
+    for dtype in FLOATS:
+        for y, added in zip(layouts(x.to(dtype)), layouts(other.to(dtype)), strict=True):
+            calls += [Call(y, *layer(dtype), added), Call(y, *layer(dtype), relu=True)]
+    calls += [Call(y, channels_last(weight), bias) for y in odd_layouts(x)]
+    sizes = [(1, 1), (1, 19), (37, 1), (9, 17), (16, 33)]
+    half, special = layer(torch.float16), [specials(dtype)[None, :, None, None] for dtype in FLOATS]
+    return Cases(
+        layouts=[*calls, Call(x.double(), *layer(torch.float64), other.double(), relu=True)],
+        sizes=[Call(floats(1, 16, *size).half(), *half, floats(1, 17, *size, seed=1).half()) for size in sizes],
+        specials=[Call(y.expand(1, 16, 2, 3), *layer(y.dtype), relu=relu) for y in special for relu in (False, True)],
+        ties=[Call(torch.zeros(1, 16, 2, 2, dtype=dtype), *layer(dtype)) for dtype in FLOATS],
+        gradients=[Call(x, weight, bias, other, relu=True), Call(x.half(), *half)],
+        refused=[
+            Call(x[:, :3], weight, bias),
+            Call(x[0], weight, bias),
+            Call(x, weight[..., :1], bias),
+            Call(x, weight, bias[:3]),
+            Call(x, weight, bias, other[:1]),
+            Call(x.half(), weight, bias),
+            Call(x.int(), weight.int(), bias.int()),
+        ],
+    )
+
+
 # --- sizes -------------------------------------------------------------------------------------
 
 
@@ -197,6 +232,7 @@ def _refused(x: Tensor, *, low: bool = False) -> list[Call]:
 
 
 _MAKERS: dict[str, Callable[[], Cases]] = {
+    "conv3x3": _conv3x3,
     "to_uint8": _rounding,
     "quantize": _quantize,
     "quantize_codes": _quantize,

@@ -114,7 +114,14 @@ def calls(op: str, run: Callable[..., Any]) -> Calls:
         floats(1, 12, 16, 960, channels_last=True),
     )
     network = {"dtype": torch.bfloat16, "shift": -0.5, "multiple": 16, "channels_last": True}
+    features = floats(1, 64, 16, 960, channels_last=True)
+    weight, bias = floats(64, 64, 3, 3, channels_last=True), torch.zeros(64, dtype=torch.bfloat16)
     calls_of_op: dict[str, Calls] = {
+        "conv3x3": {
+            "sum": lambda: run(features, weight, bias, features),
+            "relu": lambda: run(features, weight, bias, relu=True),
+            "tail": lambda: run(features, weight[:12], bias[:12]),
+        },
         "to_uint8": {"bfloat16 + guide": lambda: run(low, f32), "odd": lambda: run(floats(1, 3, 17, 31))},
         "quantize": {
             "bfloat16 + guide": lambda: forward_and_backward(run, low, f32),

@@ -38,7 +38,10 @@ from resizekit_kernels import kernels  # noqa: E402  (the kernel modules import 
 PLAIN, HIGH = floats(2, 3, 8, 6), channels_last(3 * floats(2, 3, 8, 6) - 1)
 BYTES, LOW = channels_last(random_bytes(2, 3, 8, 6)), channels_last(floats(2, 12, 4, 3, dtype=torch.bfloat16))
 NETWORK = {"dtype": torch.bfloat16, "shift": -0.5, "multiple": 16, "channels_last": True}
+FEATURES = channels_last(floats(2, 16, 8, 6, dtype=torch.float16))
+WEIGHT, BIAS = channels_last(floats(16, 16, 3, 3, dtype=torch.float16)), floats(16, dtype=torch.float16)
 CALLS = {
+    "conv3x3": [Call(FEATURES, WEIGHT, BIAS, FEATURES), Call(FEATURES, WEIGHT, BIAS, relu=True)],
     "to_uint8": [Call(PLAIN, PLAIN.half())],
     "quantize": [
         Call(3 * PLAIN - 1, PLAIN.half()),
@@ -158,11 +161,16 @@ def compiled(kernel: Kernel, call: Call) -> None:
 def exported(kernel: Kernel, call: Call) -> None:
     """The exported call is one program for any height and contains the ops of resizekit by name."""
     tensors = tuple(call.tensors())
-    varying = tuple({2: torch.export.Dim.DYNAMIC} for _ in tensors)
+    images = tensors[0].shape[:1]  # other tensors are weights
+    varying = tuple({2: torch.export.Dim.DYNAMIC} if x.shape[:1] == images else None for x in tensors)
     program = torch.export.export(Traced(kernel.op, call), tensors, dynamic_shapes=(varying,))
     targets = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
     assert any(target.startswith("resizekit.") for target in targets), f"the graph contains {targets}"
-    for other_call in (call, call.map(lambda x: torch.cat([x, x, x], 2).contiguous(memory_format=memory_format(x)))):
+
+    def three_times_as_high(x: Tensor) -> Tensor:
+        return torch.cat([x, x, x], 2).contiguous(memory_format=memory_format(x)) if x.shape[:1] == images else x
+
+    for other_call in (call, call.map(three_times_as_high)):
         got, expected = program.module()(*other_call.tensors()), other_call(full_reference(kernel))
         check_equal("exported", type(expected)(*got) if isinstance(expected, tuple) else got, expected, exact=True)
 

@@ -19,7 +19,10 @@ OPS = [kernel.op for kernel in kernels()]
 TARGETS = {80: "sm_80", 90: "sm_90a", 100: "sm_100a"}
 REGISTERS = 128
 """Maximum registers of a thread: with 128, 512 threads fit a multiprocessor.  Counts vary with the compiler."""
+SUMS = 168
+"""Maximum registers of a thread that also keeps sums of products: three blocks of 128 threads fit a multiprocessor."""
 WIDE = {
+    ("conv3x3", "sum"): ("ld", "st"),
     ("to_uint8", "bfloat16 + guide"): ("ld", "st"),
     ("to_uint8", "odd"): ("ld", "st"),
     ("quantize", "bfloat16 + guide"): ("ld", "st"),
@@ -67,7 +70,7 @@ def test_kernel_compiles_for_every_architecture(report: list[Row], op: str) -> N
 def test_registers_do_not_spill(report: list[Row], op: str) -> None:
     for row in rows_of(report, op):
         assert row["stack"] == row["local"] == row["spills"] == 0, row
-        assert row["reg"] <= REGISTERS, row
+        assert row["reg"] <= (SUMS if op == "conv3x3" else REGISTERS), row
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -22,7 +22,8 @@ def conformance(kernel: Kernel, **members: Any) -> type[KernelConformance]:
 
 
 for _kernel in kernels():
-    globals()[f"TestKernel_{_kernel.op}"] = conformance(_kernel)
+    # sums of products may be rounded in another order, on the tensor cores and in PyTorch
+    globals()[f"TestKernel_{_kernel.op}"] = conformance(_kernel, exact=_kernel.op != "conv3x3")
 
 
 @pytest.mark.parametrize("kernel", kernels(), ids=lambda kernel: kernel.op)
