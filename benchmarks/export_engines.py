@@ -45,6 +45,7 @@ def engines(name: str, calibrate: Path | None, folder: Path) -> dict[str, Engine
         "torch float32": codec.up,
         "torch winograd": resizekit.load(name, precision="winograd").up,
         "torch bfloat16": resizekit.load(name, precision="bfloat16").up,
+        "torch int8": resizekit.load(name, precision="int8").up,
         "onnxruntime float32": on_pixels(onnxruntime_of(plain)),
         "openvino float32": on_pixels(openvino_of(plain)),
         "openvino bfloat16": on_pixels(openvino_of(plain, "bf16")),

@@ -28,6 +28,8 @@ from resizekit.evaluation.cost import multiply_adds
 Run = Callable[[], object]
 IRN_BLOCKS = {2: [8], 4: [8, 8]}
 """Blocks of the published networks, by factor (codes/options/test in their repository)."""
+COMPARED_WITH = {"winograd": "float32", "int8": "bfloat16"}
+"""Precision of the ordinary convolution that the rate is compared with."""
 
 
 def ours(name: str, precision: str, high: Any) -> Run:
@@ -92,12 +94,12 @@ def main(
     high = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     runs: dict[tuple[str, str], Run] = {}
     macs: dict[tuple[str, str], float] = {}
-    for precision in ("float32", "winograd", "bfloat16"):
+    for precision in ("float32", "winograd", "bfloat16", "int8"):
         for name in ("sr-x2", "sr-x2-fast", "sr-x4", "sr-x4-fast"):
             runs[name, precision] = ours(name, precision, high)
             down, up = multiply_adds(resizekit.load(name))
             macs[name, precision] = (down + up) * side * side
-        if precision == "winograd":  # its rate is compared with that of ordinary convolutions in float32
+        if precision in COMPARED_WITH:
             continue
         for factor in (2, 4) if checkout is not None else ():
             runs[f"IRN x{factor}", precision] = irn(checkout, factor, precision, high)
@@ -119,7 +121,7 @@ def main(
             row["times_as_fast_as_irn_float32"] = round(median[peer, "float32"] / seconds, 1)
         if (name, precision) in macs:
             rate = macs[name, precision] / seconds
-            plain = "float32" if precision == "winograd" else precision
+            plain = COMPARED_WITH.get(precision, precision)
             most = macs["convolution", plain] / median["convolution", plain]
             row |= {"gmac_per_second": round(rate / 1e9, 1), "share_of_convolution": round(rate / most, 3)}
         rows.append(row)

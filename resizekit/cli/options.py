@@ -58,7 +58,7 @@ Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu or cuda."
 Precision = Annotated[
     str,
     typer.Option(
-        help="Precision of the networks: float32, winograd, bfloat16, float16 or auto.  float32 gives the same "
+        help="Precision of the networks: float32, winograd, bfloat16, float16, int8 or auto.  float32 gives the same "
         "pixels on every CPU; auto is the fastest for this hardware."
     ),
 ]

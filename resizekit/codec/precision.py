@@ -7,7 +7,7 @@ exact. The settings belong to the process, and other threads use them too: nothi
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -15,12 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from resizekit.nn.int8 import int8
 from resizekit.nn.winograd import winograd
+from resizekit.system.device import pick_precision
 from resizekit.system.precisions import Precision
 
 __all__ = ["inference_precision"]
 
 _HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+_FASTER: dict[str, Callable[[], AbstractContextManager[None]]] = {"winograd": winograd, "int8": int8}
 _FULL = ("none", "ieee")
 _CONVOLUTIONS = {F.conv1d: False, F.conv2d: False, F.conv3d: False,
                  F.conv_transpose1d: True, F.conv_transpose2d: True, F.conv_transpose3d: True}  # fmt: skip
@@ -41,11 +44,13 @@ def inference_precision(precision: Precision, device_type: str) -> Iterator[None
     `torch.backends.cudnn.conv.fp32_precision = "ieee"` yourself for exact float32.
 
     Args:
-        precision: "float32", "winograd" for float32 by another algorithm, or half precision by autocast.
+        precision: "float32", "winograd" for float32 by another algorithm, "int8", or half precision by autocast.
         device_type: `torch.device.type` of the inputs.
     """
     half, compiling = _HALF.get(precision), torch.compiler.is_compiling()
-    faster = winograd() if precision == "winograd" and not compiling else nullcontext()
+    if precision == "int8" and pick_precision("auto", torch.device(device_type)) == "bfloat16":
+        half = torch.bfloat16
+    faster = nullcontext() if compiling else _FASTER.get(precision, nullcontext)()
     with torch.autocast(device_type, half or torch.bfloat16, enabled=half is not None), faster:
         if half or compiling or (device_type == "cpu" and not _cpu.is_needed()):
             yield

@@ -72,7 +72,7 @@ def against_full_size(
         frame: Number of the frame of the original from which the small file was made.
         tile: Side of the tiles, "auto" or "off".
         device: "auto", "cpu" or "cuda".
-        precision: "float32", "winograd", "bfloat16", "float16" or "auto".
+        precision: "float32", "winograd", "bfloat16", "float16", "int8" or "auto".
 
     Returns:
         The comparison; None for a picture that the format cannot hold: more than 8 bits, or other channels than grey

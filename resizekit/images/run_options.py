@@ -32,7 +32,7 @@ class RunOptions:
     device: str = "auto"
     """Where to compute: "auto", "cpu" or "cuda"."""
     precision: str = "float32"
-    """Precision of the networks: "float32", "winograd", "bfloat16", "float16", or "auto": the fastest here."""
+    """Precision of the networks: "float32", "winograd", "bfloat16", "float16", "int8" or "auto"."""
     budget: Budget = _NO_LIMITS
     """Limits on memory and on the size of pictures; with a limit on memory, "auto" is a side that fits in it."""
     overwrite: bool = False

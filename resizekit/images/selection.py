@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from resizekit.codec import Codec
+from resizekit.codec.calibration import set_precision
 from resizekit.codec.resize_plan import ResizePlan, plan_resize
 from resizekit.errors import UnknownNameError, UsageError
 from resizekit.images.manifest_weights import manifest_name
@@ -83,7 +84,7 @@ class Selection:
 
         Args:
             device: "auto", "cpu" or "cuda"; ignored for a loaded codec, which stays on its device.
-            precision: "float32", "winograd", "bfloat16", "float16" or "auto"; ignored for a loaded codec, which
+            precision: "float32", "winograd", "bfloat16", "float16", "int8" or "auto"; ignored for a loaded codec, which
                 keeps its precision.
 
         Raises:
@@ -196,7 +197,7 @@ def choose_codec(
         channels: Number of channels of the pictures, which decides among the weights of a task.
         compression: Name of an installed compression that replaces the compression of the weights.
         device: "auto", "cpu" or "cuda".
-        precision: "float32", "winograd", "bfloat16", "float16" or "auto".
+        precision: "float32", "winograd", "bfloat16", "float16", "int8" or "auto".
 
     Raises:
         UsageError: Not exactly one of `weights` and `task` is set.
@@ -248,7 +249,7 @@ def _cached_codec(
     weights: str | Path, modified_at: int, device: torch.device, precision: Precision, compression: str | None
 ) -> Codec:
     codec = load(weights, device=device)
-    codec.precision = precision
+    set_precision(codec, precision)
     return codec if compression is None else codec.with_compression(compression)
 
 

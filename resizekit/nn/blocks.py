@@ -15,6 +15,7 @@ from resizekit import ops
 from resizekit.nn.collapse import compose, polyphase
 from resizekit.nn.derived import derived
 from resizekit.nn.fused import conv_add, conv_relu
+from resizekit.nn.int8 import Ranges, int8_blocks
 from resizekit.nn.winograd import residual_blocks
 
 __all__ = ["Down", "ResidualBlock", "ResidualBlocks", "Up", "conv"]
@@ -59,7 +60,8 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualBlocks(nn.Sequential):
-    """A row of residual blocks: `b c h w -> b c h w`. With the precision "winograd", it runs in ncnn.
+    """A row of residual blocks: `b c h w -> b c h w`. With the precisions "winograd" and "int8", it runs in other
+    libraries.
 
     The names of the weights are those of an `nn.Sequential`.
 
@@ -74,10 +76,14 @@ class ResidualBlocks(nn.Sequential):
 
     def __init__(self, count: int, width: int, *, scale: float = 1.0) -> None:
         super().__init__(*(ResidualBlock(width, scale=scale) for _ in range(count)))
+        self.ranges: list[Ranges] | None = None
+        """Largest values, for the precision "int8"; None: not recorded. Part of copies, but not of saved weights."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the blocks one after the other."""
         fast = residual_blocks(self, x)
+        if fast is None:
+            fast = int8_blocks(self, x)
         if fast is None:
             return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
         return fast

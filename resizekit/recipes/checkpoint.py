@@ -20,6 +20,7 @@ from safetensors.torch import load_model
 from safetensors.torch import save as save_tensors
 
 from resizekit.codec import Codec
+from resizekit.codec.calibration import set_precision
 from resizekit.codec.finite import first_not_finite
 from resizekit.codec.recipe import Recipe
 from resizekit.errors import CheckpointError
@@ -258,8 +259,9 @@ def load_file(
             f"{path} holds other weights than its header describes: the digest differs; get the file again"
         )
     codec.to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    codec.precision = pick_precision(precision, place)
-    return codec.eval().requires_grad_(False)
+    codec.eval().requires_grad_(False)
+    set_precision(codec, pick_precision(precision, place))
+    return codec
 
 
 def header_of(source: str | Path) -> Header:

@@ -6,6 +6,7 @@ from statistics import median
 import torch
 
 from resizekit.codec import Codec, Recipe
+from resizekit.codec.calibration import set_precision
 from resizekit.plugin.suite import SuiteColumn
 from resizekit.recipes.assemble import assemble
 from resizekit.spec import HW
@@ -74,7 +75,7 @@ def _untrained(column: SuiteColumn, device: str, precision: str) -> Codec:
     place = pick_device(device)
     codec = assemble(Recipe.model_validate(dict(column.recipe))).eval()
     codec.to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    codec.precision = pick_precision(precision, place)
+    set_precision(codec, pick_precision(precision, place))
     return codec.replace(self_ensemble=True) if column.self_ensemble else codec
 
 

@@ -47,6 +47,7 @@ def pick_precision(name: str, device: torch.device) -> Precision:
 
     Raises:
         UsageError: If the name is unknown, or the device is not a CPU and the precision is "winograd".
+            Or if it is "int8", and the CPU has no instructions for sums of 8-bit products.
         MissingExtraError: If ncnn, which "winograd" needs, is not installed.
     """
     if name == "auto":
@@ -57,6 +58,8 @@ def pick_precision(name: str, device: torch.device) -> Precision:
         raise UsageError(f"precision {name!r} is unknown; use auto, {', '.join(PRECISIONS)}")
     if name == "winograd" and device.type != "cpu":
         raise UsageError(f"precision winograd is for CPUs, and the device is {device}; use bfloat16 or float16 there")
+    if name == "int8" and not _multiplies_int8(device):
+        raise UsageError(f"precision int8 needs a CPU with VNNI instructions, and {machine(device)} has none; use auto")
     if name == "winograd" and not _has_ncnn():
         raise MissingExtraError('precision winograd needs ncnn: pip install "resizekit[ncnn]"')
     return cast(Precision, name)
@@ -76,6 +79,11 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = _cpu_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _multiplies_int8(device: torch.device) -> bool:
+    capabilities = _cpu_capabilities()
+    return device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
 
 
 def _has_ncnn() -> bool:

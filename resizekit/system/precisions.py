@@ -4,7 +4,8 @@ from typing import Literal, get_args
 
 __all__ = ["PRECISIONS", "Precision"]
 
-Precision = Literal["float32", "winograd", "bfloat16", "float16"]
-"""Data type in which the networks compute. "winograd" is float32 by Winograd's algorithm, whose last bits differ."""
+Precision = Literal["float32", "winograd", "bfloat16", "float16", "int8"]
+"""Data type in which the networks compute. "winograd" is float32 by Winograd's algorithm, whose last bits differ.
+"int8" computes residual blocks on 8-bit integers, and the rest as "bfloat16" or "float32"."""
 
 PRECISIONS: tuple[str, ...] = get_args(Precision)

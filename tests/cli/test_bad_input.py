@@ -85,7 +85,7 @@ OPTIONS = {
     "tile no number": (["--tile", "big"], "--tile 'big'"),
     "tile negative": (["--tile", "-64"], "--tile '-64'"),
     "device": (["--device", "tpu"], "'tpu'", "auto, cpu or cuda"),
-    "precision": (["--precision", "half"], "'half'", "use auto, float32, winograd, bfloat16, float16"),
+    "precision": (["--precision", "half"], "'half'", "use auto, float32, winograd, bfloat16, float16, int8"),
 }
 
 

@@ -147,7 +147,7 @@ def test_format_2_is_validated_under_the_present_names(name, present):
         ({"spec": {"s": 0}}, "spec"),
         ({"times": -1}, "times"),
         ({"precision": None}, "precision is missing"),
-        ({"precision": "int8"}, "precision"),
+        ({"precision": "int7"}, "precision"),
         ({"intermediate_size": [0, 5]}, "intermediate_size"),
         ({"intermediate_size": [2**31, 5]}, "intermediate_size"),
         ({"intermediate_size": [5]}, "intermediate_size"),
