@@ -1,6 +1,6 @@
 """Launch a kernel on a machine where Triton cannot build or run it, and print what the op does as JSON.
 
-    python tests/kernels/build_report.py no-compiler|no-header|fault
+    python tests/kernels/build_report.py no-compiler|no-header|other-gpu|earlier-fault|fault
 
 A driver that knows the name of a GPU replaces that of CUDA; it builds the launcher of a kernel with Triton's own build
 functions, and a launch is an error.
@@ -37,8 +37,16 @@ def fault(*_: Any) -> None:
     raise RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered")
 
 
+def load_binary(*_: Any) -> tuple[object, object, int, int, int]:
+    if CASE == "other-gpu":
+        raise RuntimeError("Triton Error [CUDA]: device kernel image is invalid")
+    if CASE == "earlier-fault":  # the driver reports it at its next call
+        fault()
+    return object(), object(), 32, 0, 1024
+
+
 def launcher(source: Any, metadata: Any) -> Any:
-    if CASE != "fault":
+    if CASE.startswith("no-"):
         build.compile_module_from_src(src="int main() { return 0; }", name="launcher")
     return fault
 
@@ -52,7 +60,7 @@ driver.set_active(
         launcher_cls=launcher,
         utils=SimpleNamespace(
             get_device_properties=lambda device: {"max_shared_mem": 1 << 17},
-            load_binary=lambda *_: (object(), object(), 32, 0, 1024),
+            load_binary=load_binary,
         ),
     )
 )

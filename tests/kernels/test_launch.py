@@ -78,9 +78,14 @@ def report(case: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("case", "reason"), [("no-compiler", "Failed to find C compiler"), ("no-header", "it needs Python.h")]
+    ("case", "reason"),
+    [
+        ("no-compiler", "Failed to find C compiler"),
+        ("no-header", "it needs Python.h"),
+        ("other-gpu", "device kernel image is invalid"),
+    ],
 )
-def test_reference_runs_where_triton_cannot_build_its_launcher(case: str, reason: str, tmp_path: Path) -> None:
+def test_reference_runs_where_triton_cannot_build_its_kernel(case: str, reason: str, tmp_path: Path) -> None:
     outcome = report(case, tmp_path)
     assert outcome["results"] == [[0, 128, 255]] * 2
     (warning,) = outcome["warnings"]
@@ -89,8 +94,9 @@ def test_reference_runs_where_triton_cannot_build_its_launcher(case: str, reason
     assert "expected floating values" in outcome["refused"], "wrong arguments are the error of the reference"
 
 
-def test_error_of_a_kernel_that_runs_is_not_hidden(tmp_path: Path) -> None:
-    outcome = report("fault", tmp_path)
+@pytest.mark.parametrize("case", ["fault", "earlier-fault"])
+def test_error_of_a_kernel_that_runs_is_not_hidden(case: str, tmp_path: Path) -> None:
+    outcome = report(case, tmp_path)
     assert outcome == {"error": "Triton Error [CUDA]: an illegal memory access was encountered", "warnings": []}
 
 
