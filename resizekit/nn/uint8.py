@@ -46,8 +46,15 @@ class PixelUnshuffleUint8(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Call `resizekit.ops.unshuffle_codes`."""
-        options = {"shift": self.shift, "multiple": self.multiple, "channels_last": self.channels_last}
-        return ops.unshuffle_codes(x, self.s, self.r, dtype=self.dtype, **options)
+        return ops.unshuffle_codes(
+            x,
+            self.s,
+            self.r,
+            dtype=self.dtype,
+            shift=self.shift,
+            multiple=self.multiple,
+            channels_last=self.channels_last,
+        )
 
     def extra_repr(self) -> str:
         """Name the arguments."""

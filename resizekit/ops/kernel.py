@@ -143,7 +143,7 @@ def active_kernel(op: str, device_type: str) -> Kernel | None:
     if is_off(op):
         return None
     kernel = _active.get((op, device_type))
-    return None if kernel is None or build_failure(kernel) else kernel
+    return None if kernel is None or (_failures and build_failure(kernel)) else kernel
 
 
 def build_failure(kernel: Kernel) -> str | None:
@@ -187,7 +187,7 @@ def kernels_installed(*kernels: Kernel) -> Iterator[None]:
     """
     for kernel in kernels:
         reference(kernel.op)
-    table = {(kernel.op, kernel.device_type): kernel for kernel in kernels}
+    table = {(kernel.op, kernel.device_type): kernel for kernel in kernels if kernel.unavailable is None}
     with _lock:
         _overrides.append(table)
         _activate()
@@ -252,12 +252,13 @@ def op(reference: Callable[P, R]) -> Callable[P, R]:
         first = next((x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)), None)
         if first is None:
             raise UsageError(f"{name} expects a torch.Tensor: convert arrays with torch.from_numpy(array)")
-        if torch.compiler.is_compiling() or not _found:  # in this order: compiled code must not depend on `_found`
-            _find(first.device.type)
-        kernel = active_kernel(name, first.device.type)
+        device_type, compiling = first.device.type, torch.compiler.is_compiling()
+        if compiling or not _found:  # in this order: compiled code must not depend on `_found`
+            _find(device_type)
+        kernel = active_kernel(name, device_type)
         if kernel is None:
             return reference(*args, **kwargs)
-        if torch.compiler.is_compiling():  # the compiler builds kernels later, and reports its own errors
+        if compiling:  # the compiler builds kernels later, and reports its own errors
             return cast(R, kernel.run(*args, **kwargs))
         try:
             return cast(R, kernel.run(*args, **kwargs))
