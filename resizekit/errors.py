@@ -37,6 +37,10 @@ class PluginError(ResizeKitError):
     """A plugin that is broken or conflicts with another: the message names its distribution and version."""
 
 
+class KernelUnavailableError(ResizeKitError):
+    """A kernel that cannot be built on this machine: it raises this itself, and the op runs its reference instead."""
+
+
 class UnknownNameError(UsageError):
     """A name of a task, network, compression, weights or suite that no installed plugin offers."""
 

@@ -111,8 +111,8 @@ def test_the_reader_of_imports_sees_what_there_is() -> None:
     assert ours == {"resizekit.system.lazy", "resizekit.system.malloc"}, "all others only for type checkers"
 
 
-def test_one_module_names_a_higher_floor_to_import_it_later() -> None:
-    """`Codec.from_pretrained` needs the loader, which builds codecs."""
+def test_two_modules_name_a_higher_floor_to_import_it_later() -> None:
+    """`Codec.from_pretrained` needs the loader, which builds codecs, and ops the kernels of the plugins."""
     naming = {}
     for path in MODULES:
         if room(dotted(path)) in ("__init__", "cli"):
@@ -121,7 +121,10 @@ def test_one_module_names_a_higher_floor_to_import_it_later() -> None:
         above = {text for text in modules if FLOOR.get(room(text), -1) > FLOOR[room(dotted(path))]}
         if above:
             naming[dotted(path)] = above
-    assert naming == {"resizekit.codec.pretrained": {"resizekit.recipes.pretrained"}}
+    assert naming == {
+        "resizekit.codec.pretrained": {"resizekit.recipes.pretrained"},
+        "resizekit.ops.kernel": {"resizekit.plugin.registry"},
+    }
 
 
 def test_the_core_imports_no_plugin_and_no_triton() -> None:

@@ -1,17 +1,24 @@
 """The kernels of resizekit, written in Triton: an ordinary plugin.
 
-The plugin offers them if PyTorch sees a CUDA device and Triton is installed. Everything works without them, and
+They run on GPUs of NVIDIA (CUDA) and AMD (ROCm), whose device type is "cuda" too. Everything works without them, and
 machines without a GPU do not import Triton and the compiler of PyTorch.
 """
 
 from collections.abc import Iterable
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 
 from resizekit import Kernel, hookimpl
 
-__all__ = ["kernels"]
+__all__ = ["OPS", "kernels"]
+
+OPS = (
+    "conv3x3", "quantize", "quantize_codes", "shuffle", "shuffle_codes", "to_uint8", "unshuffle", "unshuffle_codes",
+    "unshuffle_guide", "unshuffle_quantize",
+)  # fmt: skip
+"""Names of the ops with a kernel, known without Triton."""
 
 
 def kernels() -> tuple[Kernel, ...]:
@@ -32,5 +39,17 @@ def kernels() -> tuple[Kernel, ...]:
 
 @hookimpl
 def resizekit_register_kernels() -> Iterable[Kernel]:
-    """Offer the kernels if they can run."""
-    return kernels() if torch.cuda.is_available() and find_spec("triton") else ()
+    """Offer the kernels, or their names with the reason why they cannot run."""
+    if not torch.cuda.is_available():
+        return _unavailable("PyTorch finds no GPU of type cuda")
+    if find_spec("triton") is None:
+        return _unavailable("Triton is not installed")
+    return kernels()
+
+
+def _unavailable(reason: str) -> tuple[Kernel, ...]:
+    return tuple(Kernel(op=op, device_type="cuda", run=_never, unavailable=reason) for op in OPS)
+
+
+def _never(*_: Any, **__: Any) -> None:
+    raise AssertionError("a kernel that is not available was called")

@@ -5,21 +5,30 @@ The compiler must not fuse a product and a sum into one multiply-add, which roun
 prevents it.
 """
 
+import torch
 import triton
 import triton.language as tl
 from triton.language.extra import libdevice
 
-__all__ = ["INTERPRETED", "multiply", "narrow", "to_level"]
+__all__ = ["INTERPRETED", "ROCM", "multiply", "narrow", "to_level"]
 
 INTERPRETED = tl.constexpr(bool(triton.knobs.runtime.interpret))
 """Whether kernels run in the interpreter (TRITON_INTERPRET=1), decided when they are defined."""
+ROCM = tl.constexpr(torch.version.hip is not None)
+"""Whether PyTorch was built for AMD GPUs; their device type is "cuda" too."""
 
 
 @triton.jit
 def multiply(x, y):
-    """Multiply float32 values and round at once; the compiler cannot fuse it with a following sum."""
+    """Multiply float32 values and round at once; the compiler cannot fuse it with a following sum.
+
+    Triton has `mul_rn` for NVIDIA only. For AMD, the compiler does not see into the instruction. The launch option
+    `enable_fp_fusion=False` would do the same, but torch.compile does not pass it on.
+    """
     if INTERPRETED:
         return x * y
+    elif ROCM:
+        return tl.inline_asm_elementwise("v_mul_f32 $0, $1, $2", "=v,v,v", [x, y], tl.float32, True, 1)
     else:
         return libdevice.mul_rn(x, y)
 

@@ -260,7 +260,8 @@ def unshuffle_guide(
 ) -> Guided:
     """Replace `resizekit.ops.unshuffle_guide`; if it cannot, the reference uses the kernel of `unshuffle_codes`."""
     check_codes(x, s, r, dtype, multiple)
-    if dtype not in FLOATS or s * r > _MAX_FACTORS or not x.numel():
+    fits = index(x.shape[1]) * x.shape[2] * x.shape[3] < 2**31 - _CELLS  # numbers of cells are int32
+    if dtype not in FLOATS or s * r > _MAX_FACTORS or not x.numel() or not fits:
         options = {"dtype": dtype, "shift": shift, "multiple": multiple, "channels_last": channels_last}
         result: Guided = reference("unshuffle_guide")(x, s, r, **options)
         return result

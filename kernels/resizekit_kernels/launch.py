@@ -4,23 +4,34 @@ In eager mode a launcher calls its kernel directly, because the overhead of an o
 Under `torch.compile` and `torch.export` the same launcher runs inside a `triton_op`: the compiler then sees the kernel.
 """
 
+import functools
+import subprocess
+import traceback
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.library import triton_op, wrap_triton
 
-from resizekit_kernels.arithmetic import INTERPRETED
+from resizekit.errors import KernelUnavailableError
+from resizekit_kernels.arithmetic import INTERPRETED, ROCM
 
 __all__ = [
     "FLOATS", "Block", "Wrap", "autograd_function", "block_for", "block_size", "direct", "is_compiling", "needs_grad",
-    "padded_channels", "runs_reference", "triton_op", "vector_width", "wrap_triton",
+    "or_reference", "padded_channels", "runs_reference", "triton_op", "vector_width", "wrap_triton",
 ]  # fmt: skip
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 """The floating dtypes that kernels read and write; they compute in float32."""
 
+_BUILD = (
+    "triton.compiler", "triton.runtime.build", "triton.runtime.driver",
+    "triton.backends.nvidia.compiler", "triton.backends.amd.compiler",
+)  # fmt: skip
+"""The modules in which Triton compiles a kernel, its launcher and its driver."""
+
+R = TypeVar("R")
 Wrap = Callable[[Any], Any]
 """Prepares a kernel for `wrap(kernel)[grid](...)`: `direct` in eager mode, `wrap_triton` inside a `triton_op`."""
 
@@ -34,14 +45,78 @@ class Block(NamedTuple):
     """Warps of a program."""
 
 
+class _Direct:
+    """A kernel that `kernel[grid](tensor, ...)` launches on the device of the tensor."""
+
+    __slots__ = ("kernel",)
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel = kernel
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        return functools.partial(_launch_on_its_device, self.kernel[grid])
+
+
 def direct(kernel: Any) -> Any:
-    """Return the kernel unchanged."""
-    return kernel
+    """Prepare a kernel for eager mode.
+
+    It runs on the device of its first argument; Triton itself uses the current device. The launch raises
+    `KernelUnavailableError` if the kernel cannot be built.
+    """
+    return _Direct(kernel)
+
+
+def _launch_on_its_device(launch: Callable[..., None], first: Tensor, *args: Any, **options: Any) -> None:
+    try:
+        if first.is_cuda and first.device.index != torch.cuda.current_device():
+            with torch.cuda.device(first.device):
+                launch(first, *args, **options)
+        else:
+            launch(first, *args, **options)
+    except Exception as error:
+        if not _raised_by_a_build(error):
+            raise
+        raise KernelUnavailableError(_build_message(error)) from error
+
+
+def _raised_by_a_build(error: Exception) -> bool:
+    """Return whether an error comes from the compilation of a kernel or its launcher, not from its execution.
+
+    The place counts, because the types of these errors are general and differ between versions of Triton. When a kernel
+    is loaded, the driver can also report errors of earlier launches; only a kernel for another GPU counts there.
+    """
+    if str(error).startswith("Triton Error [") and "image" not in str(error):
+        return False
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__", "").startswith(_BUILD) for frame, _ in frames)
+
+
+def _build_message(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"the C compiler of Triton failed with exit code {error.returncode}; it needs Python.h (python3-dev)"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1][:200]}" if lines else type(error).__name__
+
+
+def or_reference(run: Callable[..., R], reference: Callable[..., R]) -> Callable[..., R]:
+    """Return `run`, with `reference` instead if it cannot be built, for backward passes.
+
+    A forward pass needs no such step: the dispatch of the op does it.
+    """
+
+    @functools.wraps(run)
+    def first_possible(*args: Any) -> R:
+        try:
+            return run(*args)
+        except KernelUnavailableError:
+            return reference(*args)
+
+    return first_possible
 
 
 def block_for(x: Tensor, table: dict[int, Block]) -> Block:
     """Return the block for the major compute capability of a device; 0 is the default and the interpreter."""
-    if x.device.type != "cuda":
+    if x.device.type != "cuda" or ROCM.value:  # the blocks are those of NVIDIA's architectures
         return table[0]
     return table.get(torch.cuda.get_device_capability(x.device)[0], table[0])
 

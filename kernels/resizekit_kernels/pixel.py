@@ -25,6 +25,7 @@ from resizekit_kernels.launch import (
     direct,
     is_compiling,
     needs_grad,
+    or_reference,
     runs_reference,
     triton_op,
     vector_width,
@@ -184,8 +185,18 @@ def shuffle(x: Tensor, s: int, r: int) -> Tensor:
 unshuffle_op.register_autograd(_backward(shuffle_op), setup_context=_setup)
 shuffle_op.register_autograd(_backward(unshuffle_op), setup_context=_setup)
 # the backward passes call the dispatching functions, so that they have a gradient too
-_unshuffle = autograd_function("Unshuffle", lambda x, s, r: launch_unshuffle(x, s, r), _setup, _backward(shuffle))
-_shuffle = autograd_function("Shuffle", lambda x, s, r: launch_shuffle(x, s, r), _setup, _backward(unshuffle))
+_unshuffle = autograd_function(
+    "Unshuffle",
+    lambda x, s, r: launch_unshuffle(x, s, r),
+    _setup,
+    _backward(or_reference(shuffle, reference("shuffle"))),
+)
+_shuffle = autograd_function(
+    "Shuffle",
+    lambda x, s, r: launch_shuffle(x, s, r),
+    _setup,
+    _backward(or_reference(unshuffle, reference("unshuffle"))),
+)
 
 
 def _bytes_moved(x: Tensor, s: int, r: int) -> int:

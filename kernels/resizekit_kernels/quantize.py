@@ -21,6 +21,7 @@ from resizekit_kernels.launch import (
     direct,
     is_compiling,
     needs_grad,
+    or_reference,
     runs_reference,
     triton_op,
     wrap_triton,
@@ -28,8 +29,8 @@ from resizekit_kernels.launch import (
 
 __all__ = [
     "CLAMP_GRADIENTS", "KERNELS",
-    "launch_backward", "quantize_backward_kernel", "quantize_backward_op", "quantize_kernel", "quantize_op",
-    "store_rounded",
+    "launch_backward", "let_through",
+    "quantize_backward_kernel", "quantize_backward_op", "quantize_kernel", "quantize_op", "store_rounded",
 ]  # fmt: skip
 
 _BLOCKS = {0: Block(2048, 4), 9: Block(2048, 4), 10: Block(4096, 8)}
@@ -128,7 +129,7 @@ def _launch(x: Tensor, guide: Tensor | None, outputs: int, wrap: Wrap = direct) 
 def launch_backward(gradient: Tensor, side: Tensor, disconnected: bool, wrap: Wrap = direct) -> Tensor:
     """Pass gradients where `side` (1 above 1, -1 below 0) permits it, in the memory layout of `side`."""
     if needs_grad(gradient):  # for second derivatives: autograd cannot see into a launch
-        return _let_through(gradient, side, disconnected)
+        return let_through(gradient, side, disconnected)
     if gradient.stride() != side.stride():
         gradient = torch.empty_like(side, dtype=gradient.dtype).copy_(gradient)
     out = torch.empty_like(gradient)
@@ -141,7 +142,8 @@ def launch_backward(gradient: Tensor, side: Tensor, disconnected: bool, wrap: Wr
     return out
 
 
-def _let_through(gradient: Tensor, side: Tensor, disconnected: bool) -> Tensor:
+def let_through(gradient: Tensor, side: Tensor, disconnected: bool) -> Tensor:
+    """Pass gradients as `launch_backward` does, without a kernel."""
     blocked = side != 0 if disconnected else ((side > 0) & (gradient < 0)) | ((side < 0) & (gradient > 0))
     return gradient.masked_fill(blocked, 0)
 
@@ -163,7 +165,7 @@ def quantize_backward_op(gradient: Tensor, side: Tensor, disconnected: bool) -> 
     """Pass gradients as an op for the compiler."""
     if not runs_reference(gradient):
         return launch_backward(gradient, side, disconnected, wrap_triton)
-    return _let_through(gradient, side, disconnected)
+    return let_through(gradient, side, disconnected)
 
 
 def _setup(ctx: Any, inputs: tuple[Tensor, Tensor | None, int, int], output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -185,7 +187,10 @@ def _backward(run: Callable[[Tensor, Tensor, bool], Tensor]) -> Callable[..., tu
 
 quantize_op.register_autograd(_backward(quantize_backward_op), setup_context=_setup)
 _differentiable = autograd_function(
-    "Quantize", lambda x, guide, outputs, clamp_gradient: _launch(x, guide, outputs), _setup, _backward(launch_backward)
+    "Quantize",
+    lambda x, guide, outputs, clamp_gradient: _launch(x, guide, outputs),
+    _setup,
+    _backward(or_reference(launch_backward, let_through)),
 )
 
 

@@ -27,6 +27,7 @@ from resizekit_kernels.launch import (
     direct,
     is_compiling,
     needs_grad,
+    or_reference,
     runs_reference,
     triton_op,
     vector_width,
@@ -35,6 +36,7 @@ from resizekit_kernels.launch import (
 from resizekit_kernels.quantize import (
     CLAMP_GRADIENTS,
     launch_backward,
+    let_through,
     quantize_backward_op,
     quantize_op,
     store_rounded,
@@ -153,7 +155,7 @@ _differentiable = autograd_function(
     "UnshuffleQuantize",
     lambda x, s, r, outputs, clamp_gradient: _launch(x, s, r, outputs),
     _setup,
-    _backward(launch_backward, shuffle),
+    _backward(or_reference(launch_backward, let_through), shuffle),
 )
 
 

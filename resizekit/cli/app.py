@@ -17,6 +17,7 @@ from resizekit.cli.evaluate import evaluate
 from resizekit.cli.export import export
 from resizekit.cli.files import down, up
 from resizekit.cli.info import info
+from resizekit.cli.kernels import kernels
 from resizekit.cli.output import echo_error
 from resizekit.cli.pack import pack
 from resizekit.cli.pairs import export_pairs
@@ -104,6 +105,7 @@ for verb in (
     report,
     export_pairs,
     export,
+    kernels,
     bench,
     pack,
     train,

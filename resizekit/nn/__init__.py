@@ -16,3 +16,6 @@ from resizekit.nn.low_resolution import to_float as to_float
 from resizekit.nn.receptive_field import receptive_field as receptive_field
 from resizekit.nn.recurrent import Recurrent as Recurrent
 from resizekit.nn.self_ensemble import self_ensemble as self_ensemble
+from resizekit.nn.uint8 import PixelShuffleUint8 as PixelShuffleUint8
+from resizekit.nn.uint8 import PixelUnshuffleUint8 as PixelUnshuffleUint8
+from resizekit.nn.uint8 import Quantize as Quantize

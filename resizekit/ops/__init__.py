@@ -17,6 +17,8 @@ from resizekit.ops.kernel import op_names as op_names
 from resizekit.ops.kernel import reference as reference
 from resizekit.ops.kernel import references as references
 from resizekit.ops.kernel import use_table as use_table
+from resizekit.ops.listing import KernelInfo as KernelInfo
+from resizekit.ops.listing import kernels as kernels
 from resizekit.ops.pixel import shuffle as shuffle
 from resizekit.ops.pixel import unshuffle as unshuffle
 from resizekit.ops.quantize import Quantized as Quantized
@@ -31,3 +33,4 @@ from resizekit.ops.rate import lossless_bits as lossless_bits
 from resizekit.ops.resample import resample as resample
 from resizekit.ops.resample import resample_codes as resample_codes
 from resizekit.ops.resample import resample_uint8 as resample_uint8
+from resizekit.ops.switches import KernelWarning as KernelWarning

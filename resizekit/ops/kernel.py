@@ -2,32 +2,40 @@
 
 Every op of `resizekit.ops` is a plain PyTorch function, its *reference*, decorated with `@op`. A plugin can provide a
 faster function, a *kernel*, for one op on one type of device. The registry of the process owns the table of kernels
-and activates it with `use_table` when it loads the plugins.
+and activates it with `use_table` when it loads the plugins. The first call of an op on a device other than the CPU
+loads them.
 
-    unshuffle(x) ─► (unshuffle, cuda) in the active table?  ─ yes ─► the kernel
-                                                            └ no ──► the reference
+    unshuffle(x) ─► (unshuffle, cuda) in the active table?  ─ yes ─► the kernel ─ cannot be built ─┐
+                                                            └ no ──► the reference ◄───────────────┘
 """
 
 import functools
+import importlib
 import operator
-import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
+import torch
 from torch import Tensor
 
-from resizekit.errors import PluginError, UsageError
+from resizekit.errors import KernelUnavailableError, PluginError, UsageError
+from resizekit.ops.switches import KernelWarning, check_environment, is_off, switch
 
 __all__ = [
-    "SWITCH", "Kernel", "KernelTable",
-    "kernels_installed", "op", "op_names", "reference", "references", "use_table",
+    "Kernel", "KernelTable",
+    "active_kernel", "build_failure", "kernels_installed", "op", "op_names", "reference", "references", "registry",
+    "use_table",
 ]  # fmt: skip
 
-SWITCH = "RESIZEKIT_KERNELS"
-"""Environment variable: with the value "off", every op runs its reference."""
+_REGISTRY = "resizekit.plugin.registry"
+"""The module that loads the plugins. It lies above the ops, so it is imported by name when a kernel is needed;
+tests/test_architecture.py lists this exception."""
+_WITHOUT_PLUGINS = ("cpu", "meta")
+"""Types of devices on which a call does not load the plugins: references need no start-up time."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,10 +50,14 @@ class Kernel:
     device_type: str
     """`torch.device.type`, such as "cuda"."""
     run: Callable[..., Any]
-    """Same signature and same result as the reference: bit-equal for integers and data movement."""
+    """Same signature and same result as the reference: bit-equal for integers and data movement.
+
+    It raises `KernelUnavailableError` if it cannot be built on this machine: the reference then runs, from then on."""
     bytes_moved: Callable[..., int] | None = None
     """Takes the arguments of `run` and returns the bytes that must cross memory: inputs read once, outputs written
     once."""
+    unavailable: str | None = None
+    """Why the kernel cannot run in this process, such as a missing GPU; it is then listed, but never runs."""
 
 
 KernelTable: TypeAlias = dict[tuple[str, str], Kernel]
@@ -55,10 +67,8 @@ _references: dict[str, Callable[..., Any]] = {}
 _base: KernelTable = {}
 _overrides: list[KernelTable] = []
 _active: KernelTable = _base  # what dispatch reads: the base itself, or a copy with the overrides on top
-# The number of open `references()` blocks, plus 1 if the environment switches kernels off. An int of this module
-# because torch.compile guards it: it cannot trace a ContextVar, and it traces a threading.local without a guard, so
-# that compiled code would miss later changes.
-_forced = int(os.environ.get(SWITCH, "").lower() in ("off", "0", "no", "false"))
+_failures: dict[tuple[str, str], tuple[Kernel, str]] = {}  # kernels that cannot be built, with the reason
+_found = False  # whether a table is in use, or the plugins are being loaded
 _lock = threading.Lock()
 
 
@@ -97,10 +107,58 @@ def use_table(table: KernelTable) -> None:
     Args:
         table: Kernels by op and type of device; the registry of the process passes its own.
     """
-    global _base
+    global _base, _found
     with _lock:
-        _base = table
+        _base, _found = table, True
         _activate()
+    check_environment(op_names())
+
+
+def registry() -> Any:
+    """Return the registry of the process (`resizekit.plugin.Registry`); the first call loads the plugins."""
+    return importlib.import_module(_REGISTRY).installed()
+
+
+def _find(device_type: str) -> None:
+    """Load the plugins, which activates their kernels, before the first call on a device that can have kernels."""
+    global _found
+    with _lock:
+        if _found or device_type in _WITHOUT_PLUGINS:
+            return
+        _found = True  # first: plugins may call ops while they load, and other threads use references meanwhile
+    try:
+        registry()
+    except BaseException:
+        _found = False
+        raise
+
+
+# torch.compile cannot trace the loading of plugins. With this mark, which `torch.compiler.assume_constant_result` sets
+# too, it calls the function while it traces. That function would import the compiler, even if it is never used.
+_find._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def active_kernel(op: str, device_type: str) -> Kernel | None:
+    """Return the kernel that a call of an op runs now on a type of device; None: its reference."""
+    if is_off(op):
+        return None
+    kernel = _active.get((op, device_type))
+    return None if kernel is None or (_failures and build_failure(kernel)) else kernel
+
+
+def build_failure(kernel: Kernel) -> str | None:
+    """Return why a kernel could not be built when an op ran it; None if it could, or was not used yet."""
+    failed = _failures.get((kernel.op, kernel.device_type))
+    return failed[1] if failed is not None and failed[0] is kernel else None
+
+
+def _give_up(kernel: Kernel, error: KernelUnavailableError) -> None:
+    with _lock:
+        if build_failure(kernel):  # in another thread, at the same time
+            return
+        _failures[kernel.op, kernel.device_type] = kernel, str(error)
+    message = f"the kernel of {kernel.op} for {kernel.device_type} cannot be built, so its reference runs: {error}"
+    warnings.warn(message, KernelWarning, stacklevel=3)
 
 
 def _activate() -> None:
@@ -129,7 +187,7 @@ def kernels_installed(*kernels: Kernel) -> Iterator[None]:
     """
     for kernel in kernels:
         reference(kernel.op)
-    table = {(kernel.op, kernel.device_type): kernel for kernel in kernels}
+    table = {(kernel.op, kernel.device_type): kernel for kernel in kernels if kernel.unavailable is None}
     with _lock:
         _overrides.append(table)
         _activate()
@@ -142,28 +200,31 @@ def kernels_installed(*kernels: Kernel) -> Iterator[None]:
 
 
 @contextmanager
-def references() -> Iterator[None]:
-    """Run a block in which every op uses its reference, in all threads of the process.
+def references(*ops: str) -> Iterator[None]:
+    """Run a block in which ops use their references, in all threads of the process.
 
-    `RESIZEKIT_KERNELS=off` in the environment does the same permanently.
+    RESIZEKIT_KERNELS in the environment does the same permanently. Blocks can overlap, in one thread or several: an op
+    uses its kernel again when the last block that names it has ended.
+
+    Args:
+        *ops: Names of ops; without names, all ops.
+
+    Raises:
+        PluginError: There is no op of one of the names.
 
     >>> import torch
     >>> from resizekit import ops
-    >>> with references():
+    >>> with references("shuffle"):
     ...     ops.shuffle(torch.arange(4.0).reshape(1, 4, 1, 1), 2, 2).tolist()
     [[[[0.0, 1.0], [2.0, 3.0]]]]
     """
-    _force(1)
+    for name in ops:
+        reference(name)
+    switch(ops, 1)
     try:
         yield
     finally:
-        _force(-1)
-
-
-def _force(change: int) -> None:
-    global _forced
-    with _lock:  # `+=` alone could lose a change if two threads interleave
-        _forced += change
+        switch(ops, -1)
 
 
 def op(reference: Callable[P, R]) -> Callable[P, R]:
@@ -191,10 +252,18 @@ def op(reference: Callable[P, R]) -> Callable[P, R]:
         first = next((x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)), None)
         if first is None:
             raise UsageError(f"{name} expects a torch.Tensor: convert arrays with torch.from_numpy(array)")
-        kernel = None if _forced else _active.get((name, first.device.type))
+        device_type, compiling = first.device.type, torch.compiler.is_compiling()
+        if compiling or not _found:  # in this order: compiled code must not depend on `_found`
+            _find(device_type)
+        kernel = active_kernel(name, device_type)
         if kernel is None:
             return reference(*args, **kwargs)
-        result: R = kernel.run(*args, **kwargs)
-        return result
+        if compiling:  # the compiler builds kernels later, and reports its own errors
+            return cast(R, kernel.run(*args, **kwargs))
+        try:
+            return cast(R, kernel.run(*args, **kwargs))
+        except KernelUnavailableError as error:
+            _give_up(kernel, error)
+            return reference(*args, **kwargs)
 
     return dispatch

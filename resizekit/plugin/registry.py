@@ -96,16 +96,22 @@ class Registry:
     weights: dict[str, Offer[tuple[str, Weights]]] = field(default_factory=dict)
     """Weights with the name of their task."""
     suites: dict[str, Offer[Suite]] = field(default_factory=dict)
-    kernels: dict[tuple[str, str], Offer[ops.Kernel]] = field(default_factory=dict)
-    """Kernels by op and type of device."""
+    kernel_offers: dict[tuple[str, str, bool], Offer[ops.Kernel]] = field(default_factory=dict)
+    """Kernels by op, type of device, and whether they come from another distribution than resizekit."""
     kernel_table: ops.KernelTable = field(default_factory=dict)
-    """The same kernels without their providers: the table for `ops.use_table`."""
+    """The kernels that run, without their providers: the table for `ops.use_table`."""
     plugins: set[str] = field(default_factory=set)
     """Names of the plugins that were added."""
     failures: list[Failure] = field(default_factory=list)
     """Plugins that were not loaded because of an error."""
     unselected: set[str] = field(default_factory=set)
     """Names of the plugins that RESIZEKIT_PLUGINS or RESIZEKIT_DISABLE left out."""
+
+    @property
+    def kernels(self) -> dict[tuple[str, str], Offer[ops.Kernel]]:
+        """The kernels that run, by op and type of device; one of another distribution replaces that of resizekit."""
+        own_first = sorted(self.kernel_offers.items(), key=lambda item: item[0][2])
+        return {key[:2]: offer for key, offer in own_first if offer.value.unavailable is None}
 
     def task(self, name: str) -> Task[Any]:
         """Return a task; an unknown name is an `UnknownNameError` that lists the installed ones."""
@@ -154,19 +160,22 @@ class Registry:
         """
         new = Registry()
         for kind, key, value in offers_of(plugin, name):
-            if kind != "kernel" and not (isinstance(key, str) and _NAME.fullmatch(key)):
+            if kind == "kernel":
+                key = (*key, not _is_own(provider))
+            elif not (isinstance(key, str) and _NAME.fullmatch(key)):
                 raise PluginError(f"invalid {kind} name {key!r}: expected the form [a-z][a-z0-9-]*")
             other = self._tables()[kind].get(key) or new._tables()[kind].get(key)
             if other is not None:
                 label = f"a kernel for {key[0]!r} on {key[1]!r}" if kind == "kernel" else f"{kind} {key!r}"
-                raise PluginError(f"{label} is already offered by plugin {other.plugin!r} of {other.provider}")
+                fix = f"; to use that of {name!r}, set {DISABLE}={other.plugin}" if kind == "kernel" else ""
+                raise PluginError(f"{label} is already offered by plugin {other.plugin!r} of {other.provider}{fix}")
             new._tables()[kind][key] = Offer(value=value, provider=provider, plugin=name)
         known = self.tasks | new.tasks
         if not tasks_follow and (orphans := _orphans(new.weights, known)):
             raise _orphan_error(orphans, known)
         for kind, table in self._tables().items():
             table.update(new._tables()[kind])
-        self.kernel_table.update({key: offer.value for key, offer in new.kernels.items()})
+        self._update_kernel_table()
         self.plugins.add(name)
 
     def remove(self, name: str) -> None:
@@ -190,10 +199,16 @@ class Registry:
             for key, offer in list(table.items()):
                 if offer.plugin == name and provider in (None, offer.provider):
                     del table[key]
-        for key in self.kernel_table.keys() - self.kernels.keys():
-            del self.kernel_table[key]
+        self._update_kernel_table()
         if not any(offer.plugin == name for table in self._tables().values() for offer in table.values()):
             self.plugins.remove(name)
+
+    def _update_kernel_table(self) -> None:
+        """Change the table in place, because ops look kernels up in it; never empty it, because threads use it."""
+        kernels = {key: offer.value for key, offer in self.kernels.items()}
+        self.kernel_table.update(kernels)
+        for key in self.kernel_table.keys() - kernels.keys():
+            del self.kernel_table[key]
 
     def _tables(self) -> dict[str, dict[Any, Offer[Any]]]:
         return {
@@ -201,7 +216,7 @@ class Registry:
             "weights": self.weights,
             "network": self.networks,
             "compression": self.compressions,
-            "kernel": self.kernels,
+            "kernel": self.kernel_offers,
             "suite": self.suites,
         }
 
@@ -230,6 +245,10 @@ def _orphan_error(orphans: _WeightsTable, tasks: Iterable[str]) -> PluginError:
     return PluginError(f"weights {label!r} are for task {task}, which is not installed; installed: {_listed(tasks)}")
 
 
+def _is_own(provider: str) -> bool:
+    return provider.split(" ")[0] == NAME
+
+
 def _provider(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
 
@@ -255,7 +274,7 @@ def discover() -> Registry:
     # resizekit's own plugins come first, then all others by name: the order of installation decides no conflict
     entries = sorted(
         entry_points(group=NAME),
-        key=lambda entry: (not _provider(entry).startswith("resizekit "), entry.name, entry.value),
+        key=lambda entry: (not _is_own(_provider(entry)), entry.name, entry.value),
     )
     names = {entry.name for entry in entries}
     for variable, selected in ((ENABLE, enabled), (DISABLE, disabled)):

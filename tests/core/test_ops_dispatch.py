@@ -3,17 +3,24 @@
 import os
 import subprocess
 import sys
+import time
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from resizekit import ops
-from resizekit.errors import PluginError, UsageError
-from resizekit.ops import Kernel
+from resizekit.errors import KernelUnavailableError, PluginError, ResizeShapeError, UsageError
+from resizekit.ops import Kernel, switches
 from resizekit.ops import kernel as kernel_module
-from resizekit.ops.kernel import SWITCH
+from resizekit.ops.switches import SWITCH
 
 
 def numbered(*shape: int) -> Tensor:
@@ -91,9 +98,12 @@ def test_compiled_dispatch_follows_the_table_and_references() -> None:
     assert compiled(x).item() == 0
     with ops.kernels_installed(Kernel(op="shuffle", device_type="cpu", run=lambda x, s, r: x + 5)):
         assert compiled(x).item() == 5
-        with ops.references():
-            assert compiled(x).item() == 0
-        assert compiled(x).item() == 5
+        for names in ((), ("shuffle",)):
+            with ops.references(*names):
+                assert compiled(x).item() == 0
+            assert compiled(x).item() == 5
+        with ops.references("unshuffle"):
+            assert compiled(x).item() == 5
     assert compiled(x).item() == 0
 
 
@@ -108,13 +118,215 @@ def test_references_block_bypasses_kernels(kernel: Kernel) -> None:
     assert ops.reference("shuffle")(x, 2, 3).shape == (1, 1, 2, 3)
 
 
-@pytest.mark.parametrize(("value", "forced"), [("off", True), ("OFF", True), ("0", True), ("on", False), ("", False)])
-def test_environment_variable_forces_references(value: str, forced: bool) -> None:
-    code = "from resizekit.ops import kernel; print(bool(kernel._forced))"
+def test_references_of_one_op(kernel: Kernel) -> None:
+    x = numbered(1, 6, 1, 1)
+    with ops.references("unshuffle"):
+        assert torch.equal(ops.shuffle(x, 2, 3), x - 6), "other ops keep their kernels"
+        with ops.references("shuffle", "unshuffle"), ops.references("shuffle"):
+            assert ops.shuffle(x, 2, 3).shape == (1, 1, 2, 3)
+    assert torch.equal(ops.shuffle(x, 2, 3), x - 6)
+    with pytest.raises(PluginError, match="unknown op 'sharpen'"), ops.references("shuffle", "sharpen"):
+        pass
+    assert torch.equal(ops.shuffle(x, 2, 3), x - 6), "no block starts if a name is wrong"
+
+
+class SlowCount(int):
+    """A number whose sums take time, so that threads that change it without a lock lose changes."""
+
+    def __add__(self, other: int) -> "SlowCount":
+        time.sleep(0.001)
+        return SlowCount(int(self) + other)
+
+
+@pytest.mark.parametrize("names", [(), ("shuffle",)])
+def test_blocks_of_several_threads_are_counted(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    x = numbered(1, 6, 1, 1)
+    monkeypatch.setattr(switches, "_all_off", SlowCount(0))
+    monkeypatch.setitem(switches._some_off, "shuffle", SlowCount(0))
+
+    def shapes(_: int) -> list[torch.Size]:
+        found = []
+        for _ in range(5):
+            with ops.references(*names):
+                found.append(ops.shuffle(x, 2, 3).shape)
+        return found
+
+    with ThreadPoolExecutor(8) as threads:
+        seen = {shape for shapes_of_thread in threads.map(shapes, range(8)) for shape in shapes_of_thread}
+    assert seen == {(1, 1, 2, 3)}, "inside its block, each thread runs the reference"
+    assert torch.equal(ops.shuffle(x, 2, 3), x - 6), "after all blocks, the kernel runs"
+
+
+CODE = "import resizekit; resizekit.tasks(); from resizekit.ops.switches import is_off; print(*map(is_off, {}))"
+
+
+@pytest.mark.parametrize(
+    ("value", "off", "warning"),
+    [
+        ("off", (True, True), ""),
+        ("OFF", (True, True), ""),
+        ("0", (True, True), ""),
+        ("on", (False, False), ""),
+        ("", (False, False), ""),
+        ("-shuffle", (True, False), ""),
+        (" -unshuffle, -Shuffle,", (True, True), ""),
+        ("-shuffle,-sharpen", (True, False), "no effect with '-sharpen': expected off, or ops to switch off such as"),
+        ("shuffle", (False, False), "no effect with 'shuffle'"),
+        ("of", (False, False), "no effect with 'of'"),
+    ],
+)
+def test_environment_variable_switches_kernels_off(value: str, off: tuple[bool, bool], warning: str) -> None:
+    code = CODE.format(("shuffle", "unshuffle"))
     run = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, SWITCH: value}, capture_output=True, text=True, check=True
     )
-    assert run.stdout.strip() == str(forced)
+    assert run.stdout.split() == [str(flag) for flag in off]
+    assert warning in run.stderr
+    assert ("KernelWarning" in run.stderr) == bool(warning)
+    assert ("quantize, quantize_codes, shuffle" in run.stderr) == bool(warning), "the warning names all ops"
+
+
+# --- kernels that cannot be built ----------------------------------------------------------------
+
+
+@pytest.fixture
+def failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the failures of a test."""
+    monkeypatch.setattr(kernel_module, "_failures", {})
+
+
+def raising(error: Exception) -> Kernel:
+    def run(*_: Any) -> None:
+        calls.append(type(error))
+        raise error
+
+    calls.clear()
+    return Kernel(op="shuffle", device_type="cpu", run=run)
+
+
+calls: list[type] = []
+
+
+@pytest.mark.usefixtures("failures")
+def test_kernel_that_cannot_be_built_gives_way_to_its_reference() -> None:
+    x = numbered(1, 4, 1, 1)
+    unbuilt = raising(KernelUnavailableError("no C compiler"))
+    with ops.kernels_installed(unbuilt):
+        with pytest.warns(ops.KernelWarning, match=r"shuffle for cpu cannot be built, .*: no C compiler") as warned:
+            assert ops.shuffle(x, 2, 2).shape == (1, 1, 2, 2)
+        assert len(warned) == 1
+        for _ in range(3):  # warnings are errors in tests: there is no second one
+            assert ops.shuffle(x, 2, 2).shape == (1, 1, 2, 2)
+        assert len(calls) == 1, "it is not tried again"
+        assert kernel_module.build_failure(unbuilt) == "no C compiler"
+        with ops.kernels_installed(Kernel(op="shuffle", device_type="cpu", run=lambda x, s, r: x + 5)):
+            assert ops.shuffle(x, 2, 2).shape == x.shape, "another kernel of the op still runs"
+        torch._dynamo.reset()
+        compiled = torch.compile(lambda x: ops.shuffle(x, 2, 2), fullgraph=True, backend="eager")
+        assert compiled(x).shape == (1, 1, 2, 2)
+
+
+@pytest.mark.usefixtures("failures")
+def test_several_threads_warn_once() -> None:
+    x, all_called = numbered(1, 4, 1, 1), Barrier(8)
+
+    def run(*_: Any) -> None:
+        all_called.wait(10)
+        raise KernelUnavailableError("no C compiler")
+
+    with (
+        ops.kernels_installed(Kernel(op="shuffle", device_type="cpu", run=run)),
+        warnings.catch_warnings(record=True) as warned,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        warnings.simplefilter("always")
+        assert set(threads.map(lambda _: ops.shuffle(x, 2, 2).shape, range(8))) == {(1, 1, 2, 2)}
+    assert len(warned) == 1
+
+
+@pytest.mark.usefixtures("failures")
+@pytest.mark.parametrize("error", [ResizeShapeError("wrong factor"), RuntimeError("illegal memory access")])
+def test_other_errors_of_a_kernel_are_not_hidden(error: Exception) -> None:
+    with ops.kernels_installed(raising(error)):
+        for _ in range(2):
+            with pytest.raises(type(error), match=str(error)):
+                ops.shuffle(numbered(1, 4, 1, 1), 2, 2)
+    assert len(calls) == 2
+
+
+# --- loading at the first use ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def unloaded(monkeypatch: pytest.MonkeyPatch, base_table: ops.KernelTable) -> list[str]:
+    """Simulate a process that has not loaded plugins; the list shows what loads them."""
+    loads: list[str] = []
+    module = ModuleType("registry_of_the_test")
+
+    def installed() -> None:
+        loads.append("loaded")
+        ops.shuffle(torch.zeros(1, 4, 1, 1), 2, 2)  # a plugin that calls an op while it loads
+        runs = {device: Kernel(op="shuffle", device_type=device, run=lambda x, s, r: x + 5) for device in DEVICES}
+        ops.use_table({("shuffle", device): kernel for device, kernel in runs.items()})
+
+    module.installed = installed  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(kernel_module, "_REGISTRY", module.__name__)
+    monkeypatch.setattr(kernel_module, "_found", False)
+    return loads
+
+
+DEVICES = ("cpu", "cuda")
+
+
+def test_first_call_on_another_device_loads_the_kernels(unloaded: list[str]) -> None:
+    ops.shuffle(torch.zeros(1, 4, 1, 1), 2, 2)
+    ops.shuffle(torch.zeros(1, 4, 1, 1, device="meta"), 2, 2)
+    assert not unloaded, "the references on the CPU need no plugins"
+    with FakeTensorMode():
+        for _ in range(2):
+            assert ops.shuffle(torch.zeros(1, 4, 1, 1, device="cuda"), 2, 2).shape == (1, 4, 1, 1), "the kernel runs"
+    assert unloaded == ["loaded"]
+
+
+def test_compiled_first_call_loads_the_kernels_too(unloaded: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda x: ops.shuffle(x, 2, 2), fullgraph=True, backend="eager")
+    x = torch.zeros(1, 4, 1, 1)
+    assert compiled(x).shape == (1, 1, 2, 2)
+    assert not unloaded
+    torch._dynamo.reset()
+    monkeypatch.setattr(kernel_module, "_WITHOUT_PLUGINS", ())  # as on another device
+    assert compiled(x).shape == (1, 4, 1, 1), "the kernel runs"
+    assert unloaded == ["loaded"]
+
+
+def test_loading_that_fails_is_tried_again(unloaded: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    module, installed = sys.modules["registry_of_the_test"], sys.modules["registry_of_the_test"].installed
+    monkeypatch.setattr(module, "installed", lambda: 1 // 0)
+    with FakeTensorMode():
+        x = torch.zeros(1, 4, 1, 1, device="cuda")
+        with pytest.raises(ZeroDivisionError):
+            ops.shuffle(x, 2, 2)
+        monkeypatch.setattr(module, "installed", installed)
+        assert ops.shuffle(x, 2, 2).shape == (1, 4, 1, 1)
+
+
+def test_first_call_on_a_gpu_imports_the_installed_plugins() -> None:
+    code = (
+        "import sys, torch\n"
+        "from torch._subclasses.fake_tensor import FakeTensorMode\n"
+        "from resizekit import ops\n"
+        "with FakeTensorMode():\n"
+        "    x = torch.zeros(1, 4, 1, 1, device='cuda')\n"
+        "    print('resizekit_kernels' in sys.modules)\n"
+        "    ops.shuffle(x, 2, 2)\n"
+        "print('resizekit_kernels' in sys.modules)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True"]
 
 
 def test_dispatch_accepts_named_arguments_in_any_order(kernel: Kernel) -> None:

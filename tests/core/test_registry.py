@@ -207,6 +207,41 @@ def test_second_kernel_for_an_op_and_device_is_refused() -> None:
     assert collected.kernel_table == {("shuffle", "cpu"): SHUFFLE}
 
 
+def test_conflict_of_kernels_names_both_plugins_and_the_fix() -> None:
+    collected = Registry()
+    collected.add(plugin(SHUFFLE), "first", "other-plugin 1.0")
+    fix = r"'first' of other-plugin 1\.0; to use that of 'second', set RESIZEKIT_DISABLE=first"
+    with pytest.raises(PluginError, match=fix):
+        collected.add(plugin(SHUFFLE), "second", "my-plugin 2.0")
+
+
+MINE = Kernel(op="shuffle", device_type="cpu", run=lambda x, s, r: x + 6)
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+def test_kernel_of_another_distribution_replaces_that_of_resizekit(own_first: bool) -> None:
+    collected, key = Registry(), ("shuffle", "cpu")
+    added = [(SHUFFLE, "own", "resizekit 0.1.0"), (MINE, "mine", "resizekit-extra 1.0")]
+    for kernel, name, provider in added if own_first else reversed(added):
+        collected.add(plugin(kernel), name, provider)
+    table = collected.kernel_table
+    assert table == {key: MINE}
+    assert collected.kernels[key].plugin == "mine"
+    for removed, left in (("mine", {key: SHUFFLE}), ("own", {})):
+        collected.remove(removed)
+        assert collected.kernel_table is table
+        assert table == left, "the kernel of resizekit comes back"
+
+
+def test_kernel_that_is_unavailable_replaces_none() -> None:
+    collected = Registry()
+    collected.add(plugin(SHUFFLE), "own", "resizekit 0.1.0")
+    missing = Kernel(op="shuffle", device_type="cpu", run=MINE.run, unavailable="no such GPU")
+    collected.add(plugin(missing), "mine", "my-plugin 1.0")
+    assert collected.kernel_table == {("shuffle", "cpu"): SHUFFLE}
+    assert [offer.value for offer in collected.kernel_offers.values()] == [SHUFFLE, missing]
+
+
 def test_throwaway_registry_changes_no_dispatch() -> None:
     collected = Registry()
     collected.add(plugin(SHUFFLE), "entry", "my-plugin 1.0")

@@ -1,6 +1,6 @@
-"""Compile every kernel for CUDA without a GPU, and print properties of the compiled code as JSON.
+"""Compile every kernel for GPUs of NVIDIA or AMD without a GPU, and print properties of the code as JSON.
 
-    python tests/kernels/compile_report.py [op...]
+    python tests/kernels/compile_report.py cuda|rocm [op...]
 
 The launchers compile: they get CPU tensors, and a driver that only knows the name of a GPU replaces that of CUDA.  A
 launch compiles the kernel and stops.  Types, strides and alignment are therefore those of real calls.
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -20,34 +20,49 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from torch._higher_order_ops import triton_kernel_wrap
+from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.runtime.driver import driver
 from triton.runtime.jit import JITFunction
 
-from resizekit_kernels import launch
+PLATFORM = sys.argv[1]
+if PLATFORM == "rocm":
+    torch.version.hip = "7.0"  # what kernels ask for; a build of PyTorch for AMD sets it
+knobs.language.default_fp_fusion = True  # the harder case: Triton 3.10 turns it off by default
 
-CAPABILITIES = (80, 90, 100)
+from resizekit_kernels import launch  # noqa: E402  (kernels ask for `torch.version.hip` when they are defined)
+
+TARGETS = {
+    "cuda": {
+        "sm_80": GPUTarget("cuda", 80, 32),
+        "sm_90a": GPUTarget("cuda", 90, 32),
+        "sm_100a": GPUTarget("cuda", 100, 32),
+    },
+    "rocm": {"gfx942": GPUTarget("hip", "gfx942", 64), "gfx1100": GPUTarget("hip", "gfx1100", 32)},
+}[PLATFORM]
+DETAILED = {"cuda": "sm_90a", "rocm": "gfx942"}[PLATFORM]
+"""The target for which all calls are compiled, and for others only the first."""
 
 
 class Stub:
-    """The part of a CUDA driver that compiling needs; its devices are numbered by compute capability."""
+    """The part of a driver that compiling needs; its devices are numbered as the targets are."""
 
-    capability = CAPABILITIES[0]
+    target = DETAILED
 
     def get_current_device(self) -> int:
-        return self.capability
+        return list(TARGETS).index(self.target)
 
     def get_current_stream(self, device: int | None = None) -> int:
         return 0
 
     def get_current_target(self) -> GPUTarget:
-        return GPUTarget("cuda", self.capability, 32)
+        return TARGETS[self.target]
 
     def get_active_torch_device(self) -> torch.device:
         return torch.device("cuda", 0)
 
     def get_device_capability(self, device: int | None = None) -> tuple[int, int]:
-        return divmod(self.capability, 10)
+        return divmod(TARGETS[self.target].arch, 10)
 
 
 class Compiled(NamedTuple):
@@ -71,7 +86,7 @@ def compile_only(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any)
 
 driver.set_active(STUB)
 JITFunction.run = compile_only
-launch.block_for = lambda x, table: table.get(STUB.capability // 10, table[0])
+launch.block_for = lambda x, table: table.get(STUB.get_device_capability()[0] if PLATFORM == "cuda" else 0, table[0])
 
 from resizekit_kernels import kernels  # noqa: E402  (the launchers import `block_for` by name)
 
@@ -84,7 +99,8 @@ def wrong_kernel(x, y, n, size: tl.constexpr):
 
 
 def wrong() -> None:
-    wrong_kernel[(1,)](torch.zeros(4096), torch.zeros(4096), 3, size=4096, num_warps=1, maxnreg=32)
+    few_registers = {"maxnreg": 32} if PLATFORM == "cuda" else {}
+    wrong_kernel[(1,)](torch.zeros(4096), torch.zeros(4096), 3, size=4096, num_warps=1, **few_registers)
 
 
 def floats(b: int, c: int, h: int, w: int, dtype: torch.dtype = torch.bfloat16, channels_last: bool = False) -> Tensor:
@@ -157,6 +173,26 @@ def calls(op: str, run: Callable[..., Any]) -> Calls:
 
 def read(made: Any) -> dict[str, Any]:
     """Read properties of the compiled code: registers, memory, widths of access, fused products."""
+    return read_nvidia(made) if PLATFORM == "cuda" else read_amd(made)
+
+
+def read_amd(made: Any) -> dict[str, Any]:
+    code = made.asm["amdgcn"]
+    counts = dict(re.findall(r"^\s*\.(\w+): +(\d+)$", code, flags=re.MULTILINE))
+    accesses = set(re.findall(r"\b(?:global|buffer)_(?:load|store)_\w+", code))
+    return {
+        "target": re.search(r"\.amdgcn_target .*(gfx\w+)", code)[1],
+        "reg": int(counts["vgpr_count"]),
+        "stack": int(counts["private_segment_fixed_size"]),
+        "local": 0,
+        "shared": made.metadata.shared,
+        "spills": int(counts["vgpr_spill_count"]) + int(counts["sgpr_spill_count"]),
+        "fma": len(re.findall(r"\bv_\w*(?:fma|mac|mad)\w*f(?:16|32|64)", code)),
+        **{kind: sorted(name for name in accesses if word in name) for kind, word in (("ld", "load"), ("st", "store"))},
+    }
+
+
+def read_nvidia(made: Any) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(made.asm["cubin"])
         file.flush()
@@ -182,27 +218,27 @@ def written(compiled: Compiled) -> list[str]:
     return sorted(triton_kernel_wrap.identify_mutated_tensors(compiled.function, compiled.arguments, {}))
 
 
-def reports(op: str, call: str, run: Callable[[], object], capabilities: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    for STUB.capability in capabilities:
+def reports(op: str, call: str, run: Callable[[], object], targets: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for STUB.target in targets:
         COMPILED.clear()
         run()
         for compiled in COMPILED:
-            row = {"op": op, "call": call, "kernel": compiled.function.__name__, "capability": STUB.capability}
+            row = {"op": op, "call": call, "kernel": compiled.function.__name__}
             row |= {"axes": compiled.axes, **read(compiled.made)}
-            if STUB.capability == 90:
+            if STUB.target == DETAILED:
                 tensors = sorted(name for name, value in compiled.arguments.items() if isinstance(value, Tensor))
                 row |= {"tensors": tensors, "written": written(compiled)}
             yield row
 
 
 def main(selected: set[str]) -> None:
-    report = list(reports("wrong", "", wrong, (90,)))
+    report = list(reports("wrong", "", wrong, (DETAILED,)))
     for kernel in kernels():
         calls_of_kernel = calls(kernel.op, kernel.run) if not selected or kernel.op in selected else {}
         for i, (name, call) in enumerate(calls_of_kernel.items()):
-            report += reports(kernel.op, name, call, (90,) if i else CAPABILITIES)
+            report += reports(kernel.op, name, call, (DETAILED,) if i else TARGETS)
     print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":
-    main(set(sys.argv[1:]))
+    main(set(sys.argv[2:]))

@@ -51,6 +51,16 @@ def no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "reference", lambda op: pytest.fail(f"{op} ran its reference"))
 
 
+def test_image_with_too_many_cells_for_int32_runs_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size alone decides: the image is a single byte, repeated."""
+    monkeypatch.setattr(module, "reference", lambda op: lambda x, s, r, **options: op)
+    monkeypatch.setattr(module, "_launch", lambda x, *args: ("launched", ""))
+    for side, expected in ((26_700, "launched"), (26_800, "unshuffle_guide")):  # 3 * side**2 around 2**31
+        x = torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(5, 3, side, side)
+        result = module.unshuffle_guide(x, 1, 1)
+        assert (result if isinstance(result, str) else result[0]) == expected
+
+
 @pytest.mark.usefixtures("no_reference")
 class TestTheKernel:
     @pytest.mark.parametrize(("s", "r"), FACTORS)
