@@ -118,14 +118,14 @@ class WaveletNet(LowResolutionNet):
             if skip is None:
                 return residual.to(x.dtype)
             shift = derived(self.tail, "shift", lambda: skip.new_full((skip.shape[0],), -self.shift))
-            return F.linear(x.permute(0, 2, 3, 1), skip, shift).permute(0, 3, 1, 2) + residual
+            return F.linear(x.permute(0, 2, 3, 1).to(skip.dtype), skip, shift).permute(0, 3, 1, 2) + residual
 
     def _folded_head(self, x: Tensor) -> Tensor:
         """Run the head as one convolution, with the input matrix in its weights."""
         weight = derived(
             self.head, "folded", lambda: torch.einsum("okyx,ki->oiyx", self.head.weight, self.input_matrix)
         )
-        return F.conv2d(x, weight, self.head.bias, padding=1)
+        return F.conv2d(x.to(weight.dtype), weight, self.head.bias, padding=1)
 
     def _folded_tail(self, deep: Tensor) -> Tensor:
         """Run the tail as one convolution, with the output matrix and the scale in its weights."""

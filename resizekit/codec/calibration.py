@@ -9,6 +9,7 @@ import torch
 
 from resizekit.codec.padded_sizes import padded_sizes_for
 from resizekit.codec.pair import NetworkPair
+from resizekit.codec.precision import prepare_precision
 from resizekit.nn.int8 import recording
 from resizekit.spec import HW
 from resizekit.system.precisions import Precision
@@ -27,6 +28,7 @@ def set_precision(codec: NetworkPair, precision: Precision) -> None:
         precision: The precision; "int8" takes the time of a picture of 128x128.
     """
     codec.precision = precision
+    prepare_precision(precision, codec.device)
     if precision != "int8":
         return
     high = padded_sizes_for(codec.spec, HW(_SIDE, _SIDE)).high

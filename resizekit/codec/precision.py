@@ -20,9 +20,10 @@ from resizekit.nn.winograd import winograd
 from resizekit.system.device import pick_precision
 from resizekit.system.precisions import Precision
 
-__all__ = ["inference_precision"]
+__all__ = ["inference_precision", "prepare_precision"]
 
 _HALF: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+"""Data type of autocast. "int8" is added where the CPU has instructions for bfloat16."""
 _FASTER: dict[str, Callable[[], AbstractContextManager[None]]] = {"winograd": winograd, "int8": int8}
 _FULL = ("none", "ieee")
 _CONVOLUTIONS = {F.conv1d: False, F.conv2d: False, F.conv3d: False,
@@ -34,6 +35,12 @@ _PRODUCTS = {
     F.scaled_dot_product_attention,
 }  # fmt: skip
 _lock = threading.Lock()
+
+
+def prepare_precision(precision: Precision, device: torch.device) -> None:
+    """Find out what a precision depends on; a graph of `torch.compile` cannot do so."""
+    if precision == "int8" and pick_precision("auto", device) == "bfloat16":
+        _HALF["int8"] = torch.bfloat16
 
 
 @contextmanager
@@ -48,8 +55,6 @@ def inference_precision(precision: Precision, device_type: str) -> Iterator[None
         device_type: `torch.device.type` of the inputs.
     """
     half, compiling = _HALF.get(precision), torch.compiler.is_compiling()
-    if precision == "int8" and pick_precision("auto", torch.device(device_type)) == "bfloat16":
-        half = torch.bfloat16
     faster = nullcontext() if compiling else _FASTER.get(precision, nullcontext)()
     with torch.autocast(device_type, half or torch.bfloat16, enabled=half is not None), faster:
         if half or compiling or (device_type == "cpu" and not _cpu.is_needed()):

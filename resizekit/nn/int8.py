@@ -26,7 +26,7 @@ __all__ = ["Ranges", "int8", "int8_blocks", "recording"]
 _LEVELS = 255
 _MIDDLE = 128
 """The 8-bit value that stands for 0 where values have both signs."""
-_WITHIN = 0.5
+_WITHIN = 0.6
 """Share of the largest recorded value that is represented; the few values beyond it are clamped."""
 
 _state = threading.local()

@@ -178,3 +178,12 @@ def test_inference_compiles_to_one_graph(call: str) -> None:
     with torch.no_grad():
         compiled = torch.compile(run, fullgraph=True, backend="eager")
         assert torch.equal(compiled(x), run(x))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision"),
+    [(torch.float64, "float32"), *((torch.bfloat16, name) for name in ("float32", "bfloat16", "float16"))],
+)  # autocast does not convert float64
+def test_weights_of_another_type_work(dtype, precision):
+    codec = resizekit.load("sr-x2-fast", precision=precision).to(dtype)
+    assert codec.up(codec.down(np.zeros((8, 12, 3), np.uint8))).shape == (8, 12, 3)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import resizekit
+from resizekit.codec.calibration import set_precision
 
 SMALL = {"width": 4, "blocks": 1}
 
@@ -119,3 +120,13 @@ def test_compiled_codec_refuses_values_that_a_file_cannot_hold():
         codec.down_codes(x)
     with torch.no_grad(), pytest.raises(RuntimeError, match="an 8-bit file cannot hold"):
         torch.compile(codec.down_codes, fullgraph=True, backend="aot_eager")(x)
+
+
+@pytest.mark.parametrize("precision", ["winograd", "int8", "bfloat16", "float16"])
+def test_compile_works_in_every_precision(precision):
+    codec = resizekit.load("sr-x2-fast")
+    set_precision(codec, precision)
+    low = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    with torch.inference_mode():
+        restored = torch.compile(codec.up_codes, fullgraph=True, backend="eager")(low)
+    assert restored.shape == (1, 3, 16, 16)
