@@ -4,19 +4,19 @@ A picture is a page of one or three samples and optionally alpha, a page of many
 each and the same size, which are the bands of a cube.
 """
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from resizekit.errors import ImageError, MissingExtraError
+from resizekit.errors import ImageError
 from resizekit.pictures.io.frames import several_frames
 from resizekit.pictures.io.orientation import apply_exif_orientation
 from resizekit.pictures.io.source import Source, for_library
 from resizekit.pictures.io.tiff_directories import check_directories
+from resizekit.pictures.io.tiff_library import tifffile
+from resizekit.pictures.io.tiff_strips import tiff_tags
 from resizekit.pictures.limits import check_values
 from resizekit.pictures.picture import Picture
 from resizekit.spec import HW
@@ -25,7 +25,6 @@ from resizekit.system.scratch import contiguous, empty, release
 
 __all__ = ["DEEP_TIFF", "DeepTiff", "is_tiff", "read_tiff", "tiff_bytes"]
 
-_LOG = logging.getLogger("tifffile")
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _GREY, _RGB = 0, 1, 2
 _PREMULTIPLIED, _ALPHA = 1, 2
@@ -43,20 +42,19 @@ class DeepTiff(Storage):
         Args:
             target: Path or open file.
             pixels: `h w c`, with alpha as the last channel if the option `alpha` is true.
-            options: `icc_profile` and `alpha`.
+            options: `icc_profile`, `dpi`, `tiffinfo` and `alpha`.
         """
         channels = pixels.shape[2]
         alpha = bool(options.get("alpha"))
         colours = channels - alpha
-        _tifffile().imwrite(
+        tifffile().imwrite(
             target,
             np.ascontiguousarray(pixels[:, :, 0] if channels == 1 else pixels),
             photometric="rgb" if colours == 3 else "minisblack",
             planarconfig=None if channels == 1 else "contig",
             extrasamples=["unassalpha"] if alpha else None if colours in (1, 3) else ["unspecified"] * (colours - 1),
             compression="adobe_deflate",
-            metadata=None,
-            iccprofile=options.get("icc_profile"),
+            **tiff_tags(options),
         )
 
 
@@ -82,7 +80,7 @@ def read_tiff(path: Source, page: int | None = None) -> Picture:
         Exception: tifffile raises any exception for broken data.
     """
     check_directories(path)
-    with _tifffile().TiffFile(for_library(path)) as file:
+    with tifffile().TiffFile(for_library(path)) as file:
         pages = _full_size(_read_pages(path, file)) if page is None else [file.pages[page].aspage()]
         first = pages[0]
         for page in pages:
@@ -114,7 +112,7 @@ def tiff_bytes(path: Source) -> int:
         Exception: tifffile raises any exception for broken data.
     """
     check_directories(path)
-    with _tifffile().TiffFile(for_library(path)) as file:
+    with tifffile().TiffFile(for_library(path)) as file:
         return sum(int(page.nbytes) for page in _full_size(_read_pages(path, file)))
 
 
@@ -166,14 +164,3 @@ def _read_samples(page: Any) -> Pixels:
 def _tag(page: Any, number: int) -> Any:
     tag = page.tags.get(number)
     return None if tag is None else tag.value
-
-
-def _tifffile() -> ModuleType:
-    try:
-        import tifffile
-    except ImportError:
-        raise MissingExtraError(
-            'a TIFF of several pages or of more than 8 bits a channel needs tifffile: pip install "resizekit[deep]"'
-        ) from None
-    _LOG.addHandler(logging.NullHandler())  # it logs problems of broken files that it also raises
-    return tifffile

@@ -16,7 +16,8 @@ from resizekit.pictures.io.metadata import metadata_options
 from resizekit.pictures.io.npy import NPY, NPZ
 from resizekit.pictures.io.png_strips import write_png_strips
 from resizekit.pictures.io.srgb import is_srgb
-from resizekit.pictures.io.tiff import DEEP_TIFF
+from resizekit.pictures.io.tiff import DEEP_TIFF, DeepTiff
+from resizekit.pictures.io.tiff_strips import write_tiff_strips
 from resizekit.pictures.picture import Picture
 from resizekit.storage.formats import PNG, WEBP, Storage
 from resizekit.storage.jxl import JXL
@@ -50,6 +51,13 @@ _CUBES = dict.fromkeys(DEEP_TIFF.suffixes, DEEP_TIFF) | _ARRAYS
 """Formats of cubes and float32."""
 _DEEP = dict.fromkeys(PNG16.suffixes, PNG16) | _CUBES
 """Formats of 16 bits."""
+_IN_STRIPS = {
+    (Storage, "PNG"): write_png_strips,
+    (Png16, "PNG"): write_png_strips,
+    (Storage, "TIFF"): write_tiff_strips,
+    (DeepTiff, "TIFF"): write_tiff_strips,
+}
+"""Functions that write large pictures, by class and name of the format."""
 # Bytes 16 to 20 of an ICC profile name its colour space, which must be that of the file.
 _COLOUR_SPACES = {1: b"GRAY", 3: b"RGB "}
 
@@ -227,13 +235,14 @@ def _encode(target: Path | BinaryIO, file_format: Storage, picture: Picture, *, 
     )
     if fits:
         options["icc_profile"] = picture.icc
-    if is_on_disk(pixels) and type(file_format) in (Storage, Png16) and file_format.format == "PNG":
+    in_strips = _IN_STRIPS.get((type(file_format), file_format.format)) if is_on_disk(pixels) else None
+    if in_strips is not None and pixels.shape[2] in (1, 3) and pixels.dtype != np.float32:
         with target.open("wb") if isinstance(target, Path) else nullcontext(target) as file:
-            write_png_strips(file, pixels, picture.alpha, **options)
+            in_strips(file, pixels, picture.alpha, **options)
         return
     if is_on_disk(pixels):
         count = pixels.shape[0] * pixels.shape[1] * (4 + 2 * pixels.shape[2])
-        check_memory(count, f"a {file_format.format} is encoded in one piece: write a .png")
+        check_memory(count, f"a {file_format.format} is encoded in one piece: write a .png or .tif")
     if picture.alpha is not None:
         if file_format is DEEP_TIFF:
             options["alpha"] = True
