@@ -71,7 +71,9 @@ def time_on_gpu(benchmark: Any, case: Case, implementation: str, backend: Backen
         info["equal"] = equal_results(run(*first), expected)
         if implementation == "kernel":
             info["provider"] = offer.provider
-            assert info["equal"], f"the result of the kernel of {offer.provider} differs from the reference"
+            assert info["equal"] or not case.variant.exact, (
+                f"the result of the kernel of {offer.provider} differs from the reference"
+            )
         inputs = [first, *(case.inputs(backend.device) for _ in range(sets - 1))]
     del expected
     seconds, launches = measure(benchmark, backend, run, inputs, moved)

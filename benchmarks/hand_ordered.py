@@ -1,7 +1,7 @@
 """Each op in eager PyTorch with as few passes over memory as possible, for comparison.
 
 The results have the same bits as the references: conversions happen in the pass that moves, data moves in the narrowest
-dtype, and work is in place. Arguments are those of `resizekit.ops`, without shift and without gradients.
+dtype, and work is in place. Arguments are those of `resizekit.ops`, without gradients.
 """
 
 from collections.abc import Callable
@@ -28,14 +28,24 @@ def _format(channels_last: bool) -> torch.memory_format:
 
 
 def unshuffle_codes(
-    x: Tensor, s: int, r: int, *, dtype: torch.dtype = torch.float32, multiple: int = 1, channels_last: bool = False
+    x: Tensor,
+    s: int,
+    r: int,
+    *,
+    dtype: torch.dtype = torch.float32,
+    shift: float = 0.0,
+    multiple: int = 1,
+    channels_last: bool = False,
 ) -> Tensor:
-    """Multiply, move and convert in one pass, directly into the result."""
+    """Multiply, move and convert in one pass, directly into the result; the shift of float32 is a second pass."""
     b, c, height, width = x.shape
     channels = c * s * r
     shape = b, channels + -channels % multiple, height // s, width // r
     out = torch.empty(shape, dtype=dtype, device=x.device, memory_format=_format(channels_last))
+    assert dtype == torch.float32 or not shift, "the sum would be rounded twice"
     torch.mul(_blocks(x, s, r), SCALE, out=out[:, :channels].unflatten(1, (c, s, r)))
+    if shift:
+        out[:, :channels].add_(shift)
     if shape[1] > channels:
         out[:, channels:].zero_()
     return out

@@ -47,6 +47,8 @@ class Variant:
     make: Callable[["Case", torch.device], tuple[Any, ...]]
     """Returns new positional arguments in new memory."""
     options: dict[str, Any] = field(default_factory=dict)
+    exact: bool = True
+    """Whether a kernel must give the bits of the reference."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,52 @@ def _unguided(case: Case, device: torch.device) -> tuple[Any, ...]:
     return (_floats(case.low, torch.float32, NCHW, device),)
 
 
+def _low_bytes(case: Case, device: torch.device) -> tuple[Any, ...]:
+    """A small uint8 image in the memory order of files, for a decoder, which does not unshuffle it."""
+    b, c, h, w = case.low
+    return torch.randint(0, 256, (b, h, w, c), dtype=torch.uint8, device=device).permute(0, 3, 1, 2), 1, 1
+
+
+def _guided_by(memory: torch.memory_format) -> Callable[["Case", torch.device], tuple[Any, ...]]:
+    """float32 of a network in channels last, and a guide."""
+    return lambda case, device: (_floats(case.low, F32, NHWC, device), _floats(case.low, F32, memory, device))
+
+
+def _features(sums: bool) -> Callable[["Case", torch.device], tuple[Any, ...]]:
+    """Features of a residual block, the weights of a layer, and the features that are added to its result."""
+
+    def make(case: Case, device: torch.device) -> tuple[Any, ...]:
+        b, _, h, w = case.low
+        x = _floats((b, WIDTH, h, w), BF16, NHWC, device)
+        weight = _floats((WIDTH, WIDTH, 3, 3), BF16, NHWC, device) / WIDTH
+        other = (_floats((b, WIDTH, h, w), BF16, NHWC, device),) if sums else ()
+        return x, weight, torch.zeros(WIDTH, dtype=BF16, device=device), *other
+
+    return make
+
+
 F32, BF16 = torch.float32, torch.bfloat16
+WIDTH = 64
+"""Channels of most networks."""
 TO_BF16 = {"dtype": BF16, "channels_last": True}
+TO_NETWORK = {"shift": -0.5, "channels_last": True}
+"""As a codec converts its input."""
 
 VARIANTS = (
+    # what codecs call
+    Variant("unshuffle_codes", "f32-nhwc-low", _low_bytes, TO_NETWORK),
+    Variant("unshuffle_guide", "f32-nhwc", _byte_image, TO_NETWORK),
+    Variant("to_uint8", "f32-nhwc-guide", _guided_by(NHWC)),
+    Variant("shuffle_codes", "f32-nhwc", _floats_and_factors("unshuffled", F32, NHWC)),
+    Variant("conv3x3", "bf16-relu", _features(False), {"relu": True}, exact=False),
+    Variant("conv3x3", "bf16-sum", _features(True), exact=False),
+    # what trainings call
+    Variant("unshuffle", "f32-nchw", _floats_and_factors("high", F32, NCHW)),
+    Variant("shuffle", "f32-nhwc", _floats_and_factors("unshuffled", F32, NHWC)),
+    Variant("quantize", "f32-nhwc-guide-nchw", _guided_by(NCHW)),
+    # what other programs may call
     Variant("unshuffle_codes", "f32-nchw", _byte_image),
     Variant("unshuffle_codes", "bf16-nhwc", _byte_image, TO_BF16),
-    Variant("unshuffle_codes", "bf16-nhwc-pad16", _byte_image, TO_BF16 | {"multiple": 16}),
     Variant("unshuffle_guide", "f32-nchw", _byte_image),
     Variant("unshuffle_guide", "bf16-nhwc", _byte_image, TO_BF16),
     Variant("shuffle_codes", "f32-nchw", _floats_and_factors("unshuffled", F32, NCHW)),
@@ -136,7 +177,7 @@ VARIANTS = (
         for variant in (Variant(op, "f32", _unguided), Variant(op, "bf16-guide32", _guided))
     ),
 )
-SHAPE_INDEPENDENT = {"to_uint8", "quantize", "quantize_codes"}
+SHAPE_INDEPENDENT = {"conv3x3", "to_uint8", "quantize", "quantize_codes"}
 """Ops without factors: other factors would only mean other sizes."""
 
 

@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+import resizekit
 from resizekit import ops
 from resizekit.benchmarking import gpu_harness
 from resizekit.benchmarking.timings import read_timings
@@ -71,7 +72,7 @@ class Scripted:
 def bench_scripted(benchmark, monkeypatch, implementation, seconds):
     monkeypatch.setattr(torch, "compile", lambda function, **options: lambda x, guide: function(x, guide + 1))
     offers = {(k.op, k.device_type): Offer(value=k, provider="resizekit", plugin="kernels") for k in kernels()}
-    monkeypatch.setattr(installed(), "kernels", offers)  # without a GPU the plugin offers none
+    monkeypatch.setattr(type(installed()), "kernels", offers)  # without a GPU the plugin offers none
     monkeypatch.setattr(torch.compiler, "reset", lambda: None)  # loading the compiler takes seconds
     bench_kernels.time_on_gpu(benchmark, CASE, implementation, Scripted(seconds))
 '''
@@ -310,3 +311,33 @@ def test_jpeg_quality_study_measures_several_qualities(scripts, tmp_path, small_
     assert fine[name]["bytes"] > coarse[name]["bytes"] > 0
     assert fine["bicubic_bytes"] > coarse["bicubic_bytes"] > 0
     assert f"| {fine[name]['high']:.2f} / " in capsys.readouterr().out
+
+
+def kind(args, options):
+    """Describe a call: types and memory formats of its tensors, factors and options."""
+    tensors = [x for x in args if isinstance(x, torch.Tensor)]
+    layouts = ["c last" if x.dim() == 4 and x.stride(1) == 1 else "c first" for x in tensors if x.dim() == 4]
+    values = [x for x in args if not isinstance(x, torch.Tensor) and x is not None]
+    return tuple(x.dtype for x in tensors), tuple(layouts), tuple(values), tuple(sorted(options.items()))
+
+
+@pytest.mark.parametrize("weights", ["sr-x2", "sr-x4"])
+def test_every_call_of_a_codec_is_timed(modules, weights):
+    timed, called = set(), set()
+    for case in modules.kernel_cases.cases(False):
+        timed.add((case.op, kind(case.inputs(CPU), case.variant.options)))
+
+    def recording(op):
+        def run(*args, **options):
+            called.add((op, kind(args, options)))
+            with ops.references():
+                return ops.reference(op)(*args, **options)
+
+        return ops.Kernel(op=op, device_type="cpu", run=run)
+
+    codec = resizekit.load(weights)
+    high = torch.zeros(1, 64, 96, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
+    with torch.no_grad(), ops.kernels_installed(*map(recording, ops.op_names())):
+        codec.up_codes(codec.down_codes(high))
+    assert {op for op, _ in called} == {"shuffle_codes", "to_uint8", "unshuffle_codes", "unshuffle_guide"}
+    assert called <= timed, called - timed
