@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import torch
 from hand_ordered import HAND_ORDERED
-from kernel_cases import Case, cases, equal_results, size_of
 
 from resizekit import ops
 from resizekit.benchmarking.gpu_harness import Backend, Copy, Cuda, fastest_copy, gpu_clock, input_sets, measure
 from resizekit.plugin.registry import Offer, installed
+from resizekit_kernels.timing_cases import Case, cases, equal_results, size_of
 
 GPU = torch.cuda.is_available()
 IMPLEMENTATIONS = ("copy", "kernel", "hand", "eager", "compile")

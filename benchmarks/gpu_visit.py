@@ -21,13 +21,14 @@ import typer
 from script import run_script
 
 from resizekit.errors import UsageError
-from resizekit.ops import op_names
 from resizekit.system.atomic_write import atomic_write
 
 HERE = Path(__file__).parent
 TRAININGS = HERE / "visit" / "trainings.toml"
 GRACE = 30
 """Seconds in which an interrupted training writes its state."""
+PARTS = 4
+"""Parts of the benchmark of kernels."""
 MEASURING = 10 * 60
 """Seconds of a visit that are not for trainings."""
 
@@ -54,16 +55,9 @@ def checks(out: Path, device: str, tiny: bool) -> list[Step]:
     tests = (*pytest, str(HERE.parent / "tests/core/test_gpu.py" if tiny else HERE.parent / "tests"), "-m", "gpu")
     steps = [Step("tests", tests if device == "cpu" else (*tests, "--require-gpu"), 180)]
     steps += [Step("latency", (*script, "--out", str(out / "latency.json")), 150)]
-    for op in ["to_uint8"] if tiny else op_names():  # an op in a run, so that each ends within its limit
-        row = (
-            *pytest,
-            str(HERE / "bench_kernels.py"),
-            "-k",
-            f"{op}-",
-            f"--benchmark-json={out / f'kernels-{op}.json'}",
-        )
-        steps.append(Step(f"kernels {op}", row, 240))
-    return steps
+    bench = (sys.executable, "-m", "resizekit", "bench", "--run", "--out", str(out / "kernels.json"))
+    parts = ("1/40",) if tiny else tuple(f"{k + 1}/{PARTS}" for k in range(PARTS))
+    return steps + [Step(f"kernels {part}", (*bench, "--part", part), 240, resumes=True) for part in parts]
 
 
 def trainings(out: Path, seconds: float, options: tuple[str, ...]) -> list[Step]:

@@ -23,7 +23,7 @@ from resizekit.benchmarking import gpu_harness
 from resizekit.benchmarking.timings import read_timings
 from resizekit.codec import Recipe
 from resizekit.recipes.assemble import assemble
-from resizekit_kernels import kernels
+from resizekit_kernels import kernels, timing_cases
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 SCRIPTED = '''
 import bench_kernels, pytest, torch
 from resizekit.benchmarking.gpu_harness import gpu_clock
-from kernel_cases import cases
+from resizekit_kernels.timing_cases import cases
 from resizekit.plugin.registry import Offer, installed
 from resizekit_kernels import kernels
 
@@ -164,7 +164,7 @@ def test_timings_read_back_what_was_written(results_folder):
 @pytest.fixture
 def modules(scripts):
     """The modules that the kernel benchmarks share."""
-    return scripts(BENCHMARKS, "hand_ordered", "kernel_cases")
+    return scripts(BENCHMARKS, "hand_ordered")
 
 
 def test_replay_rotates_inputs_and_moves_enough_bytes(modules):
@@ -213,7 +213,7 @@ def rough(x):
 def test_hand_ordered_forms_equal_the_references(modules):
     torch.manual_seed(0)
     tried = set()
-    for case in modules.kernel_cases.cases(False):
+    for case in timing_cases.cases(False):
         if case.op not in modules.hand_ordered.HAND_ORDERED:
             continue
         args = [rough(x) if isinstance(x, torch.Tensor) else x for x in case.inputs(CPU)]
@@ -232,19 +232,19 @@ def test_hand_ordered_forms_equal_the_references(modules):
 def test_every_op_is_timed_and_its_bytes_are_exact(modules):
     seen = set()
     counts = {kernel.op: kernel.bytes_moved for kernel in kernels()}
-    for case in modules.kernel_cases.cases(False):
+    for case in timing_cases.cases(False):
         seen.add(case.op)
         args = case.inputs(CPU)
         with ops.references():
             result = ops.reference(case.op)(*args, **case.variant.options)
-        all_bytes = modules.kernel_cases.size_of(args) + modules.kernel_cases.size_of(result)
+        all_bytes = timing_cases.size_of(args) + timing_cases.size_of(result)
         assert counts[case.op](*args, **case.variant.options) == all_bytes, f"{case.op} {case.name}"
     assert seen == set(ops.op_names())
 
 
 def test_cases_have_unique_names_and_divisible_sizes(modules):
     for on_gpu in (False, True):
-        every = list(modules.kernel_cases.cases(on_gpu))
+        every = list(timing_cases.cases(on_gpu))
         assert len({(case.op, case.name) for case in every}) == len(every)
         for case in every:
             s, r = case.setting[:2]
@@ -253,7 +253,7 @@ def test_cases_have_unique_names_and_divisible_sizes(modules):
 
 
 def test_equal_results_compares_bits_dtype_and_strides(modules):
-    same = modules.kernel_cases.equal_results
+    same = timing_cases.equal_results
     x = torch.rand(2, 3, 4, 5)
     assert same(x, x.clone())
     assert same((x, x), (x, x))
@@ -324,7 +324,7 @@ def kind(args, options):
 @pytest.mark.parametrize("weights", ["sr-x2", "sr-x4"])
 def test_every_call_of_a_codec_is_timed(modules, weights):
     timed, called = set(), set()
-    for case in modules.kernel_cases.cases(False):
+    for case in timing_cases.cases(False):
         timed.add((case.op, kind(case.inputs(CPU), case.variant.options)))
 
     def recording(op):

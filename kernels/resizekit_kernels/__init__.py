@@ -4,13 +4,16 @@ They run on GPUs of NVIDIA (CUDA) and AMD (ROCm), whose device type is "cuda" to
 machines without a GPU do not import Triton and the compiler of PyTorch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 
 from resizekit import Kernel, hookimpl
+from resizekit.ops import TimingCase
 
 __all__ = ["OPS", "kernels"]
 
@@ -34,7 +37,7 @@ def kernels() -> tuple[Kernel, ...]:
     )
 
     modules = (convolution, unshuffle_codes, guide, pixel, quantize, shuffle_codes, unshuffle_quantize)
-    return tuple(kernel for module in modules for kernel in module.KERNELS)
+    return tuple(replace(kernel, cases=_cases(kernel.op)) for module in modules for kernel in module.KERNELS)
 
 
 @hookimpl
@@ -48,7 +51,14 @@ def resizekit_register_kernels() -> Iterable[Kernel]:
 
 
 def _unavailable(reason: str) -> tuple[Kernel, ...]:
-    return tuple(Kernel(op=op, device_type="cuda", run=_never, unavailable=reason) for op in OPS)
+    return tuple(Kernel(op=op, device_type="cuda", run=_never, unavailable=reason, cases=_cases(op)) for op in OPS)
+
+
+@cache
+def _cases(op: str) -> Callable[[torch.device], Iterable[TimingCase]]:
+    from resizekit_kernels.timing_cases import timing_cases
+
+    return partial(timing_cases, op)
 
 
 def _never(*_: Any, **__: Any) -> None:

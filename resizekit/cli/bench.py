@@ -1,5 +1,7 @@
 """`resizekit bench`."""
 
+import re
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +15,29 @@ __all__ = ["bench"]
 
 def bench(
     results: Annotated[
-        Path, typer.Argument(metavar="RESULTS.json", help="Results of `pytest benchmarks --benchmark-json=...`.")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[RESULTS.json]", help="Results of `--run --out`, or of `pytest benchmarks --benchmark-json=...`."
+        ),
+    ] = None,
+    run: Annotated[bool, typer.Option("--run", help="Time the kernels of all installed plugins first.")] = False,
+    op: Annotated[
+        list[str] | None, typer.Option(help="With --run: time this op only. Can be repeated.", show_default=False)
+    ] = None,
+    part: Annotated[
+        str, typer.Option(metavar="K/N", help="With --run: time a part of the cases, such as 1/3.")
+    ] = "1/1",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --run: JSON file for the results. It is written after each case.", show_default=False),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Also draw a roofline to this .png or .svg file.", show_default=False)
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Print the results of the kernel benchmarks: each kernel compared with eager, torch.compile and a plain copy."""
+    """Time kernels, or print such results: each kernel compared with eager, torch.compile and a plain copy."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -29,7 +45,18 @@ def bench(
     from resizekit.benchmarking.timings import RIVALS, Comparison, Implementation, read_timings
     from resizekit.cli.output import echo_json, print_wide
 
-    timings = read_timings(results)
+    if run == (results is not None):
+        raise UsageError("bench needs either RESULTS.json, to show it, or --run, to measure")
+    if results is None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = out or Path(folder, "results.json")
+            _measure(op or [], part, file, overwrite=overwrite, quiet=as_json)
+            timings = read_timings(file)
+        results = file
+    else:
+        if op or out or part != "1/1":
+            raise UsageError("--op, --part and --out belong to --run")
+        timings = read_timings(results)
     if plot is not None:
         from resizekit.benchmarking.roofline import draw_roofline
 
@@ -77,6 +104,26 @@ def bench(
         lines += [f"roofline: {plot}"]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _measure(selected: list[str], part: str, out: Path, *, overwrite: bool, quiet: bool) -> None:
+    from resizekit.benchmarking.run import gpu, run_benchmarks, timing_cases
+    from resizekit.system.device import pick_device
+
+    match = re.fullmatch(r"(\d{1,4})/(\d{1,4})", part)
+    if match is None:
+        raise UsageError(f"invalid part {part!r}: expected K/N, such as 1/3")
+    rows, without = timing_cases(selected, (int(match[1]), int(match[2])), pick_device("auto"))
+    if without:
+        typer.echo(f"without cases, not timed: {', '.join(without)}", err=True)
+    if not rows:
+        raise UsageError(f"nothing to time in part {part}: choose other ops or fewer parts")
+    backend = gpu()
+    if backend is None:
+        typer.echo("PyTorch finds no GPU: the references run on small inputs, as a check", err=True)
+    for i, (op, case) in enumerate(run_benchmarks(rows, out, overwrite=overwrite, backend=backend), 1):
+        if not quiet:
+            typer.echo(f"{i}/{len(rows)} {op} {case}", err=True)
 
 
 def _cell(value: float | None, form: str) -> str:

@@ -19,6 +19,7 @@ from resizekit.ops.kernel import references as references
 from resizekit.ops.kernel import use_table as use_table
 from resizekit.ops.listing import KernelInfo as KernelInfo
 from resizekit.ops.listing import kernels as kernels
+from resizekit.ops.listing import offered_kernels as offered_kernels
 from resizekit.ops.pixel import shuffle as shuffle
 from resizekit.ops.pixel import unshuffle as unshuffle
 from resizekit.ops.quantize import Quantized as Quantized
@@ -34,3 +35,4 @@ from resizekit.ops.resample import resample as resample
 from resizekit.ops.resample import resample_codes as resample_codes
 from resizekit.ops.resample import resample_uint8 as resample_uint8
 from resizekit.ops.switches import KernelWarning as KernelWarning
+from resizekit.ops.timing_case import TimingCase as TimingCase

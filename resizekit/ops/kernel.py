@@ -14,7 +14,7 @@ import importlib
 import operator
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from resizekit.errors import KernelUnavailableError, PluginError, UsageError
 from resizekit.ops.switches import KernelWarning, check_environment, is_off, switch
+from resizekit.ops.timing_case import TimingCase
 
 __all__ = [
     "Kernel", "KernelTable",
@@ -56,6 +57,8 @@ class Kernel:
     bytes_moved: Callable[..., int] | None = None
     """Takes the arguments of `run` and returns the bytes that must cross memory: inputs read once, outputs written
     once."""
+    cases: Callable[[torch.device], Iterable[TimingCase]] | None = None
+    """Takes a device and returns calls to time, small ones for a CPU; None: `resizekit bench --run` leaves it out."""
     unavailable: str | None = None
     """Why the kernel cannot run in this process, such as a missing GPU; it is then listed, but never runs."""
 

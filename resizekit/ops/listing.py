@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from resizekit.ops.kernel import active_kernel, build_failure, registry
+from resizekit.ops.kernel import Kernel, active_kernel, build_failure, registry
 from resizekit.ops.switches import environment_reason, is_off
 
-__all__ = ["KernelInfo", "kernels"]
+__all__ = ["KernelInfo", "kernels", "offered_kernels"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,15 @@ def kernels() -> list[KernelInfo]:
     found = registry()
     offers = sorted(found.kernel_offers.items())
     return [_info(offer, found.kernels.get((op, device_type))) for (op, device_type, _), offer in offers]
+
+
+def offered_kernels() -> list[Kernel]:
+    """Return the kernels that would run if their devices were there; one for each op and type of device."""
+    found, chosen = registry(), dict[tuple[str, str], Kernel]()
+    for (op, device_type, _), offer in sorted(found.kernel_offers.items()):
+        active = found.kernels.get((op, device_type))
+        chosen[op, device_type] = (active or offer).value
+    return list(chosen.values())
 
 
 def _info(offer: Any, chosen: Any) -> KernelInfo:

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Case", "cases", "equal_results", "size_of"]
+from resizekit.ops import TimingCase
+
+__all__ = ["Case", "cases", "equal_results", "size_of", "timing_cases"]
 
 
 class Setting(NamedTuple):
@@ -60,10 +62,12 @@ class Case:
 
     @property
     def op(self) -> str:
+        """Name of the op."""
         return self.variant.op
 
     @property
     def name(self) -> str:
+        """Name of the case, unique for its op."""
         s, r, size, batch, _ = self.setting
         return f"{self.variant.name}-{s}x{r}-{size}-b{batch}"
 
@@ -187,6 +191,14 @@ def cases(on_gpu: bool) -> Iterator[Case]:
         for setting in ON_GPU if on_gpu else ON_CPU:
             if variant.op not in SHAPE_INDEPENDENT or setting[:2] == (2, 2):
                 yield Case(variant, setting)
+
+
+def timing_cases(op: str, device: torch.device) -> Iterator[TimingCase]:
+    """Yield the cases of an op for `resizekit bench --run`."""
+    for case in cases(device.type != "cpu"):
+        if case.op == op:
+            variant = case.variant
+            yield TimingCase(name=case.name, inputs=case.inputs, options=variant.options, exact=variant.exact)
 
 
 def _tensors(value: Any) -> list[Tensor]:
