@@ -155,6 +155,8 @@ def up_clip(
     def checked() -> Iterator["Pixels"]:
         size = padded_sizes_for(manifest.spec, HW.from_wh(manifest.size)).stored
         for i, low in enumerate(lows):
+            if not isinstance(low, np.ndarray):
+                raise ImageError(f"frame {i} of {source} is a {type(low).__name__}: expected an array h w c")
             if low.shape != (*size, codec.low_channels):
                 raise ManifestError(
                     f"frame {i} of {source} has the shape {low.shape}: its manifest requires "

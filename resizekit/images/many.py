@@ -154,6 +154,6 @@ def _warn(job: Job | None, event: str, values: tuple[Any, ...]) -> None:
 
 
 def _batch(jobs: int, existing: Existing) -> Batch:
-    if isinstance(jobs, bool) or jobs < 1:
+    if type(jobs) is not int or jobs < 1:
         raise UsageError(f"invalid jobs={jobs!r}: expected an integer of 1 or more")
     return Batch(workers=jobs, skip_existing=existing == "skip")

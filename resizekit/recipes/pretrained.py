@@ -81,6 +81,8 @@ def save_pretrained(codec: Codec, folder: str | Path, *, name: str | None = None
             f"invalid name {name[:80]!r} of weights: expected at most 64 lower-case letters, digits, dots, - and _; "
             "pass name="
         )
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: pass a folder, such as {folder.with_suffix('')}")
     folder.mkdir(parents=True, exist_ok=True)
     header = save(codec, folder / MODEL)
     config = Config(name=name, digest=header.digest, task=header.task, spec=header.spec)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from resizekit.codec import Codec, Resized
-from resizekit.errors import ConfigError
+from resizekit.errors import ConfigError, UsageError
 from resizekit.losses import Loss
 from resizekit.nn import to_float
 from resizekit.recipes.checkpoint import Header
@@ -162,11 +162,16 @@ class Steps:
             The loss of this step, `()`, without a gradient; of several processes, their mean.
 
         Raises:
+            UsageError: If `loss` was not called since the last update.
             LostProcessError: If another process has ended; the state is then that of the step before.
         """
-        assert self._loss is not None, "call loss() before update()"
+        if self._loss is None:
+            raise UsageError(
+                "update() needs the gradients of a step: call loss(batch(step)).backward() before each one"
+            )
         session, state = self._session, self._session.state
         loss, measured = self._loss.clone(), [value.clone() for value in self._measured]
+        self._loss = None
         gradients = [parameter.grad for parameter in state.codec.parameters() if parameter.grad is not None]
         average(session.accelerator, [*gradients, loss, *measured])
         state.optimizer.set_rate(self.learning_rate(self.step))

@@ -152,6 +152,13 @@ def test_clip_is_restored_by_the_text_of_its_sidecar(codec, clip):
         next(up_clip(lows, None, source="small.mkv"))
 
 
+@pytest.mark.parametrize("frame", [None, PIL.Image.new("RGB", (24, 17))], ids=["None", "PIL"])
+def test_clip_of_other_frames_is_refused(codec, clip, frame):
+    lows, manifest = clip
+    with pytest.raises(ImageError, match=r"frame 1 of this clip is a \w+: expected an array h w c"):
+        list(up_clip([lows[0], frame], manifest))
+
+
 def test_manifest_does_not_depend_on_the_batch(codec, clip):
     small = SmallClip(codec, FRAMES, batch=1)
     assert len(list(small)) == 5

@@ -124,6 +124,7 @@ def test_nothing_is_written_before_the_first_iteration(tmp_path, photos):
     [
         ({"existing": "replace"}, UsageError, "invalid existing='replace': expected 'error', 'skip' or 'overwrite'"),
         ({"jobs": 0}, UsageError, "invalid jobs=0: expected an integer of 1 or more"),
+        ({"jobs": "2"}, UsageError, "invalid jobs='2': expected an integer of 1 or more"),
         ({"options": RunOptions(overwrite=True)}, UsageError, "options.overwrite contradicts existing='error'"),
         ({"task": "sr"}, UsageError, "pass exactly one of weights and task"),
         ({"weights": "no-weights"}, UnknownNameError, "no-weights"),

@@ -287,3 +287,10 @@ def test_list_weights_matches_patterns_over_all_plugins(toy_weights):
     assert {"sr-x2", "colorize", "extreme", "toy-rgb"} <= set(names)
     assert resizekit.list_weights("sr-x[24]") == ["sr-x2", "sr-x4"]
     assert resizekit.list_weights("SR-*") == resizekit.list_weights("nothing") == []
+
+
+def test_save_pretrained_on_a_file_is_refused(codec, tmp_path):
+    (tmp_path / "model.bin").write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"model\.bin is a file: pass a folder, such as .*model$"):
+        codec.save_pretrained(tmp_path / "model.bin", name="mine")
+    assert (tmp_path / "model.bin").read_bytes() == b"mine"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import resizekit
-from resizekit.errors import ConfigError
+from resizekit.errors import ConfigError, UsageError
 from resizekit.recipes.checkpoint import read_header
 from resizekit.training import Steps
 from resizekit.training.loop import train
@@ -54,6 +54,14 @@ def test_steps_in_another_loop_give_the_weights_of_train(config, straight, tmp_p
     path, header = steps.write_weights()
     assert header.digest == straight(config)[1].header.digest == steps.averaged().digest
     assert resizekit.load(path).digest == header.digest
+
+
+def test_update_needs_a_loss_before_each_one(config, tmp_path):
+    steps = Steps.open(config, tmp_path)
+    for _ in range(2):
+        with pytest.raises(UsageError, match=r"update\(\) needs the gradients of a step: call loss"):
+            steps.update()
+        steps.advance()
 
 
 def test_advance_performs_one_step(config, straight, tmp_path):
