@@ -92,7 +92,8 @@ class WaveletNet(LowResolutionNet):
 
     def forward_low_resolution(self, x: Tensor) -> Tensor:
         """Run the network on unshuffled pixels."""
-        if torch.is_autocast_enabled(x.device.type) and not self.training:
+        half = torch.is_autocast_enabled(x.device.type) and not self.training
+        if half and self.head.weight.dtype != torch.float64:  # autocast does not convert float64
             return self._forward_half(x)
         with torch.autocast(x.device.type, enabled=False):
             features = self.head(mix_channels(x, self.input_matrix))

@@ -96,7 +96,7 @@ def run_benchmarks(
 
 def _read(out: Path) -> list[dict[str, Any]]:
     read_timings(out)  # refuses a file that holds anything else
-    lines: list[dict[str, Any]] = json.loads(out.read_text("utf-8"))["benchmarks"]
+    lines: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8-sig"))["benchmarks"]
     return [line for line in lines if "implementation" in line.get("extra_info", {})]
 
 

@@ -34,6 +34,7 @@ def _count(codec: Codec, cells: int) -> tuple[float, float]:
     counts = []
     with torch.no_grad():
         for network, x in ((codec.encode, high), (codec.decode, low)):
+            network(x)  # what is computed once for given weights, and then kept, must not count in one size only
             counter = FlopCounterMode(display=False)
             with counter:
                 network(x)

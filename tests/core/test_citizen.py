@@ -182,8 +182,8 @@ def test_inference_compiles_to_one_graph(call: str) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "precision"),
-    [(torch.float64, "float32"), *((torch.bfloat16, name) for name in ("float32", "bfloat16", "float16"))],
-)  # autocast does not convert float64
+    [(dtype, name) for dtype in (torch.float64, torch.bfloat16) for name in ("float32", "bfloat16", "float16")],
+)
 def test_weights_of_another_type_work(dtype, precision):
     codec = resizekit.load("sr-x2-fast", precision=precision).to(dtype)
     assert codec.up(codec.down(np.zeros((8, 12, 3), np.uint8))).shape == (8, 12, 3)
