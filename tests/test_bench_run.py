@@ -87,6 +87,18 @@ def test_case_on_a_gpu_is_compared_with_all_alternatives(tmp_path, error):
     assert (copy["how"], copy["before"], copy["after"]) == ("memcpy", 4e-6, 6e-6)
 
 
+def test_failure_of_one_way_keeps_the_others(tmp_path):
+    def fails(x):
+        raise RuntimeError("out of memory")
+
+    backend = Scripted(4e-6, 5e-6, 40e-6, 20e-6, 6e-6)
+    list(run_benchmarks([row(fails)], tmp_path / "a.json", overwrite=False, backend=backend))
+    (timed,) = read_timings(tmp_path / "a.json").comparisons
+    assert set(timed.seconds) == {"copy", "eager", "compile"}
+    copy = json.loads((tmp_path / "a.json").read_text())["benchmarks"][0]["extra_info"]
+    assert copy["failed"] == {"kernel": "RuntimeError: out of memory"}
+
+
 def test_second_run_leaves_out_what_the_file_holds(tmp_path):
     first = row(None)
     second = first._replace(case=replace(first.case, name="other"))

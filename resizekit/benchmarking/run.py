@@ -112,16 +112,24 @@ def _timed_on_gpu(row: Row, backend: Backend) -> list[dict[str, Any]]:
     ways: dict[str, Callable[..., Any]] = {"eager": reference, "compile": _reference(kernel.op, compiled)}
     if kernel.unavailable is None:
         ways = {"kernel": kernel.run} | ways
-    equal = {name: _equal(run(*first, **case.options), expected) for name, run in ways.items()}
+    equal, seconds, failed = dict[str, bool](), dict[str, float](), dict[str, str]()
     before = fastest_copy(backend, moved)
-    seconds = {
-        name: seconds_per_launch(backend, functools.partial(run, **case.options), inputs, moved)
-        for name, run in ways.items()
-    }
+    for name, run in ways.items():
+        try:
+            equal[name] = _equal(run(*first, **case.options), expected)
+            seconds[name] = seconds_per_launch(backend, functools.partial(run, **case.options), inputs, moved)
+        except Exception as error:  # the compiler, or too little memory; the other ways are worth knowing
+            failed[name] = f"{type(error).__name__}: {str(error)[:200]}"
     after = seconds_per_launch(backend, before.run, before.inputs, moved)
     copy = (before.seconds + after) / 2
     lines = [_line(row, "copy", moved, copy)]
-    lines[0]["extra_info"] |= {"how": before.how, "before": before.seconds, "after": after, "of_copy": 1.0}
+    lines[0]["extra_info"] |= {
+        "how": before.how,
+        "before": before.seconds,
+        "after": after,
+        "of_copy": 1.0,
+        "failed": failed,
+    }
     for name, time_of in seconds.items():
         line = _line(row, name, moved, time_of)
         line["extra_info"] |= {"of_copy": copy / time_of, "equal": equal[name], "exact": case.exact}

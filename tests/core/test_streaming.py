@@ -132,6 +132,25 @@ def test_broken_file_is_named_with_its_row(name, tmp_path, monkeypatch, on_disk)
         read_picture(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("compression", "damage"),
+    [("raw", "cut"), ("tiff_lzw", "cut"), ("tiff_adobe_deflate", "cut"), ("tiff_adobe_deflate", "overwritten")],
+)
+def test_damaged_tiff_is_refused(compression, damage, tmp_path, on_disk):
+    """libvips would return other pixels for a damaged strip."""
+    path = tmp_path / "a.tif"
+    RGB.save(path, compression=compression, strip_size=4000)
+    with Image.open(path) as image:
+        offsets = image.tag_v2[273]
+    data, middle = path.read_bytes(), offsets[len(offsets) // 2]
+    if damage == "cut":  # the directory stays, and the strips at the end are missing
+        path.write_bytes(data[:middle] if offsets[0] > 200 else data[:-2000])
+    else:
+        path.write_bytes(data[:middle] + b"\xff" * 1500 + data[middle + 1500 :])
+    with pytest.raises(ImageError, match=r"a\.tif"):
+        read_picture(path)
+
+
 def test_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -5,6 +5,7 @@ not decode to the same values, such as palettes, are left to Pillow.
 """
 
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +117,15 @@ def read_strips(path: Source, size: HW, channels: int, bits: int = 8) -> tuple[P
 
 
 def _open(vips: Any, path: Source) -> Any:
-    # libvips caches images by the name of the file, which may have changed since
-    options = {"access": "sequential", "fail_on": "truncated"}
-    if isinstance(path, Path):
+    data = None if isinstance(path, Path) else path.read_bytes()
+    with path.open("rb") if isinstance(path, Path) else BytesIO(data or b"") as file:
+        head = file.read(2)
+    # below "error", libvips gives other values for damaged strips of a TIFF; with it, it refuses texts of a PNG that
+    # Pillow ignores
+    options = {"access": "sequential", "fail_on": "error" if head in (b"II", b"MM") else "truncated"}
+    if data is None:  # libvips caches images by the name of the file, which may have changed since
         return vips.Image.new_from_file(str(path), revalidate=True, **options)
-    return vips.Image.new_from_buffer(path.read_bytes(), "", **options)
+    return vips.Image.new_from_buffer(data, "", **options)
 
 
 def libvips() -> Any:
